@@ -1,0 +1,75 @@
+"""Labelled samples held in memory: what calibration, evaluation and fine-tuning read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Network inputs with their class labels.
+
+    Args:
+        inputs: (samples, ...) of any dtype; uint8 images stay uint8 in memory and are turned
+            into float32 in [0, 1] one batch at a time.
+        labels: (samples,) int64 class indices.
+        mean: Per-channel mean subtracted from uint8 images after scaling to [0, 1].
+        std: Per-channel standard deviation that they are divided by.
+
+    Raises:
+        ValueError: if the two have different lengths, or there are no samples.
+    """
+
+    inputs: Tensor
+    labels: Tensor
+    mean: tuple[float, ...] = ()
+    std: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.inputs) != len(self.labels):
+            raise ValueError(
+                f"samples: {len(self.inputs)} inputs but {len(self.labels)} labels; "
+                "give one label per input"
+            )
+        if len(self.labels) == 0:
+            raise ValueError("samples: there are none; give at least one input with its label")
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def take(self, indices: Tensor | slice) -> Samples:
+        """The samples at `indices`, in that order."""
+        return Samples(self.inputs[indices], self.labels[indices], self.mean, self.std)
+
+    def floats(self, indices: Tensor | slice = slice(None)) -> Tensor:
+        """Network inputs at `indices`: uint8 becomes normalised float32, the rest is left alone."""
+        chosen = self.inputs[indices]
+        if chosen.dtype != torch.uint8:
+            return chosen
+        scaled = chosen.to(torch.float32).div_(255.0)
+        if not self.mean:
+            return scaled
+        shape = (1, -1) + (1,) * (scaled.dim() - 2)
+        mean = torch.tensor(self.mean).view(shape)
+        std = torch.tensor(self.std).view(shape)
+        return scaled.sub_(mean).div_(std)
+
+    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """(inputs, labels) of consecutive batches of at most `size` samples."""
+        for start in range(0, len(self), size):
+            part = slice(start, start + size)
+            yield self.floats(part), self.labels[part]
+
+    def split(self, first: int, seed: int) -> tuple[Samples, Samples]:
+        """A random `first` samples and the rest, the same for the same seed."""
+        if not 0 < first < len(self):
+            raise ValueError(
+                f"samples: cannot take {first} of {len(self)} and leave some; "
+                f"ask for 1 to {len(self) - 1}"
+            )
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        return self.take(order[:first]), self.take(order[first:])
