@@ -1,0 +1,94 @@
+"""What every data set of the zoo is: images with their split into training and test."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from amc.samples import Samples
+
+HOLDOUT_FRACTION = 1 / 6
+"""Share of the training split that a search measures accuracy on; never trained on."""
+
+
+@dataclass(frozen=True)
+class Splits:
+    """A data set cut in three.
+
+    Args:
+        train: What networks are trained, fine-tuned and calibrated on.
+        holdout: What a search measures accuracy on, cut from the training split.
+        test: What the final accuracy is reported on, once.
+    """
+
+    train: Samples
+    holdout: Samples
+    test: Samples
+
+
+@dataclass(frozen=True)
+class ImageDataset:
+    """Labelled uint8 images of one size.
+
+    Args:
+        name: What reports call it.
+        train: Images (samples, channels, height, width) uint8 with their labels.
+        test: The same for the test split, normalised as the training split is.
+        classes: A name for every label, in the order of the labels.
+    """
+
+    name: str
+    train: Samples
+    test: Samples
+    classes: tuple[str, ...]
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """(channels, height, width) of every image."""
+        channels, height, width = self.train.inputs.shape[1:]
+        return channels, height, width
+
+    @property
+    def channels(self) -> int:
+        """1 for grey images, 3 for colour."""
+        return self.input_shape[0]
+
+    def splits(self, seed: int = 0) -> Splits:
+        """Hold out a random HOLDOUT_FRACTION of the training split, the same for the same seed."""
+        kept = len(self.train) - round(len(self.train) * HOLDOUT_FRACTION)
+        train, holdout = self.train.split(kept, seed)
+        return Splits(train, holdout, self.test)
+
+
+def image_dataset(
+    name: str,
+    train: tuple[Tensor, Tensor],
+    test: tuple[Tensor, Tensor],
+    classes: tuple[str, ...],
+) -> ImageDataset:
+    """A data set from (images, labels) pairs, normalised by the training images' statistics."""
+    mean, std = channel_statistics(train[0])
+    return ImageDataset(name, Samples(*train, mean, std), Samples(*test, mean, std), classes)
+
+
+def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and standard deviation of each channel, in [0, 1].
+
+    Args:
+        images: (samples, channels, height, width) uint8.
+    """
+    moments = [_moments(images[:, channel]) for channel in range(images.shape[1])]
+    return tuple(mean for mean, _ in moments), tuple(std for _, std in moments)
+
+
+def _moments(pixels: Tensor) -> tuple[float, float]:
+    # Counting the 256 levels is exact and never holds the pixels as floats.
+    counts = torch.bincount(pixels.flatten(), minlength=256).double()
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    share = counts / counts.sum()
+    mean = (share * levels).sum()
+    std = (share * (levels - mean).square()).sum().sqrt()
+    # A constant channel has nothing to divide by.
+    return mean.item(), std.item() or 1.0
