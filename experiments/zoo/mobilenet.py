@@ -25,6 +25,18 @@ V1_BLOCKS = (
 )
 """Channels at width 1 and stride of V1's thirteen blocks."""
 
+V2_STAGES = (
+    (1, 16, 1, 1),
+    (6, 24, 2, 1),
+    (6, 32, 3, 2),
+    (6, 64, 4, 2),
+    (6, 96, 3, 1),
+    (6, 160, 3, 2),
+    (6, 320, 1, 1),
+)
+"""Expansion, channels at width 1, blocks, and stride of the first block of V2's seven stages."""
+V2_HEAD_CHANNELS = 1280
+
 
 class SeparableBlock(nn.Module):
     """A 3x3 depthwise convolution, then a 1x1 convolution that mixes channels."""
@@ -78,3 +90,70 @@ class MobileNetV1(nn.Module):
 def mobilenet_v1(in_channels: int, classes: int, width: float = 1.0) -> nn.Module:
     """MobileNet V1 for small images."""
     return MobileNetV1(in_channels, classes, width)
+
+
+class InvertedResidual(nn.Module):
+    """Widen by 1x1, filter by 3x3 depthwise, narrow by 1x1 without ReLU; add the input if it fits.
+
+    At expansion 1 nothing is widened, and the first convolution is left out.
+    """
+
+    def __init__(self, inputs: int, outputs: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        hidden = inputs * expansion
+        self.expand = nn.Identity() if expansion == 1 else _with_relu6(conv(inputs, hidden, 1))
+        self.depthwise = _with_relu6(conv(hidden, hidden, 3, stride, groups=hidden))
+        self.project = nn.Sequential(conv(hidden, outputs, 1), nn.BatchNorm2d(outputs))
+        self.residual = stride == 1 and inputs == outputs
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(samples, inputs, h, w) to (samples, outputs, h / stride, w / stride), rounded up."""
+        out: Tensor = self.project(self.depthwise(self.expand(images)))
+        return images + out if self.residual else out
+
+
+def _with_relu6(convolution: nn.Conv2d) -> nn.Sequential:
+    return nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU6())
+
+
+class MobileNetV2(nn.Module):
+    """A 3x3 stem, seventeen inverted residuals in seven stages, a 1x1 head, a linear classifier.
+
+    Args:
+        in_channels: Channels of the images.
+        classes: Number of logits.
+        width: Factor on every channel count, which is then rounded to a multiple of 8.
+
+    Raises:
+        ValueError: if `width` is not a positive finite number.
+    """
+
+    def __init__(self, in_channels: int, classes: int, width: float) -> None:
+        super().__init__()
+        inputs = scaled_to_multiple(STEM_CHANNELS, width)
+        self.stem = _with_relu6(conv(in_channels, inputs, 3))
+        self.stages = nn.Sequential()
+        for expansion, channels, blocks, stride in V2_STAGES:
+            outputs = scaled_to_multiple(channels, width)
+            self.stages.append(_v2_stage(inputs, outputs, stride, expansion, blocks))
+            inputs = outputs
+        head = scaled_to_multiple(V2_HEAD_CHANNELS, width)
+        self.head = _with_relu6(conv(inputs, head, 1))
+        self.classifier = Classifier(head, classes)
+        he_initialise(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(samples, in_channels, height, width) to logits (samples, classes)."""
+        logits: Tensor = self.classifier(self.head(self.stages(self.stem(images))))
+        return logits
+
+
+def _v2_stage(inputs: int, outputs: int, stride: int, expansion: int, blocks: int) -> nn.Sequential:
+    first = InvertedResidual(inputs, outputs, stride, expansion)
+    rest = (InvertedResidual(outputs, outputs, 1, expansion) for _ in range(blocks - 1))
+    return nn.Sequential(first, *rest)
+
+
+def mobilenet_v2(in_channels: int, classes: int, width: float = 1.0) -> nn.Module:
+    """MobileNet V2 for small images."""
+    return MobileNetV2(in_channels, classes, width)

@@ -10,8 +10,9 @@ from typing import Protocol
 from torch import nn
 
 from amc.names import look_up
-from experiments.zoo.mobilenet import mobilenet_v1
+from experiments.zoo.mobilenet import mobilenet_v1, mobilenet_v2
 from experiments.zoo.resnet import plain20, resnet8, resnet20, resnet56
+from experiments.zoo.vgg import vgg_small
 
 
 class Builder(Protocol):
@@ -26,7 +27,9 @@ MODELS: dict[str, Builder] = {
     "resnet20": resnet20,
     "resnet56": resnet56,
     "plain20": plain20,
+    "vgg-small": vgg_small,
     "mobilenet-v1": mobilenet_v1,
+    "mobilenet-v2": mobilenet_v2,
 }
 
 
