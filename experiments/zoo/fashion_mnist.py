@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
-from experiments.zoo.fetching import Remote, data_folders, download, first_with
+from experiments.zoo.fetching import Remote, download, find
 from experiments.zoo.idx import read_idx_pair
 from experiments.zoo.image_dataset import ImageDataset, image_dataset
 
@@ -25,7 +25,7 @@ CLASSES = (
     "ankle boot",
 )
 
-# Of the decompressed bytes: distributions compress the same files anew.
+# Of the decompressed bytes: Debian compresses the same files anew.
 SHA256 = {
     "train-images-idx3-ubyte.gz": (
         "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888"
@@ -40,7 +40,6 @@ SHA256 = {
         "0402a96d92fd2663957122ceb108a494c5af83dab82d92729df917d7dec38c34"
     ),
 }
-OTHER_WAYS = "put them into $AMC_DATA, `apt-get install dataset-fashion-mnist`"
 
 
 def fashion_mnist() -> ImageDataset:
@@ -52,8 +51,7 @@ def fashion_mnist() -> ImageDataset:
         FileNotFoundError: if the files are nowhere and cannot be downloaded.
         ValueError: if a file is damaged.
     """
-    *own, cache = data_folders(NAME)
-    folder = first_with((*own, DEBIAN_FOLDER, cache), SHA256) or _download()
+    folder = local_folder() or _download()
     train, test = (
         read_idx_pair(
             folder / f"{split}-images-idx3-ubyte.gz",
@@ -65,6 +63,11 @@ def fashion_mnist() -> ImageDataset:
     return image_dataset(NAME, train, test, CLASSES)
 
 
+def local_folder() -> Path | None:
+    """Where the four files are on this machine, or None."""
+    return find(NAME, SHA256, system=(DEBIAN_FOLDER,))
+
+
 def _download() -> Path:
     remotes = [Remote(file, URL + file, sha, gzip.decompress) for file, sha in SHA256.items()]
-    return download(remotes, NAME, OTHER_WAYS)
+    return download(NAME, remotes, "`apt-get install dataset-fashion-mnist`")

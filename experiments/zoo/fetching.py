@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import urllib.request
+import zlib
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from http.client import HTTPException
 from pathlib import Path
 
 TIMEOUT_SECONDS = 60.0
+"""How long a silent server is waited for."""
 
 
 @dataclass(frozen=True)
@@ -17,7 +20,7 @@ class Remote:
     """A file that may be downloaded.
 
     Args:
-        file: Its name, at the source and on disk.
+        file: What it is called on disk.
         url: Where it is downloaded from.
         sha256: Of `content(bytes)`, in hexadecimal.
         content: From the file's bytes to the bytes that the checksum is of.
@@ -29,63 +32,70 @@ class Remote:
     content: Callable[[bytes], bytes] = bytes
 
 
-def data_folders(dataset: str) -> tuple[Path, ...]:
-    """The user's own folders for a data set, `$AMC_DATA` (if set) before the cache."""
-    own = os.environ.get("AMC_DATA")
-    given = (Path(own) / dataset, Path(own)) if own else ()
-    return (*given, cache_folder(dataset))
-
-
 def cache_folder(dataset: str) -> Path:
-    """Where downloads of a data set are kept: `$XDG_CACHE_HOME/amc/DATASET`."""
+    """Where downloads are kept: `$XDG_CACHE_HOME/amc/DATASET`, else under `~/.cache`."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "amc" / dataset
 
 
-def first_with(folders: Iterable[Path], files: Iterable[str]) -> Path | None:
-    """The first folder that holds all of the files."""
+def find(dataset: str, files: Iterable[str], system: tuple[Path, ...] = ()) -> Path | None:
+    """The first folder that holds all of the files, or None.
+
+    Looked into, in this order: `$AMC_DATA/DATASET`, `$AMC_DATA`, `system`, the cache.
+    """
+    own = os.environ.get("AMC_DATA")
+    given = (Path(own) / dataset, Path(own)) if own else ()
+    folders = (*given, *system, cache_folder(dataset))
     names = tuple(files)
     return next((f for f in folders if all((f / name).is_file() for name in names)), None)
 
 
-def download(remotes: Iterable[Remote], dataset: str, other_ways: str) -> Path:
+def download(dataset: str, remotes: Iterable[Remote], by_hand: str) -> Path:
     """Fetch the files that the cache lacks, check them, and give the cache's folder.
 
     Args:
-        other_ways: How the user can bring the files by hand, for the error's message.
+        dataset: Its name in the table.
+        remotes: All files of the data set.
+        by_hand: A second way of bringing them, in the imperative, for the error's message.
 
     Raises:
-        FileNotFoundError: if a file cannot be fetched.
+        FileNotFoundError: if a file cannot be fetched; the message names the three ways.
         ValueError: if what arrived is not what was expected.
     """
+    wanted = tuple(remotes)
     folder = cache_folder(dataset)
-    for remote in remotes:
+    for remote in wanted:
         if not (folder / remote.file).is_file():
-            _store(folder / remote.file, _checked(remote, _fetch(remote, dataset, other_ways)))
+            _store(folder / remote.file, _fetch(dataset, remote, _three_ways(wanted, by_hand)))
     return folder
 
 
-def _fetch(remote: Remote, dataset: str, other_ways: str) -> bytes:
+def _three_ways(remotes: tuple[Remote, ...], by_hand: str) -> str:
+    files = ", ".join(remote.file for remote in remotes)
+    return f"put {files} into $AMC_DATA, or {by_hand}, or allow the download"
+
+
+def _fetch(dataset: str, remote: Remote, ways: str) -> bytes:
     try:
         with urllib.request.urlopen(remote.url, timeout=TIMEOUT_SECONDS) as response:
             data: bytes = response.read()
-            return data
-    except OSError as error:
+    except (OSError, HTTPException) as error:
         raise FileNotFoundError(
-            f"{dataset}: its files are not on this machine and the download failed ({error}); "
-            f"{other_ways}, or allow the download from {remote.url}"
+            f"{dataset}: its files are not on this machine; {ways} from {remote.url} "
+            f"(which just failed: {error})"
         ) from error
+    return _checked(remote, data)
 
 
 def _checked(remote: Remote, data: bytes) -> bytes:
     try:
         found = hashlib.sha256(remote.content(data)).hexdigest()
-    except (OSError, EOFError) as error:
-        found = str(error)
+    except (OSError, EOFError, zlib.error) as error:
+        found = f"none ({error})"
     if found != remote.sha256:
         raise ValueError(
-            f"{remote.url}: what arrived has SHA-256 {found}, not {remote.sha256}; "
-            "try again, or bring the file by hand"
+            f"{remote.url}: what arrived is not the expected file, its SHA-256 is {found} "
+            f"instead of {remote.sha256}; try again, or put {remote.file} into $AMC_DATA"
         )
     return data
 

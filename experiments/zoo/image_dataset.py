@@ -56,9 +56,13 @@ class ImageDataset:
         return self.input_shape[0]
 
     def splits(self, seed: int = 0) -> Splits:
-        """Hold out a random HOLDOUT_FRACTION of the training split, the same for the same seed."""
-        kept = len(self.train) - round(len(self.train) * HOLDOUT_FRACTION)
-        train, holdout = self.train.split(kept, seed)
+        """Hold out a random HOLDOUT_FRACTION of the training split, the same for the same seed.
+
+        Raises:
+            ValueError: if there are fewer than two training images.
+        """
+        held_out = max(1, round(len(self.train) * HOLDOUT_FRACTION))
+        train, holdout = self.train.split(len(self.train) - held_out, seed)
         return Splits(train, holdout, self.test)
 
 
