@@ -1,0 +1,35 @@
+"""What can be pruned from a network, what it costs, and how good what is left is."""
+
+from amc.costs import COSTS, BudgetError
+from amc.finetuning import Recipe, fit
+from amc.granularity import Rounding
+from amc.graph import GraphError, Group, Layer, PruningGraph, trace
+from amc.policy import Budget, Policy, PolicyError
+from amc.problem import Outcome, Problem, SearchResult, Strategy
+from amc.rules import uniform_policy
+from amc.samples import Samples
+from amc.surgery import SurgeryError, prune
+
+__all__ = [
+    "COSTS",
+    "Budget",
+    "BudgetError",
+    "GraphError",
+    "Group",
+    "Layer",
+    "Outcome",
+    "Policy",
+    "PolicyError",
+    "Problem",
+    "PruningGraph",
+    "Recipe",
+    "Rounding",
+    "Samples",
+    "SearchResult",
+    "Strategy",
+    "SurgeryError",
+    "fit",
+    "prune",
+    "trace",
+    "uniform_policy",
+]

@@ -1,0 +1,105 @@
+"""Budgets made concrete for one network: which kept counts are allowed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from amc.costs.base import Cost
+from amc.granularity import Rounding
+from amc.graph import PruningGraph
+from amc.names import look_up
+from amc.policy import Budget
+
+
+class BudgetError(ValueError):
+    """A budget that no policy can meet."""
+
+
+@dataclass(frozen=True)
+class Limit:
+    """One cost and what it may be at most.
+
+    Args:
+        name: Short name of the cost.
+        cost: The function.
+        full: Cost of the unpruned network.
+        most: The budget, in the cost's unit.
+    """
+
+    name: str
+    cost: Cost
+    full: float
+    most: float
+
+
+@dataclass(frozen=True)
+class Limits:
+    """All budgets of one search as a yes-or-no question about kept counts.
+
+    Args:
+        graph: What is pruned.
+        rounding: Which counts are legal.
+        items: One limit a budget; none allows everything.
+    """
+
+    graph: PruningGraph
+    rounding: Rounding
+    items: tuple[Limit, ...]
+
+    @classmethod
+    def of(
+        cls,
+        graph: PruningGraph,
+        budgets: Sequence[Budget],
+        costs: Mapping[str, Callable[[PruningGraph], Cost]],
+        rounding: Rounding,
+    ) -> Limits:
+        """Resolve `budgets` for one network.
+
+        Raises:
+            LookupError: if a budget names an unknown cost.
+            BudgetError: if even the smallest legal network exceeds a budget; the message names the
+                smallest that can be reached.
+        """
+        items = tuple(_limit(graph, budget, costs) for budget in budgets)
+        limits = cls(graph, rounding, items)
+        for budget, item in zip(budgets, items, strict=True):
+            least = item.cost(limits.smallest)
+            if least > item.most:
+                raise BudgetError(
+                    f"budget {budget} cannot be reached: the smallest network that a pruning ratio "
+                    f"of at most {rounding.max_ratio:g} per layer allows has {item.name}="
+                    f"{_rounded_up(least / item.full):.4f} ({least:,.0f} {item.cost.unit}); "
+                    "raise the budget or --max-ratio"
+                )
+        return limits
+
+    @cached_property
+    def counts(self) -> tuple[tuple[int, ...], ...]:
+        """Legal kept counts of each group, ascending."""
+        return tuple(self.rounding.counts(units) for units in self.graph.full)
+
+    @cached_property
+    def smallest(self) -> tuple[int, ...]:
+        """Fewest units that each group may keep."""
+        return tuple(counts[0] for counts in self.counts)
+
+    def fits(self, kept: Sequence[int]) -> bool:
+        """True where every budget holds at these kept counts."""
+        return all(item.cost(kept) <= item.most for item in self.items)
+
+
+def _limit(
+    graph: PruningGraph, budget: Budget, costs: Mapping[str, Callable[[PruningGraph], Cost]]
+) -> Limit:
+    cost = look_up(costs, budget.cost, "cost")(graph)
+    full = cost(graph.full)
+    return Limit(budget.cost, cost, full, budget.absolute(full))
+
+
+def _rounded_up(fraction: float) -> float:
+    """To four digits, upwards, so that the fraction named can itself be asked for."""
+    return math.ceil(fraction * 1e4) / 1e4

@@ -1,0 +1,30 @@
+"""Trainable parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amc.costs.connections import connections
+from amc.graph import PruningGraph
+
+
+class Params:
+    """Parameters of the whole network: weights, biases, and the scale and shift of norms. Exact."""
+
+    unit = "parameters"
+
+    def __init__(self, graph: PruningGraph) -> None:
+        self._graph = graph
+        self._extra = np.array([layer.extra for layer in graph.layers], np.float64)
+
+    def __call__(self, kept: Sequence[int]) -> float:
+        """Parameters, those of modules that pruning does not touch included."""
+        return float(self.per_layer(kept).sum()) + self._graph.other_params
+
+    def per_layer(self, kept: Sequence[int]) -> NDArray[np.float64]:
+        """(layers,) parameters of each layer."""
+        outputs, _ = self._graph.widths(kept)
+        return connections(self._graph, kept) + self._extra * outputs

@@ -1,0 +1,95 @@
+"""Accuracy of a network, and the fast path that a search evaluates its candidates on."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
+
+from amc.devices import bfloat16_is_fast, device_of, lay_channels_last
+from amc.graph import PruningGraph
+from amc.samples import Samples
+
+BATCH = 100
+
+
+def accuracy(model: nn.Module, samples: Samples, batch_size: int = BATCH) -> float:
+    """Fraction of `samples` that `model` classifies correctly, in [0, 1].
+
+    The network runs in evaluation mode and is left in the mode it had.
+    """
+    training, device = model.training, device_of(model)
+    correct = 0
+    with torch.inference_mode():
+        model.eval()
+        for inputs, labels in samples.batches(batch_size):
+            logits = model(_laid_out(inputs).to(device))
+            correct += int((logits.argmax(1).cpu() == labels).sum())
+    model.train(training)
+    return correct / len(samples)
+
+
+def fast_accuracy(model: nn.Module, graph: PruningGraph, samples: Samples) -> float:
+    """The same on a network that nobody needs afterwards: it is changed in place.
+
+    Batch norms are folded, images are laid out channels last, and bfloat16 is used where the
+    hardware has it (there the accuracy is within 0.003 of float32's).
+    """
+    fold_norms(model, graph)
+    if samples.inputs.dim() == 4:
+        lay_channels_last(model)
+    device = device_of(model)
+    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_is_fast(device)):
+        return accuracy(model, samples)
+
+
+def fold_norms(model: nn.Module, graph: PruningGraph) -> None:
+    """Fold each batch norm, in place, into the layer that it alone reads.
+
+    Args:
+        model: A network traced as `graph`, or a cut of it; afterwards for evaluation only.
+        graph: Says which norm reads which layer.
+    """
+    for layer in graph.layers:
+        norm = None if layer.norm is None else model.get_submodule(layer.norm)
+        if isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None:
+            _fold(model.get_submodule(layer.name), norm)
+            assert layer.norm is not None
+            model.set_submodule(layer.norm, nn.Identity())
+
+
+def _fold(module: nn.Module, norm: nn.BatchNorm2d) -> None:
+    assert isinstance(norm.running_mean, Tensor)
+    assert isinstance(norm.running_var, Tensor)
+    statistics = (norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
+    if isinstance(module, nn.Linear):
+        fused = fuse_linear_bn_weights(module.weight, module.bias, *statistics)
+    else:
+        assert isinstance(module, nn.Conv2d)
+        fused = fuse_conv_bn_weights(module.weight, module.bias, *statistics)
+    module.weight, module.bias = fused
+
+
+def _laid_out(inputs: Tensor) -> Tensor:
+    return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs
+
+
+def recalibrate(model: nn.Module, samples: Samples, batch_size: int = BATCH) -> nn.Module:
+    """Measure the running statistics of all batch norms again, in place, on training samples.
+
+    The statistics are the plain average over the batches (momentum None), not a moving one.
+    """
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    before = [norm.momentum for norm in norms]
+    training, device = model.training, device_of(model)
+    model.eval()
+    for norm in norms:
+        norm.reset_running_stats()
+        norm.momentum = None
+        norm.train()
+    with torch.no_grad():
+        for inputs, _ in samples.batches(batch_size):
+            model(_laid_out(inputs).to(device))
+    for norm, momentum in zip(norms, before, strict=True):
+        norm.momentum = momentum
+    return model.train(training)

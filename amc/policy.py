@@ -1,0 +1,230 @@
+"""Budgets and ratio policies: plain data that outlives the network it was found for."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import re
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+SCHEMA_VERSION = 1
+MAX_POLICY_BYTES = 16_000_000
+
+_SUFFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
+_AMOUNT = re.compile(r"([0-9.]+(?:e[+-]?[0-9]+)?)\s*(%|[kmgt]?)(b?)", re.IGNORECASE)
+
+
+class PolicyError(ValueError):
+    """A policy that cannot be read, or that belongs to another network."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What one cost of the pruned network may be at most.
+
+    Args:
+        cost: Short name of the cost ("macs", "params").
+        limit: A fraction of the unpruned network's cost if `relative`, else in the cost's unit.
+        relative: Which of the two `limit` is.
+
+    Raises:
+        ValueError: if the limit is not a positive finite number, or a fraction above 1.
+    """
+
+    cost: str
+    limit: float
+    relative: bool = True
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.limit) and self.limit > 0):
+            raise ValueError(
+                f"budget {self.cost}: the limit is {self.limit}; it must be a number above 0"
+            )
+        if self.relative and self.limit > 1:
+            raise ValueError(
+                f"budget {self.cost}: {self.limit:.4g} of the unpruned cost cannot be exceeded; "
+                "give a fraction up to 1, or an absolute amount such as 1.2M"
+            )
+
+    @classmethod
+    def parse(cls, text: str) -> Budget:
+        """Read `macs=0.5`, `macs=50%`, `params=1.2M` or `params=120000`.
+
+        A bare number up to 1 and a percentage are fractions of the unpruned network; a number
+        above 1, or one with a suffix (k, M, G, T: powers of 1000), is absolute, in the cost's unit.
+
+        Raises:
+            ValueError: if the text has another form.
+        """
+        cost, equals, amount = (part.strip() for part in text.partition("="))
+        match = _AMOUNT.fullmatch(amount)
+        if not cost or not equals or match is None:
+            raise ValueError(
+                f"budget {text!r} has the wrong form; write a cost and its limit, "
+                "such as macs=0.5, macs=50% or params=1.2M"
+            )
+        try:
+            number = float(match[1])
+        except ValueError:
+            raise ValueError(f"budget {text!r}: {match[1]!r} is not a number") from None
+        suffix, byte = match[2].lower(), match[3]
+        if suffix == "%":
+            return cls(cost, number / 100, relative=True)
+        relative = not suffix and not byte and number <= 1
+        return cls(cost, number * _SUFFIXES[suffix], relative)
+
+    def absolute(self, full: float) -> float:
+        """The limit in the cost's unit, where the unpruned network costs `full`."""
+        return self.limit * full if self.relative else self.limit
+
+    def __str__(self) -> str:
+        amount = f"{self.limit:.6g}" if self.relative or self.limit > 1 else f"{self.limit!r}"
+        return f"{self.cost}={amount}"
+
+
+@dataclass(frozen=True)
+class GroupChoice:
+    """How many units of one group stay.
+
+    Args:
+        name: The group's name: its first layer in forward order.
+        kept: Units that stay, from 1 to `total`.
+        total: Units of the unpruned network.
+    """
+
+    name: str
+    kept: int
+    total: int
+
+    @property
+    def ratio(self) -> float:
+        """The pruning ratio: the fraction of units removed, in [0, 1)."""
+        return 1 - self.kept / self.total
+
+
+@dataclass(frozen=True)
+class Policy:
+    """How much of each group to prune, as plain data that JSON can hold.
+
+    A policy names groups and counts; it never holds a network. Which units go is decided by the
+    criterion when it is applied, so it can be used again on other weights of the same architecture.
+
+    Args:
+        groups: One choice per group, in forward order.
+        granularity: What a unit is; "channel".
+        criterion: Short name of the criterion that ranks the units.
+        origin: Where it comes from (strategy, model, budget, seed), for people to read.
+
+    Raises:
+        PolicyError: if a count is out of range or a group is named twice.
+    """
+
+    groups: tuple[GroupChoice, ...]
+    granularity: str = "channel"
+    criterion: str = "l1"
+    origin: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        names = [group.name for group in self.groups]
+        for name in names:
+            if names.count(name) > 1:
+                raise PolicyError(f"policy: group {name!r} is named twice; keep one of the two")
+        for group in self.groups:
+            if not 1 <= group.kept <= group.total:
+                raise PolicyError(
+                    f"policy: group {group.name!r} keeps {group.kept} of {group.total} units; "
+                    f"it must keep from 1 to {group.total}"
+                )
+
+    @property
+    def kept(self) -> tuple[int, ...]:
+        """Units that stay, per group."""
+        return tuple(group.kept for group in self.groups)
+
+    def to_json(self) -> str:
+        """The policy as JSON text that `from_json` reads back to an equal policy."""
+        return json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=2) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, where: str = "policy") -> Policy:
+        """Read JSON text; `where` names its source in messages.
+
+        Raises:
+            PolicyError: if the text is not a valid policy of this schema version.
+        """
+        data = _parsed(text, where)
+        version = data.pop("schema_version", None)
+        if version != SCHEMA_VERSION:
+            raise PolicyError(
+                f"{where}: schema version {version!r} is not supported; "
+                f"this release reads version {SCHEMA_VERSION}"
+            )
+        strange = set(data) - {"groups", "granularity", "criterion", "origin"}
+        if strange or not isinstance(data.get("groups"), list):
+            what = f"unknown keys {sorted(strange)}" if strange else "'groups' is not a list"
+            raise PolicyError(f"{where}: {what}; export the policy again")
+        groups = tuple(_choice(entry, index, where) for index, entry in enumerate(data["groups"]))
+        words = {key: data[key] for key in ("granularity", "criterion") if key in data}
+        for key, word in words.items():
+            if not isinstance(word, str):
+                raise PolicyError(f"{where}: {key} is {word!r}; it must be a name")
+        origin = data.get("origin", {})
+        if not isinstance(origin, dict) or not all(isinstance(v, str) for v in origin.values()):
+            raise PolicyError(f"{where}: 'origin' must map words to words; it may be left out")
+        try:
+            return cls(groups, origin=origin, **words)
+        except PolicyError as error:
+            raise PolicyError(str(error).replace("policy", where, 1)) from None
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the policy as JSON, whole or not at all."""
+        target = Path(path)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        temporary = target.with_name(target.name + ".tmp")
+        temporary.write_text(self.to_json(), encoding="utf-8")
+        temporary.replace(target)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Policy:
+        """Read a policy that `save` wrote.
+
+        Raises:
+            FileNotFoundError: if there is no such file.
+            PolicyError: if it is not a valid policy.
+        """
+        source = Path(path)
+        if not source.is_file():
+            raise FileNotFoundError(f"no policy at {source}; `amc search --out RUN` writes one")
+        if source.stat().st_size > MAX_POLICY_BYTES:
+            raise PolicyError(f"{source}: too large for a policy; is it a checkpoint?")
+        try:
+            text = source.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise PolicyError(f"{source}: not text; a policy is a JSON file") from None
+        return cls.from_json(text, str(source))
+
+
+def _parsed(text: str, where: str) -> dict[str, Any]:
+    try:
+        data = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise PolicyError(f"{where}: not valid JSON ({reason}); export the policy again") from None
+    if not isinstance(data, dict):
+        raise PolicyError(f"{where}: a policy is a JSON object, not {type(data).__name__}")
+    return data
+
+
+def _choice(entry: Any, index: int, where: str) -> GroupChoice:
+    if not isinstance(entry, dict) or set(entry) != {"name", "kept", "total"}:
+        raise PolicyError(f"{where}: groups[{index}] must have just 'name', 'kept' and 'total'")
+    name, kept, total = entry["name"], entry["kept"], entry["total"]
+    whole = all(isinstance(n, int) and not isinstance(n, bool) for n in (kept, total))
+    if not isinstance(name, str) or not whole:
+        raise PolicyError(
+            f"{where}: groups[{index}] must have a text 'name' and whole numbers 'kept', 'total'"
+        )
+    return GroupChoice(name, kept, total)

@@ -1,0 +1,181 @@
+"""One search problem: what every strategy asks, and is judged by, in the same way."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from amc.costs import COSTS, Cost, Limits
+from amc.criteria import KeptUnits, best_units, scores
+from amc.evaluation import accuracy, fast_accuracy
+from amc.granularity import Rounding
+from amc.graph import Inputs, PruningGraph, trace
+from amc.policy import Budget, Policy
+from amc.reconstruction import POSITIONS, Moments
+from amc.samples import Samples
+from amc.surgery import check_forward, cut, policy_of
+
+Kept = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """One evaluated candidate.
+
+    Args:
+        number: Of the evaluation, from 0.
+        kept: Units that stay, per group.
+        accuracy: On the held-out samples, in [0, 1].
+        costs: Each cost by its short name, in its unit.
+        seconds: Since the problem was made.
+    """
+
+    number: int
+    kept: Kept
+    accuracy: float
+    costs: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SearchResult:
+    """What a strategy found.
+
+    Args:
+        best: The outcome chosen.
+        outcomes: All evaluations, in order.
+        seconds: The search took, without preparing the problem.
+        tuned_steps: Gradient steps that the network of `weights` has had.
+        weights: State of the network that the search itself tuned; None where the network is the
+            unpruned one, cut and refit.
+    """
+
+    best: Outcome
+    outcomes: tuple[Outcome, ...]
+    seconds: float
+    tuned_steps: int = 0
+    weights: Mapping[str, Tensor] | None = field(default=None, repr=False)
+
+
+class Strategy(Protocol):
+    """A way to choose kept counts."""
+
+    def search(self, problem: Problem, seed: int) -> SearchResult:
+        """Look for the most accurate candidate within the problem's budgets.
+
+        Same problem, seed and machine give the same result.
+        """
+        ...
+
+
+class Problem:
+    """A network, its budgets, and the one way in which candidates are pruned and measured.
+
+    Args:
+        model: The trained network; never changed.
+        example_inputs: One tensor (batch, ...) or a tuple of the forward's arguments.
+        budgets: All must hold.
+        holdout: Samples that accuracy is measured on: from the training split but never trained
+            on, and not the test set.
+        calibration: Training samples for the refit; None leaves the refit out.
+        train: Training samples for strategies that fine-tune.
+        criterion: Short name of the criterion that ranks units.
+        rounding: Which kept counts are legal.
+        positions: Random positions per calibration sample and layer.
+        seed: Of those positions.
+        on_outcome: Called with each new outcome and the best so far.
+
+    Raises:
+        BudgetError: if a budget is below the smallest reachable network; names that.
+        GraphError: if the network cannot be traced or has nothing to prune.
+        SurgeryError: if the network cannot run once it is cut.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        example_inputs: Inputs,
+        budgets: Sequence[Budget],
+        *,
+        holdout: Samples,
+        calibration: Samples | None = None,
+        train: Samples | None = None,
+        criterion: str = "l1",
+        rounding: Rounding | None = None,
+        positions: int = POSITIONS,
+        seed: int = 0,
+        on_outcome: Callable[[Outcome, Outcome], None] | None = None,
+    ) -> None:
+        self.model = model.eval()
+        self.example_inputs = example_inputs
+        self.holdout = holdout
+        self.train = train
+        self.criterion = criterion
+        self.graph: PruningGraph = trace(model, example_inputs)
+        self.limits = Limits.of(self.graph, budgets, COSTS, rounding or Rounding())
+        self.costs: dict[str, Cost] = {name: cost(self.graph) for name, cost in COSTS.items()}
+        self.ranking = scores(criterion, model, self.graph)
+        check_forward(cut(model, self.graph, self.units(self.limits.smallest)), example_inputs)
+        self._moments = (
+            None
+            if calibration is None
+            else Moments.collect(model, self.graph, calibration, positions=positions, seed=seed)
+        )
+        self._known: dict[Kept, Outcome] = {}
+        self._outcomes: list[Outcome] = []
+        self._on_outcome = on_outcome
+        self._start = time.perf_counter()
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """All evaluations so far, in order."""
+        return tuple(self._outcomes)
+
+    def units(self, kept: Sequence[int]) -> KeptUnits:
+        """Which units stay at these kept counts, by the criterion."""
+        return best_units(self.ranking, kept)
+
+    def network(self, kept: Sequence[int]) -> nn.Module:
+        """The really smaller network at these kept counts, refit where there is calibration."""
+        with torch.no_grad():
+            return cut(self.model, self.graph, self.units(kept), self._moments)
+
+    def evaluate(self, kept: Sequence[int]) -> Outcome:
+        """Cost and held-out accuracy at these kept counts; asked again, it answers from memory."""
+        key = tuple(int(count) for count in kept)
+        if key not in self._known:
+            found = fast_accuracy(self.network(key), self.graph, self.holdout)
+            self._known[key] = self.record(key, found)
+        return self._known[key]
+
+    def record(self, kept: Sequence[int], measured: float) -> Outcome:
+        """Count an evaluation that a strategy made of a network of its own."""
+        outcome = Outcome(
+            number=len(self._outcomes),
+            kept=tuple(int(count) for count in kept),
+            accuracy=measured,
+            costs={name: cost(kept) for name, cost in self.costs.items()},
+            seconds=time.perf_counter() - self._start,
+        )
+        self._outcomes.append(outcome)
+        if self._on_outcome is not None:
+            self._on_outcome(outcome, self.best() or outcome)
+        return outcome
+
+    def best(self, outcomes: Sequence[Outcome] | None = None) -> Outcome | None:
+        """The most accurate outcome within the budgets; of equal ones the first."""
+        fitting = [o for o in (outcomes or self._outcomes) if self.limits.fits(o.kept)]
+        return max(fitting, key=lambda outcome: outcome.accuracy, default=None)
+
+    def unpruned_accuracy(self) -> float:
+        """Held-out accuracy of the network as it came."""
+        return accuracy(self.model, self.holdout)
+
+    def policy(self, kept: Sequence[int], origin: Mapping[str, str] | None = None) -> Policy:
+        """Kept counts as a policy for this network."""
+        return policy_of(self.graph, kept, criterion=self.criterion, origin=origin)

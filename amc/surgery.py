@@ -1,0 +1,240 @@
+"""Cutting a network: a new, really smaller one, or a masked one of full size."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from amc.criteria import KeptUnits, best_units, scores
+from amc.graph import Inputs, Member, PruningGraph, Side, trace
+from amc.policy import GroupChoice, Policy, PolicyError
+from amc.reconstruction import Moments, Refit, refit_layers
+from amc.samples import Samples
+
+Channels = dict[tuple[str, Side], Tensor]
+"""For each side of a module that shrinks, the positions that stay, ascending."""
+
+
+class SurgeryError(RuntimeError):
+    """A network whose forward pass fails once it is cut."""
+
+
+def prune(
+    model: nn.Module,
+    policy: Policy,
+    example_inputs: Inputs,
+    *,
+    calibration: Samples | None = None,
+    masked: bool = False,
+    seed: int = 0,
+) -> nn.Module:
+    """A pruned copy of `model`, which itself is left untouched.
+
+    Args:
+        model: The network that the policy was made for, or another of the same architecture.
+        policy: How many units of each group stay; its criterion says which.
+        example_inputs: One tensor (batch, ...) or a tuple of the forward's arguments.
+        calibration: Training samples for the least-squares refit of the layers that lose inputs;
+            without them weights are only selected.
+        masked: Keep all shapes and set what is pruned to zero.
+        seed: Of the random positions that the refit samples.
+
+    Raises:
+        PolicyError: if the policy belongs to another network; names the first difference.
+        SurgeryError: if the cut network cannot run, because its code fixes a number of channels.
+    """
+    graph = trace(model, example_inputs)
+    units = best_units(scores(policy.criterion, model, graph), kept_counts(policy, graph))
+    moments = None if calibration is None else Moments.collect(model, graph, calibration, seed=seed)
+    if masked:
+        return mask(model, graph, units, moments)
+    smaller = cut(model, graph, units, moments)
+    check_forward(smaller, example_inputs)
+    return smaller
+
+
+def kept_counts(policy: Policy, graph: PruningGraph) -> tuple[int, ...]:
+    """The policy's kept counts in the order of the graph's groups.
+
+    Raises:
+        PolicyError: if the policy belongs to another network; names the first difference.
+    """
+    for choice, group in zip(policy.groups, graph.groups, strict=False):
+        if choice.name != group.name or choice.total != group.units:
+            raise PolicyError(
+                f"the policy is for another network: it has group {choice.name!r} of "
+                f"{choice.total} units where this network has {group.name!r} of {group.units}; "
+                "use the model and width that it was searched on"
+            )
+    if len(policy.groups) != len(graph.groups):
+        raise PolicyError(
+            f"the policy is for another network: it has {len(policy.groups)} groups, this network "
+            f"has {len(graph.groups)}; use the model that it was searched on"
+        )
+    return policy.kept
+
+
+def policy_of(
+    graph: PruningGraph,
+    kept: Sequence[int],
+    *,
+    criterion: str = "l1",
+    origin: Mapping[str, str] | None = None,
+) -> Policy:
+    """Kept counts as a policy that names the graph's groups."""
+    choices = tuple(
+        GroupChoice(group.name, int(count), group.units)
+        for group, count in zip(graph.groups, kept, strict=True)
+    )
+    return Policy(choices, criterion=criterion, origin=dict(origin or {}))
+
+
+def cut(
+    model: nn.Module, graph: PruningGraph, units: KeptUnits, moments: Moments | None = None
+) -> nn.Module:
+    """A copy that has only the kept units; with `moments`, refit to the original's outputs."""
+    staying = _channels(graph, units)
+    refits = {} if moments is None else refit_layers(model, graph, staying, moments)
+    memo: dict[int, Any] = {}
+    for name in {name for name, _ in staying}:
+        module = model.get_submodule(name)
+        _replace(memo, module, _sliced(module, name, staying, refits.get(name)))
+    smaller = copy.deepcopy(model, memo)
+    for name in {name for name, _ in staying}:
+        _resize(smaller.get_submodule(name))
+    _shift_offsets(smaller, graph, staying, refits)
+    return smaller
+
+
+def mask(
+    model: nn.Module, graph: PruningGraph, units: KeptUnits, moments: Moments | None = None
+) -> nn.Module:
+    """A copy of full size with the pruned weights at zero; its outputs equal those of `cut`."""
+    staying = _channels(graph, units)
+    small = cut(model, graph, units, moments).state_dict()
+    masked = copy.deepcopy(model)
+    for name in {name for name, _ in staying}:
+        module = masked.get_submodule(name)
+        for key, tensor in _shaped(module).items():
+            full = torch.zeros_like(tensor) if key != "running_var" else torch.ones_like(tensor)
+            full[_region(module, name, key, staying)] = small[f"{name}.{key}"]
+            tensor.data.copy_(full)
+    for name, tensor in masked.state_dict().items():
+        if name in small and small[name].shape == tensor.shape:
+            tensor.copy_(small[name])
+    return masked
+
+
+def check_forward(model: nn.Module, example_inputs: Inputs) -> None:
+    """Run a cut network once.
+
+    Raises:
+        SurgeryError: if it cannot run.
+    """
+    inputs = example_inputs if isinstance(example_inputs, tuple) else (example_inputs,)
+    training = model.training
+    try:
+        with torch.no_grad():
+            model.eval()(*inputs)
+    except Exception as error:
+        raise SurgeryError(
+            f"the cut network cannot run ({error}); its forward pass fixes a number of channels: "
+            "write it in terms of the tensors' own shapes"
+        ) from error
+    finally:
+        model.train(training)
+
+
+def _channels(graph: PruningGraph, units: KeptUnits) -> Channels:
+    """Positions that stay on each side of each module that loses some."""
+    gone: dict[tuple[str, Side], set[int]] = {}
+    for group, staying in zip(graph.groups, units, strict=True):
+        leaving = sorted(set(range(group.units)) - set(staying))
+        if leaving:
+            for member in group.members:
+                gone.setdefault((member.module, member.side), set()).update(_taken(member, leaving))
+    layers = {layer.name: layer for layer in graph.layers}
+    return {
+        (name, side): torch.tensor(
+            [
+                index
+                for index in range(layers[name].outputs if side == "out" else layers[name].inputs)
+                if index not in lost
+            ]
+        )
+        for (name, side), lost in gone.items()
+    }
+
+
+def _taken(member: Member, units: list[int]) -> set[int]:
+    return {index for unit in units for index in member.indices[unit]}
+
+
+def _shaped(module: nn.Module) -> dict[str, Tensor]:
+    """The tensors of a module that have a channel axis."""
+    tensors = {**dict(module.named_parameters(recurse=False)), **dict(module.named_buffers())}
+    return {key: tensor for key, tensor in tensors.items() if tensor.dim() > 0}
+
+
+def _region(module: nn.Module, name: str, key: str, staying: Channels) -> tuple[Any, ...]:
+    """Index of what stays of one tensor."""
+    tensor = _shaped(module)[key]
+    rows = staying.get((name, "out"), torch.arange(tensor.shape[0]))
+    if tensor.dim() == 1:
+        return (rows,)
+    columns = staying.get((name, "in"), torch.arange(tensor.shape[1]))
+    return (rows[:, None], columns[None, :])
+
+
+def _sliced(
+    module: nn.Module, name: str, staying: Channels, refit: Refit | None
+) -> dict[str, Tensor]:
+    sliced = {}
+    for key, tensor in _shaped(module).items():
+        if key == "weight" and refit is not None:
+            sliced[key] = refit.weight
+        else:
+            sliced[key] = tensor.detach()[_region(module, name, key, staying)]
+    return sliced
+
+
+def _replace(memo: dict[int, Any], module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Tell deepcopy to put these in place of the module's own, which are then never copied."""
+    for key, tensor in tensors.items():
+        old = getattr(module, key)
+        new = tensor.contiguous()
+        is_parameter = isinstance(old, nn.Parameter)
+        memo[id(old)] = nn.Parameter(new, old.requires_grad) if is_parameter else new
+
+
+def _resize(module: nn.Module) -> None:
+    """Make the module's own numbers agree with its tensors."""
+    if isinstance(module, nn.Conv2d):
+        depthwise = module.groups == module.in_channels == module.out_channels > 1
+        module.out_channels = module.weight.shape[0]
+        module.groups = module.out_channels if depthwise else module.groups
+        module.in_channels = module.weight.shape[1] * module.groups
+    elif isinstance(module, nn.Linear):
+        module.out_features, module.in_features = module.weight.shape
+    elif isinstance(module, nn.BatchNorm2d):
+        sized = module.running_mean if module.running_mean is not None else module.weight
+        module.num_features = len(sized)
+
+
+def _shift_offsets(
+    model: nn.Module, graph: PruningGraph, staying: Channels, refits: Mapping[str, Refit]
+) -> None:
+    """Put the constant that a refit adds into the layer's bias, or into the norm that reads it."""
+    for name, refit in refits.items():
+        layer = graph.layers[graph.layer_index[name]]
+        module = model.get_submodule(name)
+        if isinstance(module.bias, Tensor):
+            module.bias.data += refit.offset
+        elif layer.norm is not None:
+            norm = model.get_submodule(layer.norm)
+            assert isinstance(norm.running_mean, Tensor)
+            norm.running_mean -= refit.offset
