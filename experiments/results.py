@@ -1,0 +1,163 @@
+"""What a run leaves behind, as plain data that JSON can hold."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from amc.policy import GroupChoice
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """Accuracy of one network, in [0, 1].
+
+    Args:
+        holdout: On the images that the search measures on.
+        test: On the test images, which no step of the search sees.
+    """
+
+    holdout: float
+    test: float
+
+
+@dataclass(frozen=True)
+class CostChange:
+    """One cost before and after pruning, in `unit`."""
+
+    unit: str
+    unpruned: float
+    pruned: float
+
+    @property
+    def fraction(self) -> float:
+        """What is left of it, in [0, 1]."""
+        return self.pruned / self.unpruned
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One evaluated candidate of the search.
+
+    Args:
+        number: From 0.
+        kept: Units that stay, per group.
+        accuracy: On held-out images, in [0, 1].
+        costs: Each cost by its short name, in its unit.
+        seconds: Since the search began.
+    """
+
+    number: int
+    kept: tuple[int, ...]
+    accuracy: float
+    costs: Mapping[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The result of one strategy on one problem.
+
+    Args:
+        strategy: Its short name.
+        model: Name of the network.
+        dataset: Name of the data set.
+        seed: Of the search.
+        budgets: As given: "macs=0.5".
+        unpruned: Accuracy of the network as it came.
+        searched: Of the pruned network as the search left it, before fine-tuning.
+        finetuned: After fine-tuning; None where there was none.
+        costs: By short name.
+        groups: Kept and total units of each group, in forward order.
+        evaluations: All candidates, in order; network states of strategies that fine-tune included.
+        seconds: Of "prepare", "search" and "finetune".
+        tuned_steps: Gradient steps that the searched network had inside the search.
+        finetune_steps: Gradient steps after the search.
+        config: The run's settings.
+        machine: Versions and processor that the run was made with.
+    """
+
+    strategy: str
+    model: str
+    dataset: str
+    seed: int
+    budgets: tuple[str, ...]
+    unpruned: Accuracies
+    searched: Accuracies
+    finetuned: Accuracies | None
+    costs: Mapping[str, CostChange]
+    groups: tuple[GroupChoice, ...]
+    evaluations: tuple[Evaluation, ...]
+    seconds: Mapping[str, float]
+    tuned_steps: int = 0
+    finetune_steps: int = 0
+    config: Mapping[str, Any] = field(default_factory=dict)
+    machine: Mapping[str, str] = field(default_factory=dict)
+
+    def save(self, path: Path) -> None:
+        """Write the result as JSON, whole or not at all."""
+        text = json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=1) + "\n"
+        write_whole(path, text)
+
+    @classmethod
+    def load(cls, path: Path) -> RunResult:
+        """Read a result that `save` wrote.
+
+        Raises:
+            FileNotFoundError: if there is none.
+            ValueError: if it is not a result of this schema version.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(f"no result at {path}; `amc search --out RUN` writes one")
+        try:
+            data = json.loads(path.read_text(encoding="utf-8"))
+            if data.pop("schema_version") != SCHEMA_VERSION:
+                raise ValueError("made by another release")
+            return _result(data)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise ValueError(
+                f"{path}: not a result of this release ({error}); run it again"
+            ) from error
+
+
+def load_runs(folder: Path) -> list[RunResult]:
+    """The result of a run folder, or of every run inside a benchmark's folder.
+
+    Raises:
+        FileNotFoundError: if there is none.
+    """
+    nested = sorted(folder.glob("*/result.json"))
+    paths = nested or [folder / "result.json"]
+    return [RunResult.load(path) for path in paths]
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that a crash leaves the old one or the new one, never half of it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def _result(data: dict[str, Any]) -> RunResult:
+    finetuned = data.pop("finetuned")
+    return RunResult(
+        unpruned=Accuracies(**data.pop("unpruned")),
+        searched=Accuracies(**data.pop("searched")),
+        finetuned=Accuracies(**finetuned) if finetuned else None,
+        costs={name: CostChange(**change) for name, change in data.pop("costs").items()},
+        groups=tuple(GroupChoice(**group) for group in data.pop("groups")),
+        evaluations=_evaluations(data.pop("evaluations")),
+        budgets=tuple(data.pop("budgets")),
+        **data,
+    )
+
+
+def _evaluations(entries: Sequence[dict[str, Any]]) -> tuple[Evaluation, ...]:
+    return tuple(Evaluation(**{**entry, "kept": tuple(entry["kept"])}) for entry in entries)
