@@ -1,0 +1,46 @@
+# make: what there is to do. Needs python3 (3.10 or newer); the first run sets itself up in .venv.
+PYTHON ?= python3
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+STAMP := $(VENV)/.installed
+ROOMS := amc envs agents netadapt experiments
+
+.PHONY: help demo test lint format clean
+
+help:
+	@echo "make demo    train, prune and compare on a small data set; leaves a report (under 5 minutes)"
+	@echo "make test    lint, then every test (under 8 minutes on 2 cores)"
+	@echo "make lint    ruff and mypy"
+	@echo "make format  let ruff rewrite what it can"
+	@echo "make clean   remove the environment and the caches; runs/ stays"
+	@echo "PYTHON=python3.12 make ... picks another Python for a new environment"
+
+demo: $(STAMP)
+	@$(RUN) experiments.demo
+
+test: lint
+	@$(RUN) pytest
+
+lint: $(STAMP)
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+
+format: $(STAMP)
+	@$(RUN) ruff format .
+	@$(RUN) ruff check --fix .
+
+clean:
+	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find $(ROOMS) tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp comes last, so that an interrupted install is taken up again. The two variables hold the
+# build's own environment to the same versions (older pip reads the first, newer pip the second).
+$(STAMP): setup.cfg pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("needs Python 3.10 or newer, and $(PYTHON) is %d.%d: name another one, as in PYTHON=python3.12 make" % sys.version_info[:2])'
+	@rm -f $@
+	@echo "Installing into $(VENV): a few minutes the first time, seconds later on."
+	@$(VENV)/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+	@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+		$(RUN) pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,onnx,search,tensorboard]'
+	@touch $@
