@@ -167,10 +167,39 @@ class Problem:
             self._on_outcome(outcome, self.best() or outcome)
         return outcome
 
-    def best(self, outcomes: Sequence[Outcome] | None = None) -> Outcome | None:
+    def best(self) -> Outcome | None:
         """The most accurate outcome within the budgets; of equal ones the first."""
-        fitting = [o for o in (outcomes or self._outcomes) if self.limits.fits(o.kept)]
+        fitting = [outcome for outcome in self._outcomes if self.limits.fits(outcome.kept)]
         return max(fitting, key=lambda outcome: outcome.accuracy, default=None)
+
+    def restart(self) -> None:
+        """Forget all outcomes and start the clock: the first act of every search.
+
+        Strategies that share a problem then neither profit from nor pay for each other's work.
+        """
+        self._known.clear()
+        self._outcomes.clear()
+        self._start = time.perf_counter()
+
+    def result(
+        self,
+        best: Outcome | None = None,
+        *,
+        tuned_steps: int = 0,
+        weights: Mapping[str, Tensor] | None = None,
+    ) -> SearchResult:
+        """The search so far as a result; `best` is the most accurate outcome if left out.
+
+        Raises:
+            ValueError: if nothing within the budgets was evaluated.
+        """
+        chosen = best or self.best()
+        if chosen is None:
+            raise ValueError(
+                "the search evaluated nothing within the budget; give it more episodes"
+            )
+        seconds = time.perf_counter() - self._start
+        return SearchResult(chosen, self.outcomes, seconds, tuned_steps, weights)
 
     def unpruned_accuracy(self) -> float:
         """Held-out accuracy of the network as it came."""

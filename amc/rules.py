@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -12,6 +13,7 @@ from amc.costs import COSTS, BudgetError, Limits
 from amc.granularity import Rounding
 from amc.graph import PruningGraph
 from amc.policy import Budget, Policy
+from amc.problem import Problem, SearchResult
 from amc.surgery import policy_of
 
 BISECTIONS = 40
@@ -126,3 +128,49 @@ def matched_ratios(graph: PruningGraph, patterns: Mapping[str, float]) -> Ratios
             )
         ratios[hits] = ratio
     return ratios
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """The same ratio everywhere, as a strategy of one evaluation."""
+
+    def search(self, problem: Problem, seed: int) -> SearchResult:
+        """Evaluate the uniform policy; nothing is random."""
+        problem.restart()
+        problem.evaluate(uniform(problem.limits))
+        return problem.result()
+
+
+@dataclass(frozen=True)
+class Manual:
+    """Ratios set by hand, as a strategy of one evaluation.
+
+    Args:
+        ratios: From shell patterns of layer names to pruning ratios; see `matched_ratios`.
+        scale: Scale all ratios together onto the budget; without it they must fit as they are.
+    """
+
+    ratios: Mapping[str, float]
+    scale: bool = True
+
+    def search(self, problem: Problem, seed: int) -> SearchResult:
+        """Evaluate the policy; nothing is random.
+
+        Raises:
+            BudgetError: if the ratios may not be scaled and exceed the budget.
+            ValueError: if a ratio is out of range or a pattern matches no layer.
+        """
+        problem.restart()
+        ratios, limits = matched_ratios(problem.graph, self.ratios), problem.limits
+        nearest = map(limits.rounding.nearest, limits.graph.full, ratios.tolist())
+        kept = project(limits, ratios) if self.scale else tuple(nearest)
+        if not limits.fits(kept):
+            over = ", ".join(
+                f"{item.name}={item.cost(kept) / item.full:.4f}" for item in limits.items
+            )
+            raise BudgetError(
+                f"manual ratios: they leave {over} of the network, above the budget; "
+                "raise the ratios, or let them be scaled"
+            )
+        problem.evaluate(kept)
+        return problem.result()

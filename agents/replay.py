@@ -1,0 +1,90 @@
+"""A replay buffer of whole episodes: executed actions, and the final reward for every step."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from gymnasium import spaces
+from numpy.typing import NDArray
+from stable_baselines3.common.buffers import ReplayBuffer
+from stable_baselines3.common.type_aliases import ReplayBufferSamples
+from stable_baselines3.common.vec_env import VecNormalize
+
+Returns = Literal["bootstrap", "monte-carlo"]
+BASELINE_WEIGHT = 0.5
+
+
+class EpisodeReplayBuffer(ReplayBuffer):
+    """Stores an episode when it ends, as the environment executed it.
+
+    Every transition carries the episode's final reward (He et al., 2018, 3.3), and the action that
+    was executed, not the one that was asked for.
+
+    Args:
+        returns: "bootstrap", as published: sampled rewards have a moving average of the batches'
+            means subtracted, and targets of all but the last step add the next state's value.
+            "monte-carlo": the final reward is the whole return, so every transition counts as
+            final; rewards are standardised by all that are stored.
+    """
+
+    def __init__(
+        self,
+        buffer_size: int,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        device: torch.device | str = "auto",
+        n_envs: int = 1,
+        optimize_memory_usage: bool = False,
+        handle_timeout_termination: bool = True,
+        returns: Returns = "bootstrap",
+    ) -> None:
+        super().__init__(
+            buffer_size,
+            observation_space,
+            action_space,
+            device,
+            n_envs,
+            optimize_memory_usage,
+            handle_timeout_termination,
+        )
+        self.returns = returns
+        self.baseline: float | None = None
+
+    def add(
+        self,
+        obs: NDArray[Any],
+        next_obs: NDArray[Any],
+        action: NDArray[Any],
+        reward: NDArray[Any],
+        done: NDArray[Any],
+        infos: list[dict[str, Any]],
+    ) -> None:
+        """Wait for the end of the episode, then store all its transitions."""
+        if not done[0]:
+            return
+        walk = infos[0]["episode_walk"]
+        last = len(walk.actions) - 1
+        for step, ratio in enumerate(walk.actions):
+            final = step == last or self.returns == "monte-carlo"
+            super().add(
+                walk.observations[step][None],
+                walk.observations[step + 1][None],
+                np.array([[2 * ratio - 1]], np.float32),
+                reward,
+                np.array([final]),
+                [{}],
+            )
+
+    def sample(self, batch_size: int, env: VecNormalize | None = None) -> ReplayBufferSamples:
+        """A random batch whose rewards are taken relative to the baseline."""
+        batch = super().sample(batch_size, env)
+        if self.returns == "monte-carlo":
+            stored = self.rewards[: self.size()]
+            spread = max(float(stored.std()), 1e-6)
+            return batch._replace(rewards=(batch.rewards - float(stored.mean())) / spread)
+        mean = float(batch.rewards.mean())
+        before = mean if self.baseline is None else self.baseline
+        self.baseline = before + BASELINE_WEIGHT * (mean - before)
+        return batch._replace(rewards=batch.rewards - self.baseline)

@@ -1,0 +1,67 @@
+"""A search by reinforcement learning, as a strategy like any other."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+
+from agents.ddpg import AmcDDPG, Settings
+from agents.exploration import Exploration
+from amc.problem import Problem, SearchResult
+from amc.rules import uniform
+from envs import PruningEnv
+
+
+@dataclass(frozen=True)
+class DDPGSearch:
+    """AMC: an actor-critic agent walks the groups once an episode.
+
+    Args:
+        episodes: Each evaluates one candidate.
+        reward: Short name: "error" within a budget; "flops" or "params" without one.
+        settings: Of the agent.
+        tensorboard: Folder for scalars of stable-baselines3's logger.
+    """
+
+    episodes: int = 300
+    reward: str = "error"
+    settings: Settings = field(default_factory=Settings)
+    tensorboard: str | None = None
+
+    def search(self, problem: Problem, seed: int) -> SearchResult:
+        """Train an agent on the problem; the best candidate it ever tried is the result."""
+        problem.restart()
+        groups = len(problem.graph.groups)
+        warmup = round(self.settings.warmup * self.episodes)
+        exploration = Exploration(
+            self.episodes, warmup, self.settings.sigma, self.settings.final_sigma
+        )
+        with _restored_randomness():
+            env = PruningEnv(problem, self.reward, self.settings.budget_mode)
+            agent = AmcDDPG(env, self.settings, exploration, seed, self.tensorboard)
+            if self.settings.start_at_uniform:
+                agent.start_at(_uniform_ratio(problem))
+            agent.learn(self.episodes * groups)
+        return problem.result()
+
+
+def _uniform_ratio(problem: Problem) -> float:
+    """Mean pruning ratio of the uniform policy, weighted by units."""
+    return 1 - sum(uniform(problem.limits)) / sum(problem.graph.full)
+
+
+@contextmanager
+def _restored_randomness() -> Iterator[None]:
+    """Put the global generators, which stable-baselines3 seeds, back as they were."""
+    numpy_state, python_state = np.random.get_state(), random.getstate()
+    try:
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        np.random.set_state(numpy_state)
+        random.setstate(python_state)

@@ -1,0 +1,104 @@
+"""The state: AMC's 11 features of a layer (He et al., 2018, 3.2), each scaled to [0, 1].
+
+A decision is about a group; its first layer in forward order is the one described.
+
+| # | feature | what it is | divided by |
+| --- | --- | --- | --- |
+| 0 | t | position of the decision | last position |
+| 1 | n | output channels | largest of any group |
+| 2 | c | input channels | largest |
+| 3 | h | height of the input | largest |
+| 4 | w | width of the input | largest |
+| 5 | stride | along the first axis; 1 for a linear layer | largest |
+| 6 | k | kernel size along the first axis; 1 for a linear layer | largest |
+| 7 | FLOPs[t] | operations of all layers whose outputs the group decides, unpruned | largest |
+| 8 | reduced | operations removed by the decisions before t | all operations |
+| 9 | rest | operations left in the layers of decisions after t | all operations |
+| 10 | a[t-1] | pruning ratio executed one decision earlier; 0 at first | 1 |
+
+After the last decision the position is 1, rest is 0, and what describes a layer is 0.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amc.costs import Macs
+from amc.graph import Layer, PruningGraph
+
+NAMES = ("t", "n", "c", "h", "w", "stride", "k", "flops", "reduced", "rest", "previous")
+
+Observation = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where the network's MACs are when some groups are decided; the four add up to all of them.
+
+    Args:
+        reduced: Removed by the decisions so far.
+        kept: Left in layers that are decided, or that no decision shrinks.
+        current: Left in the layers of the group to be decided next.
+        rest: Left in the layers of the groups after it.
+    """
+
+    reduced: float
+    kept: float
+    current: float
+    rest: float
+
+
+class Features:
+    """Describes every state of a walk over a network's groups."""
+
+    def __init__(self, graph: PruningGraph) -> None:
+        self._graph = graph
+        self._macs = Macs(graph)
+        self._total = self._macs(graph.full)
+        static = np.array([self._describe(number) for number in range(len(graph.groups))])
+        self._static = static / np.maximum(static.max(axis=0), 1e-12)  # (groups, 7)
+
+    def observe(self, decided: Sequence[int]) -> Observation:
+        """(11,) features before the next decision.
+
+        Args:
+            decided: Kept counts of the groups already decided, in forward order.
+        """
+        here, groups = len(decided), self._graph.groups
+        progress = self.progress(decided)
+        static = self._static[here] if here < len(groups) else np.zeros(7)
+        previous = 1 - decided[-1] / groups[here - 1].units if decided else 0.0
+        position = min(here / max(1, len(groups) - 1), 1.0)
+        dynamic = (progress.reduced / self._total, progress.rest / self._total, previous)
+        return np.array([position, *static, *dynamic], np.float32)
+
+    def progress(self, decided: Sequence[int]) -> Progress:
+        """Where the MACs are, with the groups not yet decided unpruned."""
+        here, full = len(decided), self._graph.full
+        left = self._macs.per_layer((*decided, *full[here:]))
+        owner = self._graph.owner
+        return Progress(
+            reduced=self._total - left.sum(),
+            kept=left[owner < here].sum(),
+            current=left[owner == here].sum(),
+            rest=left[owner > here].sum(),
+        )
+
+    def _describe(self, number: int) -> tuple[float, ...]:
+        graph = self._graph
+        layer = graph.layers[graph.layer_index[graph.groups[number].layers[0]]]
+        macs = self._macs.per_layer(graph.full)[graph.owner == number].sum()
+        height, width = _size(layer)
+        stride, kernel = (*layer.stride, 1)[0], (*layer.kernel, 1)[0]
+        return layer.outputs, layer.inputs, height, width, stride, kernel, macs
+
+
+def _size(layer: Layer) -> tuple[int, int]:
+    """Height and width of the input; 1 where it has none."""
+    if not layer.in_size:
+        return 1, 1
+    return layer.in_size[0], (*layer.in_size, 1)[1]

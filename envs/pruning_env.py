@@ -1,0 +1,115 @@
+"""The search as a Gymnasium environment: one group a step, the reward at the end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import gymnasium
+import numpy as np
+from gymnasium.spaces import Box
+from numpy.typing import NDArray
+
+from amc.names import look_up
+from amc.problem import Outcome, Problem
+from amc.rules import project
+from envs.feasible import executed_count
+from envs.features import NAMES, Features, Observation
+from envs.rewards import REWARDS
+
+BudgetMode = Literal["clip", "project"]
+
+
+@dataclass(frozen=True)
+class Episode:
+    """A finished walk, as it was executed.
+
+    Args:
+        observations: (groups + 1, 11) state before each decision, and after the last.
+        actions: (groups,) executed pruning ratios.
+        outcome: What it led to.
+    """
+
+    observations: NDArray[np.float32]
+    actions: NDArray[np.float32]
+    outcome: Outcome
+
+
+class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
+    """Walks the groups of a problem's network in forward order; each action is a pruning ratio.
+
+    Observation: the 11 features of `envs.features`, (11,) float32 in [0, 1]. Action: (1,) float32
+    pruning ratio in [0, 1], rounded to a legal count. Reward: 0 until the last step, then the
+    reward of the outcome. `info` holds the executed count as `kept` and its ratio as `executed`,
+    and after the last step the `Episode` as `episode_walk` (`episode` is taken by monitors).
+
+    The budget is met by every episode, in one of two ways. `clip`, the paper's Algorithm 1: each
+    action is bounded as it is taken, so that the rest can still meet the budget. `project`: actions
+    are only rounded, and at the end all ratios are scaled together onto the budget; the executed
+    actions, and the states that they lead to, are in the `Episode`.
+
+    Args:
+        problem: What to search.
+        reward: Short name: "error", "flops" or "params".
+        budget_mode: "clip" or "project".
+
+    Raises:
+        LookupError: if there is no such reward.
+        ValueError: if there is no such budget mode.
+    """
+
+    metadata = {"render_modes": []}  # noqa: RUF012
+
+    def __init__(
+        self, problem: Problem, reward: str = "error", budget_mode: BudgetMode = "clip"
+    ) -> None:
+        if budget_mode not in ("clip", "project"):
+            raise ValueError(f"budget mode {budget_mode!r} is unknown; use 'clip' or 'project'")
+        self.problem = problem
+        self.features = Features(problem.graph)
+        self._reward = look_up(REWARDS, reward, "reward")
+        self._budget_mode = budget_mode
+        self.observation_space = Box(0.0, 1.0, (len(NAMES),), np.float32)
+        self.action_space = Box(0.0, 1.0, (1,), np.float32)
+        self._decided: list[int] = []
+        self._asked: list[float] = []
+
+    def reset(
+        self, *, seed: int | None = None, options: dict[str, Any] | None = None
+    ) -> tuple[Observation, dict[str, Any]]:
+        """Begin a walk at the first group; nothing in it is random."""
+        super().reset(seed=seed)
+        self._decided, self._asked = [], []
+        return self.features.observe(()), {}
+
+    def step(
+        self, action: NDArray[np.float32]
+    ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+        """Decide the next group; see the class."""
+        ratio = float(np.clip(np.asarray(action, np.float64).reshape(-1)[0], 0.0, 1.0))
+        self._asked.append(ratio)
+        self._decided.append(self._count(ratio))
+        if len(self._decided) < len(self.problem.graph.groups):
+            return self.features.observe(self._decided), 0.0, False, False, self._info()
+        if self._budget_mode == "project":
+            self._decided = list(project(self.problem.limits, self._asked))
+        episode = self._finished()
+        reward = self._reward(episode.outcome)
+        info = {**self._info(), "episode_walk": episode}
+        return episode.observations[-1], reward, True, False, info
+
+    def _count(self, ratio: float) -> int:
+        if self._budget_mode == "clip":
+            return executed_count(self.problem.limits, self._decided, ratio)
+        units = self.problem.graph.full[len(self._decided)]
+        return self.problem.limits.rounding.nearest(units, ratio)
+
+    def _info(self) -> dict[str, Any]:
+        kept, units = self._decided[-1], self.problem.graph.full[len(self._decided) - 1]
+        return {"kept": kept, "executed": 1 - kept / units}
+
+    def _finished(self) -> Episode:
+        kept, full = self._decided, np.array(self.problem.graph.full)
+        states = [self.features.observe(kept[:step]) for step in range(len(kept) + 1)]
+        actions = (1 - np.array(kept) / full).astype(np.float32)
+        return Episode(np.stack(states), actions, self.problem.evaluate(kept))

@@ -1,0 +1,144 @@
+"""The NetAdapt loop (Yang et al., "NetAdapt: Platform-Aware Neural Network Adaptation for Mobile
+Applications", ECCV 2018, algorithm 1).
+
+As published, with the mistakes of earlier implementations mended: the proposal with the highest
+accuracy on held-out samples wins, not the best ratio of drops; a proposal that misses the target
+does not compete; the resource of the winner is computed again and not taken to be the target.
+
+Departures:
+1. Any cost or several serve as the resource, latency among them.
+2. Where no group alone can reach a target, the step is halved until one can.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from torch import nn
+
+from amc.evaluation import fast_accuracy
+from amc.finetuning import Recipe, fit
+from amc.graph import trace
+from amc.problem import Outcome, Problem, SearchResult
+from netadapt.proposals import Kept, State, cut_further, narrowed, resource
+
+SMALLEST_STEP = 1e-6
+"""Of the resource, as a fraction of the budget."""
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """One iteration of the loop.
+
+    Args:
+        number: From 0.
+        target: Resource that each proposal had to reach, as a fraction of the budget.
+        proposals: The group narrowed by each proposal, and its outcome.
+        chosen: The group whose proposal won.
+    """
+
+    number: int
+    target: float
+    proposals: tuple[tuple[int, Outcome], ...]
+    chosen: int
+
+
+@dataclass(frozen=True)
+class NetAdapt:
+    """NetAdapt as a strategy: its result is the adapted network, short fine-tuning included.
+
+    Args:
+        reduction: First step of the resource, as a fraction of the unpruned network's, in (0, 1].
+            The authors' code takes 0.025.
+        decay: Factor on the step from one iteration to the next, in (0, 1].
+        steps: Gradient steps of short fine-tuning of each proposal.
+        recipe: How the short fine-tuning is done; its epochs do not matter.
+        criterion: Which units of the narrowed group go; the paper takes the L2 norm.
+        on_iteration: Called after each iteration.
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+
+    reduction: float = 0.05
+    decay: float = 0.96
+    steps: int = 20
+    recipe: Recipe = field(default_factory=lambda: Recipe(lr=0.01))
+    criterion: str = "l2"
+    on_iteration: Callable[[Iteration], None] | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        for name, value in (("reduction", self.reduction), ("decay", self.decay)):
+            if not 0 < value <= 1:
+                raise ValueError(f"netadapt: {name} is {value}; it must lie above 0 and at most 1")
+        if self.steps < 0:
+            raise ValueError(f"netadapt: steps is {self.steps}; it must be 0 or more")
+
+    def search(self, problem: Problem, seed: int) -> SearchResult:
+        """Narrow one group an iteration until the budgets hold.
+
+        Raises:
+            ValueError: if the problem has no budget, or no training samples to fine-tune on.
+        """
+        if not problem.limits.items:
+            raise ValueError("netadapt needs a budget to come down to; give one, such as macs=0.5")
+        if problem.train is None and self.steps:
+            raise ValueError("netadapt fine-tunes its proposals; give the problem training samples")
+        problem.restart()
+        state, best = State(problem.model, problem.graph.full), None
+        step, number = self.reduction * resource(problem, state.kept), 0
+        while resource(problem, state.kept) > 1:
+            # Below the smallest step any narrowing will do, so that the loop always ends.
+            wanted = step if step > SMALLEST_STEP else 0.0
+            target = max(1.0, resource(problem, state.kept) - wanted)
+            candidates = self._proposals(problem, state.kept, target)
+            if not candidates:
+                step /= 2
+                continue
+            recipe = replace(self.recipe, seed=seed + number)
+            tried = [self._try(problem, state, kept, recipe) for _, kept in candidates]
+            winner = max(range(len(tried)), key=lambda index: tried[index][1].accuracy)
+            state, best = tried[winner]
+            self._report(number, target, [group for group, _ in candidates], tried, winner)
+            step, number = step * self.decay, number + 1
+        weights = state.network.state_dict() if state.tuned_steps else None
+        best = best or problem.evaluate(state.kept)
+        return problem.result(best, tuned_steps=state.tuned_steps, weights=weights)
+
+    def _proposals(self, problem: Problem, kept: Kept, target: float) -> list[tuple[int, Kept]]:
+        """Each group that can reach the target alone, with the kept counts that do."""
+        found = []
+        for group in range(len(kept)):
+            proposal = narrowed(problem, kept, group, target)
+            if proposal is not None:
+                found.append((group, proposal))
+        return found
+
+    def _try(
+        self, problem: Problem, state: State, kept: Kept, recipe: Recipe
+    ) -> tuple[State, Outcome]:
+        network = cut_further(problem, state, kept, self.criterion)
+        if problem.train is not None and self.steps:
+            fit(network, problem.train, recipe, steps=self.steps)
+        outcome = problem.record(kept, self._score(problem, copy.deepcopy(network)))
+        return State(network, kept, state.tuned_steps + self.steps), outcome
+
+    def _score(self, problem: Problem, network: nn.Module) -> float:
+        graph = trace(network, problem.example_inputs)
+        return fast_accuracy(network, graph, problem.holdout)
+
+    def _report(
+        self,
+        number: int,
+        target: float,
+        groups: Sequence[int],
+        tried: Sequence[tuple[State, Outcome]],
+        winner: int,
+    ) -> None:
+        if self.on_iteration is not None:
+            proposals = tuple(
+                (group, outcome) for group, (_, outcome) in zip(groups, tried, strict=True)
+            )
+            self.on_iteration(Iteration(number, target, proposals, groups[winner]))
