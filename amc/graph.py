@@ -184,12 +184,14 @@ def trace(model: nn.Module, example_inputs: Inputs) -> PruningGraph:
         example_inputs: One tensor (batch, ...) or a tuple of the forward's arguments.
 
     Raises:
-        GraphError: if the forward pass fails, or nothing can be pruned.
+        GraphError: if a layer's weights are not plain parameters of its own, the forward pass
+            fails or cannot be followed, or nothing can be pruned.
     """
+    _check_weights(model)
     model = copy.deepcopy(model).eval().requires_grad_(True)
     inputs = example_inputs if isinstance(example_inputs, tuple) else (example_inputs,)
     calls = _run(model, inputs)
-    dependencies = tp.DependencyGraph().build_dependency(model, inputs, verbose=False)
+    dependencies = _dependencies(model, inputs)
     names = {module: name for name, module in model.named_modules()}
     layers = _layers(model, calls, _norm_readers(dependencies, names))
     units, fixed = _units(dependencies, names, layers)
@@ -204,6 +206,39 @@ def trace(model: nn.Module, example_inputs: Inputs) -> PruningGraph:
         if name.rpartition(".")[0] + "." not in counted
     )
     return PruningGraph(layers, groups, tuple(fixed), other)
+
+
+def _check_weights(model: nn.Module) -> None:
+    """Refuse layers whose weights are computed or shared: cutting one would break the other."""
+    owners: dict[int, str] = {}
+    for name, module in model.named_modules():
+        if not isinstance(module, WEIGHTED + NORMS):
+            continue
+        own = dict(module.named_parameters(recurse=False))
+        computed = isinstance(module, WEIGHTED) and "weight" not in own
+        if computed or own.keys() - {"weight", "bias"}:
+            raise GraphError(
+                f"layer {name} computes its weight from other parameters; make it a plain one "
+                "(torch.nn.utils.parametrize.remove_parametrizations)"
+            )
+        for key, parameter in own.items():
+            other = owners.setdefault(id(parameter), name)
+            if other != name:
+                raise GraphError(
+                    f"layers {other} and {name} share their {key}; give each one of its own"
+                )
+
+
+def _dependencies(model: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
+    """torch-pruning's dependency graph of a model whose forward pass is known to run."""
+    try:
+        with torch.enable_grad():
+            return tp.DependencyGraph().build_dependency(model, inputs, verbose=False)
+    except Exception as error:
+        raise GraphError(
+            f"the network's layers cannot be followed from its outputs to its inputs "
+            f"({type(error).__name__}: {error}); return tensors that autograd can differentiate"
+        ) from error
 
 
 @dataclass
@@ -325,13 +360,18 @@ def _units(
     for layer in layers:
         if layer.kind == "norm" or layer.name in covered:
             continue
+        if modules[layer.name] not in dependencies.module2node:
+            fixed.append(Fixed(layer.name, "autograd does not reach it from the outputs"))
+            continue
         closures, reason = _closures(dependencies, names, known, modules[layer.name])
-        covered |= {name for part in closures for name, side, _ in part if side == "out"}
-        covered.add(layer.name)
+        together = {name for part in closures for name, side, _ in part if side == "out"}
+        together.add(layer.name)
         if reason:
-            fixed.append(Fixed(layer.name, reason))
+            whole = [x.name for x in layers if x.kind != "norm" and x.name in together - covered]
+            fixed += [Fixed(name, reason) for name in whole]
         else:
             units += _merged(closures)
+        covered |= together
     return units, fixed
 
 
@@ -344,6 +384,7 @@ def _closures(
     whole = dependencies.get_pruning_group(root, prune, list(channels))
     reason = _obstacle(dependencies, whole, names, known)
     closures = _by_root(dependencies, whole, names, len(channels))
+    reason = reason or _misplaced(closures, known)
     if reason:
         return closures, reason
     probes = {0, len(channels) // 3, len(channels) // 2, len(channels) - 1}
@@ -371,6 +412,15 @@ def _obstacle(
         layer = known[name]
         if layer.groups > 1 and not layer.depthwise:
             return f"it meets {name}, a grouped convolution"
+    return ""
+
+
+def _misplaced(closures: list[set[Element]], known: dict[str, Layer]) -> str:
+    """The reason, if channels are said to go where a layer has none: their way there is unknown."""
+    for name, side, index in sorted(set[Element]().union(*closures)):
+        layer = known.get(name)
+        if layer and index >= (layer.outputs if side == "out" else layer.inputs):
+            return f"its channels are rearranged on the way to {name}"
     return ""
 
 
