@@ -402,6 +402,10 @@ def _obstacle(
         module = node.module
         if not node.outputs and _side(dependencies, item.dep) == "out":
             return "its channels are outputs of the network"
+        if node.type == tp.ops.OPTYPE.CONCAT and len(node.inputs) < len(
+            node.grad_fn.next_functions
+        ):
+            return "its channels are joined with the network's inputs"
         if isinstance(module, nn.Parameter):
             return f"it meets {node.name}, a parameter outside of a known layer"
         name = names.get(module)
@@ -412,6 +416,8 @@ def _obstacle(
         layer = known[name]
         if layer.groups > 1 and not layer.depthwise:
             return f"it meets {name}, a grouped convolution"
+        if layer.depthwise and not node.inputs:
+            return "its channels are inputs of the network"
     return ""
 
 

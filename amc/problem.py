@@ -18,7 +18,7 @@ from amc.graph import Inputs, PruningGraph, trace
 from amc.policy import Budget, Policy
 from amc.reconstruction import POSITIONS, Moments
 from amc.samples import Samples
-from amc.surgery import check_forward, cut, policy_of
+from amc.surgery import check_cut, cut, policy_of
 
 Kept = tuple[int, ...]
 
@@ -77,7 +77,7 @@ class Problem:
     """A network, its budgets, and the one way in which candidates are pruned and measured.
 
     Args:
-        model: The trained network; never changed.
+        model: The trained network; put into evaluation mode, and otherwise never changed.
         example_inputs: One tensor (batch, ...) or a tuple of the forward's arguments.
         budgets: All must hold.
         holdout: Samples that accuracy is measured on: from the training split but never trained
@@ -93,7 +93,8 @@ class Problem:
     Raises:
         BudgetError: if a budget is below the smallest reachable network; names that.
         GraphError: if the network cannot be traced or has nothing to prune.
-        SurgeryError: if the network cannot run once it is cut.
+        SurgeryError: if the network cannot run once it is cut, or then computes something else
+            than its graph says.
     """
 
     def __init__(
@@ -120,7 +121,7 @@ class Problem:
         self.limits = Limits.of(self.graph, budgets, COSTS, rounding or Rounding())
         self.costs: dict[str, Cost] = {name: cost(self.graph) for name, cost in COSTS.items()}
         self.ranking = scores(criterion, model, self.graph)
-        check_forward(cut(model, self.graph, self.units(self.limits.smallest)), example_inputs)
+        check_cut(model, self.graph, self.units(_uneven(self.limits)), example_inputs)
         self._moments = (
             None
             if calibration is None
@@ -208,3 +209,10 @@ class Problem:
     def policy(self, kept: Sequence[int], origin: Mapping[str, str] | None = None) -> Policy:
         """Kept counts as a policy for this network."""
         return policy_of(self.graph, kept, criterion=self.criterion, origin=origin)
+
+
+def _uneven(limits: Limits) -> Kept:
+    """Every other group at its smallest, the rest halfway: code that splits evenly shows up."""
+    return tuple(
+        counts[len(counts) // 2 * (number % 2)] for number, counts in enumerate(limits.counts)
+    )

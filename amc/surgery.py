@@ -20,7 +20,7 @@ Channels = dict[tuple[str, Side], Tensor]
 
 
 class SurgeryError(RuntimeError):
-    """A network whose forward pass fails once it is cut."""
+    """A network that fails once it is cut, or computes something else than its graph says."""
 
 
 def prune(
@@ -45,16 +45,16 @@ def prune(
 
     Raises:
         PolicyError: if the policy belongs to another network; names the first difference.
-        SurgeryError: if the cut network cannot run, because its code fixes a number of channels.
+        SurgeryError: if the cut network cannot run, because its code fixes a number of channels,
+            or computes something else than the masked one.
     """
     graph = trace(model, example_inputs)
     units = best_units(scores(policy.criterion, model, graph), kept_counts(policy, graph))
     moments = None if calibration is None else Moments.collect(model, graph, calibration, seed=seed)
     if masked:
         return mask(model, graph, units, moments)
-    smaller = cut(model, graph, units, moments)
-    check_forward(smaller, example_inputs)
-    return smaller
+    check_cut(model, graph, units, example_inputs)
+    return cut(model, graph, units, moments)
 
 
 def kept_counts(policy: Policy, graph: PruningGraph) -> tuple[int, ...]:
@@ -105,7 +105,7 @@ def cut(
         _replace(memo, module, _sliced(module, name, staying, refits.get(name)))
     smaller = copy.deepcopy(model, memo)
     for name in {name for name, _ in staying}:
-        _resize(smaller.get_submodule(name))
+        _resize(smaller.get_submodule(name), staying.get((name, "out")))
     _shift_offsets(smaller, graph, staying, refits)
     return smaller
 
@@ -129,24 +129,62 @@ def mask(
     return masked
 
 
-def check_forward(model: nn.Module, example_inputs: Inputs) -> None:
-    """Run a cut network once.
+def check_cut(
+    model: nn.Module, graph: PruningGraph, units: KeptUnits, example_inputs: Inputs
+) -> None:
+    """See that cutting runs, and computes the same as setting the same channels to zero.
+
+    It does not where the network's code joins or reorders channels in a way that the graph does
+    not know (its own input among them, slices, a softmax over them).
 
     Raises:
-        SurgeryError: if it cannot run.
+        SurgeryError: if it does not; names the first group that fails alone.
     """
+    fault, where = _fault(model, graph, units, example_inputs), "these groups together"
+    if not fault:
+        return
+    full = tuple(tuple(range(group.units)) for group in graph.groups)
+    for number, group in enumerate(graph.groups):
+        alone = (*full[:number], units[number], *full[number + 1 :])
+        own_fault = _fault(model, graph, alone, example_inputs)
+        if own_fault:
+            fault, where = own_fault, repr(group.name)
+            break
+    raise SurgeryError(
+        f"the network cannot be cut at {where}: {fault}; write its forward pass in terms of the "
+        "tensors' own shapes, and keep channels apart and in order"
+    )
+
+
+def _fault(model: nn.Module, graph: PruningGraph, units: KeptUnits, example_inputs: Inputs) -> str:
+    """What is wrong with this cut; empty if nothing is."""
     inputs = example_inputs if isinstance(example_inputs, tuple) else (example_inputs,)
-    training = model.training
-    try:
-        with torch.no_grad():
-            model.eval()(*inputs)
-    except Exception as error:
-        raise SurgeryError(
-            f"the cut network cannot run ({error}); its forward pass fixes a number of channels: "
-            "write it in terms of the tensors' own shapes"
-        ) from error
-    finally:
-        model.train(training)
+    with torch.no_grad():
+        wanted = _tensors(mask(model, graph, units).eval()(*inputs))
+        try:
+            found = _tensors(cut(model, graph, units).eval()(*inputs))
+        except Exception as error:
+            return f"its forward pass fails then ({error})"
+    if all(map(_close, found, wanted)):
+        return ""
+    return "its outputs then differ from those with the same channels at zero"
+
+
+def _tensors(output: Any) -> list[Tensor]:
+    """All tensors in what a network returns."""
+    if isinstance(output, Tensor):
+        return [output]
+    parts = tuple(output.values()) if isinstance(output, Mapping) else output
+    known = isinstance(parts, tuple | list)
+    return [tensor for part in parts for tensor in _tensors(part)] if known else []
+
+
+def _close(found: Tensor, wanted: Tensor) -> bool:
+    if found.shape != wanted.shape or not wanted.is_floating_point():
+        return found.shape == wanted.shape
+    # The square root of the type's precision leaves room for another order of summation.
+    room = torch.finfo(wanted.dtype).eps ** 0.5 * float(wanted.abs().max())
+    return torch.allclose(found, wanted, rtol=0, atol=room, equal_nan=True)
 
 
 def _channels(graph: PruningGraph, units: KeptUnits) -> Channels:
@@ -211,7 +249,7 @@ def _replace(memo: dict[int, Any], module: nn.Module, tensors: Mapping[str, Tens
         memo[id(old)] = nn.Parameter(new, old.requires_grad) if is_parameter else new
 
 
-def _resize(module: nn.Module) -> None:
+def _resize(module: nn.Module, outputs: Tensor | None) -> None:
     """Make the module's own numbers agree with its tensors."""
     if isinstance(module, nn.Conv2d):
         depthwise = module.groups == module.in_channels == module.out_channels > 1
@@ -220,9 +258,8 @@ def _resize(module: nn.Module) -> None:
         module.in_channels = module.weight.shape[1] * module.groups
     elif isinstance(module, nn.Linear):
         module.out_features, module.in_features = module.weight.shape
-    elif isinstance(module, nn.BatchNorm2d):
-        sized = module.running_mean if module.running_mean is not None else module.weight
-        module.num_features = len(sized)
+    elif isinstance(module, nn.BatchNorm2d) and outputs is not None:
+        module.num_features = len(outputs)
 
 
 def _shift_offsets(
@@ -236,5 +273,5 @@ def _shift_offsets(
             module.bias.data += refit.offset
         elif layer.norm is not None:
             norm = model.get_submodule(layer.norm)
-            assert isinstance(norm.running_mean, Tensor)
-            norm.running_mean -= refit.offset
+            if isinstance(norm.running_mean, Tensor):
+                norm.running_mean -= refit.offset
