@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
-from amc.devices import bfloat16_is_fast, device_of, lay_channels_last
+from amc.devices import bfloat16_is_fast, device_of, evaluating, lay_channels_last
 from amc.graph import PruningGraph
 from amc.samples import Samples
 
@@ -18,14 +18,12 @@ def accuracy(model: nn.Module, samples: Samples, batch_size: int = BATCH) -> flo
 
     The network runs in evaluation mode and is left in the mode it had.
     """
-    training, device = model.training, device_of(model)
+    device = device_of(model)
     correct = 0
-    with torch.inference_mode():
-        model.eval()
+    with torch.inference_mode(), evaluating(model):
         for inputs, labels in samples.batches(batch_size):
             logits = model(_laid_out(inputs).to(device))
             correct += int((logits.argmax(1).cpu() == labels).sum())
-    model.train(training)
     return correct / len(samples)
 
 
@@ -81,15 +79,14 @@ def recalibrate(model: nn.Module, samples: Samples, batch_size: int = BATCH) -> 
     """
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     before = [norm.momentum for norm in norms]
-    training, device = model.training, device_of(model)
-    model.eval()
-    for norm in norms:
-        norm.reset_running_stats()
-        norm.momentum = None
-        norm.train()
-    with torch.no_grad():
+    device = device_of(model)
+    with torch.no_grad(), evaluating(model):
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None
+            norm.train()
         for inputs, _ in samples.batches(batch_size):
             model(_laid_out(inputs).to(device))
     for norm, momentum in zip(norms, before, strict=True):
         norm.momentum = momentum
-    return model.train(training)
+    return model

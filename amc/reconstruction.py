@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from amc.devices import device_of
+from amc.devices import device_of, evaluating
 from amc.graph import Layer, PruningGraph, Side
 from amc.samples import Samples
 
@@ -96,14 +96,12 @@ class Moments:
             model.get_submodule(name).register_forward_pre_hook(note(name))
             for name in refittable(graph)
         ]
-        training, device = model.training, device_of(model)
+        device = device_of(model)
         try:
-            with torch.inference_mode():
-                model.eval()
+            with torch.inference_mode(), evaluating(model):
                 for inputs, _ in samples.batches(BATCH):
                     model(inputs.to(device))
         finally:
-            model.train(training)
             for handle in handles:
                 handle.remove()
         return cls({name: total.moment() for name, total in sums.items()})
