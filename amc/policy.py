@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,8 +82,7 @@ class Budget:
         return self.limit * full if self.relative else self.limit
 
     def __str__(self) -> str:
-        amount = f"{self.limit:.6g}" if self.relative or self.limit > 1 else f"{self.limit!r}"
-        return f"{self.cost}={amount}"
+        return f"{self.cost}={self.limit:.15g}"
 
 
 @dataclass(frozen=True)
@@ -128,9 +128,8 @@ class Policy:
     origin: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        names = [group.name for group in self.groups]
-        for name in names:
-            if names.count(name) > 1:
+        for name, times in Counter(group.name for group in self.groups).items():
+            if times > 1:
                 raise PolicyError(f"policy: group {name!r} is named twice; keep one of the two")
         for group in self.groups:
             if not 1 <= group.kept <= group.total:
@@ -157,7 +156,7 @@ class Policy:
         """
         data = _parsed(text, where)
         version = data.pop("schema_version", None)
-        if version != SCHEMA_VERSION:
+        if type(version) is not int or version != SCHEMA_VERSION:
             raise PolicyError(
                 f"{where}: schema version {version!r} is not supported; "
                 f"this release reads version {SCHEMA_VERSION}"

@@ -63,6 +63,10 @@ def kept_counts(policy: Policy, graph: PruningGraph) -> tuple[int, ...]:
     Raises:
         PolicyError: if the policy belongs to another network; names the first difference.
     """
+    if policy.granularity != "channel":
+        raise PolicyError(
+            f"the policy's granularity is {policy.granularity!r}; only 'channel' can be cut"
+        )
     for choice, group in zip(policy.groups, graph.groups, strict=False):
         if choice.name != group.name or choice.total != group.units:
             raise PolicyError(
