@@ -72,7 +72,7 @@ class Limits:
                 raise BudgetError(
                     f"budget {budget} cannot be reached: the smallest network that a pruning ratio "
                     f"of at most {rounding.max_ratio:g} per layer allows has {item.name}="
-                    f"{_rounded_up(least / item.full):.4f} ({least:,.0f} {item.cost.unit}); "
+                    f"{_rounded_up(least, item.full):.4f} ({least:,.0f} {item.cost.unit}); "
                     "raise the budget or --max-ratio"
                 )
         return limits
@@ -100,6 +100,7 @@ def _limit(
     return Limit(budget.cost, cost, full, budget.absolute(full))
 
 
-def _rounded_up(fraction: float) -> float:
-    """To four digits, upwards, so that the fraction named can itself be asked for."""
-    return math.ceil(fraction * 1e4) / 1e4
+def _rounded_up(least: float, full: float) -> float:
+    """The smallest fraction of four digits that, asked for as a budget, allows `least`."""
+    parts = math.ceil(least / full * 1e4)
+    return (parts if parts / 1e4 * full >= least else parts + 1) / 1e4
