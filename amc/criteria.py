@@ -42,7 +42,21 @@ def scores(name: str, model: nn.Module, graph: PruningGraph) -> list[Tensor]:
 
 
 def best_units(ranking: Sequence[Tensor], kept: Sequence[int]) -> KeptUnits:
-    """The `kept` best units of each group, ascending; of equal scores the first stays."""
+    """The `kept` best units of each group, ascending; of equal scores the first stays.
+
+    Args:
+        ranking: (units,) scores of each group.
+        kept: How many units of each group stay, at least 1.
+
+    Raises:
+        ValueError: if the two have different lengths, or a group cannot keep that many.
+    """
+    totals = [len(score) for score in ranking]
+    if len(kept) != len(totals) or not all(1 <= k <= t for k, t in zip(kept, totals, strict=True)):
+        raise ValueError(
+            f"kept counts {tuple(kept)} do not suit groups of {tuple(totals)} units; "
+            "give one count for each group, from 1 to its units"
+        )
     return tuple(
         tuple(sorted(torch.argsort(score, descending=True, stable=True)[:count].tolist()))
         for score, count in zip(ranking, kept, strict=True)

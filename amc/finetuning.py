@@ -51,11 +51,11 @@ class Recipe:
 
     def __post_init__(self) -> None:
         bounds = {
-            "epochs": (self.epochs >= 0, "0 or more"),
-            "lr": (self.lr > 0, "more than 0"),
+            "epochs": (0 <= self.epochs < math.inf, "0 or more"),
+            "lr": (0 < self.lr < math.inf, "more than 0"),
             "batch_size": (self.batch_size >= 1, "1 or more"),
             "momentum": (0 <= self.momentum < 1, "from 0 to below 1"),
-            "weight_decay": (self.weight_decay >= 0, "0 or more"),
+            "weight_decay": (0 <= self.weight_decay < math.inf, "0 or more"),
             "warmup": (0 <= self.warmup <= 1, "from 0 to 1"),
             "label_smoothing": (0 <= self.label_smoothing < 1, "from 0 to below 1"),
             "shift": (self.shift >= 0, "0 or more pixels"),

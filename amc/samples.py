@@ -21,7 +21,8 @@ class Samples:
         std: Per-channel standard deviation that they are divided by.
 
     Raises:
-        ValueError: if the two have different lengths, or there are no samples.
+        ValueError: if inputs and labels, or mean and std, have different lengths, or there are no
+            samples.
     """
 
     inputs: Tensor
@@ -37,6 +38,11 @@ class Samples:
             )
         if len(self.labels) == 0:
             raise ValueError("samples: there are none; give at least one input with its label")
+        if len(self.mean) != len(self.std):
+            raise ValueError(
+                f"samples: mean has {len(self.mean)} channels but std {len(self.std)}; "
+                "give both for every channel, or neither"
+            )
 
     def __len__(self) -> int:
         return len(self.labels)
