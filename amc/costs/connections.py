@@ -20,4 +20,5 @@ def connections(graph: PruningGraph, kept: Sequence[int]) -> NDArray[np.float64]
     groups = np.array([layer.groups for layer in graph.layers])
     depthwise = np.array([layer.depthwise for layer in graph.layers])
     read = np.where(depthwise, 1, inputs // groups)
-    return area * outputs * read
+    weights: NDArray[np.float64] = area * outputs * read
+    return weights

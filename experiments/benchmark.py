@@ -1,0 +1,77 @@
+"""Several strategies on one problem: the same budget, criterion, refit, images and fine-tuning."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import replace
+from pathlib import Path
+
+from rich.console import Console
+
+from amc.problem import Strategy
+from experiments.config import BenchmarkConfig, SearchConfig, save_config
+from experiments.networks import load_setting
+from experiments.report import render
+from experiments.results import RunResult, write_whole
+from experiments.runs import Watch, accuracies, finish, found, prepared
+from experiments.strategies import make_strategy
+
+RUN_FILES = ("policy.json", "model.safetensors", "result.json")
+
+
+def benchmark(config: BenchmarkConfig, console: Console) -> list[RunResult]:
+    """Run every strategy; leave a run folder for each, the best one's files, and one report.
+
+    Raises:
+        LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
+    """
+    entries = [(run, _strategy(run)) for run in _runs(config)]
+    setting = load_setting(config)
+    problem, seconds = prepared(config, setting)
+    unpruned = accuracies(setting.model, problem.graph, setting)
+    results = []
+    for run, strategy in entries:
+        watch = Watch(console, run)
+        problem.on_outcome = watch
+        with watch.reporter:
+            searched = strategy.search(problem, run.seed)
+        made = found(run, problem, searched, seconds)
+        results.append(finish(run, setting, made, unpruned, console))
+    _write_summary(config, results)
+    return results
+
+
+def best_of(results: list[RunResult]) -> RunResult:
+    """The most accurate on held-out images, after fine-tuning where there was any."""
+    return max(results, key=lambda result: (result.finetuned or result.searched).holdout)
+
+
+def _runs(config: BenchmarkConfig) -> list[SearchConfig]:
+    """One search for each strategy, in a folder of its own."""
+    names = [name.strip() for name in config.strategies.split(",") if name.strip()]
+    if not names or len(set(names)) < len(names):
+        raise ValueError(
+            f"--strategies is {config.strategies!r}; give different names, separated by commas"
+        )
+    return [_run(config, name) for name in names]
+
+
+def _run(config: BenchmarkConfig, name: str) -> SearchConfig:
+    options = dict(config.options.get(name, {}))
+    if name == "manual" and config.manual is not None:
+        options["file"] = config.manual
+    out = str(Path(config.out) / name.replace(":", "."))
+    return replace(config, strategy=name, options=options, out=out)
+
+
+def _strategy(run: SearchConfig) -> Strategy:
+    return make_strategy(run.strategy, run.episodes, run.options)
+
+
+def _write_summary(config: BenchmarkConfig, results: list[RunResult]) -> None:
+    out = Path(config.out)
+    best = out / Path(best_of(results).config["out"]).name
+    for name in RUN_FILES:
+        shutil.copyfile(best / name, out / name)
+    save_config(config, out / "config.yaml")
+    write_whole(out / "report.html", render(results))

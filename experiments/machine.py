@@ -1,0 +1,39 @@
+"""What a run was made with."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+import torch
+
+PACKAGES = ("torch", "numpy", "gymnasium", "stable-baselines3", "torch-pruning")
+
+
+def machine() -> dict[str, str]:
+    """Versions, processor and threads, for people to read."""
+    return {
+        "amc": _version("amc-pruning"),
+        "python": platform.python_version(),
+        **{package: _version(package) for package in PACKAGES},
+        "processor": f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
+        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "system": f"{platform.system()} {platform.machine()}",
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as info:
+            named = [line.partition(":")[2].strip() for line in info if "model name" in line]
+    except OSError:
+        named = []
+    return named[0] if named else platform.processor() or "unknown"

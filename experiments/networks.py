@@ -1,0 +1,131 @@
+"""From names on the command line to a trained network on a data set."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from experiments.config import NetworkConfig
+from experiments.zoo.datasets import ImageDataset, Splits, load_dataset
+from experiments.zoo.importing import import_named
+from experiments.zoo.models import build_model
+
+WEIGHTS = Path(__file__).parent / "zoo" / "weights"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """A network with the images that it is pruned on.
+
+    Args:
+        model: In evaluation mode.
+        dataset: As loaded.
+        splits: Its training, held-out and test images.
+        example: (1, channels, height, width) input for tracing.
+    """
+
+    model: nn.Module
+    dataset: ImageDataset
+    splits: Splits
+    example: Tensor
+
+    @property
+    def augmentation(self) -> dict[str, Any]:
+        """Random shifts and flips that keep the meaning of these images."""
+        return augmentation(self.dataset.name)
+
+
+def augmentation(dataset: str) -> dict[str, Any]:
+    """Shifts and flips for training on a data set; a mirrored digit is another sign."""
+    return {"shift": 1, "flip": False} if dataset == "digits" else {"shift": 2, "flip": True}
+
+
+def load_setting(config: NetworkConfig, *, trained: bool = True) -> Setting:
+    """Load the data set and build the network, with its weights if `trained`.
+
+    Raises:
+        LookupError: for a name that is not known.
+        FileNotFoundError: for a data set or checkpoint that is not there.
+        ValueError: for a checkpoint that does not fit the network.
+    """
+    dataset = load_dataset(config.dataset)
+    torch.manual_seed(config.seed)
+    model = _build(config, dataset)
+    if trained:
+        _load_weights(model, config)
+    splits = dataset.splits()
+    example = splits.train.floats(slice(0, 1))
+    return Setting(model.eval(), dataset, splits, example)
+
+
+def shipped_weights(model: str, dataset: str, width: float) -> Path | None:
+    """Weights of the zoo that come with the project."""
+    path = WEIGHTS / f"{model}-{width:g}-{dataset}.safetensors"
+    return path if path.is_file() else None
+
+
+def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
+    """Tensors of a state dict; nothing in the file is executed.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it is neither safetensors nor a plain state dict.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no weights at {path}; `amc train` writes model.safetensors")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except SafetensorError as error:
+        raise ValueError(f"{path}: not a safetensors file ({error}); save it again") from None
+    except Exception as error:
+        raise ValueError(
+            f"{path}: cannot be read as plain tensors ({type(error).__name__}); save the "
+            "network's state_dict() with safetensors.torch.save_file"
+        ) from None
+    if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
+        raise ValueError(f"{path}: not a state dict; save the network's state_dict()")
+    return state
+
+
+def _build(config: NetworkConfig, dataset: ImageDataset) -> nn.Module:
+    if ":" not in config.model:
+        return build_model(config.model, dataset.channels, len(dataset.classes), config.width)
+    function = import_named(config.model, "model")
+    built = function() if callable(function) else function
+    if not isinstance(built, nn.Module):
+        raise ValueError(
+            f"model {config.model!r} gave {type(built).__name__}; "
+            "it must be a function without arguments that returns a torch.nn.Module"
+        )
+    return built
+
+
+def _load_weights(model: nn.Module, config: NetworkConfig) -> None:
+    path = Path(config.weights) if config.weights else None
+    if path is None and ":" in config.model:
+        return
+    path = path or shipped_weights(config.model, config.dataset, config.width)
+    if path is None:
+        raise FileNotFoundError(
+            f"no weights come with {config.model} of width {config.width:g} on {config.dataset}; "
+            f"train it with `amc train --model {config.model} --dataset {config.dataset} "
+            f"--width {config.width:g}` and name the file with --weights"
+        )
+    state = read_checkpoint(path)
+    try:
+        model.load_state_dict(state)
+    except RuntimeError as error:
+        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        raise ValueError(
+            f"{path} does not fit {config.model} of width {config.width:g} ({first}); "
+            "give the model and width that it was trained with"
+        ) from None

@@ -1,0 +1,59 @@
+"""What a person sees while a command works: a bar on a terminal, plain lines elsewhere."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+LINE_EVERY_SECONDS = 10.0
+
+
+class Reporter:
+    """One piece of long work.
+
+    Args:
+        title: What is going on.
+        total: Steps in all; None where that is not known.
+        console: Where to write.
+    """
+
+    def __init__(self, title: str, total: int | None, console: Console) -> None:
+        self._title, self._total, self._console = title, total, console
+        self._said = time.monotonic()
+        self._bar: Progress | None = None
+        if console.is_terminal:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TimeRemainingColumn(),
+                TextColumn("{task.fields[note]}"),
+            )
+            self._bar = Progress(*columns, console=console)
+            self._task = self._bar.add_task(title, total=total, note="")
+
+    def __enter__(self) -> Reporter:
+        if self._bar is not None:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def update(self, done: int, note: str) -> None:
+        """Show that `done` steps are done, with a word on how it stands."""
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, note=note)
+        elif time.monotonic() - self._said >= LINE_EVERY_SECONDS or done == self._total:
+            self._said = time.monotonic()
+            of = f"/{self._total}" if self._total else ""
+            self._console.print(f"{self._title}: {done}{of}, {note}", highlight=False)

@@ -1,0 +1,236 @@
+"""One strategy on one problem, from settings to a run folder."""
+
+from __future__ import annotations
+
+import copy
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from rich.console import Console
+from safetensors.torch import save_model
+from torch import nn
+
+from amc.costs import COSTS
+from amc.evaluation import fast_accuracy
+from amc.finetuning import Recipe, fit
+from amc.granularity import Rounding
+from amc.graph import PruningGraph, trace
+from amc.policy import Budget, Policy
+from amc.problem import Outcome, Problem, SearchResult
+from amc.samples import Samples
+from amc.surgery import kept_counts, prune
+from experiments.config import CutConfig, PruneConfig, SearchConfig, finetuning, save_config
+from experiments.machine import machine
+from experiments.networks import Setting, load_setting
+from experiments.progress import Reporter
+from experiments.report import render
+from experiments.results import Accuracies, CostChange, Evaluation, RunResult, write_whole
+from experiments.strategies import make_strategy
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search or a policy file decided, before fine-tuning.
+
+    Args:
+        policy: The decision.
+        network: Really smaller.
+        outcomes: Evaluated on the way.
+        prepare_seconds: Tracing the network and collecting its moments.
+        search_seconds: The search itself.
+        tuned_steps: Gradient steps that the network has had inside the search.
+    """
+
+    policy: Policy
+    network: nn.Module
+    outcomes: tuple[Outcome, ...]
+    prepare_seconds: float
+    search_seconds: float
+    tuned_steps: int = 0
+
+
+def search(config: SearchConfig, console: Console) -> RunResult:
+    """Search ratios and leave a run folder: policy, network, result, report.
+
+    Raises:
+        LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
+    """
+    strategy = make_strategy(config.strategy, config.episodes, config.options)
+    setting = load_setting(config)
+    problem, seconds = prepared(config, setting)
+    watch = Watch(console, config)
+    problem.on_outcome = watch
+    with watch.reporter:
+        result = strategy.search(problem, config.seed)
+    unpruned = accuracies(setting.model, problem.graph, setting)
+    return finish(config, setting, found(config, problem, result, seconds), unpruned, console)
+
+
+def apply_policy(config: PruneConfig, console: Console) -> RunResult:
+    """Cut a network by a policy file and leave a run folder like a search's.
+
+    Raises:
+        LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
+    """
+    policy = Policy.load(config.policy)
+    setting = load_setting(config)
+    start = time.perf_counter()
+    network = prune(
+        setting.model, policy, setting.example, calibration=calibration(config, setting)
+    )
+    made = Found(policy, network, (), time.perf_counter() - start, 0.0)
+    graph = trace(setting.model, setting.example)
+    unpruned = accuracies(setting.model, graph, setting)
+    return finish(config, setting, made, unpruned, console)
+
+
+def prepared(config: SearchConfig, setting: Setting) -> tuple[Problem, float]:
+    """The problem that a search solves, and the seconds that it took to set up."""
+    start = time.perf_counter()
+    holdout = setting.splits.holdout
+    if config.search_images:
+        holdout = holdout.take(slice(0, config.search_images))
+    problem = Problem(
+        setting.model,
+        setting.example,
+        budgets(config.budget),
+        holdout=holdout,
+        calibration=calibration(config, setting),
+        train=setting.splits.train,
+        criterion=config.criterion,
+        rounding=Rounding(config.round_to, config.max_ratio),
+    )
+    return problem, time.perf_counter() - start
+
+
+def budgets(text: str) -> list[Budget]:
+    """Budgets separated by commas."""
+    return [Budget.parse(part) for part in text.split(",") if part.strip()]
+
+
+def calibration(config: CutConfig, setting: Setting) -> Samples | None:
+    """The training images that the refit reads; the same for every command and seed."""
+    if not config.calibration_images:
+        return None
+    return setting.splits.train.take(slice(0, config.calibration_images))
+
+
+def found(config: SearchConfig, problem: Problem, result: SearchResult, prepare: float) -> Found:
+    """What a search found, with its network."""
+    origin = {
+        "strategy": config.strategy,
+        "model": config.model,
+        "width": f"{config.width:g}",
+        "dataset": config.dataset,
+        "budget": config.budget,
+        "seed": str(config.seed),
+    }
+    network = problem.network(result.best.kept)
+    if result.weights is not None:
+        network.load_state_dict(result.weights)
+    policy = problem.policy(result.best.kept, origin)
+    return Found(policy, network, result.outcomes, prepare, result.seconds, result.tuned_steps)
+
+
+def finish(
+    config: CutConfig, setting: Setting, made: Found, unpruned: Accuracies, console: Console
+) -> RunResult:
+    """Fine-tune, measure, and write the run folder."""
+    graph = trace(setting.model, setting.example)
+    searched = accuracies(made.network, graph, setting)
+    recipe = finetuning(config, setting.augmentation)
+    steps = recipe.steps(len(setting.splits.train))
+    start = time.perf_counter()
+    if steps:
+        tune(made.network, setting.splits.train, recipe, console)
+    seconds = {
+        "prepare": made.prepare_seconds,
+        "search": made.search_seconds,
+        "finetune": time.perf_counter() - start if steps else 0.0,
+    }
+    result = RunResult(
+        strategy=made.policy.origin.get("strategy", "policy"),
+        model=config.model,
+        dataset=config.dataset,
+        seed=config.seed,
+        budgets=tuple(map(str, budgets(made.policy.origin.get("budget", "")))),
+        unpruned=unpruned,
+        searched=searched,
+        finetuned=accuracies(made.network, graph, setting) if steps else None,
+        costs=cost_changes(graph, kept_counts(made.policy, graph)),
+        groups=made.policy.groups,
+        evaluations=tuple(map(_evaluation, made.outcomes)),
+        seconds=seconds,
+        tuned_steps=made.tuned_steps,
+        finetune_steps=steps,
+        config=asdict(config),
+        machine=machine(),
+    )
+    write_run(Path(config.out), config, result, made.policy, made.network)
+    return result
+
+
+def tune(network: nn.Module, train: Samples, recipe: Recipe, console: Console) -> None:
+    """Fine-tune in place, with progress."""
+    with Reporter("fine-tuning", recipe.steps(len(train)), console) as reporter:
+        fit(
+            network,
+            train,
+            recipe,
+            on_step=lambda step, total, loss: reporter.update(step, f"loss {loss:.3f}"),
+        )
+
+
+def accuracies(model: nn.Module, graph: PruningGraph, setting: Setting) -> Accuracies:
+    """Accuracy on all held-out images and on the test images; `model` is left as it is."""
+
+    def measured(samples: Samples) -> float:
+        return fast_accuracy(copy.deepcopy(model), graph, samples)
+
+    return Accuracies(measured(setting.splits.holdout), measured(setting.splits.test))
+
+
+def cost_changes(graph: PruningGraph, kept: Iterable[int]) -> dict[str, CostChange]:
+    """Every cost before and after."""
+    counts, changes = tuple(kept), {}
+    for name, make in COSTS.items():
+        cost = make(graph)
+        changes[name] = CostChange(cost.unit, cost(graph.full), cost(counts))
+    return changes
+
+
+def write_run(
+    out: Path, config: CutConfig, result: RunResult, policy: Policy, network: nn.Module
+) -> None:
+    """Write all that a run folder holds; the result last, so that it marks a finished run."""
+    out.mkdir(parents=True, exist_ok=True)
+    save_config(config, out / "config.yaml")
+    policy.save(out / "policy.json")
+    save_model(copy.deepcopy(network), str(out / "model.safetensors"))
+    write_whole(out / "report.html", render([result]))
+    result.save(out / "result.json")
+
+
+class Watch:
+    """Shows a search's outcomes as they come."""
+
+    def __init__(self, console: Console, config: SearchConfig) -> None:
+        self.reporter = Reporter(config.strategy, _expected(config), console)
+
+    def __call__(self, outcome: Outcome, best: Outcome) -> None:
+        self.reporter.update(outcome.number + 1, f"best accuracy {best.accuracy:.4f}")
+
+
+def _expected(config: SearchConfig) -> int | None:
+    """How many evaluations the strategy makes at most, where that is known."""
+    if config.strategy in ("uniform", "manual"):
+        return 1
+    return config.episodes if config.strategy.startswith("ddpg") else None
+
+
+def _evaluation(outcome: Outcome) -> Evaluation:
+    return Evaluation(
+        outcome.number, outcome.kept, outcome.accuracy, dict(outcome.costs), outcome.seconds
+    )

@@ -1,0 +1,58 @@
+"""Training a network of the zoo from scratch."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+from safetensors.torch import save_model
+
+from amc.evaluation import accuracy
+from amc.finetuning import Recipe, fit
+from experiments.config import TrainConfig, save_config
+from experiments.machine import machine
+from experiments.networks import load_setting
+from experiments.progress import Reporter
+from experiments.results import Accuracies, write_whole
+
+WARMUP = 0.2
+
+
+def train(config: TrainConfig, console: Console) -> Accuracies:
+    """Train on the training images without the held-out ones; write weights and accuracy.
+
+    Raises:
+        LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
+    """
+    setting = load_setting(config, trained=False)
+    recipe = Recipe(
+        epochs=config.epochs,
+        lr=config.lr,
+        batch_size=config.batch_size,
+        warmup=WARMUP,
+        seed=config.seed,
+        **setting.augmentation,
+    )
+    images, start = setting.splits.train, time.perf_counter()
+    with Reporter("training", recipe.steps(len(images)), console) as reporter:
+        fit(
+            setting.model,
+            images,
+            recipe,
+            on_step=lambda step, total, loss: reporter.update(step, f"loss {loss:.3f}"),
+        )
+    seconds = time.perf_counter() - start
+    reached = Accuracies(
+        accuracy(setting.model, setting.splits.holdout),
+        accuracy(setting.model, setting.splits.test),
+    )
+    out = Path(config.out)
+    out.mkdir(parents=True, exist_ok=True)
+    save_config(config, out / "config.yaml")
+    save_model(setting.model, str(out / "model.safetensors"))
+    report = {"accuracy": asdict(reached), "seconds": seconds, "machine": machine()}
+    write_whole(out / "result.json", json.dumps(report, indent=1) + "\n")
+    return reached
