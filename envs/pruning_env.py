@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+import math
+from typing import Any, Literal, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -20,9 +20,10 @@ from envs.rewards import REWARDS
 BudgetMode = Literal["clip", "project"]
 
 
-@dataclass(frozen=True)
-class Episode:
+class Episode(NamedTuple):
     """A finished walk, as it was executed.
+
+    A tuple, so that Gymnasium's checker can compare two of them.
 
     Args:
         observations: (groups + 1, 11) state before each decision, and after the last.
@@ -40,8 +41,9 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
 
     Observation: the 11 features of `envs.features`, (11,) float32 in [0, 1]. Action: (1,) float32
     pruning ratio in [0, 1], rounded to a legal count. Reward: 0 until the last step, then the
-    reward of the outcome. `info` holds the executed count as `kept` and its ratio as `executed`,
-    and after the last step the `Episode` as `episode_walk` (`episode` is taken by monitors).
+    reward of the outcome. `info` holds the count that the action became as `kept` and its ratio as
+    `executed`, and after the last step the `Episode` as `episode_walk` (`episode` is taken by
+    monitors).
 
     The budget is met by every episode, in one of two ways. `clip`, the paper's Algorithm 1: each
     action is bounded as it is taken, so that the rest can still meet the budget. `project`: actions
@@ -85,8 +87,12 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
     def step(
         self, action: NDArray[np.float32]
     ) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
-        """Decide the next group; see the class."""
-        ratio = float(np.clip(np.asarray(action, np.float64).reshape(-1)[0], 0.0, 1.0))
+        """Decide the next group; see the class.
+
+        Raises:
+            ValueError: if the action is not a number, or the walk is over.
+        """
+        ratio = self._ratio(action)
         self._asked.append(ratio)
         self._decided.append(self._count(ratio))
         if len(self._decided) < len(self.problem.graph.groups):
@@ -97,6 +103,18 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         reward = self._reward(episode.outcome)
         info = {**self._info(), "episode_walk": episode}
         return episode.observations[-1], reward, True, False, info
+
+    def _ratio(self, action: NDArray[np.float32]) -> float:
+        if len(self._decided) == len(self.problem.graph.groups):
+            raise ValueError("pruning environment: the walk is over; reset it before the next step")
+        ratio = float(np.asarray(action, np.float64).reshape(-1)[0])
+        if math.isnan(ratio):
+            group = self.problem.graph.groups[len(self._decided)].name
+            raise ValueError(
+                f"pruning environment: the action for group {group!r} is nan; an agent that "
+                "answers so has diverged, so lower its learning rates"
+            )
+        return min(1.0, max(0.0, ratio))
 
     def _count(self, ratio: float) -> int:
         if self._budget_mode == "clip":
