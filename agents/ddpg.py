@@ -9,8 +9,8 @@ that agent. Departures of the default settings, each for a measured reason (READ
 2. Rewards are standardised, instead of having a moving baseline subtracted.
 3. Actions are projected onto the budget together when the episode ends, instead of being clipped
    one by one, which prunes late layers harder than early ones.
-4. The actor starts at the uniform ratio, and the warm-up explores around it; the first episode is
-   the uniform policy itself.
+4. The actor starts at the uniform ratio, and the warm-up explores around it; the first episode asks
+   for exactly that ratio everywhere, which projects onto the uniform policy itself.
 5. Exploration is narrower and lasts as long as the search.
 6. More updates an episode, and one learning rate for actor and critic.
 """
@@ -95,6 +95,7 @@ class AmcDDPG(DDPG):
         tensorboard_log: str | None = None,
     ) -> None:
         groups = len(env.problem.graph.groups)
+        self._start: float | None = None
         self.settings = settings
         self.exploration = exploration
         super().__init__(
@@ -117,7 +118,8 @@ class AmcDDPG(DDPG):
         )
 
     def start_at(self, ratio: float) -> None:
-        """Make the untrained actor answer about `ratio` everywhere."""
+        """Make the first episode ask for `ratio`, and the untrained actor answer about that."""
+        self._start = ratio
         level = float(np.arctanh(np.clip(2 * ratio - 1, -0.99, 0.99)))
         for actor in (self.actor, self.actor_target):
             output = [m for m in actor.mu if isinstance(m, torch.nn.Linear)][-1]
@@ -132,8 +134,8 @@ class AmcDDPG(DDPG):
         assert self._last_obs is not None
         mean, _ = self.predict(self._last_obs, deterministic=True)
         episode = self._episode_num
-        if episode == 0 and self.settings.start_at_uniform:
-            action = mean
+        if episode == 0 and self._start is not None:
+            action = np.full_like(mean, self._start)
         else:
             width = self.exploration.width(episode)
             action = truncated_normal(torch.from_numpy(mean), width).numpy()
