@@ -15,6 +15,7 @@ from agents.exploration import Exploration
 from amc.problem import Problem, SearchResult
 from amc.rules import uniform
 from envs import PruningEnv
+from envs.rewards import REWARDS
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,9 @@ class DDPGSearch:
         reward: Short name: "error" within a budget; "flops" or "params" without one.
         settings: Of the agent.
         tensorboard: Folder for scalars of stable-baselines3's logger.
+
+    Raises:
+        ValueError: if there are no episodes.
     """
 
     episodes: int = 300
@@ -33,8 +37,16 @@ class DDPGSearch:
     settings: Settings = field(default_factory=Settings)
     tensorboard: str | None = None
 
+    def __post_init__(self) -> None:
+        if self.episodes < 1:
+            raise ValueError(f"ddpg: episodes is {self.episodes}; it must be 1 or more")
+
     def search(self, problem: Problem, seed: int) -> SearchResult:
-        """Train an agent on the problem; the best candidate it ever tried is the result."""
+        """Train an agent on the problem; the candidate that earned most is the result.
+
+        Raises:
+            LookupError: if there is no such reward.
+        """
         problem.restart()
         groups = len(problem.graph.groups)
         warmup = round(self.settings.warmup * self.episodes)
@@ -47,7 +59,8 @@ class DDPGSearch:
             if self.settings.start_at_uniform:
                 agent.start_at(_uniform_ratio(problem))
             agent.learn(self.episodes * groups)
-        return problem.result()
+        fitting = [outcome for outcome in problem.outcomes if problem.limits.fits(outcome.kept)]
+        return problem.result(max(fitting, key=REWARDS[self.reward]))
 
 
 def _uniform_ratio(problem: Problem) -> float:
