@@ -50,7 +50,7 @@ class Exploration:
 
 
 def truncated_normal(mean: torch.Tensor, sigma: float) -> torch.Tensor:
-    """Samples of a normal around `mean` cut off at 0 and 1, by the inverse of its distribution.
+    """Samples of a normal around `mean` cut off at 0 and 1: what falls outside is drawn again.
 
     Unlike noise that is clipped, it puts no mass on the bounds.
 

@@ -27,6 +27,9 @@ class EpisodeReplayBuffer(ReplayBuffer):
             means subtracted, and targets of all but the last step add the next state's value.
             "monte-carlo": the final reward is the whole return, so every transition counts as
             final; rewards are standardised by all that are stored.
+
+    Raises:
+        ValueError: if there are no such returns, or more environments than one.
     """
 
     def __init__(
@@ -40,6 +43,12 @@ class EpisodeReplayBuffer(ReplayBuffer):
         handle_timeout_termination: bool = True,
         returns: Returns = "bootstrap",
     ) -> None:
+        if returns not in ("bootstrap", "monte-carlo"):
+            raise ValueError(f"returns {returns!r} are unknown; use 'bootstrap' or 'monte-carlo'")
+        if n_envs != 1:
+            raise ValueError(
+                f"the episode replay buffer follows one environment, not {n_envs}; give it one"
+            )
         super().__init__(
             buffer_size,
             observation_space,
