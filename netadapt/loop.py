@@ -8,6 +8,7 @@ does not compete; the resource of the winner is computed again and not taken to 
 Departures:
 1. Any cost or several serve as the resource, latency among them.
 2. Where no group alone can reach a target, the step is halved until one can.
+3. No target lies below the budget, so that the last iteration prunes no more than it must.
 """
 
 from __future__ import annotations
@@ -16,11 +17,8 @@ import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-from torch import nn
-
 from amc.evaluation import fast_accuracy
 from amc.finetuning import Recipe, fit
-from amc.graph import trace
 from amc.problem import Outcome, Problem, SearchResult
 from netadapt.proposals import Kept, State, cut_further, narrowed, resource
 
@@ -87,7 +85,7 @@ class NetAdapt:
         if problem.train is None and self.steps:
             raise ValueError("netadapt fine-tunes its proposals; give the problem training samples")
         problem.restart()
-        state, best = State(problem.model, problem.graph.full), None
+        state, best = State(problem.model, problem.graph), None
         step, number = self.reduction * resource(problem, state.kept), 0
         while resource(problem, state.kept) > 1:
             # Below the smallest step any narrowing will do, so that the loop always ends.
@@ -103,8 +101,9 @@ class NetAdapt:
             state, best = tried[winner]
             self._report(number, target, [group for group, _ in candidates], tried, winner)
             step, number = step * self.decay, number + 1
-        weights = state.network.state_dict() if state.tuned_steps else None
-        best = best or problem.evaluate(state.kept)
+        if best is None:
+            return problem.result(problem.evaluate(state.kept))
+        weights = state.network.state_dict()
         return problem.result(best, tuned_steps=state.tuned_steps, weights=weights)
 
     def _proposals(self, problem: Problem, kept: Kept, target: float) -> list[tuple[int, Kept]]:
@@ -119,15 +118,14 @@ class NetAdapt:
     def _try(
         self, problem: Problem, state: State, kept: Kept, recipe: Recipe
     ) -> tuple[State, Outcome]:
-        network = cut_further(problem, state, kept, self.criterion)
+        smaller = cut_further(state, kept, self.criterion)
         if problem.train is not None and self.steps:
-            fit(network, problem.train, recipe, steps=self.steps)
-        outcome = problem.record(kept, self._score(problem, copy.deepcopy(network)))
-        return State(network, kept, state.tuned_steps + self.steps), outcome
-
-    def _score(self, problem: Problem, network: nn.Module) -> float:
-        graph = trace(network, problem.example_inputs)
-        return fast_accuracy(network, graph, problem.holdout)
+            fit(smaller.network, problem.train, recipe, steps=self.steps)
+        # The fast path changes its network, and this one may go on.
+        throwaway = copy.deepcopy(smaller.network)
+        measured = fast_accuracy(throwaway, smaller.graph, problem.holdout)
+        outcome = problem.record(kept, measured)
+        return replace(smaller, tuned_steps=state.tuned_steps + self.steps), outcome
 
     def _report(
         self,

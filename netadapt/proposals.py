@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from bisect import bisect_left
+from dataclasses import dataclass, replace
 
 import torch
 from torch import nn
 
-from amc.criteria import best_units, scores
-from amc.graph import trace
+from amc.criteria import KeptUnits, best_units, scores
+from amc.graph import Member, PruningGraph, Side
 from amc.problem import Problem
 from amc.surgery import cut
 
@@ -21,13 +22,18 @@ class State:
 
     Args:
         network: The adapted network, really smaller.
-        kept: Its kept counts, in terms of the unpruned network's groups.
+        graph: Its graph; group by group the same as the unpruned network's, only narrower.
         tuned_steps: Gradient steps that it has had.
     """
 
     network: nn.Module
-    kept: Kept
+    graph: PruningGraph
     tuned_steps: int = 0
+
+    @property
+    def kept(self) -> Kept:
+        """Units that are left, per group."""
+        return self.graph.full
 
 
 def resource(problem: Problem, kept: Kept) -> float:
@@ -53,9 +59,60 @@ def narrowed(problem: Problem, kept: Kept, group: int, target: float) -> Kept | 
     return None
 
 
-def cut_further(problem: Problem, state: State, kept: Kept, criterion: str) -> nn.Module:
+def cut_further(state: State, kept: Kept, criterion: str) -> State:
     """The state's network cut to fewer units, ranked by its own present weights."""
-    graph = trace(state.network, problem.example_inputs)
     with torch.no_grad():
-        units = best_units(scores(criterion, state.network, graph), kept)
-        return cut(state.network, graph, units)
+        units = best_units(scores(criterion, state.network, state.graph), kept)
+        network = cut(state.network, state.graph, units)
+    return State(network, narrower(state.graph, units), state.tuned_steps)
+
+
+def narrower(graph: PruningGraph, units: KeptUnits) -> PruningGraph:
+    """The graph of the network that is left when `graph`'s is cut to these units.
+
+    Not traced again: what is left of a depthwise convolution of one channel looks like any other,
+    and would fall out of its group.
+    """
+    outputs, inputs = graph.widths([len(staying) for staying in units])
+    layers = tuple(
+        replace(
+            layer,
+            outputs=int(outputs[row]),
+            inputs=int(inputs[row]),
+            groups=int(outputs[row]) if layer.depthwise else layer.groups,
+        )
+        for row, layer in enumerate(graph.layers)
+    )
+    gone = _gone(graph, units)
+    groups = tuple(
+        replace(
+            group,
+            units=len(staying),
+            members=tuple(
+                _renumbered(member, staying, gone[member.module, member.side])
+                for member in group.members
+            ),
+        )
+        for group, staying in zip(graph.groups, units, strict=True)
+    )
+    return replace(graph, layers=layers, groups=groups)
+
+
+def _gone(graph: PruningGraph, units: KeptUnits) -> dict[tuple[str, Side], list[int]]:
+    """For each side of each module, the positions that it loses to any group, ascending."""
+    gone: dict[tuple[str, Side], list[int]] = {}
+    for group, staying in zip(graph.groups, units, strict=True):
+        leaving = set(range(group.units)) - set(staying)
+        for member in group.members:
+            lost = gone.setdefault((member.module, member.side), [])
+            lost += [index for unit in leaving for index in member.indices[unit]]
+    return {side: sorted(lost) for side, lost in gone.items()}
+
+
+def _renumbered(member: Member, staying: tuple[int, ...], gone: list[int]) -> Member:
+    """The member without the units that go; positions move up into the gaps."""
+    indices = tuple(
+        tuple(index - bisect_left(gone, index) for index in member.indices[unit])
+        for unit in staying
+    )
+    return replace(member, indices=indices)
