@@ -233,12 +233,19 @@ def _dependencies(model: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
     """torch-pruning's dependency graph of a model whose forward pass is known to run."""
     try:
         with torch.enable_grad():
-            return tp.DependencyGraph().build_dependency(model, inputs, verbose=False)
+            return tp.DependencyGraph().build_dependency(
+                model, inputs, output_transform=_marked, verbose=False
+            )
     except Exception as error:
         raise GraphError(
             f"the network's layers cannot be followed from its outputs to its inputs "
             f"({type(error).__name__}: {error}); return tensors that autograd can differentiate"
         ) from error
+
+
+def _marked(output: Any) -> list[Any]:
+    """Each output behind one more operation, so that one which is also read again is known."""
+    return [value * 1 for value in tp.utils.flatten_as_list(output)]
 
 
 @dataclass
