@@ -88,7 +88,10 @@ class Problem:
         rounding: Which kept counts are legal.
         positions: Random positions per calibration sample and layer.
         seed: Of those positions.
-        on_outcome: Called with each new outcome and the best so far.
+
+    Attributes:
+        on_outcome: Called, where it is set, with each new outcome and the best so far
+            within the budgets.
 
     Raises:
         BudgetError: if a budget is below the smallest reachable network; names that.
@@ -110,7 +113,6 @@ class Problem:
         rounding: Rounding | None = None,
         positions: int = POSITIONS,
         seed: int = 0,
-        on_outcome: Callable[[Outcome, Outcome], None] | None = None,
     ) -> None:
         self.model = model.eval()
         self.example_inputs = example_inputs
@@ -129,7 +131,7 @@ class Problem:
         )
         self._known: dict[Kept, Outcome] = {}
         self._outcomes: list[Outcome] = []
-        self._on_outcome = on_outcome
+        self.on_outcome: Callable[[Outcome, Outcome | None], None] | None = None
         self._start = time.perf_counter()
 
     @property
@@ -164,8 +166,8 @@ class Problem:
             seconds=time.perf_counter() - self._start,
         )
         self._outcomes.append(outcome)
-        if self._on_outcome is not None:
-            self._on_outcome(outcome, self.best() or outcome)
+        if self.on_outcome is not None:
+            self.on_outcome(outcome, self.best())
         return outcome
 
     def best(self) -> Outcome | None:

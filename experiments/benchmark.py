@@ -31,7 +31,7 @@ def benchmark(config: BenchmarkConfig, console: Console) -> list[RunResult]:
     unpruned = accuracies(setting.model, problem.graph, setting)
     results = []
     for run, strategy in entries:
-        watch = Watch(console, run)
+        watch = Watch(console, run, problem)
         problem.on_outcome = watch
         with watch.reporter:
             searched = strategy.search(problem, run.seed)

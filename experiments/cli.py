@@ -192,8 +192,9 @@ def _train(config: TrainConfig) -> None:
     reached = train(config, console)
     console.print(
         f"accuracy {reached.holdout:.4f} held out, {reached.test:.4f} test; "
-        f"weights in {config.out}/model.safetensors",
+        f"weights in {Path(config.out) / 'model.safetensors'}",
         highlight=False,
+        soft_wrap=True,
     )
 
 

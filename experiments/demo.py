@@ -8,7 +8,7 @@ from pathlib import Path
 from experiments.cli import main
 
 OUT = Path("runs/demo")
-MANUAL = Path(__file__).parent / "configs" / "digits-manual.yaml"
+MANUAL = Path("experiments/configs/digits-manual.yaml")
 NETWORK = ("--model", "resnet8", "--dataset", "digits")
 
 

@@ -60,7 +60,7 @@ def search(config: SearchConfig, console: Console) -> RunResult:
     strategy = make_strategy(config.strategy, config.episodes, config.options)
     setting = load_setting(config)
     problem, seconds = prepared(config, setting)
-    watch = Watch(console, config)
+    watch = Watch(console, config, problem)
     problem.on_outcome = watch
     with watch.reporter:
         result = strategy.search(problem, config.seed)
@@ -216,11 +216,17 @@ def write_run(
 class Watch:
     """Shows a search's outcomes as they come."""
 
-    def __init__(self, console: Console, config: SearchConfig) -> None:
+    def __init__(self, console: Console, config: SearchConfig, problem: Problem) -> None:
+        self._full_macs = problem.costs["macs"](problem.graph.full)
         self.reporter = Reporter(config.strategy, _expected(config), console)
 
-    def __call__(self, outcome: Outcome, best: Outcome) -> None:
-        self.reporter.update(outcome.number + 1, f"best accuracy {best.accuracy:.4f}")
+    def __call__(self, outcome: Outcome, best: Outcome | None) -> None:
+        if best is not None:
+            note = f"best accuracy {best.accuracy:.4f}"
+        else:
+            macs = outcome.costs["macs"] / self._full_macs
+            note = f"not yet within the budget: accuracy {outcome.accuracy:.4f} at {macs:.0%} MACs"
+        self.reporter.update(outcome.number + 1, note)
 
 
 def _expected(config: SearchConfig) -> int | None:
