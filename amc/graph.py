@@ -239,8 +239,13 @@ def _dependencies(model: nn.Module, inputs: tuple[Tensor, ...]) -> Any:
     except Exception as error:
         raise GraphError(
             f"the network's layers cannot be followed from its outputs to its inputs "
-            f"({type(error).__name__}: {error}); return tensors that autograd can differentiate"
+            f"({_in_short(error)}); return tensors that autograd can differentiate"
         ) from error
+
+
+def _in_short(error: Exception) -> str:
+    """Its kind and its first line."""
+    return f"{type(error).__name__}: {error}".partition("\n")[0]
 
 
 def _marked(output: Any) -> list[Any]:
@@ -280,7 +285,7 @@ def _run(model: nn.Module, inputs: tuple[Tensor, ...]) -> dict[str, _Calls]:
         shapes = ", ".join(str(tuple(value.shape)) for value in inputs)
         raise GraphError(
             f"the network's forward pass fails on example inputs of shape {shapes}: "
-            f"{type(error).__name__}: {error}"
+            f"{_in_short(error)}"
         ) from error
     finally:
         for handle in handles:
@@ -395,9 +400,9 @@ def _closures(
     if reason:
         return closures, reason
     probes = {0, len(channels) // 3, len(channels) // 2, len(channels) - 1}
-    if all(_one(dependencies, root, prune, names, i) == closures[i] for i in probes):
-        return closures, ""
-    return [_one(dependencies, root, prune, names, i) for i in channels], ""
+    if any(_one(dependencies, root, prune, names, i) != closures[i] for i in probes):
+        closures = [_one(dependencies, root, prune, names, i) for i in channels]
+    return closures, _taken_apart(whole, closures)
 
 
 def _obstacle(
@@ -434,6 +439,23 @@ def _misplaced(closures: list[set[Element]], known: dict[str, Layer]) -> str:
         layer = known.get(name)
         if layer and index >= (layer.outputs if side == "out" else layer.inputs):
             return f"its channels are rearranged on the way to {name}"
+    return ""
+
+
+def _taken_apart(group: Any, closures: list[set[Element]]) -> str:
+    """The reason, if channels are told apart by their positions, which a cut changes.
+
+    Parts that meet again, channel by channel, stay of equal size and are no obstacle.
+    """
+    kinds = {
+        node.type
+        for item in group
+        if any(item.dep.index_mapping)
+        for node in (item.dep.source, item.dep.target)
+    }
+    separate = len(_merged(closures)) == len(closures)
+    if tp.ops.OPTYPE.SLICE in kinds or (tp.ops.OPTYPE.SPLIT in kinds and separate):
+        return "its channels are taken apart by position"
     return ""
 
 

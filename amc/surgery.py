@@ -168,7 +168,7 @@ def _fault(model: nn.Module, graph: PruningGraph, units: KeptUnits, example_inpu
         try:
             found = _tensors(cut(model, graph, units).eval()(*inputs))
         except Exception as error:
-            return f"its forward pass fails then ({error})"
+            return f"its forward pass fails then ({str(error).partition(chr(10))[0]})"
     if all(map(_close, found, wanted)):
         return ""
     return "its outputs then differ from those with the same channels at zero"
