@@ -124,15 +124,45 @@ def test_a_layer_that_runs_twice_is_coupled_with_itself() -> None:
     assert inner.positions == 2 * 6 * 6
 
 
-def test_halves_that_go_different_ways_are_groups_with_names_of_their_own() -> None:
+def test_channels_of_one_layer_that_couple_differently_are_groups_with_names_of_their_own() -> None:
     def forward(net: Any, inputs: torch.Tensor) -> torch.Tensor:
-        left, right = net.conv(inputs).chunk(2, 1)
-        return averaged(torch.cat([net.one(left), net.two(right)], 1))
+        total = net.wide(inputs) + torch.cat([net.left(inputs), net.right(inputs)], 1)
+        return net.linear(averaged(torch.relu(total)))
 
-    layers = {"one": nn.Conv2d(4, 2, 1), "two": nn.Conv2d(4, 2, 1)}
+    layers = {"left": nn.Conv2d(3, 2, 1), "right": nn.Conv2d(3, 3, 1), "linear": nn.Linear(5, 4)}
+    graph = trace(Wired(forward, wide=nn.Conv2d(3, 5, 1), **layers), images())
+    assert [(g.name, g.units, g.layers) for g in graph.groups] == [
+        ("wide", 2, ("wide", "left")),
+        ("wide#2", 3, ("wide", "right")),
+    ]
+    assert indices(graph.groups[1], "wide", "out") == ((2,), (3,), (4,))
+    assert graph.owner[graph.layer_index["wide"]] == 0
+
+
+def halves(net: Any, inputs: torch.Tensor) -> torch.Tensor:
+    left, right = net.conv(inputs).chunk(2, 1)
+    return net.linear(averaged(torch.cat([net.one(left), net.two(right)], 1)))
+
+
+def slices(net: Any, inputs: torch.Tensor) -> torch.Tensor:
+    features = net.conv(inputs)
+    return net.linear(averaged(torch.cat([net.one(features[:, :4]), net.two(features[:, 4:])], 1)))
+
+
+@pytest.mark.parametrize("forward", [halves, slices])
+def test_channels_that_go_different_ways_by_position_stay(forward: Any) -> None:
+    layers = {"one": nn.Conv2d(4, 2, 1), "two": nn.Conv2d(4, 3, 1), "linear": nn.Linear(5, 4)}
     graph = trace(Wired(forward, conv=nn.Conv2d(3, 8, 3), **layers), images())
-    assert [(g.name, g.units) for g in graph.groups] == [("conv", 4), ("conv#2", 4)]
-    assert graph.owner[graph.layer_index["conv"]] == 0
+    assert [g.name for g in graph.groups] == ["one", "two"]
+    assert reasons(graph)["conv"] == "its channels are taken apart by position"
+
+
+def test_cropping_an_image_is_no_obstacle() -> None:
+    def forward(net: Any, inputs: torch.Tensor) -> torch.Tensor:
+        return net.linear(averaged(torch.relu(net.conv(inputs)[:, :, 1:-1, :3])))
+
+    graph = trace(Wired(forward, conv=nn.Conv2d(3, 5, 3), linear=nn.Linear(5, 4)), images())
+    assert [g.name for g in graph.groups] == ["conv"]
 
 
 def test_grouped_convolutions_are_left_alone() -> None:

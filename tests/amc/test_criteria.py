@@ -1,0 +1,132 @@
+"""Which units go first, computed by hand."""
+
+from typing import Any
+
+import pytest
+import torch
+from tiny_networks import TINY, Wired, averaged, images, tiny
+from torch import Tensor, nn
+
+from amc.criteria import CRITERIA, best_units, scores
+from amc.graph import PruningGraph, trace
+
+
+def two_layers(first: list[list[float]], second: list[list[float]]) -> tuple[nn.Module, Any]:
+    """Two linear layers with these weights, and their graph."""
+    one, two = torch.tensor(first), torch.tensor(second)
+    net = nn.Sequential(nn.Linear(*one.T.shape), nn.ReLU(), nn.Linear(*two.T.shape))
+    net[0].weight.data, net[2].weight.data = one, two
+    return net, trace(net, torch.randn(2, one.shape[1]))
+
+
+def test_l1_is_the_mean_of_both_sides_each_scaled_to_mean_one() -> None:
+    net, graph = two_layers([[1.0, -2.0], [3.0, 4.0]], [[2.0, -6.0]])
+    # Rows sum to 3 and 7 (mean 5), columns to 2 and 6 (mean 4).
+    wanted = torch.tensor([(3 / 5 + 2 / 4) / 2, (7 / 5 + 6 / 4) / 2])
+    torch.testing.assert_close(scores("l1", net, graph)[0], wanted)
+
+
+def test_l2_is_the_same_with_euclidean_norms() -> None:
+    net, graph = two_layers([[3.0, 4.0], [0.0, -1.0]], [[1.0, 2.0], [0.0, 2.0]])
+    rows, columns = torch.tensor([5.0, 1.0]), torch.tensor([1.0, 8**0.5])
+    wanted = (rows / rows.mean() + columns / columns.mean()) / 2
+    torch.testing.assert_close(scores("l2", net, graph)[0], wanted)
+
+
+def test_biases_and_norms_do_not_count() -> None:
+    model = tiny("depthwise")
+    graph = trace(model, images())
+    before = scores("l1", model, graph)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.constant_(module.weight, 100.0)
+        if getattr(module, "bias", None) is not None:
+            nn.init.constant_(module.bias, -100.0)
+    for old, new in zip(before, scores("l1", model, graph), strict=True):
+        assert torch.equal(old, new)
+
+
+def coupled() -> tuple[nn.Module, PruningGraph]:
+    def forward(net: Any, inputs: Tensor) -> Tensor:
+        return net.linear(averaged(torch.relu(net.one(inputs) + net.two(inputs))))
+
+    layers = {"two": nn.Conv2d(3, 3, 1), "linear": nn.Linear(3, 2)}
+    net = Wired(forward, one=nn.Conv2d(3, 3, 1), **layers)
+    return net, trace(net, images())
+
+
+def test_all_layers_of_a_sum_have_their_say() -> None:
+    net, graph = coupled()
+    for layer, sizes in {"one": [1, 2, 3], "two": [9, 0, 0], "linear": [1, 1, 4]}.items():
+        weight = net.get_submodule(layer).weight
+        along = torch.tensor(sizes, dtype=torch.float32)
+        shape = (1, -1) if layer == "linear" else (-1, 1, 1, 1)
+        weight.data = torch.ones_like(weight) * along.view(shape)
+    wanted = torch.tensor([0.5, 1, 1.5]) + torch.tensor([3.0, 0, 0]) + torch.tensor([0.5, 0.5, 2])
+    torch.testing.assert_close(scores("l1", net, graph)[0], wanted / 3)
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_a_layer_with_large_weights_does_not_outvote_the_others(name: str) -> None:
+    net, graph = coupled()
+    before = scores(name, net, graph)[0]
+    net.one.weight.data *= 1000
+    torch.testing.assert_close(scores(name, net, graph)[0], before)
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+@pytest.mark.parametrize("network", TINY)
+def test_every_unit_of_every_group_has_a_finite_score(name: str, network: str) -> None:
+    model = tiny(network)
+    graph = trace(model, images())
+    found = scores(name, model, graph)
+    assert [score.shape for score in found] == [(units,) for units in graph.full]
+    assert all(score.isfinite().all() and not score.requires_grad for score in found)
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_a_unit_without_weights_goes_first(name: str) -> None:
+    model = tiny("flattened")
+    graph = trace(model, images())
+    model[2].weight.data[3] = 0
+    model[6].weight.data[:, 12:16] = 0
+    assert scores(name, model, graph)[1].argmin() == 3
+
+
+@pytest.mark.parametrize("name", CRITERIA)
+def test_a_layer_of_zeros_decides_nothing(name: str) -> None:
+    net, graph = two_layers([[1.0, 1.0], [3.0, 1.0]], [[0.0, 0.0]])
+    assert scores(name, net, graph)[0].argmax() == 1
+    net[0].weight.data.zero_()
+    assert scores(name, net, graph)[0].tolist() == [0, 0]
+
+
+def test_a_unit_of_several_positions_counts_them_all() -> None:
+    model = tiny("gated")
+    graph = trace(model, images())
+    model.conv.weight.data.zero_()
+    model.conv.weight.data[6] = 1.0
+    assert scores("l1", model, graph)[0].argmax() == 2
+
+
+def test_the_best_units_stay_in_ascending_order() -> None:
+    ranking = [torch.tensor([0.1, 5.0, 3.0, 4.0]), torch.tensor([2.0, 1.0])]
+    assert best_units(ranking, [3, 1]) == ((1, 2, 3), (0,))
+    assert best_units(ranking, [4, 2]) == ((0, 1, 2, 3), (0, 1))
+
+
+def test_of_equal_scores_the_first_stay() -> None:
+    ranking = [torch.ones(1000)]
+    assert best_units(ranking, [400]) == (tuple(range(400)),)
+
+
+@pytest.mark.parametrize("kept", [(0, 1), (5, 1), (1,), (1, 1, 1), (-1, 1)])
+def test_counts_that_do_not_suit_the_groups_are_refused(kept: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"do not suit groups of \(4, 2\) units"):
+        best_units([torch.zeros(4), torch.zeros(2)], kept)
+
+
+def test_an_unknown_criterion_gets_a_suggestion() -> None:
+    net, graph = two_layers([[1.0], [1.0]], [[1.0, 1.0]])
+    with pytest.raises(LookupError, match="unknown criterion 'L1'; did you mean 'l1'"):
+        scores("L1", net, graph)
