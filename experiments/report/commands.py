@@ -1,0 +1,109 @@
+"""The commands that use a result again, ready to paste into a shell."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import MISSING, Field, dataclass, fields
+from typing import Any
+
+from experiments.config import CutConfig, SearchConfig
+from experiments.report.comparison import Run
+from experiments.report.formats import printable
+from experiments.results import RunResult
+
+FOLDER = "RUN"
+"""Stands for the run's folder where the settings do not name it."""
+
+Words = tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Use:
+    """What can be done with one run.
+
+    Args:
+        label: Of the run.
+        prune: Makes the smaller network again from the policy; words that stay on one line each.
+        export: Writes the finished network for other programs.
+        search: Makes the whole run again; None where the policy came from a file.
+        python: Loads the finished network.
+        tuned: Whether the search left weights that the policy alone does not bring back.
+    """
+
+    label: str
+    prune: Words
+    export: Words
+    search: Words | None
+    python: str
+    tuned: bool
+
+
+def use(run: Run) -> Use:
+    """The commands for one run, from its settings; settings at their defaults do not appear."""
+    result, here = run.result, folder(run.result)
+    return Use(
+        label=run.label,
+        prune=_prune(result, here),
+        export=("amc export", _quoted(here), "--format onnx"),
+        search=None if "policy" in result.config else _search(result, here),
+        python=_python(here),
+        tuned=result.tuned_steps > 0,
+    )
+
+
+def folder(result: RunResult) -> str:
+    """Where the run was written: its setting `out`."""
+    out = printable(str(result.config.get("out") or FOLDER))
+    return out.rstrip("/") or out
+
+
+def _prune(result: RunResult, here: str) -> Words:
+    named = {"policy": f"{here}/policy.json", "model": result.model, "dataset": result.dataset}
+    flags = named | _changed(CutConfig, result.config, set(named))
+    return ("amc prune", *_flags(flags | {"out": f"{here}-pruned"}))
+
+
+def _search(result: RunResult, here: str) -> Words:
+    named = {"model": result.model, "dataset": result.dataset, "strategy": result.strategy}
+    budget = {"budget": ",".join(result.budgets), "seed": result.seed}
+    flags = named | budget | _changed(SearchConfig, result.config, {*named, *budget})
+    return ("amc search", *_flags(flags | {"out": f"{here}-again"}))
+
+
+def _changed(kind: type, settings: Mapping[str, Any], told: set[str]) -> dict[str, object]:
+    """The settings that a command knows and that are not at its defaults."""
+    changed: dict[str, object] = {}
+    for known in fields(kind):
+        value = settings.get(known.name)
+        if known.name in {*told, "out"} or value is None or value == _default(known):
+            continue
+        if isinstance(value, Mapping):
+            changed |= {f"{known.name}.{name}": inner for name, inner in value.items()}
+        else:
+            changed[known.name] = value
+    return changed
+
+
+def _default(known: Field[Any]) -> object:
+    return known.default if known.default_factory is MISSING else known.default_factory()
+
+
+def _flags(values: Mapping[str, object]) -> Words:
+    return tuple(
+        f"--{_quoted(name.replace('_', '-'))} {_quoted(value)}" for name, value in values.items()
+    )
+
+
+def _quoted(value: object) -> str:
+    return shlex.quote(printable(str(value)))
+
+
+def _python(here: str) -> str:
+    policy, weights = f"{here}/policy.json", f"{here}/model.safetensors"
+    return (
+        "import amc\n"
+        "from safetensors.torch import load_file\n\n"
+        f"smaller = amc.prune(model, amc.Policy.load({policy!r}), example_inputs)\n"
+        f"smaller.load_state_dict(load_file({weights!r}))"
+    )

@@ -1,0 +1,67 @@
+"""Numbers and names as people read them."""
+
+from __future__ import annotations
+
+MISSING = "–"
+
+_PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+def accuracy(value: float | None, digits: int = 4) -> str:
+    """An accuracy in [0, 1]; a dash where there is none."""
+    return MISSING if value is None else f"{value:.{digits}f}"
+
+
+def percent(fraction: float) -> str:
+    """A fraction in [0, 1] as a percentage with one decimal."""
+    return f"{100 * fraction:.1f}%"
+
+
+def amount(value: float) -> str:
+    """Three significant digits with a suffix: k, M, G, T are powers of 1000."""
+    # 999.5 and more would round to 1000 of the smaller suffix.
+    for size, suffix in _PREFIXES:
+        if value >= size * 0.9995:
+            return f"{_three_digits(value / size)}{suffix}"
+    return f"{value:.3g}" if value < 100 else f"{value:.0f}"
+
+
+def _three_digits(value: float) -> str:
+    if value >= 99.95:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 0.42 s, 41 s, 12 min 5 s, 3 h 20 min."""
+    if seconds < 9.95:
+        return f"{seconds:.2g} s"
+    whole = round(seconds)
+    if whole < 120:
+        return f"{whole} s"
+    if whole < 7200:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def count(number: int, noun: str) -> str:
+    """A number with its noun: 1 evaluation, 1,200 evaluations."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(words: list[str]) -> str:
+    """Words as part of a sentence: a, b and c."""
+    return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
+
+
+def printable(text: str) -> str:
+    """Foreign text on one line, with a question mark for each character that cannot be seen."""
+    return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
+
+
+def shortened(text: str, most: int) -> str:
+    """At most `most` characters: the middle gives way, as both ends tell names apart."""
+    if len(text) <= most:
+        return text
+    tail = (most - 1) * 2 // 3
+    return f"{text[: most - 1 - tail]}…{text[-tail:]}"

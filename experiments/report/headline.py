@@ -1,0 +1,95 @@
+"""What a comparison comes to, in sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from experiments.report.comparison import Comparison, Run
+from experiments.report.formats import accuracy, count, listed, percent, printable
+from experiments.report.progress import excesses
+from experiments.results import Accuracies, RunResult
+
+
+def final(result: RunResult) -> Accuracies:
+    """The network's accuracies after the last step that the run made."""
+    return result.finetuned or result.searched
+
+
+def best(runs: Sequence[Run]) -> Run:
+    """The run that ends most accurate on held-out images; test images only judge it."""
+    return max(runs, key=lambda run: final(run.result).holdout)
+
+
+def headlines(comparison: Comparison) -> list[str]:
+    """One sentence for the runs under each budget."""
+    budgets = dict.fromkeys(run.result.budgets for run in comparison.runs)
+    return [
+        _headline([run for run in comparison.runs if run.result.budgets == budget])
+        for budget in budgets
+    ]
+
+
+def _headline(runs: Sequence[Run]) -> str:
+    run = best(runs)
+    result = run.result
+    costs = [f"{percent(c.fraction)} of its {printable(c.unit)}" for c in result.costs.values()]
+    step = "after fine-tuning" if result.finetuned else "without fine-tuning"
+    return (
+        f"{run.label} leaves {printable(result.model)} with {listed(costs)}, and with a test "
+        f"accuracy of {accuracy(final(result).test)} {step}, against "
+        f"{accuracy(result.unpruned.test)} unpruned.{_rivals(run, runs)}"
+    )
+
+
+def _rivals(winner: Run, runs: Sequence[Run]) -> str:
+    others = sorted(
+        (run for run in runs if run is not winner), key=lambda run: -final(run.result).holdout
+    )
+    if not others:
+        return ""
+    second = others[0]
+    lead = final(winner.result).holdout - final(second.result).holdout
+    ahead = f"{lead:.4f} ahead of" if lead > 0 else "level with"
+    return f" On the held-out images it is {ahead} the next best, {second.label}."
+
+
+def notes(comparison: Comparison) -> list[str]:
+    """What to keep in mind when the numbers are compared."""
+    runs = comparison.runs
+    found = [*map(_excess, runs), _tuned(runs), _fine_tuning(runs), _seeds(comparison)]
+    return [note for note in found if note]
+
+
+def _excess(run: Run) -> str:
+    broken = listed([printable(budget) for budget in excesses(run.result)])
+    return f"{run.label} does not meet its budget {broken}." if broken else ""
+
+
+def _tuned(runs: Sequence[Run]) -> str:
+    tuned = [run for run in runs if run.result.tuned_steps]
+    if not tuned:
+        return ""
+    steps = [f"{run.label}: {count(run.result.tuned_steps, 'gradient step')}" for run in tuned]
+    return (
+        f"* Trained inside the search: {'; '.join(steps)}. After the search that is an advantage "
+        "over networks that had none; compare after fine-tuning."
+    )
+
+
+def _fine_tuning(runs: Sequence[Run]) -> str:
+    steps = sorted({run.result.finetune_steps for run in runs if run.result.finetuned})
+    if not steps:
+        return "No network was fine-tuned after its search."
+    if len(steps) > 1:
+        return "Fine-tuning took different numbers of steps, so the runs are not on equal terms."
+    return f"Fine-tuning after the search took {count(steps[0], 'gradient step')}."
+
+
+def _seeds(comparison: Comparison) -> str:
+    seeds = {run.result.seed for run in comparison.runs}
+    if len(comparison.runs) == 1 or len(seeds) > 1:
+        return ""
+    return (
+        "Each strategy ran with one seed: take differences of a few thousandths for chance until "
+        "more seeds confirm them."
+    )

@@ -1,0 +1,110 @@
+"""The report: one HTML page that needs nothing beside itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+from markupsafe import Markup
+
+from experiments.report import formats
+from experiments.report.commands import FOLDER, folder, use
+from experiments.report.comparison import Comparison, compare
+from experiments.report.drawing import Picture, series_key
+from experiments.report.headline import best, headlines, notes
+from experiments.report.origin import settings_rows
+from experiments.report.progress import verdict
+from experiments.results import RunResult
+
+HERE = Path(__file__).parent
+
+
+def render(results: Sequence[RunResult], title: str | None = None) -> str:
+    """One self-contained HTML page: no script, and no request to any network.
+
+    The same results give the same text, character for character.
+
+    Args:
+        results: One run, or several side by side; those of one network and data set are compared.
+        title: Of the page; None makes one.
+
+    Raises:
+        ValueError: if there are no results, or a budget in them cannot be read.
+    """
+    comparisons = compare(results)
+    template = _environment().get_template("report.html.j2")
+    return template.render(
+        title=formats.printable(title or _title(comparisons)),
+        style=Markup((HERE / "report.css").read_text(encoding="utf-8")),
+        sections=[_section(comparison, at) for at, comparison in enumerate(comparisons)],
+        placeholder=FOLDER if any(folder(result) == FOLDER for result in results) else None,
+    )
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(HERE),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    words = (formats.accuracy, formats.amount, formats.duration, formats.percent, formats.printable)
+    environment.filters.update({word.__name__: word for word in words})
+    environment.globals["series_key"] = series_key
+    return environment
+
+
+def _title(comparisons: Sequence[Comparison]) -> str:
+    where = formats.listed(list(dict.fromkeys(comparison.title for comparison in comparisons)))
+    names = {run.label for comparison in comparisons for run in comparison.runs}
+    only = min(names) if len(names) == 1 else f"{len(names)} runs compared"
+    return f"Pruning {where}: {only}"
+
+
+def _section(comparison: Comparison, at: int) -> dict[str, object]:
+    """All that the page says of one comparison."""
+    winner = best(comparison.runs)
+    return {
+        "title": comparison.title,
+        "runs": comparison.runs,
+        "costs": cost_names(comparison),
+        "finetuned": any(run.result.finetuned for run in comparison.runs),
+        "headlines": headlines(comparison),
+        "notes": notes(comparison),
+        "verdicts": [verdict(run) for run in comparison.runs],
+        "uses": [use(winner), *(use(run) for run in comparison.runs if run is not winner)],
+        "settings": settings_rows(comparison),
+        **_pictures(comparison, str(at)),
+    }
+
+
+def cost_names(comparison: Comparison) -> list[str]:
+    """The costs that every run reports, in the order of the first."""
+    runs = comparison.runs
+    return [name for name in runs[0].result.costs if all(name in run.result.costs for run in runs)]
+
+
+def _pictures(comparison: Comparison, at: str) -> dict[str, object]:
+    # matplotlib takes a second to import, so only a page that is made pays for it.
+    from experiments.report.kept import kept_picture
+    from experiments.report.search import search_picture
+    from experiments.report.tradeoff import tradeoff_picture
+
+    searched = any(run.result.evaluations for run in comparison.runs)
+    reported = cost_names(comparison)
+    budgeted = [name for name in comparison.costs if name in reported] or reported[:1]
+    return {
+        "kept": _marked(kept_picture(comparison, f"kept{at}")),
+        "search": _marked(search_picture(comparison, f"search{at}")) if searched else None,
+        "tradeoffs": [
+            _marked(tradeoff_picture(comparison, name, f"tradeoff{at}{number}"))
+            for number, name in enumerate(budgeted)
+        ],
+    }
+
+
+def _marked(picture: Picture) -> dict[str, object]:
+    """The drawing escapes its own text, so the template must not do it again."""
+    return {"svg": Markup(picture.svg), "keys": picture.keys, "caption": picture.caption}

@@ -1,0 +1,99 @@
+"""How a search went: which candidates met the budget, and how the best of them rose."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amc.policy import Budget
+from experiments.report.comparison import Run
+from experiments.report.formats import accuracy, count
+from experiments.results import CostChange, Evaluation, RunResult
+
+
+@dataclass(frozen=True)
+class Progress:
+    """One search as series over its evaluations, numbered from 1.
+
+    Args:
+        accuracies: Held-out accuracy of each, in [0, 1].
+        fits: Whether each met every budget.
+        best: (number, accuracy) of each that was better than all before it within the budgets.
+    """
+
+    accuracies: tuple[float, ...]
+    fits: tuple[bool, ...]
+    best: tuple[tuple[int, float], ...]
+
+    def best_by(self, number: int) -> float | None:
+        """The best accuracy within the budgets up to evaluation `number`."""
+        reached = [value for at, value in self.best if at <= number]
+        return reached[-1] if reached else None
+
+
+def progress(result: RunResult) -> Progress:
+    """The search of one run."""
+    accuracies = tuple(evaluation.accuracy for evaluation in result.evaluations)
+    fits = tuple(fits_budgets(result, evaluation) for evaluation in result.evaluations)
+    best: list[tuple[int, float]] = []
+    for number, (value, fit) in enumerate(zip(accuracies, fits, strict=True), start=1):
+        if fit and (not best or value > best[-1][1]):
+            best.append((number, value))
+    return Progress(accuracies, fits, tuple(best))
+
+
+def fits_budgets(result: RunResult, evaluation: Evaluation) -> bool:
+    """Whether a candidate met every budget whose cost it reports."""
+    return all(
+        evaluation.costs[budget.cost] <= limit(budget, result.costs[budget.cost])
+        for budget in map(Budget.parse, result.budgets)
+        if budget.cost in evaluation.costs and budget.cost in result.costs
+    )
+
+
+def limit(budget: Budget, change: CostChange) -> float:
+    """What the budget allows, in the cost's unit; a rounding error is no excess."""
+    return budget.absolute(change.unpruned) * (1 + 1e-9)
+
+
+def excesses(result: RunResult) -> list[str]:
+    """The budgets that the pruned network breaks, as given."""
+    broken = []
+    for text in result.budgets:
+        budget = Budget.parse(text)
+        change = result.costs.get(budget.cost)
+        if change is not None and change.pruned > limit(budget, change):
+            broken.append(text)
+    return broken
+
+
+def verdict(run: Run) -> str:
+    """One sentence on whether more evaluations would have helped."""
+    done = progress(run.result)
+    total = len(done.accuracies)
+    if total == 0:
+        return f"{run.label}: the policy was given, so nothing was searched."
+    if total == 1:
+        return f"{run.label}: 1 evaluation, so a rule and no search."
+    if not done.best:
+        return f"{run.label}: none of {count(total, 'evaluation')} met the budget."
+    return f"{run.label}: {_reached(done)}; {_lately(done)}."
+
+
+def _reached(done: Progress) -> str:
+    total, fitting = len(done.accuracies), sum(done.fits)
+    within = "" if fitting == total else f", {fitting:,} of them within the budget"
+    number, value = done.best[-1]
+    return (
+        f"{count(total, 'evaluation')}{within}, the best ({accuracy(value)}) at number {number:,}"
+    )
+
+
+def _lately(done: Progress) -> str:
+    total = len(done.accuracies)
+    last = max(1, total // 4)
+    before, final = done.best_by(total - last), done.best[-1][1]
+    if before is None:
+        return f"it first met the budget at number {done.best[0][0]:,}"
+    if final == before:
+        return f"the last {count(last, 'evaluation')} brought nothing better"
+    return f"the last {last:,} still brought {final - before:.4f}, so a longer search may find more"

@@ -1,0 +1,96 @@
+"""How the searches went: accuracy of each evaluation, and the best so far."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from experiments.report.comparison import Comparison, Run, Series
+from experiments.report.drawing import (
+    Picture,
+    accuracy_axis,
+    cut_off,
+    line_key,
+    marks,
+    over_budget_key,
+    reference,
+    scatter,
+    series_keys,
+    span,
+)
+from experiments.report.formats import accuracy, count
+from experiments.report.progress import Progress, progress
+from experiments.report.svg import draw, series_colour
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+
+def search_picture(comparison: Comparison, key: str) -> Picture:
+    """Accuracy of each evaluation, of which there is one at least, and the best so far."""
+    runs = [(run, progress(run.result)) for run in comparison.runs]
+    unpruned = comparison.runs[0].result.unpruned.holdout
+    dots = [value for _, done in runs for value in done.accuracies]
+    low, high = span(dots, [unpruned, *_milestones([done for _, done in runs])])
+    longest = max(len(done.accuracies) for _, done in runs)
+
+    def plot(axes: Axes) -> None:
+        for run, done in runs:
+            scatter(axes, run.series, _points(done, low), len(dots))
+        for run, done in runs:
+            _best_line(axes, run.series, done, longest, 2 if len(runs) < 8 else 1.2)
+        axes.axhline(unpruned, **reference())
+        axes.set(xlim=(1 - 0.03 * longest, longest * 1.02 + 0.5), xlabel="evaluations")
+        axes.locator_params(axis="x", nbins=6, integer=True)
+        accuracy_axis(axes, low, high, "accuracy on held-out images")
+
+    fits = [fit for _, done in runs for fit in done.fits]
+    keys = (*series_keys(comparison), *over_budget_key(fits), line_key("unpruned network"))
+    return Picture(draw(key, _words(comparison, runs), 420, 66, plot), keys, _caption(dots, low))
+
+
+def _milestones(searches: Sequence[Progress]) -> list[float]:
+    """What must be seen: the best after a tenth of each search and at its end."""
+    found: list[float] = []
+    for done in searches:
+        size = len(done.accuracies)
+        reached = [done.best_by(-(-size // 10)), done.best_by(size)]
+        within = [value for value in reached if value is not None]
+        # Where nothing met the budget, what came out best.
+        found += within or sorted(done.accuracies)[-1:]
+    return found
+
+
+def _points(done: Progress, low: float) -> list[tuple[float, float, bool]]:
+    candidates = enumerate(zip(done.accuracies, done.fits, strict=True), start=1)
+    return [(number, value, fits) for number, (value, fits) in candidates if value >= low]
+
+
+def _best_line(axes: Axes, series: Series, done: Progress, longest: int, width: float) -> None:
+    if not done.best:
+        return
+    colour, end = series_colour(series.colour), len(done.accuracies)
+    numbers, values = zip(*done.best, (end, done.best[-1][1]), strict=True)
+    axes.plot(numbers, values, color=colour, linewidth=width, drawstyle="steps-post")
+    axes.plot([end, longest], values[-1:] * 2, color=colour, linewidth=1.4, linestyle=":")
+    axes.plot(numbers[-2:-1], values[-1:], **marks(series, 8), zorder=4)
+
+
+def _words(comparison: Comparison, runs: Sequence[tuple[Run, Progress]]) -> str:
+    words = "; ".join(_outcome(run, done) for run, done in runs)
+    return f"Accuracy of each evaluation on held-out images, {comparison.title}: {words}."
+
+
+def _outcome(run: Run, done: Progress) -> str:
+    total = count(len(done.accuracies), "evaluation")
+    if not done.best:
+        return f"{run.label} made {total}, none within the budget"
+    number, value = done.best[-1]
+    return f"{run.label} made {total}, the best {accuracy(value)} at number {number:,}"
+
+
+def _caption(dots: Sequence[float], low: float) -> str:
+    return (
+        "Dots are the candidates evaluated; lines the best within the budget so far, dotted on "
+        f"from where a search ended, with a mark where the best was found.{cut_off(dots, low)}"
+    )

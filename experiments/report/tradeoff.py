@@ -1,0 +1,180 @@
+"""What accuracy costs: every candidate, the chosen ones, and the unpruned network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from amc.policy import Budget
+from experiments.report.comparison import Comparison, Run
+from experiments.report.drawing import (
+    Key,
+    Picture,
+    accuracy_axis,
+    cut_off,
+    line_key,
+    marks,
+    over_budget_key,
+    percent_axis,
+    reference,
+    scatter,
+    series_keys,
+    span,
+)
+from experiments.report.formats import accuracy, percent, printable
+from experiments.report.markers import MARKERS, STAR
+from experiments.report.progress import fits_budgets
+from experiments.report.svg import INK, MUTED, PAPER, draw, series_colour
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Points = Sequence[tuple[float, float, bool]]
+
+
+@dataclass(frozen=True)
+class _Chosen:
+    """One run: the fraction of the cost left, and its held-out accuracies."""
+
+    run: Run
+    left: float
+    points: Points
+
+    @property
+    def needed(self) -> list[float]:
+        """Accuracies that the picture must show."""
+        finetuned = self.run.result.finetuned
+        after = [finetuned.holdout] if finetuned else []
+        return [self.run.result.unpruned.holdout, self.run.result.searched.holdout, *after]
+
+
+def tradeoff_picture(comparison: Comparison, cost: str, key: str) -> Picture:
+    """Held-out accuracy against what is left of `cost`, a cost that every run reports."""
+    chosen = [_Chosen(run, _left(run, cost), _points(run, cost)) for run in comparison.runs]
+    points = [point for one in chosen for point in one.points]
+    dots = [y for _, y, _ in points]
+    low, high = span(dots, [y for one in chosen for y in one.needed])
+    limits = _limits(comparison, cost)
+    unit = printable(comparison.runs[0].result.costs[cost].unit)
+
+    def plot(axes: Axes) -> None:
+        _candidates(axes, chosen, low)
+        for limit in limits:
+            axes.axvline(limit, **reference())
+        _unpruned(axes, comparison)
+        for one in chosen:
+            _mark(axes, one)
+        axes.set(xlim=_extent(chosen, low), xlabel=f"{unit} left")
+        percent_axis(axes)
+        accuracy_axis(axes, low, high, "accuracy on held-out images")
+
+    svg = draw(key, _words(comparison, chosen, unit), 440, 66, plot)
+    keys = series_keys(comparison) + _extra_keys(comparison, points, limits)
+    return Picture(svg, keys, _caption(comparison, dots, low))
+
+
+def _left(run: Run, cost: str) -> float:
+    return run.result.costs[cost].fraction
+
+
+def _seen(one: _Chosen, low: float) -> Points:
+    return [point for point in one.points if point[1] >= low]
+
+
+def _candidates(axes: Axes, chosen: Sequence[_Chosen], low: float) -> None:
+    """All dots, and the line over the best of them."""
+    seen = [point for one in chosen for point in _seen(one, low)]
+    for one in chosen:
+        scatter(axes, one.run.series, _seen(one, low), len(seen))
+    front = _front(seen)
+    axes.step(*front, where="post", color=MUTED, linewidth=1, alpha=0.7)
+
+
+def _extent(chosen: Sequence[_Chosen], low: float) -> tuple[float, float]:
+    """Of the cost axis: all that is seen, with room for marks."""
+    cheap = [x for one in chosen for x, _, _ in _seen(one, low)]
+    least = min([1.0, *cheap, *(one.left for one in chosen)])
+    return least - 0.1 * (1 - least) - 0.01, 1.03
+
+
+def _points(run: Run, cost: str) -> Points:
+    """Cost left, accuracy, and whether the budgets are met, of the candidates that report it."""
+    full = run.result.costs[cost].unpruned
+    return [
+        (candidate.costs[cost] / full, candidate.accuracy, fits_budgets(run.result, candidate))
+        for candidate in run.result.evaluations
+        if cost in candidate.costs
+    ]
+
+
+def _limits(comparison: Comparison, cost: str) -> list[float]:
+    """The budgets on this cost that ask for pruning, as fractions of the unpruned network's."""
+    found = {
+        budget.absolute(run.result.costs[cost].unpruned) / run.result.costs[cost].unpruned
+        for run in comparison.runs
+        for budget in map(Budget.parse, run.result.budgets)
+        if budget.cost == cost
+    }
+    return sorted(limit for limit in found if limit < 1)
+
+
+def _front(points: Points) -> tuple[list[float], list[float]]:
+    """Candidates that no cheaper one equals, and on to the dearest."""
+    front: list[tuple[float, float]] = []
+    for x, y, _ in sorted(points, key=lambda point: (point[0], -point[1])):
+        if not front or y > front[-1][1]:
+            front.append((x, y))
+    front += [(max(x for x, _, _ in points), front[-1][1])] if front else []
+    return [x for x, _ in front], [y for _, y in front]
+
+
+def _unpruned(axes: Axes, comparison: Comparison) -> None:
+    height = comparison.runs[0].result.unpruned.holdout
+    axes.plot([1.0], [height], "*", color=INK, markeredgecolor=PAPER, markersize=13, zorder=5)
+
+
+def _mark(axes: Axes, one: _Chosen) -> None:
+    """The network as searched, and a hollow mark where fine-tuning took it."""
+    colour, result = series_colour(one.run.series.colour), one.run.result
+    if result.finetuned:
+        rise = [result.searched.holdout, result.finetuned.holdout]
+        axes.plot([one.left] * 2, rise, color=colour, linewidth=1.2, zorder=3)
+        hollow = {"markerfacecolor": "none", "markeredgecolor": colour, "markeredgewidth": 1.6}
+        axes.plot([one.left], rise[1:], **marks(one.run.series, 7.5) | hollow, zorder=4)
+    axes.plot([one.left], [result.searched.holdout], **marks(one.run.series, 9), zorder=5)
+
+
+def _extra_keys(comparison: Comparison, points: Points, limits: Sequence[float]) -> tuple[Key, ...]:
+    tuned = any(run.result.finetuned for run in comparison.runs)
+    return (
+        *([Key("after fine-tuning (hollow)", MARKERS["o"], "hollow")] if tuned else []),
+        Key("unpruned network", STAR, "ink"),
+        *over_budget_key([fits for _, _, fits in points]),
+        *([line_key("budget")] if limits else []),
+    )
+
+
+def _words(comparison: Comparison, chosen: Sequence[_Chosen], unit: str) -> str:
+    words = "; ".join(_outcome(one, unit) for one in chosen)
+    return f"Held-out accuracy against {unit} left, {comparison.title}: {words}."
+
+
+def _outcome(one: _Chosen, unit: str) -> str:
+    result = one.run.result
+    text = f"{one.run.label} reached {accuracy(result.searched.holdout)} at {percent(one.left)}"
+    tuned = f", {accuracy(result.finetuned.holdout)} after fine-tuning" if result.finetuned else ""
+    return f"{text} of the {unit}{tuned}"
+
+
+def _caption(comparison: Comparison, dots: Sequence[float], low: float) -> str:
+    some = any(run.result.config.get("search_images") for run in comparison.runs)
+    part = " Dots are measured on a part of the held-out images, marks on all." if some else ""
+    candidates = (
+        " Faint dots are all candidates; the thin line is the best accuracy among them at that "
+        f"cost or less.{part}{cut_off(dots, low)}"
+    )
+    return (
+        "Filled marks are the networks chosen, before any fine-tuning after the search."
+        f"{candidates if dots else ''}"
+    )

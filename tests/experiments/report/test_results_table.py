@@ -1,0 +1,65 @@
+"""The table on the terminal."""
+
+import io
+from collections.abc import Callable
+
+import pytest
+from rich.console import Console
+
+from experiments.report import results_table
+from experiments.results import RunResult
+
+Made = Callable[..., RunResult]
+
+
+def printed(results: list[RunResult], width: int = 80) -> list[str]:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(results_table(results))
+    assert isinstance(console.file, io.StringIO)
+    return [line.rstrip() for line in console.file.getvalue().splitlines()]
+
+
+def spaced(line: str) -> str:
+    return " ".join(line.split())
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_each_strategy_is_one_line_with_its_numbers(four: list[RunResult], width: int) -> None:
+    lines = printed(four, width)
+    assert [spaced(line) for line in lines[2:6]] == [
+        "ddpg 0.950/0.940 0.850/0.840 0.930/0.920 50.0% 50.0% 3 61.5",
+        "netadapt* 0.950/0.940 0.850/0.840 0.930/0.920 50.0% 50.0% 26 61.5",
+        "uniform 0.950/0.940 0.800/0.790 0.930/0.920 50.0% 50.0% 1 61.5",
+        "manual 0.950/0.940 0.780/0.770 0.930/0.920 40.0% 40.0% 1 61.5",
+    ]
+
+
+def test_below_stand_units_the_unpruned_costs_and_steps_inside_searches(
+    four: list[RunResult],
+) -> None:
+    assert printed(four)[6:] == [
+        "accuracy on held-out / test images",
+        "resnet8 on digits, unpruned: 1.00M MACs, 40.0k parameters",
+        "* gradient steps inside the search: netadapt: 580",
+    ]
+
+
+def test_what_was_not_done_is_a_dash(made: Made) -> None:
+    line = printed([made(finetuned=None, seconds={})])[2]
+    assert spaced(line) == "ddpg 0.950/0.940 0.850/0.840 – 50.0% 50.0% 3 –"
+
+
+def test_numbers_stay_whole_beside_a_long_name(made: Made) -> None:
+    lines = printed([made("mypackage.mysearches:EvolutionarySearch")])
+    assert any("0.950/0.940 0.850/0.840" in spaced(line) for line in lines)
+    assert all(len(line) <= 80 for line in lines)
+
+
+def test_names_are_not_read_as_markup(made: Made) -> None:
+    assert printed([made("[red]x")])[2].startswith("[red]x ")
+
+
+def test_several_networks_are_parted(made: Made) -> None:
+    lines = printed([made(), made(model="vgg-small")], width=120)
+    assert "resnet8 on digits" in lines
+    assert "vgg-small on digits" in lines
