@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
 
 from rich.console import Console
@@ -61,7 +61,9 @@ def _run(config: BenchmarkConfig, name: str) -> SearchConfig:
     if name == "manual" and config.manual is not None:
         options["file"] = config.manual
     out = str(Path(config.out) / name.replace(":", "."))
-    return replace(config, strategy=name, options=options, out=out)
+    # A search's own settings, so that its config.yaml can be given to `amc search`.
+    shared = {item.name: getattr(config, item.name) for item in fields(SearchConfig)}
+    return SearchConfig(**{**shared, "strategy": name, "options": options, "out": out})
 
 
 def _strategy(run: SearchConfig) -> Strategy:
