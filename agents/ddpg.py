@@ -71,6 +71,7 @@ class Settings:
     def published(cls) -> Settings:
         """The agent of the paper."""
         return cls(
+            warmup=0.25,
             sigma=0.5,
             final_sigma=0.01,
             returns="bootstrap",
@@ -79,6 +80,9 @@ class Settings:
             actor_lr=1e-4,
             critic_lr=1e-3,
             updates=0,
+            hidden=300,
+            batch_size=64,
+            tau=0.01,
             buffer_size=2000,
         )
 
