@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from amc.criteria import KeptUnits, best_units, scores
-from amc.graph import Member, PruningGraph, Side
+from amc.graph import Layer, Member, PruningGraph, Side
 from amc.problem import Problem
 from amc.surgery import cut
 
@@ -74,15 +74,7 @@ def narrower(graph: PruningGraph, units: KeptUnits) -> PruningGraph:
     and would fall out of its group.
     """
     outputs, inputs = graph.widths([len(staying) for staying in units])
-    layers = tuple(
-        replace(
-            layer,
-            outputs=int(outputs[row]),
-            inputs=int(inputs[row]),
-            groups=int(outputs[row]) if layer.depthwise else layer.groups,
-        )
-        for row, layer in enumerate(graph.layers)
-    )
+    layers = map(_resized, graph.layers, outputs.tolist(), inputs.tolist())
     gone = _gone(graph, units)
     groups = tuple(
         replace(
@@ -95,7 +87,13 @@ def narrower(graph: PruningGraph, units: KeptUnits) -> PruningGraph:
         )
         for group, staying in zip(graph.groups, units, strict=True)
     )
-    return replace(graph, layers=layers, groups=groups)
+    return replace(graph, layers=tuple(layers), groups=groups)
+
+
+def _resized(layer: Layer, outputs: int, inputs: int) -> Layer:
+    if layer.depthwise:
+        return replace(layer, outputs=outputs, inputs=outputs, groups=outputs)
+    return replace(layer, outputs=outputs, inputs=outputs if layer.kind == "norm" else inputs)
 
 
 def _gone(graph: PruningGraph, units: KeptUnits) -> dict[tuple[str, Side], list[int]]:
