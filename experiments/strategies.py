@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
+from inspect import signature
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import yaml
 
@@ -13,10 +14,10 @@ from agents import DDPGSearch, Settings
 from amc.names import look_up
 from amc.problem import Strategy
 from amc.rules import Manual, Uniform
+from experiments.options import number, plain_fields, typed
 from experiments.zoo.importing import import_named
 from netadapt import NetAdapt
 
-T = TypeVar("T")
 Options = Mapping[str, Any]
 
 
@@ -26,54 +27,74 @@ def make_strategy(name: str, episodes: int, options: Options) -> Strategy:
     Args:
         name: As on the command line.
         episodes: Candidates to evaluate, where the strategy lets one choose.
-        options: Further settings by name.
+        options: Further settings by name, with dashes or underscores.
 
     Raises:
         LookupError: for an unknown name or option.
-        ValueError: for a value out of range.
+        ValueError: for a value of another type or out of range.
     """
+    given = {key.replace("-", "_"): value for key, value in options.items()}
     if ":" in name:
-        made = import_named(name, "strategy")
-        if not callable(made):
-            raise ValueError(f"strategy {name!r} cannot be called; name a class with search()")
-        strategy: Strategy = made(**options)
-        return strategy
-    return look_up(STRATEGIES, name, "strategy")(episodes, options)
+        return _imported(name, episodes, given)
+    return look_up(STRATEGIES, name, "strategy")(episodes, given)
+
+
+def _imported(name: str, episodes: int, options: Options) -> Strategy:
+    """A class of one's own, called with the options, and with `episodes` if it takes them."""
+    made = import_named(name, "strategy")
+    if not callable(made):
+        raise ValueError(f"strategy {name!r} cannot be called; name a class with search()")
+    try:
+        takes = "episodes" in signature(made).parameters
+        strategy = made(**({"episodes": episodes} if takes else {}) | dict(options))
+    except TypeError as error:
+        raise ValueError(
+            f"strategy {name!r} cannot be made ({error}); give what it takes as --options.NAME"
+        ) from error
+    if not callable(getattr(strategy, "search", None)):
+        raise ValueError(
+            f"strategy {name!r} gave {type(strategy).__name__}; name a class with "
+            "search(problem, seed)"
+        )
+    found: Strategy = strategy
+    return found
 
 
 def _ddpg(episodes: int, options: Options) -> Strategy:
-    return _agent(DDPGSearch(_positive(episodes)), options)
+    return _agent("ddpg", episodes, Settings(), options)
 
 
 def _ddpg_paper(episodes: int, options: Options) -> Strategy:
-    return _agent(DDPGSearch(_positive(episodes), settings=Settings.published()), options)
+    return _agent("ddpg-paper", episodes, Settings.published(), options)
 
 
-def _agent(search: DDPGSearch, options: Options) -> DDPGSearch:
-    own = {key: value for key, value in options.items() if key == "reward"}
-    rest = {key: value for key, value in options.items() if key != "reward"}
-    return replace(search, settings=configured(search.settings, rest, "ddpg"), **own)
+def _agent(name: str, episodes: int, settings: Settings, options: Options) -> Strategy:
+    chosen = typed({"reward": "error", **plain_fields(settings)}, options, name)
+    reward = chosen.pop("reward", "error")
+    return DDPGSearch(episodes, reward, replace(settings, **chosen))
 
 
 def _netadapt(episodes: int, options: Options) -> Strategy:
-    lr = {"lr": options["lr"]} if "lr" in options else {}
-    rest = {key: value for key, value in options.items() if key != "lr"}
     loop = NetAdapt()
-    recipe = configured(loop.recipe, lr, "netadapt")
-    return replace(configured(loop, rest, "netadapt"), recipe=recipe)
+    chosen = typed({**plain_fields(loop), "lr": loop.recipe.lr}, options, "netadapt")
+    recipe = replace(loop.recipe, lr=chosen.pop("lr", loop.recipe.lr))
+    return replace(loop, recipe=recipe, **chosen)
 
 
 def _uniform(episodes: int, options: Options) -> Strategy:
-    return configured(Uniform(), options, "uniform")
+    typed({}, options, "uniform")
+    return Uniform()
 
 
 def _manual(episodes: int, options: Options) -> Strategy:
-    if "file" not in options:
+    chosen = typed({"file": "", "scale": True}, options, "manual")
+    file = chosen.pop("file", "")
+    if not file:
         raise ValueError(
-            "manual needs a YAML file of layer patterns and ratios; give --options.file FILE"
+            "manual needs a YAML file of layer patterns and ratios; give --options.file FILE to a "
+            "search, --manual FILE to a benchmark"
         )
-    rest = {key: value for key, value in options.items() if key != "file"}
-    return configured(Manual(read_ratios(Path(options["file"]))), rest, "manual")
+    return Manual(read_ratios(Path(file)), **chosen)
 
 
 STRATEGIES: dict[str, Callable[[int, Options], Strategy]] = {
@@ -84,36 +105,6 @@ STRATEGIES: dict[str, Callable[[int, Options], Strategy]] = {
     "manual": _manual,
 }
 """Short names on the command line."""
-
-
-def configured(default: T, options: Options, strategy: str) -> T:
-    """A copy of a data class with some fields set, each turned into the type that it has.
-
-    Raises:
-        LookupError: for an unknown field.
-        ValueError: for a value of another type.
-    """
-    known = {item.name: getattr(default, item.name) for item in fields(default)}  # type: ignore[arg-type]
-    values = {}
-    for name, value in options.items():
-        before = look_up(known, name, f"option of {strategy}")
-        values[name] = _as_type_of(before, value, f"{strategy}: option {name}")
-    return replace(default, **values)  # type: ignore[type-var]
-
-
-def _as_type_of(before: Any, value: Any, what: str) -> Any:
-    wanted = type(before)
-    words = {"true": True, "false": False}
-    if wanted is bool:
-        value = words.get(str(value).lower(), value)
-        if isinstance(value, bool):
-            return value
-    elif wanted in (int, float, str):
-        try:
-            return wanted(value)
-        except (TypeError, ValueError):
-            pass
-    raise ValueError(f"{what} is {value!r}; it must be of type {wanted.__name__}")
 
 
 def read_ratios(path: Path) -> dict[str, float]:
@@ -129,16 +120,10 @@ def read_ratios(path: Path) -> dict[str, float]:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (yaml.YAMLError, UnicodeDecodeError):
         raise ValueError(f"{path}: not valid YAML; write `pattern: ratio` lines") from None
-    if not isinstance(data, dict) or not all(_is_number(value) for value in data.values()):
+    try:
+        ratios = {str(pattern): number(ratio) for pattern, ratio in data.items()}
+    except (AttributeError, TypeError, ValueError):
+        ratios = {}
+    if not ratios:
         raise ValueError(f"{path}: must map layer patterns to ratios, as in `stages.2.*: 0.5`")
-    return {str(pattern): float(ratio) for pattern, ratio in data.items()}
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool)
-
-
-def _positive(episodes: int) -> int:
-    if episodes < 1:
-        raise ValueError(f"--episodes is {episodes}; a search evaluates 1 candidate or more")
-    return episodes
+    return ratios
