@@ -8,15 +8,18 @@ from pathlib import Path
 
 from rich.console import Console
 
+from amc.names import look_up
 from amc.problem import Strategy
-from experiments.config import BenchmarkConfig, SearchConfig, save_config
+from experiments.config import BenchmarkConfig, ProblemConfig, SearchConfig, save_config
+from experiments.files import ready_folder, write_whole
 from experiments.networks import load_setting
 from experiments.report import render
-from experiments.results import RunResult, write_whole
+from experiments.results import RunResult
 from experiments.runs import Watch, accuracies, finish, found, prepared
 from experiments.strategies import make_strategy
 
 RUN_FILES = ("policy.json", "model.safetensors", "result.json")
+"""What the benchmark's folder has of its best run; the result last, as in every run folder."""
 
 
 def benchmark(config: BenchmarkConfig, console: Console) -> list[RunResult]:
@@ -28,6 +31,7 @@ def benchmark(config: BenchmarkConfig, console: Console) -> list[RunResult]:
     entries = [(run, _strategy(run)) for run in _runs(config)]
     setting = load_setting(config)
     problem, seconds = prepared(config, setting)
+    ready_folder(config.out)
     unpruned = accuracies(setting.model, problem.graph, setting)
     results = []
     for run, strategy in entries:
@@ -53,16 +57,22 @@ def _runs(config: BenchmarkConfig) -> list[SearchConfig]:
         raise ValueError(
             f"--strategies is {config.strategies!r}; give different names, separated by commas"
         )
+    for name, own in config.options.items():
+        look_up(dict.fromkeys(names), name, "strategy in --options.STRATEGY.NAME")
+        if not isinstance(own, dict):
+            raise ValueError(
+                f"--options: {name} has {own!r}; name a setting too, as in --options.ddpg.sigma 0.2"
+            )
     return [_run(config, name) for name in names]
 
 
 def _run(config: BenchmarkConfig, name: str) -> SearchConfig:
+    """A search's own settings, so that its config.yaml can be given to `amc search`."""
     options = dict(config.options.get(name, {}))
     if name == "manual" and config.manual is not None:
         options["file"] = config.manual
     out = str(Path(config.out) / name.replace(":", "."))
-    # A search's own settings, so that its config.yaml can be given to `amc search`.
-    shared = {item.name: getattr(config, item.name) for item in fields(SearchConfig)}
+    shared = {item.name: getattr(config, item.name) for item in fields(ProblemConfig)}
     return SearchConfig(**{**shared, "strategy": name, "options": options, "out": out})
 
 
@@ -72,8 +82,7 @@ def _strategy(run: SearchConfig) -> Strategy:
 
 def _write_summary(config: BenchmarkConfig, results: list[RunResult]) -> None:
     out = Path(config.out)
-    best = out / Path(best_of(results).config["out"]).name
-    for name in RUN_FILES:
-        shutil.copyfile(best / name, out / name)
     save_config(config, out / "config.yaml")
     write_whole(out / "report.html", render(results))
+    for name in RUN_FILES:
+        shutil.copyfile(Path(best_of(results).config["out"]) / name, out / name)

@@ -1,20 +1,24 @@
 """The settings of every command: frozen, typed, and saved beside the results.
 
 The command line and its help are made from these classes, so defaults stand in one place only.
+Numbers are checked here, before any work; messages name the flag that sets them. Nothing here
+imports torch, so that help and refusals come at once.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from amc.finetuning import Recipe
-from experiments.results import write_whole
+from experiments.files import write_whole
 
 Settings = dict[str, Any]
+LARGEST_SEED = 2**32 - 1
+"""What every generator in use accepts."""
 
 
 @dataclass(frozen=True)
@@ -30,6 +34,9 @@ class NetworkConfig:
             the weights that come with the project, where there are some.
         seed: Of everything random in this command.
         out: Folder for the results.
+
+    Raises:
+        ValueError: in this and all other settings, if a number is out of its range.
     """
 
     model: str = "resnet20"
@@ -39,12 +46,17 @@ class NetworkConfig:
     seed: int = 0
     out: str = "runs/run"
 
+    def __post_init__(self) -> None:
+        check("width", self.width, 0 < self.width < math.inf, "a number above 0")
+        check("seed", self.seed, 0 <= self.seed <= LARGEST_SEED, f"0 to {LARGEST_SEED}")
+
 
 @dataclass(frozen=True)
 class TrainConfig(NetworkConfig):
     """How a network is trained from scratch.
 
     Args:
+        weights: Checkpoint to train further; left out, training starts from random weights.
         epochs: Passes over the training images.
         lr: Peak learning rate, after a linear warm-up and before a cosine decay.
         batch_size: Images a step.
@@ -54,6 +66,12 @@ class TrainConfig(NetworkConfig):
     lr: float = 0.1
     batch_size: int = 128
     out: str = "runs/train"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check("epochs", self.epochs, 0 <= self.epochs < math.inf, "0 or more")
+        check("lr", self.lr, 0 < self.lr < math.inf, "a number above 0")
+        check("batch_size", self.batch_size, self.batch_size >= 1, "1 or more")
 
 
 @dataclass(frozen=True)
@@ -70,6 +88,13 @@ class CutConfig(NetworkConfig):
     finetune_epochs: float = 0
     finetune_lr: float = 0.01
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        images, epochs, lr = self.calibration_images, self.finetune_epochs, self.finetune_lr
+        check("calibration_images", images, images >= 0, "0 or more")
+        check("finetune_epochs", epochs, 0 <= epochs < math.inf, "0 or more")
+        check("finetune_lr", lr, 0 < lr < math.inf, "a number above 0")
+
 
 @dataclass(frozen=True)
 class PruneConfig(CutConfig):
@@ -84,11 +109,10 @@ class PruneConfig(CutConfig):
 
 
 @dataclass(frozen=True)
-class SearchConfig(CutConfig):
-    """How ratios are searched.
+class ProblemConfig(CutConfig):
+    """What is searched, whatever the strategy.
 
     Args:
-        strategy: Short name (ddpg, ddpg-paper, netadapt, uniform, manual) or package.module:Class.
         budget: What the pruned network may cost at most: macs=0.5, macs=50% (fractions of the
             unpruned network) or params=1.2M (absolute). Several are separated by commas.
         episodes: Candidates that a search with a free number of them evaluates.
@@ -96,31 +120,50 @@ class SearchConfig(CutConfig):
         criterion: What ranks the units of a group: l1 or l2.
         round_to: Kept channels are multiples of this.
         max_ratio: Largest pruning ratio of any group, above 0 and below 1.
-        options: Further settings of the strategy, as in --options.sigma 0.2.
     """
 
-    strategy: str = "ddpg"
     budget: str = "macs=0.5"
     episodes: int = 100
     search_images: int = 3000
     criterion: str = "l1"
     round_to: int = 1
     max_ratio: float = 0.8
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check("episodes", self.episodes, self.episodes >= 1, "1 or more")
+        check("search_images", self.search_images, self.search_images >= 0, "0 or more")
+        check("round_to", self.round_to, self.round_to >= 1, "1 or more")
+        check("max_ratio", self.max_ratio, 0 < self.max_ratio < 1, "above 0 and below 1")
+
+
+@dataclass(frozen=True)
+class SearchConfig(ProblemConfig):
+    """How ratios are searched.
+
+    Args:
+        strategy: Short name (ddpg, ddpg-paper, netadapt, uniform, manual) or package.module:Class.
+        options: Further settings of the strategy, as in --options.sigma 0.2.
+    """
+
+    strategy: str = "ddpg"
     options: Settings = field(default_factory=dict)
     out: str = "runs/search"
 
 
 @dataclass(frozen=True)
-class BenchmarkConfig(SearchConfig):
+class BenchmarkConfig(ProblemConfig):
     """The same problem for several strategies.
 
     Args:
         strategies: Short names, separated by commas.
         manual: YAML file of layer patterns and ratios, for the strategy "manual".
+        options: Further settings of one strategy, as in --options.ddpg.sigma 0.2.
     """
 
     strategies: str = "ddpg,netadapt,uniform"
     manual: str | None = None
+    options: Settings = field(default_factory=dict)
     out: str = "runs/benchmark"
 
 
@@ -153,11 +196,14 @@ class ReportConfig:
     out: str | None = None
 
 
-def finetuning(config: CutConfig, augmentation: Settings) -> Recipe:
-    """The recipe of fine-tuning after pruning."""
-    return Recipe(
-        epochs=config.finetune_epochs, lr=config.finetune_lr, seed=config.seed, **augmentation
-    )
+def check(name: str, value: object, good: bool, wanted: str) -> None:
+    """Refuse the value of a setting that is not `good`.
+
+    Raises:
+        ValueError: naming the flag, its value and what is `wanted`.
+    """
+    if not good:
+        raise ValueError(f"--{name.replace('_', '-')} is {value}; it must be {wanted}")
 
 
 def save_config(config: NetworkConfig, path: Path) -> None:

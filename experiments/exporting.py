@@ -16,7 +16,7 @@ from amc.names import look_up
 from amc.policy import Policy
 from amc.surgery import prune
 from experiments.config import ExportConfig, NetworkConfig
-from experiments.networks import Setting, load_setting, read_checkpoint
+from experiments.networks import Setting, load_setting, load_state
 
 Writer = Callable[[Path, Path], None]
 
@@ -27,6 +27,7 @@ def export(config: ExportConfig) -> str:
     Raises:
         LookupError: for an unknown format.
         FileNotFoundError: if the folder holds no finished run.
+        IsADirectoryError: if a folder stands where the file is to be.
         ImportError: if the format needs an extra that is not installed.
     """
     suffix, write = look_up(FORMATS, config.format, "format")
@@ -34,6 +35,8 @@ def export(config: ExportConfig) -> str:
     if not (run / "result.json").is_file():
         raise FileNotFoundError(f"no finished run in {run}; `amc search --out {run}` makes one")
     target = Path(config.out) if config.out else run / f"pruned{suffix}"
+    if target.is_dir():
+        raise IsADirectoryError(f"--out {target} is a folder; name the file to write")
     target.parent.mkdir(parents=True, exist_ok=True)
     write(run, target)
     return f"{config.format}: {target} ({target.stat().st_size:,} bytes)"
@@ -51,16 +54,19 @@ def load_pruned(run: Path) -> tuple[nn.Module, Setting, Policy]:
     setting = load_setting(settings, trained=False)
     policy = Policy.load(run / "policy.json")
     network = prune(setting.model, policy, setting.example)
-    network.load_state_dict(read_checkpoint(run / "model.safetensors"))
+    load_state(network, run / "model.safetensors", f"{settings.model} cut by its policy")
     return network, setting, policy
 
 
 def _saved_settings(path: Path) -> NetworkConfig:
     if not path.is_file():
         raise FileNotFoundError(f"no settings at {path}; `amc search` writes them")
-    saved: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
-    names = {item.name for item in fields(NetworkConfig)}
-    return NetworkConfig(**{name: value for name, value in saved.items() if name in names})
+    try:
+        saved: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        names = {item.name for item in fields(NetworkConfig)}
+        return NetworkConfig(**{name: value for name, value in saved.items() if name in names})
+    except (yaml.YAMLError, AttributeError, TypeError, ValueError):
+        raise ValueError(f"{path}: not the settings of a run; `amc search` writes them") from None
 
 
 def _write_onnx(run: Path, target: Path) -> None:

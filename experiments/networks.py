@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,16 +54,18 @@ def load_setting(config: NetworkConfig, *, trained: bool = True) -> Setting:
     Raises:
         LookupError: for a name that is not known.
         FileNotFoundError: for a data set or checkpoint that is not there.
-        ValueError: for a checkpoint that does not fit the network.
+        ValueError: for a checkpoint that does not fit the network, or a network that does not fit
+            the images.
     """
     dataset = load_dataset(config.dataset)
     torch.manual_seed(config.seed)
-    model = _build(config, dataset)
+    model = _build(config, dataset).eval()
     if trained:
         _load_weights(model, config)
     splits = dataset.splits()
     example = splits.train.floats(slice(0, 1))
-    return Setting(model.eval(), dataset, splits, example)
+    _check_fit(model, config, example, len(dataset.classes))
+    return Setting(model, dataset, splits, example)
 
 
 def shipped_weights(model: str, dataset: str, width: float) -> Path | None:
@@ -83,7 +86,10 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
     try:
         if path.suffix == ".safetensors":
             return load_file(path)
-        state = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            # It warns of the very files that it then refuses.
+            warnings.simplefilter("ignore")
+            state = torch.load(path, map_location="cpu", weights_only=True)
     except SafetensorError as error:
         raise ValueError(f"{path}: not a safetensors file ({error}); save it again") from None
     except Exception as error:
@@ -99,14 +105,50 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
 def _build(config: NetworkConfig, dataset: ImageDataset) -> nn.Module:
     if ":" not in config.model:
         return build_model(config.model, dataset.channels, len(dataset.classes), config.width)
-    function = import_named(config.model, "model")
-    built = function() if callable(function) else function
+    built = import_named(config.model, "model")
+    try:
+        if callable(built) and not isinstance(built, nn.Module):
+            built = built()
+    except Exception as error:
+        raise ValueError(
+            f"model {config.model!r} cannot be made ({first_line(error)}); "
+            "it must be a function without arguments that returns a torch.nn.Module"
+        ) from error
     if not isinstance(built, nn.Module):
         raise ValueError(
             f"model {config.model!r} gave {type(built).__name__}; "
             "it must be a function without arguments that returns a torch.nn.Module"
         )
+    if config.width != 1:
+        raise ValueError(
+            f"--width is {config.width:g}, but only networks of the zoo can be scaled; "
+            f"leave it out for {config.model}"
+        )
     return built
+
+
+def _check_fit(model: nn.Module, config: NetworkConfig, example: Tensor, classes: int) -> None:
+    """One forward pass now, so that what does not fit is refused before any work."""
+    shape = " x ".join(map(str, example.shape[1:]))
+    try:
+        with torch.no_grad():
+            logits = model(example)
+    except Exception as error:
+        raise ValueError(
+            f"model {config.model} fails on the {shape} images of {config.dataset} "
+            f"({first_line(error)}); choose one that is made for them"
+        ) from error
+    if not isinstance(logits, Tensor) or logits.dim() != 2 or logits.shape[1] < classes:
+        gave = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise ValueError(
+            f"model {config.model} gives {gave} for one image of {config.dataset}; "
+            f"it must give (1, {classes}) logits"
+        )
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, without the details below."""
+    return (str(error).splitlines() or [type(error).__name__])[0].strip()
 
 
 def _load_weights(model: nn.Module, config: NetworkConfig) -> None:
@@ -120,12 +162,34 @@ def _load_weights(model: nn.Module, config: NetworkConfig) -> None:
             f"train it with `amc train --model {config.model} --dataset {config.dataset} "
             f"--width {config.width:g}` and name the file with --weights"
         )
+    load_state(model, path, f"{config.model} of width {config.width:g}")
+
+
+def load_state(model: nn.Module, path: Path, what: str) -> None:
+    """Put the tensors of a checkpoint into `model`, which messages call `what`.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        ValueError: if it holds no plain tensors, or others than the network has.
+    """
     state = read_checkpoint(path)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
-        first = str(error).splitlines()[1].strip() if "\n" in str(error) else str(error)
+        difference = _difference(model.state_dict(), state) or first_line(error)
         raise ValueError(
-            f"{path} does not fit {config.model} of width {config.width:g} ({first}); "
-            "give the model and width that it was trained with"
+            f"{path} does not fit {what}: {difference}; give the model and width that it was "
+            "trained with"
         ) from None
+
+
+def _difference(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
+    """The first difference between two state dicts, in words; empty if there is none."""
+    for name, tensor in wanted.items():
+        if name not in found:
+            return f"it has no {name!r}"
+        if found[name].shape != tensor.shape:
+            has, needs = tuple(found[name].shape), tuple(tensor.shape)
+            return f"{name!r} is {has} there where the network has {needs}"
+    extra = [name for name in found if name not in wanted]
+    return f"it also has {extra[0]!r}" if extra else ""

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from experiments.config import ReportConfig
+from experiments.files import write_whole
 from experiments.report import render
-from experiments.results import load_runs, write_whole
+from experiments.results import load_runs
 
 
 def report(config: ReportConfig) -> Path:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from amc.policy import GroupChoice
+from experiments.files import write_whole
 
 SCHEMA_VERSION = 1
 
@@ -117,32 +117,29 @@ class RunResult:
             raise FileNotFoundError(f"no result at {path}; `amc search --out RUN` writes one")
         try:
             data = json.loads(path.read_text(encoding="utf-8"))
-            if data.pop("schema_version") != SCHEMA_VERSION:
-                raise ValueError("made by another release")
+            version = data.pop("schema_version", None)
+            if version != SCHEMA_VERSION:
+                raise ValueError(f"schema version {version}, not {SCHEMA_VERSION}")
             return _result(data)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise ValueError(
-                f"{path}: not a result of this release ({error}); run it again"
+                f"{path}: not the result of a pruning run of this release ({error}); run it again"
             ) from error
 
 
 def load_runs(folder: Path) -> list[RunResult]:
-    """The result of a run folder, or of every run inside a benchmark's folder.
+    """The result of a run folder, or of every run inside a folder of them.
+
+    Trained networks among them, which have no policy, are passed over.
 
     Raises:
         FileNotFoundError: if there is none.
+        ValueError: if one cannot be read.
     """
     nested = sorted(folder.glob("*/result.json"))
-    paths = nested or [folder / "result.json"]
+    paths = [path for path in nested if path.with_name("policy.json").is_file()]
+    paths = paths or [folder / "result.json"]
     return [RunResult.load(path) for path in paths]
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a text file so that a crash leaves the old one or the new one, never half of it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
 
 
 def _result(data: dict[str, Any]) -> RunResult:

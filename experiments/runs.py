@@ -21,12 +21,13 @@ from amc.policy import Budget, Policy
 from amc.problem import Outcome, Problem, SearchResult
 from amc.samples import Samples
 from amc.surgery import kept_counts, prune
-from experiments.config import CutConfig, PruneConfig, SearchConfig, finetuning, save_config
+from experiments.config import CutConfig, ProblemConfig, PruneConfig, SearchConfig, save_config
+from experiments.files import ready_folder, write_whole
 from experiments.machine import machine
 from experiments.networks import Setting, load_setting
 from experiments.progress import Reporter
 from experiments.report import render
-from experiments.results import Accuracies, CostChange, Evaluation, RunResult, write_whole
+from experiments.results import Accuracies, CostChange, Evaluation, RunResult
 from experiments.strategies import make_strategy
 
 
@@ -38,6 +39,7 @@ class Found:
         policy: The decision.
         network: Really smaller.
         outcomes: Evaluated on the way.
+        budgets: That it keeps to, as far as that is known.
         prepare_seconds: Tracing the network and collecting its moments.
         search_seconds: The search itself.
         tuned_steps: Gradient steps that the network has had inside the search.
@@ -46,6 +48,7 @@ class Found:
     policy: Policy
     network: nn.Module
     outcomes: tuple[Outcome, ...]
+    budgets: tuple[Budget, ...]
     prepare_seconds: float
     search_seconds: float
     tuned_steps: int = 0
@@ -60,6 +63,7 @@ def search(config: SearchConfig, console: Console) -> RunResult:
     strategy = make_strategy(config.strategy, config.episodes, config.options)
     setting = load_setting(config)
     problem, seconds = prepared(config, setting)
+    ready_folder(config.out)
     watch = Watch(console, config, problem)
     problem.on_outcome = watch
     with watch.reporter:
@@ -80,13 +84,14 @@ def apply_policy(config: PruneConfig, console: Console) -> RunResult:
     network = prune(
         setting.model, policy, setting.example, calibration=calibration(config, setting)
     )
-    made = Found(policy, network, (), time.perf_counter() - start, 0.0)
+    ready_folder(config.out)
+    made = Found(policy, network, (), _told(policy), time.perf_counter() - start, 0.0)
     graph = trace(setting.model, setting.example)
     unpruned = accuracies(setting.model, graph, setting)
     return finish(config, setting, made, unpruned, console)
 
 
-def prepared(config: SearchConfig, setting: Setting) -> tuple[Problem, float]:
+def prepared(config: ProblemConfig, setting: Setting) -> tuple[Problem, float]:
     """The problem that a search solves, and the seconds that it took to set up."""
     start = time.perf_counter()
     holdout = setting.splits.holdout
@@ -105,9 +110,26 @@ def prepared(config: SearchConfig, setting: Setting) -> tuple[Problem, float]:
     return problem, time.perf_counter() - start
 
 
-def budgets(text: str) -> list[Budget]:
-    """Budgets separated by commas."""
-    return [Budget.parse(part) for part in text.split(",") if part.strip()]
+def budgets(text: str) -> tuple[Budget, ...]:
+    """Budgets separated by commas; an empty text is none.
+
+    Raises:
+        ValueError: if a part has another form, or a cost is named twice.
+    """
+    parts = text.split(",") if text.strip() else []
+    found = tuple(Budget.parse(part) for part in parts)
+    names = [budget.cost for budget in found]
+    if len(set(names)) < len(names):
+        raise ValueError(f"--budget is {text!r}; name each cost once")
+    return found
+
+
+def _told(policy: Policy) -> tuple[Budget, ...]:
+    """The budgets that a policy names; its origin is for people, so anything may stand there."""
+    try:
+        return budgets(policy.origin.get("budget", "").replace(" ", ","))
+    except ValueError:
+        return ()
 
 
 def calibration(config: CutConfig, setting: Setting) -> Samples | None:
@@ -131,7 +153,15 @@ def found(config: SearchConfig, problem: Problem, result: SearchResult, prepare:
     if result.weights is not None:
         network.load_state_dict(result.weights)
     policy = problem.policy(result.best.kept, origin)
-    return Found(policy, network, result.outcomes, prepare, result.seconds, result.tuned_steps)
+    return Found(
+        policy=policy,
+        network=network,
+        outcomes=result.outcomes,
+        budgets=budgets(config.budget),
+        prepare_seconds=prepare,
+        search_seconds=result.seconds,
+        tuned_steps=result.tuned_steps,
+    )
 
 
 def finish(
@@ -140,7 +170,7 @@ def finish(
     """Fine-tune, measure, and write the run folder."""
     graph = trace(setting.model, setting.example)
     searched = accuracies(made.network, graph, setting)
-    recipe = finetuning(config, setting.augmentation)
+    recipe = _finetuning(config, setting)
     steps = recipe.steps(len(setting.splits.train))
     start = time.perf_counter()
     if steps:
@@ -155,7 +185,7 @@ def finish(
         model=config.model,
         dataset=config.dataset,
         seed=config.seed,
-        budgets=tuple(map(str, budgets(made.policy.origin.get("budget", "")))),
+        budgets=tuple(map(str, made.budgets)),
         unpruned=unpruned,
         searched=searched,
         finetuned=accuracies(made.network, graph, setting) if steps else None,
@@ -170,6 +200,15 @@ def finish(
     )
     write_run(Path(config.out), config, result, made.policy, made.network)
     return result
+
+
+def _finetuning(config: CutConfig, setting: Setting) -> Recipe:
+    return Recipe(
+        epochs=config.finetune_epochs,
+        lr=config.finetune_lr,
+        seed=config.seed,
+        **setting.augmentation,
+    )
 
 
 def tune(network: nn.Module, train: Samples, recipe: Recipe, console: Console) -> None:
@@ -206,6 +245,7 @@ def write_run(
 ) -> None:
     """Write all that a run folder holds; the result last, so that it marks a finished run."""
     out.mkdir(parents=True, exist_ok=True)
+    (out / "result.json").unlink(missing_ok=True)
     save_config(config, out / "config.yaml")
     policy.save(out / "policy.json")
     save_model(copy.deepcopy(network), str(out / "model.safetensors"))

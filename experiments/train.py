@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from dataclasses import asdict
-from pathlib import Path
 
 from rich.console import Console
 from safetensors.torch import save_model
@@ -13,10 +12,11 @@ from safetensors.torch import save_model
 from amc.evaluation import accuracy
 from amc.finetuning import Recipe, fit
 from experiments.config import TrainConfig, save_config
+from experiments.files import ready_folder, write_whole
 from experiments.machine import machine
 from experiments.networks import load_setting
 from experiments.progress import Reporter
-from experiments.results import Accuracies, write_whole
+from experiments.results import Accuracies
 
 WARMUP = 0.2
 
@@ -24,10 +24,12 @@ WARMUP = 0.2
 def train(config: TrainConfig, console: Console) -> Accuracies:
     """Train on the training images without the held-out ones; write weights and accuracy.
 
+    Training starts from the weights that the settings name, or from random ones.
+
     Raises:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
     """
-    setting = load_setting(config, trained=False)
+    setting = load_setting(config, trained=config.weights is not None)
     recipe = Recipe(
         epochs=config.epochs,
         lr=config.lr,
@@ -36,6 +38,7 @@ def train(config: TrainConfig, console: Console) -> Accuracies:
         seed=config.seed,
         **setting.augmentation,
     )
+    out = ready_folder(config.out)
     images, start = setting.splits.train, time.perf_counter()
     with Reporter("training", recipe.steps(len(images)), console) as reporter:
         fit(
@@ -49,8 +52,6 @@ def train(config: TrainConfig, console: Console) -> Accuracies:
         accuracy(setting.model, setting.splits.holdout),
         accuracy(setting.model, setting.splits.test),
     )
-    out = Path(config.out)
-    out.mkdir(parents=True, exist_ok=True)
     save_config(config, out / "config.yaml")
     save_model(setting.model, str(out / "model.safetensors"))
     report = {"accuracy": asdict(reached), "seconds": seconds, "machine": machine()}

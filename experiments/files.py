@@ -1,0 +1,37 @@
+"""Writing results so that neither a crash nor a mistyped path costs a finished run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that a crash leaves the old one or the new one, never half of it.
+
+    Raises:
+        OSError: if it cannot be written; names the file.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder; name a file to write")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    temporary.replace(path)
+
+
+def ready_folder(path: str) -> Path:
+    """The folder for results, made if it is not there: asked for before long work begins.
+
+    Raises:
+        OSError: if it cannot be made or written to.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = "a file is in its way" if isinstance(error, FileExistsError) else error.strerror
+        raise OSError(f"--out {path}: cannot make this folder ({reason}); name another") from None
+    if not os.access(folder, os.W_OK):
+        raise PermissionError(f"--out {path}: cannot write into this folder; name another")
+    return folder
