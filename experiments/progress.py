@@ -23,6 +23,7 @@ class Reporter:
     def __init__(self, title: str, total: int | None, console: Console) -> None:
         self._title, self._total, self._console = title, total, console
         self._said = time.monotonic()
+        self._unsaid = ""
         self._bar: Progress | None = None
         if console.is_terminal:
             columns = (
@@ -48,12 +49,19 @@ class Reporter:
     ) -> None:
         if self._bar is not None:
             self._bar.stop()
+        elif self._unsaid:
+            self._say()
 
     def update(self, done: int, note: str) -> None:
         """Show that `done` steps are done, with a word on how it stands."""
         if self._bar is not None:
             self._bar.update(self._task, completed=done, note=note)
-        elif time.monotonic() - self._said >= LINE_EVERY_SECONDS or done == self._total:
-            self._said = time.monotonic()
-            of = f"/{self._total}" if self._total else ""
-            self._console.print(f"{self._title}: {done}{of}, {note}", highlight=False)
+            return
+        of = f"/{self._total}" if self._total else ""
+        self._unsaid = f"{self._title}: {done}{of}, {note}"
+        if time.monotonic() - self._said >= LINE_EVERY_SECONDS or done == self._total:
+            self._say()
+
+    def _say(self) -> None:
+        self._console.print(self._unsaid, markup=False, highlight=False, soft_wrap=True)
+        self._said, self._unsaid = time.monotonic(), ""

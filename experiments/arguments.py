@@ -1,0 +1,197 @@
+"""Words on a command line as settings, and what is said of words that cannot be understood."""
+
+from __future__ import annotations
+
+import re
+from argparse import HelpFormatter
+from collections.abc import Iterable, Mapping
+from dataclasses import fields
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NoReturn
+
+import yaml
+from jsonargparse import ArgumentParser, Namespace
+
+from experiments.config import ReportConfig
+
+Kinds = Mapping[str, tuple[type, str]]
+"""For each command the class of its settings, and what it does."""
+
+FILE_HELP = "YAML file with any of these settings; flags override it."
+
+
+class UsageError(Exception):
+    """Arguments that cannot be understood."""
+
+
+class Parser(ArgumentParser):
+    """Answers bad arguments with an exception of one line, and writes flags with dashes."""
+
+    def error(self, message: str, ex: Exception | None = None) -> NoReturn:
+        """Raise `UsageError`; jsonargparse would print the whole usage."""
+        raise UsageError(_plain(message)) from ex
+
+    def format_help(self, formatter: HelpFormatter | None = None) -> str:
+        """Flags are named after the fields of the settings, but typed with dashes."""
+        text = super().format_help(formatter)
+        return re.sub(r"--[a-z_]+", lambda flag: flag[0].replace("_", "-"), text)
+
+
+def parse(words: list[str], kinds: Kinds) -> tuple[str, Any]:
+    """The command that was asked for, with its settings.
+
+    Raises:
+        UsageError: for words that cannot be understood.
+        ValueError: for a setting out of its range.
+        SystemExit: after help was printed.
+    """
+    words = [_underscored(word) for word in words]
+    parser = Parser(
+        prog="amc",
+        description="Finds how much of each layer of a PyTorch network to prune.",
+        epilog="amc COMMAND --help explains a command; --debug shows where an error came from.",
+    )
+    commands = parser.add_subcommands(title="commands", dest="command", metavar="COMMAND")
+    known = {}
+    for name, (kind, about) in kinds.items():
+        known[name] = _parser_of(kind, about)
+        commands.add_subcommand(name, known[name], help=about)
+    if not words:
+        parser.print_help()
+        raise SystemExit(2)
+    if words[0] not in (*known, "-h", "--help"):
+        raise UsageError(_no_command(words[0], kinds))
+    if words[0] in known:
+        words = [words[0], *_file_first(words[1:])]
+        _check_flags(words[1:], known[words[0]], words[0])
+        _check_file(words[1:], known[words[0]], words[0])
+    parsed = parser.parse_args(words)
+    chosen = parsed.pop("command")
+    return chosen, _config_of(kinds[chosen][0], parsed[chosen])
+
+
+def _underscored(word: str) -> str:
+    """--round-to 8 for the field round_to; what follows a dot may be the name of a strategy."""
+    if not word.startswith("--"):
+        return word
+    flag = re.split("[=.]", word, maxsplit=1)[0]
+    return "--" + flag[2:].replace("-", "_") + word[len(flag) :]
+
+
+def _file_first(words: list[str]) -> list[str]:
+    """--config FILE before all flags, which then override it wherever they stand."""
+    first: list[str] = []
+    rest: list[str] = []
+    follows = False
+    for word in words:
+        is_file = follows or word.partition("=")[0] == "--config"
+        (first if is_file else rest).append(word)
+        follows = word == "--config"
+    return first + rest
+
+
+def _no_command(word: str, kinds: Kinds) -> str:
+    """What to say where the first word should be a command and is not."""
+    if word.startswith("-"):
+        return f"{word} comes before a command; write amc COMMAND {word}, and see amc --help"
+    return f"unknown command {word!r}{_hint(word, kinds)}; see amc --help"
+
+
+def _parser_of(kind: type, about: str) -> Parser:
+    parser = Parser(description=about + ".")
+    if kind is ReportConfig:
+        parser.add_argument("runs", nargs="+", help="Run folders, or a benchmark's folder.")
+        parser.add_argument("--out", help="HTML file; left out, report.html in the first folder.")
+        return parser
+    parser.add_argument("--config", action="config", help=FILE_HELP)
+    parser.add_class_arguments(kind, as_group=False, as_positional=True)
+    return parser
+
+
+def _config_of(kind: type, parsed: Namespace) -> Any:
+    names = {item.name for item in fields(kind)}
+    values = {name: value for name, value in parsed.as_dict().items() if name in names}
+    return kind(**values)
+
+
+def _check_flags(words: list[str], parser: Parser, command: str) -> None:
+    known = {flag for action in parser._actions for flag in action.option_strings}
+    for word in words:
+        flag = word.partition("=")[0]
+        root = flag.partition(".")[0]
+        if flag.startswith("--") and root not in known:
+            hint = _hint(flag, known).replace("_", "-")
+            typed = flag.replace("_", "-")
+            raise UsageError(f"unknown flag {typed}{hint}; see amc {command} --help")
+
+
+def _check_file(words: list[str], parser: Parser, command: str) -> None:
+    """See that the file of --config holds settings of this command."""
+    flag, equals, after = words[0].partition("=") if words else ("", "", "")
+    if flag != "--config" or not (equals or words[1:]):
+        return
+    path = after if equals else words[1]
+    if not Path(path).is_file():
+        raise UsageError(f"--config {path}: no such file; every run saves one as config.yaml")
+    try:
+        settings = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f" (line {mark.line + 1})" if mark else ""
+        raise UsageError(
+            f"--config {path}: not valid YAML{where}; see amc {command} --help"
+        ) from error
+    if not isinstance(settings, dict):
+        raise UsageError(f"--config {path}: must hold lines such as `model: resnet20`")
+    known = {action.dest for action in parser._actions}
+    for name in settings:
+        if name not in known:
+            hint = _hint(str(name), known)
+            raise UsageError(
+                f"--config {path}: unknown setting {name!r}{hint}; see amc {command} --help"
+            )
+
+
+def _hint(word: str, known: Iterable[str]) -> str:
+    close = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+_TYPES = {
+    "dict": "named settings, as in --options.NAME VALUE",
+    "float": "a number",
+    "int": "a whole number",
+    "str": "a text",
+}
+
+
+def _plain(message: str) -> str:
+    """jsonargparse's words in ours."""
+    message = one_line(message)
+    wrong = re.search(r'key "([\w.]+)": Expected a <class \'(\w+)\'>. Got value: (.*)', message)
+    if wrong:
+        return _wrong(wrong[1], wrong[3], wrong[2])
+    either = re.search(r'key "([\w.]+)": .* Union .* Given value: (.*)', message)
+    if either:
+        return _wrong(either[1], either[2], "str")
+    missing = re.search(r"arguments are required: (.*)", message)
+    if missing:
+        return f"{missing[1].rpartition('.')[2].upper()} is missing; see amc COMMAND --help"
+    strange = re.search(r"unrecognized arguments: (\S+)", message)
+    if strange:
+        return f"do not know what to do with {strange[1]!r}; see amc COMMAND --help"
+    empty = re.search(r"argument (--[\w.]+): expected", message)
+    if empty:
+        return f"{empty[1].replace('_', '-')} needs a value; see amc COMMAND --help"
+    return message
+
+
+def _wrong(key: str, value: str, wanted: str) -> str:
+    flag = "--" + key.rpartition(".")[2].replace("_", "-")
+    return f"{flag} is {value!r}; it must be {_TYPES.get(wanted, wanted)}"
+
+
+def one_line(message: str) -> str:
+    """The message without line breaks."""
+    return " ".join(message.split())
