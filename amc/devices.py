@@ -7,6 +7,9 @@ from contextlib import contextmanager
 
 import torch
 
+_VECTOR_LANES = 16
+"""Numbers in the widest register of any processor (AVX-512, float32)."""
+
 
 def bfloat16_is_fast(device: torch.device | str = "cpu") -> bool:
     """True where bfloat16 arithmetic runs in hardware (AVX512-BF16, AMX, Arm BF16, recent GPUs).
@@ -41,6 +44,23 @@ def evaluating(model: torch.nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def lay_channels_last(model: torch.nn.Module) -> None:
-    """Store kernels in place with channels last, which convolutions on images run faster in."""
-    model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+def lay_out(model: torch.nn.Module, layout: torch.memory_format) -> None:
+    """Store kernels in place in this layout; convolutions are fastest with channels last."""
+    model.to(memory_format=layout)  # type: ignore[call-overload]
+
+
+def training_layout(model: torch.nn.Module) -> torch.memory_format:
+    """The fastest layout of kernels and images that `model` can be trained in.
+
+    Channels last, unless there is a strided 1x1 convolution of few inputs, as cut shortcuts have:
+    oneDNN writes past its buffer when it computes their gradients in that layout, which gives wrong
+    gradients or a crash (github.com/uxlfoundation/oneDNN/issues/6035, in torch 2.13).
+    """
+    narrow = any(
+        module.kernel_size == (1, 1)
+        and max(module.stride) > 1
+        and module.in_channels // module.groups < _VECTOR_LANES
+        for module in model.modules()
+        if isinstance(module, torch.nn.Conv2d)
+    )
+    return torch.contiguous_format if narrow else torch.channels_last

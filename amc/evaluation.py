@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
-from amc.devices import bfloat16_is_fast, device_of, evaluating, lay_channels_last
+from amc.devices import bfloat16_is_fast, device_of, evaluating, lay_out
 from amc.graph import PruningGraph
 from amc.samples import Samples
 
@@ -35,7 +35,7 @@ def fast_accuracy(model: nn.Module, graph: PruningGraph, samples: Samples) -> fl
     """
     fold_norms(model, graph)
     if samples.inputs.dim() == 4:
-        lay_channels_last(model)
+        lay_out(model, torch.channels_last)
     device = device_of(model)
     with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_is_fast(device)):
         return accuracy(model, samples)

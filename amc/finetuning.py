@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from amc.devices import bfloat16_is_fast, device_of, lay_channels_last
+from amc.devices import bfloat16_is_fast, device_of, lay_out, training_layout
 from amc.samples import Samples
 
 OnStep = Callable[[int, int, float], None]
@@ -104,8 +104,8 @@ def fit(
     """
     total = recipe.steps(len(train)) if steps is None else steps
     device = device_of(model)
-    if train.inputs.dim() == 4:
-        lay_channels_last(model)
+    layout = training_layout(model) if train.inputs.dim() == 4 else torch.contiguous_format
+    lay_out(model, layout)
     optimiser = _optimiser(model, recipe)
     model.train()
     with torch.random.fork_rng(devices=[]):
@@ -113,7 +113,9 @@ def fit(
         for step, (inputs, labels) in enumerate(_augmented(train, recipe, total)):
             for group in optimiser.param_groups:
                 group["lr"] = recipe.rate(step, total)
-            loss = _loss(model, inputs.to(device), labels.to(device), recipe)
+            # A copy, because the strides of a single channel pass for either layout.
+            inputs = inputs.clone(memory_format=layout).to(device)
+            loss = _loss(model, inputs, labels.to(device), recipe)
             value = loss.item()
             if not math.isfinite(value):
                 raise FloatingPointError(
@@ -161,7 +163,6 @@ def _augmented(train: Samples, recipe: Recipe, steps: int) -> Iterator[tuple[Ten
         if images:
             inputs = _flip(inputs) if recipe.flip else inputs
             inputs = _shift(inputs, recipe.shift) if recipe.shift else inputs
-            inputs = inputs.contiguous(memory_format=torch.channels_last)
         yield inputs, train.labels[chosen]
 
 
