@@ -1,0 +1,77 @@
+"""What the machine does well, and where a network is."""
+
+import pytest
+import torch
+from torch import nn
+
+from amc.devices import bfloat16_is_fast, device_of, evaluating, lay_out, training_layout
+
+
+@pytest.mark.parametrize(
+    ("have", "fast"),
+    [
+        ({}, False),
+        ({"avx512_f": True, "amx_bf16": False}, False),
+        ({"amx_bf16": True}, True),
+        ({"avx512_bf16": True}, True),
+        ({"bf16": True}, True),
+    ],
+)
+def test_bfloat16_is_fast_where_the_processor_has_it(
+    have: dict[str, bool], fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: have)
+    assert bfloat16_is_fast() is fast
+    assert bfloat16_is_fast(torch.device("cpu")) is fast
+
+
+def test_bfloat16_is_not_promised_on_other_devices() -> None:
+    assert not bfloat16_is_fast("meta")
+
+
+def test_a_network_is_where_its_first_tensor_is() -> None:
+    assert device_of(nn.Linear(2, 2)) == torch.device("cpu")
+    assert device_of(nn.Linear(2, 2, device="meta")) == torch.device("meta")
+    assert device_of(nn.BatchNorm2d(2, affine=False, device="meta")) == torch.device("meta")
+    assert device_of(nn.ReLU()) == torch.device("cpu")
+
+
+def test_a_layout_changes_no_number() -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.Linear(4, 2))
+    before = {key: tensor.clone() for key, tensor in net.state_dict().items()}
+    for layout in (torch.channels_last, torch.contiguous_format):
+        lay_out(net, layout)
+        assert net[0].weight.is_contiguous(memory_format=layout)
+        assert all(torch.equal(tensor, before[key]) for key, tensor in net.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("convolution", "layout"),
+    [
+        (nn.Conv2d(15, 8, 1, stride=2), torch.contiguous_format),
+        (nn.Conv2d(15, 8, 1, stride=(1, 2)), torch.contiguous_format),
+        (nn.Conv2d(32, 8, 1, stride=2, groups=4), torch.contiguous_format),
+        (nn.Conv2d(16, 8, 1, stride=2), torch.channels_last),
+        (nn.Conv2d(4, 8, 1), torch.channels_last),
+        (nn.Conv2d(4, 8, 3, stride=2), torch.channels_last),
+    ],
+)
+def test_narrow_strided_pointwise_convolutions_are_not_trained_with_channels_last(
+    convolution: nn.Module, layout: torch.memory_format
+) -> None:
+    assert training_layout(nn.Sequential(nn.ReLU(), nn.Sequential(convolution))) == layout
+
+
+def test_evaluation_mode_lasts_as_long_as_the_block() -> None:
+    net = nn.Sequential(nn.Dropout(), nn.Dropout()).train()
+    net[1].eval()
+    with evaluating(net):
+        assert not any(module.training for module in net.modules())
+    assert [module.training for module in net.modules()] == [True, True, False]
+
+
+def test_evaluation_mode_ends_with_an_error() -> None:
+    net = nn.Dropout().train()
+    with pytest.raises(KeyError), evaluating(net):
+        raise KeyError
+    assert net.training

@@ -1,0 +1,196 @@
+"""Accuracy, the fast path, and batch norms measured again."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from tiny_networks import TINY, Wired, images, random_units, samples, tiny
+from torch import Tensor, nn
+
+from amc.evaluation import BATCH, accuracy, fast_accuracy, fold_norms, recalibrate
+from amc.graph import trace
+from amc.samples import Samples
+from amc.surgery import cut
+
+
+def identity_scores(*rows: list[float]) -> Samples:
+    """Samples that are their own logits, all of class 1."""
+    return Samples(torch.tensor(rows), torch.ones(len(rows), dtype=torch.long))
+
+
+def test_accuracy_by_hand() -> None:
+    data = identity_scores([0.0, 1.0], [1.0, 0.0], [0.2, 0.3], [-2.0, -1.0])
+    assert accuracy(nn.Identity(), data) == 0.75
+
+
+@pytest.mark.parametrize("batch_size", [1, 3, 7, 100])
+def test_batches_do_not_matter(batch_size: int) -> None:
+    data = samples(7)
+    with torch.no_grad():
+        right = (tiny("residual")(data.inputs).argmax(1) == data.labels).float().mean()
+    assert accuracy(tiny("residual"), data, batch_size) == pytest.approx(float(right))
+
+
+def test_accuracy_is_measured_in_evaluation_mode() -> None:
+    net = nn.Sequential(nn.Flatten(), nn.Dropout(0.999))
+    data = Samples(torch.eye(4).repeat(50, 1)[:, None], torch.arange(4).repeat(50))
+    assert accuracy(net.train(), data) == 1.0
+
+
+Measure = Callable[[nn.Module, Samples], Any]
+
+
+@pytest.mark.parametrize("measure", [accuracy, recalibrate])
+def test_every_module_gets_its_own_mode_back(measure: Measure) -> None:
+    model = tiny("residual").train()
+    model.norm2.eval()
+    measure(model, samples(10))
+    assert [m.training for m in (model, model.norm1, model.norm2)] == [True, True, False]
+    model.eval()
+    measure(model, samples(10))
+    assert not any(module.training for module in model.modules())
+
+
+@pytest.mark.parametrize("measure", [accuracy, recalibrate])
+def test_the_mode_comes_back_after_inputs_that_do_not_fit(measure: Measure) -> None:
+    model = tiny("residual").train()
+    with pytest.raises(RuntimeError):
+        measure(model, Samples(torch.randn(2, 1, 8, 8), torch.zeros(2, dtype=torch.long)))
+    assert all(module.training for module in model.modules())
+
+
+def test_accuracy_leaves_weights_and_statistics_alone() -> None:
+    model = tiny("residual").train()
+    before = copy.deepcopy(model.state_dict())
+    accuracy(model, samples(10))
+    assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
+
+
+def outputs(model: nn.Module, inputs: Tensor) -> Tensor:
+    with torch.no_grad():
+        found: Tensor = model(inputs)
+    return found
+
+
+def count(model: nn.Module, kind: type[nn.Module]) -> int:
+    return sum(isinstance(module, kind) for module in model.modules())
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_folding_changes_no_output(name: str) -> None:
+    model = tiny(name)
+    wanted = outputs(model, images(4))
+    fold_norms(model, trace(model, images()))
+    torch.testing.assert_close(outputs(model, images(4)), wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_folding_the_zoo_removes_every_norm_and_changes_no_output(zoo: Any) -> None:
+    units = random_units(zoo.graph.full, seed=0)
+    smaller = cut(zoo.model, zoo.graph, units)
+    wanted = outputs(smaller, zoo.inputs)
+    fold_norms(smaller, zoo.graph)
+    assert count(smaller, nn.BatchNorm2d) == 0
+    assert (outputs(smaller, zoo.inputs) - wanted).abs().max() < 1e-4 * wanted.abs().max()
+
+
+def test_folding_works_with_and_without_a_bias_scale_and_statistics() -> None:
+    model = tiny("unusual")
+    fold_norms(model, trace(model, images()))
+    # Those without statistics depend on the batch, and stay.
+    assert [type(model[n]) for n in (1, 4, 7, 10)] == [
+        nn.Identity,
+        nn.BatchNorm2d,
+        nn.Identity,
+        nn.BatchNorm2d,
+    ]
+    assert model[0].bias is not None
+
+
+def test_a_norm_that_does_not_alone_read_its_layer_stays() -> None:
+    model = Wired(
+        lambda net, inputs: net.linear(
+            (net.norm(net.conv(inputs)) + net.conv(inputs)).mean((2, 3))
+        ),
+        conv=nn.Conv2d(3, 5, 3),
+        norm=nn.BatchNorm2d(5),
+        linear=nn.Linear(5, 4),
+    )
+    fold_norms(model, trace(model, images()))
+    assert count(model, nn.BatchNorm2d) == 1
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_the_fast_path_agrees_on_nearly_every_sample(name: str) -> None:
+    model, inputs = tiny(name), images(400)
+    # Norms without statistics make the outputs depend on the batch.
+    classes = [outputs(model, batch).argmax(1) for batch in inputs.split(BATCH)]
+    data = Samples(inputs, torch.cat(classes))
+    assert accuracy(model, data) == 1.0
+    assert fast_accuracy(copy.deepcopy(model), trace(model, images()), data) >= 0.99
+
+
+def test_the_fast_path_measures_the_same_accuracy_of_the_zoo(zoo: Any) -> None:
+    inputs = torch.randn(120, 1, 28, 28, generator=torch.Generator().manual_seed(3))
+    labels = outputs(zoo.model, inputs).argmax(1)
+    labels[:40] = (labels[:40] + 1) % 10
+    data = Samples(inputs, labels)
+    exact = accuracy(zoo.model, data)
+    assert exact == pytest.approx(2 / 3)
+    assert fast_accuracy(copy.deepcopy(zoo.model), zoo.graph, data) == pytest.approx(
+        exact, abs=0.01
+    )
+
+
+def test_the_fast_path_takes_images_as_bytes() -> None:
+    model = tiny("residual")
+    pixels = torch.randint(256, (50, 3, 8, 8), dtype=torch.uint8)
+    data = Samples(pixels, torch.zeros(50, dtype=torch.long), (0.5,) * 3, (0.25,) * 3)
+    found = fast_accuracy(copy.deepcopy(model), trace(model, images()), data)
+    assert found == pytest.approx(accuracy(model, data), abs=0.04)
+
+
+def test_recalibrated_statistics_are_the_plain_average_over_batches() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5)).eval()
+    data = samples(25)
+    recalibrate(model, data, batch_size=10)
+    batches = [outputs(model[0], data.inputs[start : start + 10]) for start in (0, 10, 20)]
+    means = torch.stack([batch.mean((0, 2, 3)) for batch in batches])
+    variances = torch.stack([batch.var((0, 2, 3), correction=1) for batch in batches])
+    torch.testing.assert_close(model[1].running_mean, means.mean(0))
+    torch.testing.assert_close(model[1].running_var, variances.mean(0))
+
+
+def test_recalibration_forgets_what_it_knew_and_keeps_the_momentum() -> None:
+    model = tiny("depthwise")
+    fresh = recalibrate(copy.deepcopy(model), samples(100))
+    model[1].running_mean += 1000
+    model[4].running_var *= 1000
+    model[4].momentum = 0.3
+    again = recalibrate(model, samples(100))
+    assert again is model
+    for key, tensor in fresh.state_dict().items():
+        torch.testing.assert_close(model.state_dict()[key], tensor)
+    assert (model[1].momentum, model[4].momentum) == (0.1, 0.3)
+
+
+def test_recalibration_changes_statistics_only() -> None:
+    model = tiny("residual")
+    before = copy.deepcopy(model.state_dict())
+    recalibrate(model, samples(100))
+    changed = {k for k, v in model.state_dict().items() if not torch.equal(v, before[k])}
+    statistics = ("running_mean", "running_var", "num_batches_tracked")
+    assert changed == {f"norm{n}.{key}" for n in (1, 2, 3) for key in statistics}
+
+
+def test_recalibration_drops_out_nothing() -> None:
+    model = nn.Sequential(nn.Dropout(0.9), nn.BatchNorm2d(3)).train()
+    data = samples(100)
+    recalibrate(model, data)
+    torch.testing.assert_close(model[1].running_mean, data.inputs.mean((0, 2, 3)))
+
+
+@pytest.mark.parametrize("name", ["perceptron", "unusual"])
+def test_recalibration_copes_without_statistics(name: str) -> None:
+    recalibrate(tiny(name), samples(10))
