@@ -69,12 +69,7 @@ class Limits:
         for budget, item in zip(budgets, items, strict=True):
             least = item.cost(limits.smallest)
             if least > item.most:
-                raise BudgetError(
-                    f"budget {budget} cannot be reached: the smallest network that a pruning ratio "
-                    f"of at most {rounding.max_ratio:g} per layer allows has {item.name}="
-                    f"{_rounded_up(least, item.full):.4f} ({least:,.0f} {item.cost.unit}); "
-                    "raise the budget or --max-ratio"
-                )
+                raise BudgetError(_unreachable(budget, item, least, rounding))
         return limits
 
     @cached_property
@@ -98,6 +93,17 @@ def _limit(
     cost = look_up(costs, budget.cost, "cost")(graph)
     full = cost(graph.full)
     return Limit(budget.cost, cost, full, budget.absolute(full))
+
+
+def _unreachable(budget: Budget, item: Limit, least: float, rounding: Rounding) -> str:
+    coarse = rounding.round_to > 1
+    multiples = f" in multiples of {rounding.round_to}" if coarse else ""
+    return (
+        f"budget {budget} cannot be reached: the smallest network that a pruning ratio "
+        f"of at most {rounding.max_ratio:g} per layer{multiples} allows has "
+        f"{item.name}={_rounded_up(least, item.full):.4f} ({least:,.0f} {item.cost.unit}); "
+        f"raise the budget or --max-ratio{', or lower --round-to' if coarse else ''}"
+    )
 
 
 def _rounded_up(least: float, full: float) -> float:
