@@ -136,6 +136,13 @@ def test_an_impossible_budget_is_refused_naming_the_smallest_possible_one() -> N
     assert "\n" not in message
 
 
+def test_the_refusal_says_when_the_multiples_are_to_blame() -> None:
+    with pytest.raises(BudgetError, match=r"in multiples of 4 allows .* or lower --round-to"):
+        limits("macs=0.5", round_to=4)
+    with pytest.raises(BudgetError, match=r"raise the budget or --max-ratio$"):
+        limits("macs=0.01")
+
+
 def named_fraction(error: BudgetError) -> float:
     return float(str(error).split("has macs=")[1].split()[0])
 

@@ -86,9 +86,9 @@ def test_a_network_learns_digits() -> None:
     torch.manual_seed(0)
     model = build_model("resnet8", in_channels=1, classes=10, width=0.25)
     before = accuracy(model, data.test)
-    fit(model, data.train, Recipe(epochs=6, lr=0.1, batch_size=64, warmup=0.1, shift=1))
+    fit(model, data.train, Recipe(epochs=3, lr=0.1, batch_size=32, warmup=0.1, shift=1))
     assert before < 0.3
-    assert accuracy(model, data.test) > 0.8
+    assert accuracy(model, data.test) > 0.75
 
 
 def states(*recipes: Recipe, **options: Any) -> list[dict[str, Tensor]]:
