@@ -1,4 +1,4 @@
-"""What can be pruned: the network's layers and its groups of channels that must go together.
+"""Tracing: from a network to its layers and its groups of channels that must go together.
 
 The coupling is found by torch-pruning's dependency graph (Fang et al., "DepGraph", CVPR 2023) and
 flattened at once to plain picklable data. Everything after this file works on that data alone.
@@ -7,169 +7,20 @@ flattened at once to plain picklable data. Everything after this file works on t
 from __future__ import annotations
 
 import copy
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
-from typing import Any, Literal
+from typing import Any
 
-import numpy as np
 import torch
 import torch_pruning as tp
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from amc.structure import Fixed, Layer, PruningGraph, Side
+from amc.units import Element, Unit, grouped, merged
+
 Inputs = Tensor | tuple[Tensor, ...]
-Side = Literal["out", "in"]
 WEIGHTED = (nn.Conv2d, nn.Linear)
 NORMS = (nn.BatchNorm2d,)
-
-
-@dataclass(frozen=True)
-class Layer:
-    """A convolution, linear layer or norm, with what its costs need.
-
-    Args:
-        name: Dotted name of the module.
-        kind: "conv", "linear" or "norm".
-        outputs: n, output channels.
-        inputs: c, input channels.
-        groups: Of a grouped convolution; 1 elsewhere.
-        kernel: Size along each axis; empty for linear layers and norms.
-        stride: Along each axis; empty for linear layers and norms.
-        in_size: Spatial size of the input, without batch and channels.
-        positions: Output positions per sample, summed over the calls of a shared module.
-        area: Weights for each pair of an output and an input that it reads: k x k, or 1 for a
-            linear layer, or 0 for a norm.
-        extra: Weights for each output alone: a bias, or a norm's scale and shift.
-        norm: Name of the batch norm that alone reads this layer's output, if there is one.
-    """
-
-    name: str
-    kind: Literal["conv", "linear", "norm"]
-    outputs: int
-    inputs: int
-    groups: int = 1
-    kernel: tuple[int, ...] = ()
-    stride: tuple[int, ...] = ()
-    in_size: tuple[int, ...] = ()
-    positions: int = 0
-    area: int = 0
-    extra: int = 0
-    norm: str | None = None
-
-    @property
-    def depthwise(self) -> bool:
-        """One filter per channel, so that outputs and inputs go together."""
-        return self.groups > 1 and self.groups == self.inputs == self.outputs
-
-
-@dataclass(frozen=True)
-class Member:
-    """One side of one module that loses channels with a group.
-
-    Args:
-        module: Dotted name.
-        side: "out" for output channels (and for norms and depthwise layers), "in" for inputs.
-        indices: For each unit of the group, the positions it takes along that side.
-    """
-
-    module: str
-    side: Side
-    indices: tuple[tuple[int, ...], ...]
-
-
-@dataclass(frozen=True)
-class Group:
-    """Units that are pruned by one decision; unit u removes `indices[u]` from every member.
-
-    Args:
-        name: Name of its first layer in forward order.
-        units: How many there are.
-        members: All that shrinks when a unit goes.
-        layers: Weighted layers whose outputs these are, in forward order; the first is described
-            to the agent.
-    """
-
-    name: str
-    units: int
-    members: tuple[Member, ...]
-    layers: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Fixed:
-    """A layer whose output channels all stay, and the reason."""
-
-    name: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class PruningGraph:
-    """The network as data: layers in forward order, groups in forward order, what is left alone.
-
-    Args:
-        layers: Weighted layers and norms in the order they first run.
-        groups: The decisions, in forward order.
-        fixed: Layers that no decision shrinks on their output side.
-        other_params: Parameters outside of `layers`, which pruning does not change.
-    """
-
-    layers: tuple[Layer, ...]
-    groups: tuple[Group, ...]
-    fixed: tuple[Fixed, ...] = ()
-    other_params: int = 0
-
-    @cached_property
-    def full(self) -> tuple[int, ...]:
-        """Units of every group: the kept counts of the unpruned network."""
-        return tuple(group.units for group in self.groups)
-
-    @cached_property
-    def layer_index(self) -> dict[str, int]:
-        """Position of each layer in `layers` by its name."""
-        return {layer.name: index for index, layer in enumerate(self.layers)}
-
-    @cached_property
-    def owner(self) -> NDArray[np.int64]:
-        """(layers,) the group that decides a layer's outputs; -1 where none does."""
-        owner = np.full(len(self.layers), -1, dtype=np.int64)
-        for number, group in enumerate(self.groups):
-            for name in group.layers:
-                if owner[self.layer_index[name]] < 0:
-                    owner[self.layer_index[name]] = number
-        return owner
-
-    @cached_property
-    def _width_maps(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """(layers, groups) channels that a unit takes on the output and on the input side."""
-        maps = {side: np.zeros((len(self.layers), len(self.groups)), np.int64) for side in _SIDES}
-        for number, group in enumerate(self.groups):
-            for member in group.members:
-                row = self.layer_index[member.module]
-                maps[member.side][row, number] = len(member.indices[0])
-        return maps["out"], maps["in"]
-
-    @cached_property
-    def _full_widths(self) -> NDArray[np.int64]:
-        """(2, layers) output and input channels of the unpruned network."""
-        return np.array([[x.outputs for x in self.layers], [x.inputs for x in self.layers]])
-
-    def widths(self, kept: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Output and input channels of every layer, each (layers,), at these kept counts.
-
-        Exact: every unit of a group takes the same number of channels of a member.
-        """
-        gone = np.asarray(self.full, np.int64) - np.asarray(kept, np.int64)
-        out_map, in_map = self._width_maps
-        full_out, full_in = self._full_widths
-        return full_out - out_map @ gone, full_in - in_map @ gone
-
-
-_SIDES: tuple[Side, Side] = ("out", "in")
-Element = tuple[str, Side, int]
 
 
 class GraphError(ValueError):
@@ -195,7 +46,7 @@ def trace(model: nn.Module, example_inputs: Inputs) -> PruningGraph:
     names = {module: name for name, module in model.named_modules()}
     layers = _layers(model, calls, _norm_readers(dependencies, names))
     units, fixed = _units(dependencies, names, layers)
-    groups = _groups(units, layers)
+    groups = grouped(units, layers)
     if not groups:
         why = "; ".join(f"{item.name}: {item.reason}" for item in fixed) or "no layers"
         raise GraphError(f"the network has nothing that can be pruned ({why})")
@@ -348,25 +199,13 @@ def _layer(name: str, module: nn.Module, call: _Calls, norm: str | None) -> Laye
     return Layer(name, "norm", channels, channels, in_size=size, positions=positions, extra=extra)
 
 
-@dataclass(frozen=True)
-class _Unit:
-    """Channels that must go together: for each side of a module, its positions."""
-
-    parts: tuple[tuple[str, Side, tuple[int, ...]], ...]
-
-    @property
-    def signature(self) -> tuple[tuple[str, Side, int], ...]:
-        """What units of one group share: the sides they touch and how many channels of each."""
-        return tuple((module, side, len(indices)) for module, side, indices in self.parts)
-
-
 def _units(
     dependencies: Any, names: dict[nn.Module, str], layers: tuple[Layer, ...]
-) -> tuple[list[_Unit], list[Fixed]]:
+) -> tuple[list[Unit], list[Fixed]]:
     """All units that can go, and the layers that must stay whole."""
     known = {layer.name: layer for layer in layers}
     modules = {name: module for module, name in names.items()}
-    units: list[_Unit] = []
+    units: list[Unit] = []
     fixed: list[Fixed] = []
     covered: set[str] = set()
     for layer in layers:
@@ -382,7 +221,7 @@ def _units(
             whole = [x.name for x in layers if x.kind != "norm" and x.name in together - covered]
             fixed += [Fixed(name, reason) for name in whole]
         else:
-            units += _merged(closures)
+            units += merged(closures)
         covered |= together
     return units, fixed
 
@@ -453,7 +292,7 @@ def _taken_apart(group: Any, closures: list[set[Element]]) -> str:
         if any(item.dep.index_mapping)
         for node in (item.dep.source, item.dep.target)
     }
-    separate = len(_merged(closures)) == len(closures)
+    separate = len(merged(closures)) == len(closures)
     if tp.ops.OPTYPE.SLICE in kinds or (tp.ops.OPTYPE.SPLIT in kinds and separate):
         return "its channels are taken apart by position"
     return ""
@@ -491,55 +330,3 @@ def _one(
 
 def _side(dependencies: Any, dependency: Any) -> Side:
     return "out" if dependencies.is_out_channel_pruning_fn(dependency.handler) else "in"
-
-
-def _merged(closures: list[set[Element]]) -> list[_Unit]:
-    """Units: closures that share an element become one."""
-    owner: dict[Element, int] = {}
-    merged: dict[int, set[Element]] = {}
-    for number, closure in enumerate(closures):
-        joined = set(closure)
-        for other in {owner[element] for element in closure if element in owner}:
-            joined |= merged.pop(other)
-        merged[number] = joined
-        owner.update(dict.fromkeys(joined, number))
-    return [_unit(elements) for elements in merged.values()]
-
-
-def _unit(elements: set[Element]) -> _Unit:
-    positions: dict[tuple[str, Side], list[int]] = defaultdict(list)
-    for name, side, index in sorted(elements):
-        positions[name, side].append(index)
-    return _Unit(tuple((name, side, tuple(where)) for (name, side), where in positions.items()))
-
-
-def _groups(units: list[_Unit], layers: tuple[Layer, ...]) -> tuple[Group, ...]:
-    """Units of one signature form a group; groups stand in the order of their first layer."""
-    order = {layer.name: index for index, layer in enumerate(layers)}
-    weighted = {layer.name for layer in layers if layer.kind != "norm"}
-    by_signature: dict[tuple[tuple[str, Side, int], ...], list[_Unit]] = defaultdict(list)
-    for unit in units:
-        known = _Unit(tuple(part for part in unit.parts if part[0] in order))
-        by_signature[known.signature].append(known)
-    found = []
-    for signature, alike in by_signature.items():
-        outs = {name for name, side, _ in signature if side == "out" and name in weighted}
-        made_by = tuple(sorted(outs, key=order.__getitem__))
-        members = tuple(
-            Member(name, side, tuple(unit.parts[row][2] for unit in alike))
-            for row, (name, side, _) in enumerate(signature)
-        )
-        found.append(Group(made_by[0], len(alike), members, made_by))
-    found.sort(key=lambda group: order[group.name])
-    return _distinct(found)
-
-
-def _distinct(groups: Iterable[Group]) -> tuple[Group, ...]:
-    """Groups that share their first layer are numbered, so that every name is unique."""
-    seen: dict[str, int] = defaultdict(int)
-    named = []
-    for group in groups:
-        seen[group.name] += 1
-        suffix = f"#{seen[group.name]}" if seen[group.name] > 1 else ""
-        named.append(Group(group.name + suffix, group.units, group.members, group.layers))
-    return tuple(named)
