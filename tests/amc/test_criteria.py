@@ -8,7 +8,8 @@ from tiny_networks import TINY, Wired, averaged, images, tiny
 from torch import Tensor, nn
 
 from amc.criteria import CRITERIA, best_units, scores
-from amc.graph import PruningGraph, trace
+from amc.graph import trace
+from amc.structure import PruningGraph
 
 
 def two_layers(first: list[list[float]], second: list[list[float]]) -> tuple[nn.Module, Any]:

@@ -12,7 +12,8 @@ from tiny_networks import TINY, Wired, averaged, head, images, random_kept, rand
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from amc.graph import GraphError, Group, PruningGraph, trace
+from amc.graph import GraphError, trace
+from amc.structure import Group, PruningGraph
 from amc.surgery import cut
 
 
@@ -290,6 +291,15 @@ def test_a_layer_names_the_norm_that_alone_reads_it() -> None:
     assert {layer.norm for layer in graph_of("reused").layers} == {None}
 
 
+def test_a_norm_that_reads_two_layers_belongs_to_neither() -> None:
+    def forward(net: Any, inputs: torch.Tensor) -> torch.Tensor:
+        return net.linear(averaged(net.norm(net.one(inputs)) + net.norm(net.two(inputs))))
+
+    layers = {"norm": nn.BatchNorm2d(5), "linear": nn.Linear(5, 4)}
+    net = Wired(forward, one=nn.Conv2d(3, 5, 3), two=nn.Conv2d(3, 5, 3), **layers)
+    assert {layer.norm for layer in trace(net, images()).layers} == {None}
+
+
 def test_a_norm_that_reads_a_sum_belongs_to_no_layer() -> None:
     def forward(net: Any, inputs: torch.Tensor) -> torch.Tensor:
         total = net.one(inputs) + net.two(inputs)
@@ -346,11 +356,12 @@ def _assert_widths(graph: PruningGraph, units: Any, smaller: nn.Module) -> None:
         module = smaller.get_submodule(layer.name)
         if isinstance(module, nn.Conv2d):
             assert wide == module.out_channels
-            assert layer.depthwise or deep == module.in_channels
+            assert deep == module.in_channels
         elif isinstance(module, nn.Linear):
             assert (wide, deep) == (module.out_features, module.in_features)
         else:
             assert wide == module.num_features
+            assert deep == layer.inputs
 
 
 def test_widths_of_the_unpruned_network_are_its_own(zoo: Any) -> None:

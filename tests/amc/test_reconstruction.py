@@ -359,7 +359,22 @@ def test_one_of_two_identical_channels_is_not_missed(name: str) -> None:
     assert selected > 1e-3
 
 
-def test_the_mean_of_what_is_pruned_moves_into_the_norm_or_the_bias() -> None:
+def test_the_mean_of_what_is_pruned_moves_into_the_norm() -> None:
+    model, calibration = tiny("residual"), samples(400)
+    graph = trace(model, images())
+    moments = Moments.collect(model, graph, calibration, positions=64)
+    smaller = cut(model, graph, (tuple(range(6)), (0, 3)), moments)
+    with torch.no_grad():
+        skip = torch.relu(model.norm1(model.conv1(calibration.inputs)))
+        wanted, found = (
+            net.norm3(net.conv3(torch.relu(net.norm2(net.conv2(skip))))) for net in (model, smaller)
+        )
+    # Borders have other means than the rest, hence the whole image's.
+    torch.testing.assert_close(found.mean((0, 2, 3)), wanted.mean((0, 2, 3)), atol=0.02, rtol=0)
+    assert (found - wanted).abs().mean() > 0.05
+
+
+def test_the_mean_of_what_is_pruned_moves_into_the_bias() -> None:
     model, calibration = tiny("depthwise"), samples(400)
     graph = trace(model, images())
     moments = Moments.collect(model, graph, calibration, positions=36)
