@@ -1,5 +1,7 @@
 """What tests of every room share."""
 
+import os
+
 import pytest
 import torch
 
@@ -12,7 +14,13 @@ torch.set_num_threads(1)
 
 @pytest.fixture(scope="session")
 def fashion_mnist() -> ImageDataset:
-    """The real Fashion-MNIST; tests that ask for it are skipped where it is not installed."""
+    """The real Fashion-MNIST; where it is not installed, tests that ask for it are skipped.
+
+    With AMC_REQUIRE_DATA set they fail instead.
+    """
     if fashion.local_folder() is None:
-        pytest.skip("fashion-mnist is not on this machine: apt-get install dataset-fashion-mnist")
+        missing = "fashion-mnist is not on this machine: apt-get install dataset-fashion-mnist"
+        if os.environ.get("AMC_REQUIRE_DATA"):
+            pytest.fail(missing)
+        pytest.skip(missing)
     return fashion.fashion_mnist()

@@ -1,0 +1,104 @@
+"""From words to settings."""
+
+import pytest
+
+from experiments.arguments import UsageError, parse
+from experiments.cli import COMMANDS
+from experiments.config import BenchmarkConfig, ReportConfig, SearchConfig
+
+KINDS = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
+
+
+def settings(*words):
+    return parse(["search", *words], KINDS)[1]
+
+
+def test_no_flags_are_the_defaults():
+    assert parse(["search"], KINDS) == ("search", SearchConfig())
+
+
+def test_each_flag_sets_its_field():
+    made = settings("--model", "vgg-small", "--round-to=8", "--finetune-epochs", "0.5")
+    assert made == SearchConfig(model="vgg-small", round_to=8, finetune_epochs=0.5)
+
+
+@pytest.mark.parametrize("flag", ["--max-ratio", "--max_ratio"])
+def test_dashes_and_underscores_are_the_same(flag):
+    assert settings(flag, "0.7").max_ratio == 0.7
+    assert settings(f"{flag}=0.7").max_ratio == 0.7
+
+
+def test_values_keep_their_dashes():
+    made = settings("--model", "mobilenet-v1", "--out=a--b-c", "--options.file", "my-file.yaml")
+    assert (made.model, made.out, made.options) == (
+        "mobilenet-v1",
+        "a--b-c",
+        {"file": "my-file.yaml"},
+    )
+
+
+def test_options_of_a_strategy_gather():
+    made = settings("--options.sigma", "0.2", "--options.hidden", "20")
+    assert made.options == {"sigma": 0.2, "hidden": 20}
+
+
+def test_options_in_a_benchmark_gather_by_strategy():
+    words = ["--options.ddpg-paper.sigma", "1e-2", "--options.netadapt.steps", "3"]
+    words += ["--options.netadapt.lr=0.1", "--options.my.nets:Search.fast", "true"]
+    made = parse(["benchmark", *words], KINDS)[1]
+    assert made == BenchmarkConfig(
+        options={
+            "ddpg-paper": {"sigma": 0.01},
+            "netadapt": {"steps": 3, "lr": 0.1},
+            "my.nets:Search": {"fast": True},
+        }
+    )
+
+
+def test_a_report_takes_several_folders():
+    assert parse(["report", "a", "b"], KINDS) == ("report", ReportConfig(["a", "b"]))
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "settings.yaml"
+    path.write_text("model: plain20\nfinetune_lr: 1e-4\noptions: {sigma: 0.3}\n")
+    return str(path)
+
+
+def test_a_file_sets_fields_and_its_numbers_may_have_exponents(file):
+    expected = SearchConfig(model="plain20", finetune_lr=0.0001, options={"sigma": 0.3})
+    assert settings("--config", file) == expected
+    assert settings(f"--config={file}") == expected
+
+
+def test_an_option_leaves_the_others_of_the_file_alone(file, tmp_path):
+    assert settings("--config", file, "--options.hidden", "20").options == {
+        "sigma": 0.3,
+        "hidden": 20,
+    }
+    assert settings("--config", file, "--options.sigma", "0.1").options == {"sigma": 0.1}
+    nested = tmp_path / "nested.yaml"
+    nested.write_text("options: {ddpg: {sigma: 0.3, hidden: 10}}")
+    words = ["benchmark", "--config", str(nested), "--options.ddpg.hidden", "20"]
+    assert parse(words, KINDS)[1].options == {"ddpg": {"sigma": 0.3, "hidden": 20}}
+
+
+@pytest.mark.parametrize("file_comes", ["first", "last"])
+def test_flags_override_the_file_wherever_they_stand(file, file_comes):
+    words = ("--model", "resnet56", "--seed", "3")
+    named = ("--config", file)
+    made = settings(*named, *words) if file_comes == "first" else settings(*words, *named)
+    assert (made.model, made.seed, made.finetune_lr) == ("resnet56", 3, 0.0001)
+
+
+def test_help_ends_the_program(capsys):
+    with pytest.raises(SystemExit) as ended:
+        parse(["train", "--help"], KINDS)
+    assert not ended.value.code
+    assert "--epochs" in capsys.readouterr().out
+
+
+def test_a_beginning_of_a_flag_is_not_the_flag():
+    with pytest.raises(UsageError, match="unknown flag --epi; did you mean --episodes"):
+        settings("--epi", "3")

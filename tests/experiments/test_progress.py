@@ -1,0 +1,89 @@
+"""What a person sees while work goes on."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from experiments import progress
+from experiments.progress import LINE_EVERY_SECONDS, Reporter
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Seconds, as a list of one number to set."""
+    now = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+@pytest.fixture
+def plain():
+    return Console(file=io.StringIO(), width=40)
+
+
+def lines(console):
+    return console.file.getvalue().splitlines()
+
+
+def test_without_a_terminal_there_is_a_plain_line_now_and_then(plain, clock):
+    with Reporter("ddpg", 100, plain) as reporter:
+        for step in range(1, 100):
+            clock[0] = step * LINE_EVERY_SECONDS / 25
+            reporter.update(step, f"best accuracy {step / 100}")
+    assert lines(plain) == [
+        "ddpg: 25/100, best accuracy 0.25",
+        "ddpg: 50/100, best accuracy 0.5",
+        "ddpg: 75/100, best accuracy 0.75",
+        "ddpg: 99/100, best accuracy 0.99",
+    ]
+
+
+def test_the_end_is_told_once(plain, clock):
+    with Reporter("training", 3, plain) as reporter:
+        for step in (1, 2, 3):
+            reporter.update(step, "loss 0.1")
+    assert lines(plain) == ["training: 3/3, loss 0.1"]
+
+
+def test_work_without_a_known_end_tells_where_it_ended(plain, clock):
+    with Reporter("netadapt", None, plain) as reporter:
+        reporter.update(1, "first")
+        reporter.update(2, "second")
+    assert lines(plain) == ["netadapt: 2, second"]
+
+
+def test_lines_are_whole_and_literal(plain, clock):
+    note = "not yet [within] the budget: accuracy 0.9123 at 75% MACs"
+    with Reporter("[bold]", 1, plain) as reporter:
+        reporter.update(1, note)
+    assert lines(plain) == [f"[bold]: 1/1, {note}"]
+
+
+def test_nothing_to_tell_is_not_told(plain, clock):
+    with Reporter("idle", 5, plain):
+        pass
+    assert lines(plain) == []
+
+
+def test_work_that_breaks_off_says_how_far_it_came(plain, clock):
+    def work():
+        with Reporter("ddpg", 9, plain) as reporter:
+            reporter.update(4, "best accuracy 0.5")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
+    assert lines(plain) == ["ddpg: 4/9, best accuracy 0.5"]
+
+
+def test_on_a_terminal_there_is_a_bar_with_the_note():
+    console = Console(file=io.StringIO(), force_terminal=True, width=100)
+    with Reporter("ddpg", 4, console) as reporter:
+        reporter.update(3, "best [accuracy] 0.75")
+    shown = console.file.getvalue()
+    assert "ddpg" in shown
+    assert "3/4" in shown
+    assert "best [accuracy] 0.75" in shown
+    assert "━" in shown
+    assert "ddpg: 3/4" not in shown

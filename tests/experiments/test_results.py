@@ -1,0 +1,108 @@
+"""Results as files."""
+
+import json
+
+import pytest
+
+from amc.policy import GroupChoice
+from experiments.results import Accuracies, CostChange, Evaluation, RunResult, load_runs
+
+
+def result(**changes):
+    values = {
+        "strategy": "ddpg",
+        "model": "resnet8",
+        "dataset": "digits",
+        "seed": 3,
+        "budgets": ("macs=0.5", "params=0.4"),
+        "unpruned": Accuracies(0.9, 0.8),
+        "searched": Accuracies(0.7, 0.6),
+        "finetuned": Accuracies(0.85, 0.75),
+        "costs": {"macs": CostChange("MACs", 100.0, 49.0)},
+        "groups": (GroupChoice("a", 3, 8), GroupChoice("b", 8, 8)),
+        "evaluations": (Evaluation(0, (3, 8), 0.7, {"macs": 49.0}, 0.25),),
+        "seconds": {"prepare": 1.0, "search": 2.5, "finetune": 0.0},
+        "tuned_steps": 4,
+        "finetune_steps": 5,
+        "config": {"out": "runs/a", "options": {"sigma": 0.2}},
+        "machine": {"torch": "2"},
+    }
+    return RunResult(**{**values, **changes})
+
+
+@pytest.mark.parametrize("changes", [{}, {"finetuned": None}, {"evaluations": (), "budgets": ()}])
+def test_a_saved_result_is_read_back_equal(tmp_path, changes):
+    made = result(**changes)
+    made.save(tmp_path / "result.json")
+    assert RunResult.load(tmp_path / "result.json") == made
+
+
+def test_a_cost_knows_what_is_left():
+    assert result().costs["macs"].fraction == 0.49
+
+
+def test_a_missing_result_says_how_to_make_one(tmp_path):
+    with pytest.raises(
+        FileNotFoundError, match=r"no result at .*`amc search --out RUN` writes one"
+    ):
+        RunResult.load(tmp_path / "result.json")
+
+
+def broken(text):
+    """Ways in which a good file can go bad."""
+    data = json.loads(text)
+    without = {key: value for key, value in data.items() if key != "costs"}
+    return {
+        "half": text[: len(text) // 2],
+        "empty": "",
+        "list": "[]",
+        "number": "3",
+        "no version": json.dumps({k: v for k, v in data.items() if k != "schema_version"}),
+        "new version": json.dumps({**data, "schema_version": 99}),
+        "without costs": json.dumps(without),
+        "with more": json.dumps({**data, "extra": 1}),
+        "odd groups": json.dumps({**data, "groups": [{"name": "a"}]}),
+        "odd evaluations": json.dumps({**data, "evaluations": 3}),
+        "odd accuracy": json.dumps({**data, "unpruned": 0.9}),
+    }
+
+
+@pytest.mark.parametrize("fault", broken('{"schema_version": 1}'))
+def test_a_corrupt_result_is_named(tmp_path, fault):
+    path = tmp_path / "result.json"
+    result().save(path)
+    path.write_text(broken(path.read_text())[fault])
+    with pytest.raises(ValueError, match=r"result\.json: not the result of a pruning run .*again"):
+        RunResult.load(path)
+
+
+def test_bytes_that_are_no_text_are_named(tmp_path):
+    (tmp_path / "result.json").write_bytes(bytes(range(256)))
+    with pytest.raises(ValueError, match=r"result\.json: not the result"):
+        RunResult.load(tmp_path / "result.json")
+
+
+def put(folder, **changes):
+    result(**changes).save(folder / "result.json")
+    (folder / "policy.json").write_text("{}")
+
+
+def test_a_folder_is_one_run_or_all_that_lie_in_it(tmp_path):
+    put(tmp_path / "one", seed=1)
+    put(tmp_path / "two", seed=2)
+    (tmp_path / "trained").mkdir()
+    (tmp_path / "trained" / "result.json").write_text('{"accuracy": 1}')
+    assert [run.seed for run in load_runs(tmp_path / "two")] == [2]
+    assert [run.seed for run in load_runs(tmp_path)] == [1, 2]
+
+
+def test_a_benchmarks_own_copy_of_its_best_run_does_not_count_twice(tmp_path):
+    put(tmp_path, seed=1)
+    put(tmp_path / "one", seed=1)
+    put(tmp_path / "two", seed=2)
+    assert [run.seed for run in load_runs(tmp_path)] == [1, 2]
+
+
+def test_a_folder_without_runs_is_named(tmp_path):
+    with pytest.raises(FileNotFoundError, match="no result at"):
+        load_runs(tmp_path)

@@ -1,0 +1,200 @@
+"""Run folders: what is in them, and that they can be made again."""
+
+import json
+from dataclasses import replace
+
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file
+
+from amc.costs import Macs
+from amc.evaluation import accuracy
+from amc.graph import trace
+from amc.policy import Budget, Policy
+from amc.surgery import prune
+from experiments import runs
+from experiments.config import PruneConfig, SearchConfig
+from experiments.exporting import load_pruned
+from experiments.networks import load_setting
+from experiments.results import RunResult
+from experiments.runs import apply_policy, budgets
+
+
+@pytest.fixture(scope="session")
+def netadapt_run(search):
+    """The run of a quick NetAdapt."""
+    quick = ("--options.steps", 2, "--options.reduction", 0.3, "--search-images", 60)
+    return search("--strategy", "netadapt", "--budget", "macs=0.6", *quick)
+
+
+def result_of(run):
+    return RunResult.load(run / "result.json")
+
+
+def weights_of(run):
+    return load_file(run / "model.safetensors")
+
+
+def same(ours, theirs):
+    return ours.keys() == theirs.keys() and all(torch.equal(ours[k], theirs[k]) for k in ours)
+
+
+def test_a_run_folder_holds_everything(ddpg_run):
+    names = ["config.yaml", "model.safetensors", "policy.json", "report.html", "result.json"]
+    assert sorted(path.name for path in ddpg_run.iterdir()) == names
+
+
+def test_the_smaller_network_keeps_to_the_budget(ddpg_run):
+    network, setting, policy = load_pruned(ddpg_run)
+    full = trace(setting.model, setting.example)
+    small = trace(network, setting.example)
+    assert Macs(small)(small.full) <= 0.5 * Macs(full)(full.full)
+    change = result_of(ddpg_run).costs["macs"]
+    assert (change.pruned, change.unpruned) == (Macs(small)(small.full), Macs(full)(full.full))
+    assert small.full == policy.kept
+
+
+def test_two_budgets_hold_both(search):
+    costs = result_of(search("--strategy", "uniform", "--budget", "macs=0.5,params=0.4")).costs
+    assert costs["macs"].fraction <= 0.5
+    assert costs["params"].fraction <= 0.4
+
+
+def test_the_result_tells_what_the_network_scores(ddpg_run):
+    network, setting, _ = load_pruned(ddpg_run)
+    result = result_of(ddpg_run)
+    # Where the search's fast arithmetic is another than this, single images may differ.
+    assert result.searched.test == pytest.approx(accuracy(network, setting.splits.test), abs=0.03)
+    best = max(candidate.accuracy for candidate in result.evaluations)
+    assert result.searched.holdout == pytest.approx(best)
+    assert result.finetuned is None
+    assert result.finetune_steps == 0
+    assert 1 < len(result.evaluations) <= 5
+    assert result.budgets == ("macs=0.5",)
+
+
+def test_fine_tuning_changes_the_weights_and_is_recorded(ddpg_run, tuned_run):
+    before, after = weights_of(ddpg_run), weights_of(tuned_run)
+    assert {name: tensor.shape for name, tensor in before.items()} == {
+        name: tensor.shape for name, tensor in after.items()
+    }
+    assert not same(before, after)
+    network, setting, _ = load_pruned(tuned_run)
+    result = result_of(tuned_run)
+    assert result.searched == result_of(ddpg_run).searched
+    assert result.finetuned is not None
+    assert result.finetuned.holdout == pytest.approx(
+        accuracy(network, setting.splits.holdout), abs=0.03
+    )
+    assert result.finetune_steps > 0
+    assert result.seconds["finetune"] > 0
+
+
+def test_a_new_process_makes_the_same_networks_from_the_policies(
+    amc, weights, ddpg_run, tuned_run, tmp_path
+):
+    words = ["prune", "--model", "resnet8", "--dataset", "digits", "--width", "0.5"]
+    words += ["--weights", str(weights), "--calibration-images", "200"]
+    plain = [*words, "--policy", str(ddpg_run / "policy.json"), "--out", "plain"]
+    tuned = [*words, "--policy", str(tuned_run / "policy.json"), "--out", "tuned"]
+    tuned += ["--finetune-epochs", "0.5", "--finetune-lr", "0.02"]
+    script = f"from experiments.cli import main; assert main({plain}) == main({tuned}) == 0"
+    answer = amc.elsewhere(folder=tmp_path, script=script)
+    assert answer.code == 0, answer.err
+    for name, run in (("plain", ddpg_run), ("tuned", tuned_run)):
+        assert same(weights_of(tmp_path / name), weights_of(run))
+        ours, theirs = result_of(tmp_path / name), result_of(run)
+        assert (ours.searched, ours.finetuned) == (theirs.searched, theirs.finetuned)
+        assert (ours.groups, ours.strategy) == (theirs.groups, "ddpg")
+
+
+def test_the_same_seed_brings_the_same_policy(amc, ddpg_run, tmp_path):
+    amc.good("search", "--config", ddpg_run / "config.yaml", "--out", tmp_path / "again")
+    assert (tmp_path / "again" / "policy.json").read_text() == (
+        ddpg_run / "policy.json"
+    ).read_text()
+    other = tmp_path / "other"
+    amc.good("search", "--config", ddpg_run / "config.yaml", "--seed", 1, "--out", other)
+    ours, theirs = ([e.kept for e in result_of(run).evaluations] for run in (ddpg_run, other))
+    assert ours[0] == theirs[0], "the first episode is the uniform policy"
+    assert ours[1:] != theirs[1:]
+
+
+def test_without_calibration_weights_are_only_selected(search, uniform_run, trained):
+    plain = weights_of(search("--strategy", "uniform", "--calibration-images", 0))
+    before = load_file(trained / "model.safetensors")
+    name = "stages.2.0.conv2.weight"
+    kept = {tensor.numpy().tobytes() for tensor in before[name].reshape(-1, 3, 3)}
+    assert all(slice_.numpy().tobytes() in kept for slice_ in plain[name].reshape(-1, 3, 3))
+    refit = weights_of(uniform_run)
+    assert refit[name].shape == plain[name].shape
+    assert not same(plain, refit)
+
+
+def test_netadapt_leaves_the_network_that_it_adapted(netadapt_run):
+    network, setting, policy = load_pruned(netadapt_run)
+    result = result_of(netadapt_run)
+    assert result.tuned_steps > 0
+    assert result.costs["macs"].fraction <= 0.6
+    assert result.searched.test == pytest.approx(accuracy(network, setting.splits.test), abs=0.03)
+    from_policy = prune(load_setting(config_of(result)).model, policy, setting.example)
+    assert not same(from_policy.state_dict(), weights_of(netadapt_run))
+
+
+def config_of(result, **changes):
+    return replace(SearchConfig(**result.config), **changes)
+
+
+def quiet():
+    return Console(quiet=True)
+
+
+def test_a_policy_may_say_anything_of_its_origin(uniform_run, weights, tmp_path):
+    policy = Policy.load(uniform_run / "policy.json")
+    words = {"macs=0.5 params=0.9": ("macs=0.5", "params=0.9"), "as small as can be": ()}
+    for origin, told in words.items():
+        replace(policy, origin={"budget": origin}).save(tmp_path / "policy.json")
+        config = PruneConfig(
+            model="resnet8",
+            dataset="digits",
+            width=0.5,
+            weights=str(weights),
+            calibration_images=0,
+            policy=str(tmp_path / "policy.json"),
+            out=str(tmp_path / "run"),
+        )
+        assert apply_policy(config, quiet()).budgets == told
+
+
+def test_a_run_that_could_not_be_written_does_not_look_finished(uniform_run, tmp_path, monkeypatch):
+    config = config_of(result_of(uniform_run), out=str(tmp_path / "run"))
+    runs.search(config, quiet())
+    assert (tmp_path / "run" / "result.json").is_file()
+
+    def full(results):
+        raise OSError("no space left")
+
+    monkeypatch.setattr(runs, "render", full)
+    with pytest.raises(OSError, match="no space"):
+        runs.search(config, quiet())
+    assert not (tmp_path / "run" / "result.json").exists()
+
+
+def test_no_budget_is_a_choice_and_nonsense_is_not():
+    assert budgets("") == ()
+    assert budgets("macs=0.5, params=1.2M") == (
+        Budget("macs", 0.5),
+        Budget("params", 1.2e6, relative=False),
+    )
+    with pytest.raises(ValueError, match="name each cost once"):
+        budgets("macs=0.5,macs=1M")
+    with pytest.raises(ValueError, match="wrong form"):
+        budgets(",")
+
+
+def test_the_result_says_what_it_was_made_with(ddpg_run):
+    data = json.loads((ddpg_run / "result.json").read_text())
+    assert data["config"]["episodes"] == 5
+    assert data["machine"]["torch"] == torch.__version__
+    assert data["schema_version"] == 1

@@ -1,0 +1,149 @@
+"""Strategies by name, with options as a person types them."""
+
+import pytest
+
+from agents import DDPGSearch, Settings
+from amc.finetuning import Recipe
+from amc.rules import Manual, Uniform
+from experiments.strategies import STRATEGIES, make_strategy, read_ratios
+from netadapt import NetAdapt
+
+
+@pytest.fixture
+def ratios(tmp_path):
+    path = tmp_path / "ratios.yaml"
+    path.write_text('"stem.*": 0\n"stages.*": 5e-1\n')
+    return path
+
+
+def test_short_names_stand_for_strategies(ratios):
+    assert make_strategy("ddpg", 7, {}) == DDPGSearch(episodes=7)
+    assert make_strategy("ddpg-paper", 7, {}) == DDPGSearch(7, settings=Settings.published())
+    assert make_strategy("netadapt", 7, {}) == NetAdapt()
+    assert make_strategy("uniform", 7, {}) == Uniform()
+    assert make_strategy("manual", 7, {"file": str(ratios)}) == Manual(
+        {"stem.*": 0, "stages.*": 0.5}
+    )
+    assert set(STRATEGIES) == {"ddpg", "ddpg-paper", "netadapt", "uniform", "manual"}
+
+
+def test_options_reach_the_strategy():
+    options = {"sigma": 0.2, "hidden": 20, "reward": "flops", "start_at_uniform": False}
+    made = make_strategy("ddpg", 3, options)
+    assert made == DDPGSearch(3, "flops", Settings(sigma=0.2, hidden=20, start_at_uniform=False))
+    assert make_strategy("netadapt", 3, {"steps": 5, "lr": 0.1, "decay": 0.9}) == NetAdapt(
+        steps=5, decay=0.9, recipe=Recipe(lr=0.1)
+    )
+
+
+def test_options_of_the_published_agent_start_from_its_own_settings():
+    made = make_strategy("ddpg-paper", 3, {"tau": 0.02})
+    assert made.settings.tau == 0.02
+    assert made.settings.returns == Settings.published().returns != Settings().returns
+
+
+def test_options_are_turned_into_the_type_of_the_setting():
+    options = {"sigma": "0.2", "actor_lr": "1e-4", "hidden": "20", "start_at_uniform": "False"}
+    settings = make_strategy("ddpg", 3, options).settings
+    assert (settings.sigma, settings.actor_lr) == (0.2, 0.0001)
+    assert (settings.hidden, type(settings.hidden)) == (20, int)
+    assert settings.start_at_uniform is False
+    assert type(make_strategy("ddpg", 3, {"sigma": 1}).settings.sigma) is float
+
+
+def test_dashes_in_options_are_underscores():
+    assert make_strategy("ddpg", 3, {"final-sigma": 0.05}).settings.final_sigma == 0.05
+
+
+@pytest.mark.parametrize("name", ["ddpg", "ddpg-paper"])
+def test_an_unknown_option_is_answered_with_the_closest(name):
+    with pytest.raises(LookupError, match=f"option of {name} 'sgima'; did you mean 'sigma'"):
+        make_strategy(name, 3, {"sgima": 1})
+
+
+def test_only_what_can_be_typed_is_offered():
+    with pytest.raises(LookupError, match=r"known: reduction, decay, steps, criterion, lr$"):
+        make_strategy("netadapt", 3, {"recipe": 1})
+
+
+def test_values_out_of_range_are_refused():
+    with pytest.raises(ValueError, match="episodes is 0"):
+        make_strategy("ddpg", 0, {})
+    with pytest.raises(ValueError, match="reduction is 2"):
+        make_strategy("netadapt", 3, {"reduction": 2})
+
+
+class Own:
+    """What a user may write; found as `own_module:Own`."""
+
+    def __init__(self, depth: int = 1, fast_mode: bool = False) -> None:
+        self.depth, self.fast_mode = depth, fast_mode
+
+    def search(self, problem, seed):
+        raise NotImplementedError
+
+
+OWN = """
+from test_strategies import Own
+
+class Free(Own):
+    def __init__(self, episodes):
+        self.episodes = episodes
+
+class Strict(Own):
+    def __init__(self, depth):
+        if depth > 3:
+            raise ValueError("depth is too much; give 3 or less")
+
+not_callable = 3
+idle = dict
+"""
+
+
+@pytest.fixture
+def own_module(tmp_path, monkeypatch):
+    (tmp_path / "own_strategies.py").write_text(OWN.replace("test_strategies", __name__))
+    monkeypatch.syspath_prepend(tmp_path)
+    return "own_strategies"
+
+
+def test_a_class_of_ones_own_is_called_with_the_options(own_module):
+    made = make_strategy(f"{own_module}:Own", 9, {"depth": 2, "fast-mode": True})
+    assert (type(made), made.depth, made.fast_mode) == (Own, 2, True)
+
+
+def test_it_gets_the_episodes_if_it_takes_them(own_module):
+    assert make_strategy(f"{own_module}:Free", 9, {}).episodes == 9
+    assert make_strategy(f"{own_module}:Free", 9, {"episodes": 4}).episodes == 4
+
+
+def test_its_own_refusals_are_passed_on(own_module):
+    with pytest.raises(ValueError, match=r"^depth is too much; give 3 or less$"):
+        make_strategy(f"{own_module}:Strict", 9, {"depth": 4})
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "said"),
+    [
+        ("Own", {"width": 3}, "cannot be made .*'width'.*--options.NAME"),
+        ("Strict", {}, "cannot be made .*'depth'"),
+        ("idle", {}, "gave dict; name a class with search"),
+        ("not_callable", {}, "cannot be called"),
+    ],
+)
+def test_what_is_no_strategy_is_refused(own_module, name, options, said):
+    with pytest.raises(ValueError, match=said):
+        make_strategy(f"{own_module}:{name}", 9, options)
+
+
+def test_manual_ratios_are_read_in_order(ratios):
+    assert read_ratios(ratios) == {"stem.*": 0.0, "stages.*": 0.5}
+
+
+@pytest.mark.parametrize(
+    "text", ["", "[1]", "stem: much", "stem: true", "stem: .nan", "stem:", "3"]
+)
+def test_other_files_are_no_ratios(tmp_path, text):
+    (tmp_path / "ratios.yaml").write_text(text)
+    with pytest.raises(ValueError, match=r"ratios\.yaml: must map layer patterns to ratios"):
+        read_ratios(tmp_path / "ratios.yaml")
