@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from argparse import HelpFormatter
 from collections.abc import Iterable, Mapping
@@ -13,7 +14,7 @@ from typing import Any, NoReturn
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from experiments.config import ReportConfig
+from experiments.config import ReportConfig, Settings
 
 Kinds = Mapping[str, tuple[type, str]]
 """For each command the class of its settings, and what it does."""
@@ -66,9 +67,10 @@ def parse(words: list[str], kinds: Kinds) -> tuple[str, Any]:
         words = [words[0], *_file_first(words[1:])]
         _check_flags(words[1:], known[words[0]], words[0])
         _check_file(words[1:], known[words[0]], words[0])
+    words, options = _without_options(words)
     parsed = parser.parse_args(words)
     chosen = parsed.pop("command")
-    return chosen, _config_of(kinds[chosen][0], parsed[chosen])
+    return chosen, _config_of(kinds[chosen][0], parsed[chosen], options)
 
 
 def _underscored(word: str) -> str:
@@ -109,9 +111,50 @@ def _parser_of(kind: type, about: str) -> Parser:
     return parser
 
 
-def _config_of(kind: type, parsed: Namespace) -> Any:
+def _without_options(words: list[str]) -> tuple[list[str], Settings]:
+    """Other words, and what is given as --options.NAME VALUE or --options.STRATEGY.NAME VALUE.
+
+    jsonargparse keeps only the last of several settings of one strategy.
+    """
+    rest: list[str] = []
+    options: Settings = {}
+    coming = iter(words)
+    for word in coming:
+        flag, equals, value = word.partition("=")
+        if not flag.startswith("--options."):
+            rest.append(word)
+            continue
+        if not equals and (value := next(coming, "--")).startswith("--"):
+            raise UsageError(f"{flag} needs a value; see amc COMMAND --help")
+        strategy, _, name = flag.removeprefix("--options.").rpartition(".")
+        place = options.setdefault(strategy, {}) if strategy else options
+        place[name] = _value(value)
+    return rest, options
+
+
+def _value(text: str) -> Any:
+    """A number, a truth value or a list where it reads as one in JSON, else the text."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _merged(settings: Settings, more: Settings) -> Settings:
+    """`settings` with `more` put over them, also inside those of one strategy."""
+    both = {
+        name: _merged(settings[name], value)
+        for name, value in more.items()
+        if isinstance(value, dict) and isinstance(settings.get(name), dict)
+    }
+    return {**settings, **more, **both}
+
+
+def _config_of(kind: type, parsed: Namespace, options: Settings) -> Any:
     names = {item.name for item in fields(kind)}
     values = {name: value for name, value in parsed.as_dict().items() if name in names}
+    if options:
+        values["options"] = _merged(values["options"], options)
     return kind(**values)
 
 
@@ -154,7 +197,9 @@ def _check_file(words: list[str], parser: Parser, command: str) -> None:
 
 
 def _hint(word: str, known: Iterable[str]) -> str:
-    close = get_close_matches(word, list(known), n=1)
+    names = list(known)
+    begun = [name for name in names if name.startswith(word)]
+    close = begun or get_close_matches(word, names, n=1)
     return f"; did you mean {close[0]}?" if close else ""
 
 
