@@ -27,11 +27,11 @@ class Reporter:
         self._bar: Progress | None = None
         if console.is_terminal:
             columns = (
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
                 MofNCompleteColumn(),
                 TimeRemainingColumn(),
-                TextColumn("{task.fields[note]}"),
+                TextColumn("{task.fields[note]}", markup=False),
             )
             self._bar = Progress(*columns, console=console)
             self._task = self._bar.add_task(title, total=total, note="")

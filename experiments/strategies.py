@@ -44,9 +44,9 @@ def _imported(name: str, episodes: int, options: Options) -> Strategy:
     made = import_named(name, "strategy")
     if not callable(made):
         raise ValueError(f"strategy {name!r} cannot be called; name a class with search()")
+    free = {"episodes": episodes} if _takes_episodes(made) else {}
     try:
-        takes = "episodes" in signature(made).parameters
-        strategy = made(**({"episodes": episodes} if takes else {}) | dict(options))
+        strategy = made(**free | dict(options))
     except TypeError as error:
         raise ValueError(
             f"strategy {name!r} cannot be made ({error}); give what it takes as --options.NAME"
@@ -58,6 +58,13 @@ def _imported(name: str, episodes: int, options: Options) -> Strategy:
         )
     found: Strategy = strategy
     return found
+
+
+def _takes_episodes(made: Callable[..., Any]) -> bool:
+    try:
+        return "episodes" in signature(made).parameters
+    except ValueError:  # Some builtins do not tell.
+        return False
 
 
 def _ddpg(episodes: int, options: Options) -> Strategy:
