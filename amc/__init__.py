@@ -3,11 +3,12 @@
 from amc.costs import COSTS, BudgetError
 from amc.finetuning import Recipe, fit
 from amc.granularity import Rounding
-from amc.graph import GraphError, Group, Layer, PruningGraph, trace
+from amc.graph import GraphError, trace
 from amc.policy import Budget, Policy, PolicyError
 from amc.problem import Outcome, Problem, SearchResult, Strategy
 from amc.rules import uniform_policy
 from amc.samples import Samples
+from amc.structure import Group, Layer, PruningGraph
 from amc.surgery import SurgeryError, prune
 
 __all__ = [

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from amc.graph import Group, Member, PruningGraph
 from amc.names import look_up
+from amc.structure import Group, Member, PruningGraph
 
 Criterion = Callable[[nn.Module, PruningGraph], list[Tensor]]
 """From a network and its graph to one score a unit, (units,) for each group."""

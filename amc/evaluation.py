@@ -7,8 +7,8 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
 from amc.devices import bfloat16_is_fast, device_of, evaluating, lay_out
-from amc.graph import PruningGraph
 from amc.samples import Samples
+from amc.structure import PruningGraph
 
 BATCH = 100
 
@@ -75,7 +75,8 @@ def _laid_out(inputs: Tensor) -> Tensor:
 def recalibrate(model: nn.Module, samples: Samples, batch_size: int = BATCH) -> nn.Module:
     """Measure the running statistics of all batch norms again, in place, on training samples.
 
-    The statistics are the plain average over the batches (momentum None), not a moving one.
+    The statistics are the plain average over the batches (momentum None), not a moving one. A last
+    batch of a single sample is left out: it has no variance.
     """
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     before = [norm.momentum for norm in norms]
@@ -86,7 +87,8 @@ def recalibrate(model: nn.Module, samples: Samples, batch_size: int = BATCH) -> 
             norm.momentum = None
             norm.train()
         for inputs, _ in samples.batches(batch_size):
-            model(_laid_out(inputs).to(device))
+            if len(inputs) > 1 or len(samples) == 1:
+                model(_laid_out(inputs).to(device))
     for norm, momentum in zip(norms, before, strict=True):
         norm.momentum = momentum
     return model

@@ -14,10 +14,11 @@ from amc.costs import COSTS, Cost, Limits
 from amc.criteria import KeptUnits, best_units, scores
 from amc.evaluation import accuracy, fast_accuracy
 from amc.granularity import Rounding
-from amc.graph import Inputs, PruningGraph, trace
+from amc.graph import Inputs, trace
 from amc.policy import Budget, Policy
 from amc.reconstruction import POSITIONS, Moments
 from amc.samples import Samples
+from amc.structure import PruningGraph
 from amc.surgery import check_cut, cut, policy_of
 
 Kept = tuple[int, ...]

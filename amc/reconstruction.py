@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from amc.devices import device_of, evaluating
-from amc.graph import Layer, PruningGraph, Side
 from amc.samples import Samples
+from amc.structure import Layer, PruningGraph, Side
 
 RIDGE = 1e-4
 POSITIONS = 10

@@ -11,9 +11,9 @@ from numpy.typing import ArrayLike, NDArray
 
 from amc.costs import COSTS, BudgetError, Limits
 from amc.granularity import Rounding
-from amc.graph import PruningGraph
 from amc.policy import Budget, Policy
 from amc.problem import Problem, SearchResult
+from amc.structure import PruningGraph
 from amc.surgery import policy_of
 
 BISECTIONS = 40

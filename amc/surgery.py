@@ -10,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from amc.criteria import KeptUnits, best_units, scores
-from amc.graph import Inputs, Member, PruningGraph, Side, trace
+from amc.graph import Inputs, trace
 from amc.policy import GroupChoice, Policy, PolicyError
 from amc.reconstruction import Moments, Refit, refit_layers
 from amc.samples import Samples
+from amc.structure import Member, PruningGraph, Side
 
 Channels = dict[tuple[str, Side], Tensor]
 """For each side of a module that shrinks, the positions that stay, ascending."""

@@ -20,8 +20,11 @@ from experiments.config import (
     TrainConfig,
 )
 
-Command = Callable[[Any], None]
+# Threads that wait for each other would otherwise spin, which makes everything many times slower
+# where another program runs on the same cores. Read once, when torch is imported.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
+Command = Callable[[Any], None]
 
 INPUT_ERRORS = (
     UsageError,

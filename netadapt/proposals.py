@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from amc.criteria import KeptUnits, best_units, scores
-from amc.graph import Layer, Member, PruningGraph, Side
 from amc.problem import Problem
+from amc.structure import Layer, Member, PruningGraph, Side
 from amc.surgery import cut
 
 Kept = tuple[int, ...]

@@ -28,6 +28,8 @@ CORE_ORDER = (
     "samples",
     "devices",
     "policy",
+    "structure",
+    "units",
     "graph",
     "granularity",
     "reconstruction",

@@ -8,7 +8,7 @@ from amc.costs.base import Cost
 from amc.costs.limits import BudgetError, Limit, Limits
 from amc.costs.macs import Macs
 from amc.costs.params import Params
-from amc.graph import PruningGraph
+from amc.structure import PruningGraph
 
 COSTS: dict[str, Callable[[PruningGraph], Cost]] = {
     "macs": Macs,

@@ -18,6 +18,6 @@ def connections(graph: PruningGraph, kept: Sequence[int]) -> NDArray[np.float64]
     outputs, inputs = graph.widths(kept)
     area = np.array([layer.area for layer in graph.layers], np.float64)
     groups = np.array([layer.groups for layer in graph.layers])
-    read = np.where(graph.depthwise, 1, inputs // groups)
+    read = np.where(graph.channelwise, 1, inputs // groups)
     weights: NDArray[np.float64] = area * outputs * read
     return weights

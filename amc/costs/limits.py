@@ -9,9 +9,9 @@ from functools import cached_property
 
 from amc.costs.base import Cost
 from amc.granularity import Rounding
-from amc.graph import PruningGraph
 from amc.names import look_up
 from amc.policy import Budget
+from amc.structure import PruningGraph
 
 
 class BudgetError(ValueError):

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amc.costs.connections import connections
-from amc.graph import PruningGraph
+from amc.structure import PruningGraph
 
 
 class Macs:

@@ -1,0 +1,162 @@
+"""The network as plain data: its layers, and its groups of channels that must go together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Side = Literal["out", "in"]
+SIDES: tuple[Side, Side] = ("out", "in")
+
+
+@dataclass(frozen=True)
+class Layer:
+    """A convolution, linear layer or norm, with what its costs need.
+
+    Args:
+        name: Dotted name of the module.
+        kind: "conv", "linear" or "norm".
+        outputs: n, output channels.
+        inputs: c, input channels.
+        groups: Of a grouped convolution; 1 elsewhere.
+        kernel: Size along each axis; empty for linear layers and norms.
+        stride: Along each axis; empty for linear layers and norms.
+        in_size: Spatial size of the input, without batch and channels.
+        positions: Output positions per sample, summed over the calls of a shared module.
+        area: Weights for each pair of an output and an input that it reads: k x k, or 1 for a
+            linear layer, or 0 for a norm.
+        extra: Weights for each output alone: a bias, or a norm's scale and shift.
+        norm: Name of the batch norm that alone reads this layer's output, if there is one.
+    """
+
+    name: str
+    kind: Literal["conv", "linear", "norm"]
+    outputs: int
+    inputs: int
+    groups: int = 1
+    kernel: tuple[int, ...] = ()
+    stride: tuple[int, ...] = ()
+    in_size: tuple[int, ...] = ()
+    positions: int = 0
+    area: int = 0
+    extra: int = 0
+    norm: str | None = None
+
+    @property
+    def depthwise(self) -> bool:
+        """One filter per channel, so that outputs and inputs go together."""
+        return self.groups > 1 and self.groups == self.inputs == self.outputs
+
+
+@dataclass(frozen=True)
+class Member:
+    """One side of one module that loses channels with a group.
+
+    Args:
+        module: Dotted name.
+        side: "out" for output channels (and for norms and depthwise layers), "in" for inputs.
+        indices: For each unit of the group, the positions it takes along that side.
+    """
+
+    module: str
+    side: Side
+    indices: tuple[tuple[int, ...], ...]
+
+
+@dataclass(frozen=True)
+class Group:
+    """Units that are pruned by one decision; unit u removes `indices[u]` from every member.
+
+    Args:
+        name: Name of its first layer in forward order.
+        units: How many there are.
+        members: All that shrinks when a unit goes.
+        layers: Weighted layers whose outputs these are, in forward order; the first is described
+            to the agent.
+    """
+
+    name: str
+    units: int
+    members: tuple[Member, ...]
+    layers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A layer whose output channels all stay, and the reason."""
+
+    name: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class PruningGraph:
+    """The network as data: layers in forward order, groups in forward order, what is left alone.
+
+    Args:
+        layers: Weighted layers and norms in the order they first run.
+        groups: The decisions, in forward order.
+        fixed: Layers that no decision shrinks on their output side.
+        other_params: Parameters outside of `layers`, which pruning does not change.
+    """
+
+    layers: tuple[Layer, ...]
+    groups: tuple[Group, ...]
+    fixed: tuple[Fixed, ...] = ()
+    other_params: int = 0
+
+    @cached_property
+    def full(self) -> tuple[int, ...]:
+        """Units of every group: the kept counts of the unpruned network."""
+        return tuple(group.units for group in self.groups)
+
+    @cached_property
+    def layer_index(self) -> dict[str, int]:
+        """Position of each layer in `layers` by its name."""
+        return {layer.name: index for index, layer in enumerate(self.layers)}
+
+    @cached_property
+    def owner(self) -> NDArray[np.int64]:
+        """(layers,) the group that decides a layer's outputs; -1 where none does."""
+        owner = np.full(len(self.layers), -1, dtype=np.int64)
+        for number, group in enumerate(self.groups):
+            for name in group.layers:
+                if owner[self.layer_index[name]] < 0:
+                    owner[self.layer_index[name]] = number
+        return owner
+
+    @cached_property
+    def _width_maps(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(layers, groups) channels that a unit takes on the output and on the input side."""
+        maps = {side: np.zeros((len(self.layers), len(self.groups)), np.int64) for side in SIDES}
+        for number, group in enumerate(self.groups):
+            for member in group.members:
+                row = self.layer_index[member.module]
+                maps[member.side][row, number] = len(member.indices[0])
+        return maps["out"], maps["in"]
+
+    @cached_property
+    def channelwise(self) -> NDArray[np.bool_]:
+        """(layers,) which layers treat each channel alone: norms and depthwise convolutions."""
+        return np.array([layer.depthwise or layer.kind == "norm" for layer in self.layers])
+
+    @cached_property
+    def _full_widths(self) -> NDArray[np.int64]:
+        """(2, layers) output and input channels of the unpruned network."""
+        return np.array([[x.outputs for x in self.layers], [x.inputs for x in self.layers]])
+
+    def widths(self, kept: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Output and input channels of every layer, each (layers,), at these kept counts.
+
+        Exact: every unit of a group takes the same number of channels of a member.
+        """
+        gone = np.asarray(self.full, np.int64) - np.asarray(kept, np.int64)
+        out_map, in_map = self._width_maps
+        full_out, full_in = self._full_widths
+        outputs = full_out - out_map @ gone
+        return outputs, np.where(self.channelwise, outputs, full_in - in_map @ gone)
