@@ -10,7 +10,8 @@ import torch
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from amc import Budget, Problem, Rounding, Samples
+from amc import COSTS, Budget, Problem, Rounding, Samples, trace
+from amc.costs import Limits
 
 PIXELS = 8
 IMAGE = (1, 1, PIXELS, PIXELS)
@@ -101,14 +102,15 @@ class Case:
 def cases(draw: st.DrawFn) -> Case:
     """Any network, with no budget, one or two: from the smallest that can be reached upwards."""
     model, rounding = draw(networks()), draw(roundings)
-    free = problem(model, rounding=rounding)
+    graph = trace(model, torch.zeros(IMAGE))
+    smallest = Limits.of(graph, [], COSTS, rounding).smallest
     budgets = []
     for name in draw(st.sampled_from([(), ("macs",), ("params",), ("macs", "params")])):
-        cost = free.costs[name]
-        least, full = cost(free.limits.smallest), cost(free.graph.full)
+        cost = COSTS[name](graph)
+        least, full = cost(smallest), cost(graph.full)
         most = least + draw(st.floats(0, 1)) * (full - least)
         budgets.append(Budget(name, most, relative=False))
     ratio = st.floats(0, 1)
-    groups = len(free.graph.groups)
+    groups = len(graph.groups)
     actions = draw(st.lists(ratio, min_size=groups, max_size=groups))
     return Case(problem(model, *budgets, rounding=rounding), tuple(actions))

@@ -99,7 +99,7 @@ def test_one_group_alone_has_a_first_and_a_last_position() -> None:
     assert features.observe((2,))[0] == 1
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(cases())
 def test_features_always_add_up(case: Case) -> None:
     graph = case.problem.graph
@@ -121,7 +121,7 @@ def test_features_always_add_up(case: Case) -> None:
     assert seen[9] == 0
 
 
-@settings(max_examples=20, deadline=None, derandomize=True)
+@settings(max_examples=10, deadline=None, derandomize=True)
 @given(cases())
 def test_keeping_everything_reduces_nothing(case: Case) -> None:
     graph = case.problem.graph

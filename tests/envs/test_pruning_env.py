@@ -170,7 +170,7 @@ def counted(model: nn.Module) -> dict[str, float]:
 
 
 @every_mode
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(case=cases())
 def test_whatever_the_agent_does_the_budget_holds(mode: BudgetMode, case: Case) -> None:
     searched = case.problem
@@ -188,7 +188,7 @@ def test_whatever_the_agent_does_the_budget_holds(mode: BudgetMode, case: Case) 
     assert walk.actions == pytest.approx(1 - np.array(kept) / np.array(full))
 
 
-@settings(max_examples=40, deadline=None, derandomize=True)
+@settings(max_examples=25, deadline=None, derandomize=True)
 @given(networks(), roundings, st.sampled_from(["macs", "params"]), st.floats(0.01, 0.99))
 def test_an_impossible_budget_is_refused_naming_the_smallest_possible_one(
     model: nn.Module, rounding: Rounding, name: str, part: float
