@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tiny_networks import TINY, images, random_kept, tiny
+from tiny_networks import TINY, Wired, images, random_kept, tiny
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -65,6 +65,17 @@ def test_a_convolution_by_hand() -> None:
     assert Macs(graph).per_layer([5]).tolist() == [36 * 5 * 27, 36 * 4 * 5]
     assert Macs(graph).per_layer([2]).tolist() == [36 * 2 * 27, 36 * 4 * 2]
     assert Params(graph).per_layer([2]).tolist() == [2 * 27 + 2, 4 * 2 + 4]
+
+
+def test_a_linear_layer_counts_every_place_it_is_applied_to() -> None:
+    def forward(net: Any, inputs: Tensor) -> Tensor:
+        places = inputs.flatten(2).transpose(1, 2)  # (samples, 64, 3)
+        return net.two(torch.relu(net.one(places))).mean(1)
+
+    net = Wired(forward, one=nn.Linear(3, 5), two=nn.Linear(5, 4))
+    graph = trace(net, images())
+    assert Macs(graph).per_layer([2]).tolist() == [64 * 3 * 2, 64 * 2 * 4]
+    assert_exact(net, graph, images(), seed=0)
 
 
 def test_parameters_outside_of_known_layers_stay() -> None:

@@ -162,6 +162,18 @@ def test_recalibrated_statistics_are_the_plain_average_over_batches() -> None:
     torch.testing.assert_close(model[1].running_var, variances.mean(0))
 
 
+def test_recalibration_leaves_out_a_last_batch_of_one() -> None:
+    def net() -> nn.Module:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Conv2d(3, 5, 8), nn.BatchNorm2d(5))
+
+    data = samples(21)
+    with_one, without = net(), net()
+    recalibrate(with_one, data, batch_size=10)
+    recalibrate(without, data.take(slice(20)), batch_size=10)
+    assert torch.equal(with_one[1].running_var, without[1].running_var)
+
+
 def test_recalibration_forgets_what_it_knew_and_keeps_the_momentum() -> None:
     model = tiny("depthwise")
     fresh = recalibrate(copy.deepcopy(model), samples(100))

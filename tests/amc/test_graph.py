@@ -360,8 +360,7 @@ def _assert_widths(graph: PruningGraph, units: Any, smaller: nn.Module) -> None:
         elif isinstance(module, nn.Linear):
             assert (wide, deep) == (module.out_features, module.in_features)
         else:
-            assert wide == module.num_features
-            assert deep == layer.inputs
+            assert wide == deep == module.num_features
 
 
 def test_widths_of_the_unpruned_network_are_its_own(zoo: Any) -> None:

@@ -215,6 +215,19 @@ def test_a_network_that_fixes_a_number_of_channels_is_refused(sizes: tuple[int, 
         Problem(net, images(), [Budget("macs", 0.5)], holdout=HOLDOUT)
 
 
+def test_a_network_that_works_at_even_counts_only_is_refused() -> None:
+    def forward(net: Any, inputs: torch.Tensor) -> torch.Tensor:
+        left, right = averaged(net.left(inputs)), averaged(net.right(inputs))
+        if left.shape != right.shape:
+            raise ValueError("both branches must be of one width")
+        return net.one(torch.relu(left)) + net.two(torch.relu(right))
+
+    branches = {"left": nn.Conv2d(3, 6, 1), "right": nn.Conv2d(3, 6, 1)}
+    net = Wired(forward, **branches, one=nn.Linear(6, 4), two=nn.Linear(6, 4))
+    with pytest.raises(SurgeryError, match=r"cannot be cut at 'left': .* must be of one width"):
+        Problem(net, images(), [Budget("macs", 0.5)], holdout=HOLDOUT)
+
+
 def test_bytes_are_evaluated_as_the_network_is_used_to() -> None:
     pixels = torch.randint(256, (40, 3, 8, 8), dtype=torch.uint8)
     labels = torch.randint(4, (40,))

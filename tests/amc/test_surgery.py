@@ -227,6 +227,14 @@ def test_the_same_seed_gives_the_same_weights_bit_for_bit(resnet8: Any, refit: b
     assert all(torch.equal(tensor, other[key]) for key, tensor in one.items()) != refit
 
 
+def test_pruning_draws_nothing_from_the_global_generator() -> None:
+    model = tiny("residual")
+    before = torch.get_rng_state()
+    policy = random_policy(trace(model, images()), 0)
+    prune(model, policy, images(), calibration=samples(20))
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 def digest() -> str:
     """Of the weights of one pruned and refit network."""
     model = tiny("concatenated")
