@@ -17,8 +17,9 @@ that agent. Departures of the default settings, each for a measured reason (READ
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
@@ -51,6 +52,9 @@ class Settings:
         batch_size: Transitions an update.
         tau: Weight of the new parameters in the target networks.
         buffer_size: Transitions kept; 0 keeps all.
+
+    Raises:
+        ValueError: if a number is out of its range or a word is not one of those named.
     """
 
     warmup: float = 0.25
@@ -66,6 +70,25 @@ class Settings:
     batch_size: int = 64
     tau: float = 0.01
     buffer_size: int = 0
+
+    def __post_init__(self) -> None:
+        bounds = {
+            "warmup": (0 <= self.warmup <= 1, "from 0 to 1"),
+            "sigma": (0 < self.sigma < math.inf, "above 0"),
+            "final_sigma": (0 < self.final_sigma <= self.sigma, "above 0 and at most sigma"),
+            "returns": (self.returns in get_args(Returns), "bootstrap or monte-carlo"),
+            "budget_mode": (self.budget_mode in get_args(BudgetMode), "clip or project"),
+            "actor_lr": (0 < self.actor_lr < math.inf, "above 0"),
+            "critic_lr": (0 < self.critic_lr < math.inf, "above 0"),
+            "updates": (self.updates >= 0, "0 or more"),
+            "hidden": (self.hidden >= 1, "1 or more"),
+            "batch_size": (self.batch_size >= 1, "1 or more"),
+            "tau": (0 < self.tau <= 1, "above 0 and at most 1"),
+            "buffer_size": (self.buffer_size >= 0, "0 or more"),
+        }
+        for name, (good, wanted) in bounds.items():
+            if not good:
+                raise ValueError(f"ddpg: {name} is {getattr(self, name)}; it must be {wanted}")
 
     @classmethod
     def published(cls) -> Settings:
