@@ -124,7 +124,7 @@ class ProblemConfig(CutConfig):
 
     budget: str = "macs=0.5"
     episodes: int = 100
-    search_images: int = 3000
+    search_images: int = 2000
     criterion: str = "l1"
     round_to: int = 1
     max_ratio: float = 0.8
