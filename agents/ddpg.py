@@ -30,6 +30,7 @@ from stable_baselines3.common.utils import update_learning_rate
 
 from agents.exploration import Exploration, truncated_normal
 from agents.replay import EpisodeReplayBuffer, Returns
+from amc.devices import one_thread
 from envs import PruningEnv
 from envs.pruning_env import BudgetMode
 
@@ -167,6 +168,11 @@ class AmcDDPG(DDPG):
             width = self.exploration.width(episode)
             action = truncated_normal(torch.from_numpy(mean), width).numpy()
         return action, self.policy.scale_action(action)
+
+    def train(self, gradient_steps: int, batch_size: int = 100) -> None:
+        """Update the networks, which are too small to be worth a second thread."""
+        with one_thread():
+            super().train(gradient_steps, batch_size)
 
     def _update_learning_rate(
         self, optimizers: list[torch.optim.Optimizer] | torch.optim.Optimizer

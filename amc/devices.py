@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from typing import TypeVar
 
 import torch
+
+T = TypeVar("T")
+R = TypeVar("R")
 
 _VECTOR_LANES = 16
 """Numbers in the widest register of any processor (AVX-512, float32)."""
@@ -64,3 +69,35 @@ def training_layout(model: torch.nn.Module) -> torch.memory_format:
         if isinstance(module, torch.nn.Conv2d)
     )
     return torch.contiguous_format if narrow else torch.channels_last
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Operations within use one thread: on small tensors, waiting for a second one costs more."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def on_all_cores(function: Callable[[T], R], items: Sequence[T], device: torch.device) -> list[R]:
+    """`function` of every item, in their order; on a processor, one item on each of its threads.
+
+    Whole batches side by side keep cores busier than splitting each operation of a small network
+    among them, which makes the cores wait for each other after every one.
+
+    Args:
+        function: Safe to be called from several threads at once.
+        items: What it is called with.
+        device: Where it computes; elsewhere than on a processor items follow one another.
+    """
+    threads = min(torch.get_num_threads(), len(items))
+    if device.type != "cpu" or threads < 2:
+        return [function(item) for item in items]
+    with (
+        one_thread(),
+        ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
+    ):
+        return list(pool.map(function, items))

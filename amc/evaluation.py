@@ -6,25 +6,39 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
-from amc.devices import bfloat16_is_fast, device_of, evaluating, lay_out
+from amc.devices import bfloat16_is_fast, device_of, evaluating, lay_out, on_all_cores
 from amc.samples import Samples
 from amc.structure import PruningGraph
 
 BATCH = 100
 
 
-def accuracy(model: nn.Module, samples: Samples, batch_size: int = BATCH) -> float:
+def accuracy(
+    model: nn.Module, samples: Samples, batch_size: int = BATCH, *, bfloat16: bool = False
+) -> float:
     """Fraction of `samples` that `model` classifies correctly, in [0, 1].
 
-    The network runs in evaluation mode and is left in the mode it had.
+    The network runs in evaluation mode and is left in the mode it had; on a processor, several
+    batches at once, each on one thread.
+
+    Args:
+        model: Maps (batch, ...) inputs to (batch, classes) logits.
+        samples: What it is measured on.
+        batch_size: Samples a batch.
+        bfloat16: Let torch's autocast choose that type where it is accurate enough.
     """
     device = device_of(model)
-    correct = 0
-    with torch.inference_mode(), evaluating(model):
-        for inputs, labels in samples.batches(batch_size):
-            logits = model(_laid_out(inputs).to(device))
-            correct += int((logits.argmax(1).cpu() == labels).sum())
-    return correct / len(samples)
+
+    def correct(part: slice) -> int:
+        # Both contexts belong to the thread that enters them.
+        half = torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)
+        with torch.inference_mode(), half:
+            logits = model(_laid_out(samples.floats(part)).to(device))
+            return int((logits.argmax(1).cpu() == samples.labels[part]).sum())
+
+    parts = [slice(at, at + batch_size) for at in range(0, len(samples), batch_size)]
+    with evaluating(model):
+        return sum(on_all_cores(correct, parts, device)) / len(samples)
 
 
 def fast_accuracy(model: nn.Module, graph: PruningGraph, samples: Samples) -> float:
@@ -36,9 +50,7 @@ def fast_accuracy(model: nn.Module, graph: PruningGraph, samples: Samples) -> fl
     fold_norms(model, graph)
     if samples.inputs.dim() == 4:
         lay_out(model, torch.channels_last)
-    device = device_of(model)
-    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_is_fast(device)):
-        return accuracy(model, samples)
+    return accuracy(model, samples, bfloat16=bfloat16_is_fast(device_of(model)))
 
 
 def fold_norms(model: nn.Module, graph: PruningGraph) -> None:

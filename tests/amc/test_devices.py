@@ -1,10 +1,23 @@
 """What the machine does well, and where a network is."""
 
+import threading
+from collections.abc import Iterator
+
 import pytest
 import torch
+from tiny_networks import samples, tiny
 from torch import nn
 
-from amc.devices import bfloat16_is_fast, device_of, evaluating, lay_out, training_layout
+from amc.devices import (
+    bfloat16_is_fast,
+    device_of,
+    evaluating,
+    lay_out,
+    on_all_cores,
+    one_thread,
+    training_layout,
+)
+from amc.evaluation import accuracy
 
 
 @pytest.mark.parametrize(
@@ -75,3 +88,39 @@ def test_evaluation_mode_ends_with_an_error() -> None:
     with pytest.raises(KeyError), evaluating(net):
         raise KeyError
     assert net.training
+
+
+@pytest.fixture
+def two_threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_items_run_side_by_side_on_one_thread_each_and_keep_their_order() -> None:
+    together = threading.Barrier(2, timeout=20)
+
+    def seen(item: int) -> tuple[int, int]:
+        together.wait()
+        return item, torch.get_num_threads()
+
+    found = on_all_cores(seen, [3, 1, 4, 1], torch.device("cpu"))
+    assert found == [(3, 1), (1, 1), (4, 1), (1, 1)]
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_an_error_in_one_item_is_raised_and_the_threads_are_as_before() -> None:
+    with pytest.raises(ZeroDivisionError):
+        on_all_cores(lambda item: 1 // item, [1, 0, 2], torch.device("cpu"))
+    assert torch.get_num_threads() == 2
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_accuracy_does_not_depend_on_the_threads() -> None:
+    model, data = tiny("residual"), samples(90)
+    side_by_side = accuracy(model, data, batch_size=7)
+    with one_thread():
+        assert accuracy(model, data, batch_size=7) == side_by_side
