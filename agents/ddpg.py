@@ -1,7 +1,7 @@
 """The agent: DDPG as AMC uses it, on stable-baselines3.
 
 He et al., "AMC: AutoML for Model Compression", ECCV 2018, 3.3 and 4.1; `Settings.published()` is
-that agent. Departures of the default settings, each for a measured reason (README, "The agent"):
+that agent. Departures of the default settings:
 
 1. Returns are Monte-Carlo: all transitions of an episode earn its final reward and the discount is
    1, so the final reward is the return. The published target adds the next state's value to a
