@@ -33,7 +33,7 @@ class Outcome:
         kept: Units that stay, per group.
         accuracy: On the held-out samples, in [0, 1].
         costs: Each cost by its short name, in its unit.
-        seconds: Since the problem was made.
+        seconds: Since the search began.
     """
 
     number: int
