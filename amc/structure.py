@@ -77,13 +77,16 @@ class Group:
         units: How many there are.
         members: All that shrinks when a unit goes.
         layers: Weighted layers whose outputs these are, in forward order; the first is described
-            to the agent.
+            to the agent. At a granularity that masks, the one layer whose weights the units are.
+        unit_weights: At a granularity that masks, weights that each unit takes; there are no
+            members then, because no shape changes.
     """
 
     name: str
     units: int
     members: tuple[Member, ...]
     layers: tuple[str, ...]
+    unit_weights: int = 0
 
 
 @dataclass(frozen=True)
@@ -103,12 +106,14 @@ class PruningGraph:
         groups: The decisions, in forward order.
         fixed: Layers that no decision shrinks on their output side.
         other_params: Parameters outside of `layers`, which pruning does not change.
+        granularity: What a unit is: "channel", or one of those that mask (`amc.granularity`).
     """
 
     layers: tuple[Layer, ...]
     groups: tuple[Group, ...]
     fixed: tuple[Fixed, ...] = ()
     other_params: int = 0
+    granularity: str = "channel"
 
     @cached_property
     def full(self) -> tuple[int, ...]:
