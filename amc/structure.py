@@ -52,6 +52,11 @@ class Layer:
         """One filter per channel, so that outputs and inputs go together."""
         return self.groups > 1 and self.groups == self.inputs == self.outputs
 
+    @property
+    def weights(self) -> int:
+        """Weights that connect inputs to outputs, without biases; 0 for a norm."""
+        return self.area * self.outputs * (self.inputs // self.groups)
+
 
 @dataclass(frozen=True)
 class Member:
