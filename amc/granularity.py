@@ -1,14 +1,132 @@
-"""From a pruning ratio to a legal number of kept units."""
+"""What a unit is, and from a pruning ratio to a legal number of kept units."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
+from typing import overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from amc.names import look_up
+from amc.structure import Layer
+
 _ROUNDOFF = 1e-9
+_PATTERN = re.compile(r"([1-9][0-9]?|n):([1-9][0-9]?)")
+
+GRANULARITIES: dict[str, str] = {
+    "channel": "output channels, with all that is coupled to them; shapes shrink",
+    "kernel": "the k x k weights between one input and one output channel",
+    "vector": "one row of a kernel",
+    "element": "single weights",
+    "n:m": "of every m consecutive inputs n keep their weight; written 2:4, or n:4 for a free n",
+}
+"""Short names with what a unit is. All but `channel` set weights to zero and keep the shapes."""
+
+MAX_RATIO = {"channel": 0.8}
+"""Largest pruning ratio of a group where none is given, by granularity; elsewhere `MOST`."""
+MOST = 0.99
+
+
+@dataclass(frozen=True)
+class Granularity:
+    """What a unit is.
+
+    Args:
+        name: "channel", "kernel", "vector", "element" or "n:m".
+        n: Of a fixed pattern, weights that stay of every `m`; 0 where the search chooses.
+        m: Of a pattern, its length; 0 elsewhere.
+    """
+
+    name: str
+    n: int = 0
+    m: int = 0
+
+    @classmethod
+    def parse(cls, text: str) -> Granularity:
+        """Read `channel`, `kernel`, `vector`, `element`, `2:4` or `n:4`.
+
+        Raises:
+            LookupError: for an unknown name.
+            ValueError: for a pattern that keeps all or more than all.
+        """
+        pattern = _PATTERN.fullmatch(text)
+        if pattern is None:
+            named = {name: name for name in GRANULARITIES if name != "n:m"}
+            return cls(look_up({**named, "2:4": "", "n:4": ""}, text, "granularity"))
+        n, m = 0 if pattern[1] == "n" else int(pattern[1]), int(pattern[2])
+        if n >= m or m < 2:
+            raise ValueError(
+                f"granularity {text!r} prunes nothing; in n:m fewer than m of m weights stay, "
+                "as in 2:4"
+            )
+        return cls("n:m", n, m)
+
+    @property
+    def masks(self) -> bool:
+        """Whether pruned weights become zeros; otherwise shapes shrink."""
+        return self.name != "channel"
+
+    def unit_weights(self, layer: Layer) -> int:
+        """Weights of one unit of a layer, at a granularity that masks."""
+        if self.name == "n:m":
+            return layer.weights // self.m
+        if self.name == "kernel":
+            return prod(layer.kernel)
+        return layer.kernel[-1] if self.name == "vector" and layer.kernel else 1
+
+    def rounding(self, round_to: int = 1, max_ratio: float | None = None) -> Rounding:
+        """Which counts are legal.
+
+        Args:
+            round_to: See `Rounding`.
+            max_ratio: See `Rounding`; None takes the granularity's own, 0.8 for channels.
+
+        Raises:
+            ValueError: if a number is out of range, or a fixed pattern is to be rounded.
+        """
+        if self.n and round_to > 1:
+            raise ValueError(f"round_to is {round_to}; {self} allows only {self.n} and {self.m}")
+        most = MAX_RATIO.get(self.name, MOST) if max_ratio is None else max_ratio
+        return Rounding(round_to, most, only=self.n)
+
+    def __str__(self) -> str:
+        return f"{self.n or 'n'}:{self.m}" if self.m else self.name
+
+
+@dataclass(frozen=True)
+class Counts(Sequence[int]):
+    """Legal kept counts of a group, ascending: `first`, then in steps while below `full`, `full`.
+
+    Not stored one by one, because a layer can have millions of single weights.
+    """
+
+    first: int
+    step: int
+    full: int
+
+    def __len__(self) -> int:
+        return len(self._below) + 1
+
+    @overload
+    def __getitem__(self, index: int) -> int: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[int]: ...
+    def __getitem__(self, index: int | slice) -> int | Sequence[int]:
+        if isinstance(index, slice):
+            return tuple(self[at] for at in range(*index.indices(len(self))))
+        at = range(len(self))[index]
+        return self._below[at] if at < len(self._below) else self.full
+
+    def __contains__(self, value: object) -> bool:
+        return value == self.full or value in self._below
+
+    @property
+    def _below(self) -> range:
+        return range(self.first, self.full, self.step)
 
 
 @dataclass(frozen=True)
@@ -21,6 +139,7 @@ class Rounding:
     Args:
         round_to: Kept counts are multiples of this; 1 allows every count.
         max_ratio: Largest pruning ratio of a group, a_max of AMC's Algorithm 1, in (0, 1).
+        only: The one legal count beside the full one; 0 where the others decide.
 
     Raises:
         ValueError: if a number is out of range.
@@ -28,6 +147,7 @@ class Rounding:
 
     round_to: int = 1
     max_ratio: float = 0.8
+    only: int = 0
 
     def __post_init__(self) -> None:
         if self.round_to < 1:
@@ -35,11 +155,12 @@ class Rounding:
         if not 0 < self.max_ratio < 1:
             raise ValueError(f"max_ratio is {self.max_ratio}; it must lie between 0 and 1")
 
-    def counts(self, units: int) -> tuple[int, ...]:
+    def counts(self, units: int) -> Counts:
         """All legal kept counts of a group of `units`, ascending; the last is `units`."""
+        if self.only:
+            return Counts(min(self.only, units), max(1, units - self.only), units)
         fewest = max(1, int(np.ceil(units * (1 - self.max_ratio) - _ROUNDOFF)))
-        first = -(-fewest // self.round_to) * self.round_to
-        return (*range(first, units, self.round_to), units)
+        return Counts(-(-fewest // self.round_to) * self.round_to, self.round_to, units)
 
     def nearest(self, units: int, ratio: float) -> int:
         """The legal count closest to removing `ratio` of `units`; of two equally close, the larger.
@@ -49,7 +170,11 @@ class Rounding:
             ratio: Pruning ratio in [0, 1]; beyond the largest legal one it is clipped.
         """
         wanted = units * (1 - ratio)
-        return min(self.counts(units), key=lambda count: (abs(count - wanted), -count))
+        counts = self.counts(units)
+        below = counts.first + (wanted - counts.first) // counts.step * counts.step
+        close = (counts.first, int(below), int(below) + counts.step, units)
+        legal = [count for count in close if count in counts]
+        return min(legal, key=lambda count: (abs(count - wanted), -count))
 
     def below(self, units: Sequence[int], ratios: ArrayLike) -> NDArray[np.int64]:
         """For each group the largest legal count that keeps at most 1 - ratio of its units.
@@ -60,6 +185,8 @@ class Rounding:
         """
         full = np.asarray(units, np.int64)
         wanted = full * (1 - np.asarray(ratios, np.float64)) + _ROUNDOFF
-        down = (wanted // self.round_to).astype(np.int64) * self.round_to
-        fewest = np.array([self.counts(count)[0] for count in units], np.int64)
-        return np.where(wanted >= full, full, np.clip(down, fewest, full))
+        legal = [self.counts(count) for count in units]
+        first = np.array([min(counts.first, counts.full) for counts in legal], np.int64)
+        step = np.array([counts.step for counts in legal], np.int64)
+        down = first + ((wanted - first) // step).astype(np.int64) * step
+        return np.where(wanted >= full, full, np.clip(down, first, full))

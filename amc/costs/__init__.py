@@ -8,12 +8,14 @@ from amc.costs.base import Cost
 from amc.costs.limits import BudgetError, Limit, Limits
 from amc.costs.macs import Macs
 from amc.costs.params import Params
+from amc.costs.size import Size
 from amc.structure import PruningGraph
 
 COSTS: dict[str, Callable[[PruningGraph], Cost]] = {
     "macs": Macs,
     "params": Params,
+    "size": Size,
 }
 """Short names on the command line and in budgets."""
 
-__all__ = ["COSTS", "BudgetError", "Cost", "Limit", "Limits", "Macs", "Params"]
+__all__ = ["COSTS", "BudgetError", "Cost", "Limit", "Limits", "Macs", "Params", "Size"]

@@ -11,13 +11,23 @@ from amc.structure import PruningGraph
 
 
 def connections(graph: PruningGraph, kept: Sequence[int]) -> NDArray[np.float64]:
-    """(layers,) weights of each layer without biases, norms none, at these kept counts.
+    """(layers,) weights of each layer's shape without biases, norms none, at these kept counts.
 
-    A filter of a depthwise convolution reads one channel; of a grouped one, its share.
+    A filter of a depthwise convolution reads one channel; of a grouped one, its share. Zeros of a
+    mask are counted: they are stored and multiplied like all others.
     """
     outputs, inputs = graph.widths(kept)
     area = np.array([layer.area for layer in graph.layers], np.float64)
     groups = np.array([layer.groups for layer in graph.layers])
     read = np.where(graph.channelwise, 1, inputs // groups)
     weights: NDArray[np.float64] = area * outputs * read
+    return weights
+
+
+def kept_weights(graph: PruningGraph, kept: Sequence[int]) -> NDArray[np.float64]:
+    """(layers,) the same without the zeros of a mask."""
+    weights = connections(graph, kept)
+    for group, count in zip(graph.groups, kept, strict=True):
+        if group.unit_weights:
+            weights[graph.layer_index[group.name]] = count * group.unit_weights
     return weights

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from amc.costs.base import Cost
-from amc.granularity import Rounding
+from amc.granularity import Counts, Rounding
 from amc.names import look_up
 from amc.policy import Budget
 from amc.structure import PruningGraph
@@ -69,11 +69,11 @@ class Limits:
         for budget, item in zip(budgets, items, strict=True):
             least = item.cost(limits.smallest)
             if least > item.most:
-                raise BudgetError(_unreachable(budget, item, least, rounding))
+                raise BudgetError(_unreachable(budget, item, least, limits))
         return limits
 
     @cached_property
-    def counts(self) -> tuple[tuple[int, ...], ...]:
+    def counts(self) -> tuple[Counts, ...]:
         """Legal kept counts of each group, ascending."""
         return tuple(self.rounding.counts(units) for units in self.graph.full)
 
@@ -95,7 +95,14 @@ def _limit(
     return Limit(budget.cost, cost, full, budget.absolute(full))
 
 
-def _unreachable(budget: Budget, item: Limit, least: float, rounding: Rounding) -> str:
+def _unreachable(budget: Budget, item: Limit, least: float, limits: Limits) -> str:
+    if limits.graph.granularity != "channel" and least == item.full:
+        return (
+            f"budget {budget} cannot be reached: pruning at granularity "
+            f"{limits.graph.granularity!r} changes no {item.cost.unit}, because zeros are computed "
+            "like other weights; give a budget of params or size, or prune channels"
+        )
+    rounding = limits.rounding
     coarse = rounding.round_to > 1
     multiples = f" in multiples of {rounding.round_to}" if coarse else ""
     return (

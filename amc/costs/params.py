@@ -7,12 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from amc.costs.connections import connections
+from amc.costs.connections import kept_weights
 from amc.structure import PruningGraph
 
 
 class Params:
-    """Parameters of the whole network: weights, biases, and the scale and shift of norms. Exact."""
+    """Parameters of the whole network: weights, biases, and the scale and shift of norms. Exact.
+
+    Weights that a mask holds at zero are not counted.
+    """
 
     unit = "parameters"
 
@@ -27,4 +30,4 @@ class Params:
     def per_layer(self, kept: Sequence[int]) -> NDArray[np.float64]:
         """(layers,) parameters of each layer."""
         outputs, _ = self._graph.widths(kept)
-        return connections(self._graph, kept) + self._extra * outputs
+        return kept_weights(self._graph, kept) + self._extra * outputs

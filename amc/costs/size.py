@@ -1,0 +1,93 @@
+"""Bytes of the stored weights, the positions of sparse ones included.
+
+Only a channel makes tensors smaller by itself. What a mask leaves must say where it stands:
+
+| format | values | positions |
+| --- | --- | --- |
+| dense | every weight, zeros too | none |
+| bitmap | kept weights | 1 bit a unit |
+| csr | kept weights | 16 bits a unit (32 in rows of more than 65,536), 32 bits a row |
+| n:m | kept weights | log2(m) bits a kept weight, rounded up; 2 bits for 2:4 |
+
+Values take 32 bits. A unit is what the granularity removes at once: a kernel needs one bit of a
+bitmap for all its weights. CSR with units of several weights is block CSR.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import ceil, log2
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amc.costs.connections import connections, kept_weights
+from amc.granularity import Granularity
+from amc.structure import PruningGraph
+
+VALUE_BITS = 32
+POINTER_BITS = 32
+SHORT_INDEX = 2**16
+
+FORMATS = ("dense", "bitmap", "csr", "n:m")
+
+
+class Size:
+    """Bytes of the stored network, each layer in the smallest format its granularity allows."""
+
+    unit = "bytes"
+
+    def __init__(self, graph: PruningGraph) -> None:
+        self._graph = graph
+        self._granularity = Granularity.parse(graph.granularity)
+        layers = graph.layers
+        self._extra = np.array([layer.extra for layer in layers], np.float64)
+        self._rows = np.array([layer.outputs for layer in layers], np.float64)
+        self._units = np.zeros(len(layers))
+        self._each = np.ones(len(layers))
+        for group in graph.groups:
+            if group.unit_weights:
+                at = graph.layer_index[group.name]
+                self._each[at] = granule = _granule(group.unit_weights, self._granularity)
+                self._units[at] = layers[at].weights // granule
+        columns = self._units / np.maximum(self._rows, 1)
+        self._index_bits = np.where(columns <= SHORT_INDEX, 16, 32)
+
+    def __call__(self, kept: Sequence[int]) -> float:
+        """Bytes of all weights, biases and norms."""
+        others = self._graph.other_params * VALUE_BITS / 8
+        return float(self.per_layer(kept).sum()) + others
+
+    def per_layer(self, kept: Sequence[int]) -> NDArray[np.float64]:
+        """(layers,) bytes of each layer."""
+        outputs, _ = self._graph.widths(kept)
+        weights = np.min(list(self.by_format(kept).values()), axis=0)
+        total: NDArray[np.float64] = weights + self._extra * outputs * VALUE_BITS / 8
+        return total
+
+    def by_format(self, kept: Sequence[int]) -> dict[str, NDArray[np.float64]]:
+        """For each format that the granularity allows, (layers,) bytes of the layers' weights.
+
+        Layers that are not masked are dense in every format.
+        """
+        dense = connections(self._graph, kept) * VALUE_BITS / 8
+        if not self._granularity.masks:
+            return {"dense": dense}
+        left = kept_weights(self._graph, kept)
+        positions = {
+            "bitmap": self._units,
+            "csr": left / self._each * self._index_bits + (self._rows + 1) * POINTER_BITS,
+        }
+        if self._granularity.m:
+            positions = {"n:m": left * ceil(log2(self._granularity.m))}
+        sparse = {name: (left * VALUE_BITS + bits) / 8 for name, bits in positions.items()}
+        masked = self._units > 0
+        return {
+            "dense": dense,
+            **{name: np.where(masked, size, dense) for name, size in sparse.items()},
+        }
+
+
+def _granule(unit_weights: int, granularity: Granularity) -> int:
+    """Weights that share one position in storage; those of an n:m pattern stand alone."""
+    return 1 if granularity.m else unit_weights

@@ -1,0 +1,190 @@
+"""Granularities finer than a channel: units of one layer's weights, held at zero by masks.
+
+The decision units are the weighted layers, each alone: no shape changes, so nothing is coupled.
+A mask is a parametrization of torch (`torch.nn.utils.parametrize`), so that pruned weights stay
+zero through any training loop, copies and state dicts; `bake` turns it into plain zeros.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import parametrize
+
+from amc.granularity import Granularity
+from amc.structure import Fixed, Group, Layer, PruningGraph
+
+
+class Mask(nn.Module):
+    """Holds weights at zero where `kept` is false; a parametrization of one weight.
+
+    Args:
+        kept: Boolean, of the weight's shape.
+    """
+
+    kept: Tensor
+
+    def __init__(self, kept: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("kept", kept)
+
+    def forward(self, weight: Tensor) -> Tensor:
+        """The weight with its pruned entries at zero."""
+        return weight * self.kept
+
+
+def masking_graph(
+    graph: PruningGraph, granularity: Granularity, exclude: Iterable[str] = ()
+) -> PruningGraph:
+    """The decisions of a granularity that masks: one group for each weighted layer.
+
+    Args:
+        graph: Of the channels; only its layers are read.
+        granularity: One that masks.
+        exclude: Shell patterns of layers to leave whole.
+
+    Raises:
+        ValueError: if no layer can be masked so.
+    """
+    groups: list[Group] = []
+    fixed: list[Fixed] = []
+    shared = {item.name: item.reason for item in graph.fixed if "share" in item.reason}
+    for layer in graph.layers:
+        if layer.kind == "norm":
+            continue
+        reason = shared.get(layer.name) or _obstacle(layer, granularity, exclude)
+        if reason:
+            fixed.append(Fixed(layer.name, reason))
+        else:
+            each = granularity.unit_weights(layer)
+            groups.append(Group(layer.name, layer.weights // each, (), (layer.name,), each))
+    if not groups:
+        why = "; ".join(f"{item.name}: {item.reason}" for item in fixed) or "no layers"
+        raise ValueError(f"the network has nothing to prune at granularity {granularity} ({why})")
+    return PruningGraph(
+        graph.layers, tuple(groups), tuple(fixed), graph.other_params, str(granularity)
+    )
+
+
+def _obstacle(layer: Layer, granularity: Granularity, exclude: Iterable[str]) -> str:
+    """Why a layer stays whole; empty where it need not."""
+    if any(fnmatchcase(layer.name, pattern) for pattern in exclude):
+        return "excluded by hand"
+    reads = layer.inputs // layer.groups
+    if granularity.m and reads % granularity.m:
+        return f"each filter reads {reads} inputs, which do not divide into {granularity.m}"
+    return ""
+
+
+def input_axis(module: nn.Module) -> int:
+    """The axis of a layer's weight along which its inputs lie."""
+    swapped = isinstance(module, nn.modules.conv._ConvTransposeNd) or hasattr(module, "nf")
+    return 0 if swapped else 1
+
+
+def unit_order(saliency: Tensor, granularity: Granularity, axis: int = 1) -> Tensor:
+    """Rank of each weight's unit in its layer, of the weight's shape: 0 is the last to go.
+
+    The mask that keeps k units is `unit_order(...) < k`. Of an n:m pattern the rank is that within
+    the weight's own m consecutive inputs.
+
+    Args:
+        saliency: Score of each weight, in the weight's shape; additive.
+        granularity: One that masks.
+        axis: Of the inputs; patterns run along it.
+    """
+    if granularity.m:
+        blocks = saliency.movedim(axis, -1)
+        ranks = _rank(blocks.reshape(-1, granularity.m))
+        return ranks.view(blocks.shape).movedim(-1, axis)
+    units = _unit_axes(saliency.dim(), granularity)
+    sums = saliency.flatten(units).sum(-1) if units < saliency.dim() else saliency
+    ranks = _rank(sums.flatten()).view(sums.shape)
+    return ranks[(...,) + (None,) * (saliency.dim() - units)].expand_as(saliency)
+
+
+def unit_scores(saliency: Tensor, granularity: Granularity, axis: int = 1) -> Tensor:
+    """(units,) score of each unit, the sum of its weights'.
+
+    Of an n:m pattern unit r is the r-th best weight of every block.
+    """
+    if granularity.m:
+        blocks = saliency.movedim(axis, -1).reshape(-1, granularity.m)
+        return blocks.sort(dim=-1, descending=True).values.sum(0)
+    units = _unit_axes(saliency.dim(), granularity)
+    sums = saliency.flatten(units).sum(-1) if units < saliency.dim() else saliency
+    return sums.flatten()
+
+
+def _unit_axes(axes: int, granularity: Granularity) -> int:
+    """How many leading axes of a weight number its units; the rest lie inside one."""
+    inside = {"element": 0, "vector": min(1, axes - 2), "kernel": axes - 2}
+    return axes - inside[granularity.name]
+
+
+def _rank(scores: Tensor) -> Tensor:
+    """Position of each entry when the last axis is sorted, best first; of equals the first."""
+    order = scores.argsort(dim=-1, descending=True, stable=True)
+    places = torch.arange(scores.shape[-1], device=scores.device).expand_as(order)
+    return torch.empty_like(order).scatter_(-1, order, places)
+
+
+def masks_of(
+    graph: PruningGraph, orders: Mapping[str, Tensor], kept: Sequence[int]
+) -> dict[str, Tensor]:
+    """For each layer that loses weights, which stay: boolean, of the weight's shape.
+
+    Args:
+        graph: Of a granularity that masks.
+        orders: `unit_order` of each group's layer.
+        kept: Units that stay, per group.
+    """
+    return {
+        group.name: orders[group.name] < count
+        for group, count in zip(graph.groups, kept, strict=True)
+        if count < group.units
+    }
+
+
+def zeroed(model: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
+    """A copy with plain zeros where the masks are false; `model` has no masks of its own."""
+    memo: dict[int, Any] = {}
+    for name, kept in masks.items():
+        old = model.get_submodule(name).weight
+        assert isinstance(old, nn.Parameter)
+        memo[id(old)] = nn.Parameter(old.detach() * kept, old.requires_grad)
+    return copy.deepcopy(model, memo)
+
+
+def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
+    """Hold weights at zero from now on, in place, where the masks are false."""
+    for name, kept in masks.items():
+        parametrize.register_parametrization(model.get_submodule(name), "weight", Mask(kept))
+    return model
+
+
+def bake(model: nn.Module) -> nn.Module:
+    """Turn masks, in place, into plain zeros: an ordinary network of the unpruned one's classes."""
+    for module in list(model.modules()):
+        if parametrize.is_parametrized(module, "weight") and _is_masked(module):
+            parametrize.remove_parametrizations(module, "weight")
+    return model
+
+
+def _is_masked(module: nn.Module) -> bool:
+    found: Any = module.parametrizations
+    return all(isinstance(step, Mask) for step in found["weight"])
+
+
+def held_masks(model: nn.Module) -> dict[str, Tensor]:
+    """The masks that a network's layers are held by, by the layers' names."""
+    return {
+        name: module.parametrizations["weight"][0].kept
+        for name, module in model.named_modules()
+        if parametrize.is_parametrized(module, "weight") and _is_masked(module)
+    }

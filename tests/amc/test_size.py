@@ -1,0 +1,61 @@
+"""Bytes of sparse weights, by hand."""
+
+import pytest
+import torch
+from torch import nn
+
+from amc.costs import Size
+from amc.granularity import Granularity
+from amc.graph import trace
+from amc.masks import masking_graph
+from amc.structure import PruningGraph
+
+
+def graph_at(granularity: str) -> PruningGraph:
+    model = nn.Sequential(nn.Linear(8, 16), nn.ReLU(), nn.Linear(16, 4, bias=False))
+    graph = trace(model, torch.zeros(1, 8))
+    if granularity == "channel":
+        return graph
+    return masking_graph(graph, Granularity.parse(granularity))
+
+
+def test_dense_channels_cost_four_bytes_a_parameter() -> None:
+    size = Size(graph_at("channel"))
+    assert size((16,)) == 4 * (8 * 16 + 16 + 16 * 4)
+    assert size((5,)) == 4 * (8 * 5 + 5 + 5 * 4)
+
+
+def test_elements_by_hand_in_every_format() -> None:
+    formats = Size(graph_at("element")).by_format((32, 64))
+    assert formats["dense"].tolist() == [4 * 128, 4 * 64]
+    assert formats["bitmap"].tolist() == [4 * 32 + 128 / 8, 4 * 64 + 64 / 8]
+    # 16 and 4 rows, each with a pointer and one more at the end.
+    assert formats["csr"].tolist() == [(4 + 2) * 32 + 4 * 17, (4 + 2) * 64 + 4 * 5]
+
+
+def test_each_layer_takes_its_smallest_format_and_biases_come_on_top() -> None:
+    size = Size(graph_at("element"))
+    bitmap, dense, biases = 4 * 32 + 16, 4 * 64, 4 * 16
+    assert size((32, 64)) == bitmap + dense + biases
+
+
+def test_two_of_four_costs_two_bits_of_position_a_weight() -> None:
+    formats = Size(graph_at("2:4")).by_format((2, 4))
+    assert formats.keys() == {"dense", "n:m"}
+    assert formats["n:m"][0] == 64 * (32 + 2) / 8
+
+
+@pytest.mark.parametrize("granularity", ["element", "kernel", "vector", "n:4"])
+def test_fewer_weights_never_cost_more(granularity: str) -> None:
+    graph = graph_at(granularity)
+    size, units = Size(graph), graph.groups[0].units
+    sizes = [size((kept, graph.groups[1].units)) for kept in range(1, units + 1)]
+    assert sizes == sorted(sizes)
+
+
+def test_a_kernel_needs_one_bit_of_a_bitmap() -> None:
+    model = nn.Sequential(nn.Conv2d(2, 4, 3, bias=False), nn.Conv2d(4, 2, 3, bias=False))
+    graph = masking_graph(trace(model, torch.zeros(1, 2, 8, 8)), Granularity.parse("kernel"))
+    formats = Size(graph).by_format((3, 8))
+    assert formats["bitmap"][0] == 3 * 9 * 4 + 8 / 8
+    assert formats["csr"][0] == 3 * 9 * 4 + 3 * 2 + 4 * 5
