@@ -22,7 +22,7 @@ ROOMS = {
     "experiments": ("agents", "envs", "netadapt", "amc"),
 }
 
-# The files of amc/ (costs is a folder): each imports only what stands above it.
+# The files of amc/ (costs and criteria are folders): each imports only what stands above it.
 CORE_ORDER = (
     "names",
     "samples",
@@ -34,6 +34,7 @@ CORE_ORDER = (
     "granularity",
     "reconstruction",
     "criteria",
+    "masks",
     "costs",
     "surgery",
     "evaluation",
@@ -99,7 +100,7 @@ def _core(path: str, name: str) -> str | None:
     there = parts[1] if len(parts) > 1 else ""
     if there not in CORE_ORDER:
         return "a file of amc/ names the file it needs, not the package"
-    if here == there == "costs" or CORE_ORDER.index(there) < CORE_ORDER.index(here):
+    if here == there in ("costs", "criteria") or CORE_ORDER.index(there) < CORE_ORDER.index(here):
         return None
     return f"{there} does not stand above {here}"
 
