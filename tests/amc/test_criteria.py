@@ -4,12 +4,15 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_networks import TINY, Wired, averaged, images, tiny
+from tiny_networks import TINY, Wired, averaged, images, samples, tiny
 from torch import Tensor, nn
 
-from amc.criteria import CRITERIA, best_units, scores
+from amc.criteria import CRITERIA, best_units, criterion, scores, weight_scores
 from amc.graph import trace
 from amc.structure import PruningGraph
+
+MAGNITUDES = ("l1", "l2", "lp", "lp:3")
+MASKING = [name for name, entry in CRITERIA.items() if entry.masks is True]
 
 
 def two_layers(first: list[list[float]], second: list[list[float]]) -> tuple[nn.Module, Any]:
@@ -67,7 +70,7 @@ def test_all_layers_of_a_sum_have_their_say() -> None:
     torch.testing.assert_close(scores("l1", net, graph)[0], wanted / 3)
 
 
-@pytest.mark.parametrize("name", CRITERIA)
+@pytest.mark.parametrize("name", MAGNITUDES)
 def test_a_layer_with_large_weights_does_not_outvote_the_others(name: str) -> None:
     net, graph = coupled()
     before = scores(name, net, graph)[0]
@@ -80,12 +83,12 @@ def test_a_layer_with_large_weights_does_not_outvote_the_others(name: str) -> No
 def test_every_unit_of_every_group_has_a_finite_score(name: str, network: str) -> None:
     model = tiny(network)
     graph = trace(model, images())
-    found = scores(name, model, graph)
+    found = scores(name, model, graph, samples(6))
     assert [score.shape for score in found] == [(units,) for units in graph.full]
     assert all(score.isfinite().all() and not score.requires_grad for score in found)
 
 
-@pytest.mark.parametrize("name", CRITERIA)
+@pytest.mark.parametrize("name", MAGNITUDES)
 def test_a_unit_without_weights_goes_first(name: str) -> None:
     model = tiny("flattened")
     graph = trace(model, images())
@@ -94,7 +97,7 @@ def test_a_unit_without_weights_goes_first(name: str) -> None:
     assert scores(name, model, graph)[1].argmin() == 3
 
 
-@pytest.mark.parametrize("name", CRITERIA)
+@pytest.mark.parametrize("name", MAGNITUDES)
 def test_a_layer_of_zeros_decides_nothing(name: str) -> None:
     net, graph = two_layers([[1.0, 1.0], [3.0, 1.0]], [[0.0, 0.0]])
     assert scores(name, net, graph)[0].argmax() == 1
@@ -108,6 +111,66 @@ def test_a_unit_of_several_positions_counts_them_all() -> None:
     model.conv.weight.data.zero_()
     model.conv.weight.data[6] = 1.0
     assert scores("l1", model, graph)[0].argmax() == 2
+
+
+def test_lp_is_the_same_with_any_p() -> None:
+    net, graph = two_layers([[4.0, 9.0], [0.0, 1.0]], [[1.0, 4.0], [0.0, 0.0]])
+    rows, columns = torch.tensor([(2 + 3.0) ** 2, 1]), torch.tensor([1.0, 4.0])
+    wanted = (rows / rows.mean() + columns / columns.mean()) / 2
+    torch.testing.assert_close(scores("lp:0.5", net, graph)[0], wanted)
+    assert weight_scores("lp:0.5", net, graph)["0"].tolist() == [[2, 3], [0, 1]]
+
+
+@pytest.mark.parametrize(("short", "long"), [("l1", "lp:1"), ("l2", "lp:2"), ("lp", "lp:0.5")])
+def test_the_short_names_are_cases_of_lp(short: str, long: str) -> None:
+    model = tiny("residual")
+    graph = trace(model, images())
+    for one, other in zip(scores(short, model, graph), scores(long, model, graph), strict=True):
+        assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("power", ["0", "-1", "11", "nan", "", "x"])
+def test_a_p_out_of_range_is_refused(power: str) -> None:
+    with pytest.raises(ValueError, match=r"p must be a number from 0\.1 to 10, as in lp:0\.5"):
+        criterion(f"lp:{power}")
+
+
+@pytest.mark.parametrize("name", MASKING)
+@pytest.mark.parametrize("network", TINY)
+def test_every_weight_of_every_layer_has_a_score(name: str, network: str) -> None:
+    model = tiny(network)
+    graph = trace(model, images())
+    found = weight_scores(name, model, graph, samples(6))
+    assert list(found) == [layer.name for layer in graph.layers if layer.kind != "norm"]
+    for layer, score in found.items():
+        assert score.shape == model.get_parameter(f"{layer}.weight").shape
+        assert score.isfinite().all()
+        assert score.min() >= 0
+        assert not score.requires_grad
+
+
+@pytest.mark.parametrize(("name", "power"), [("l1", 1), ("l2", 2)])
+def test_weights_score_by_their_size(name: str, power: int) -> None:
+    net, graph = two_layers([[1.0, -2.0], [3.0, 4.0]], [[2.0, -6.0]])
+    found = weight_scores(name, net, graph)
+    assert found["0"].tolist() == [[1, 2**power], [3**power, 4**power]]
+    assert found["2"].tolist() == [[2**power, 6**power]]
+
+
+def test_chance_depends_on_the_seed_alone() -> None:
+    model = tiny("residual")
+    graph = trace(model, images())
+    first, again = (scores("random", model, graph, seed=3) for _ in range(2))
+    assert all(torch.equal(one, other) for one, other in zip(first, again, strict=True))
+    assert not torch.equal(first[0], scores("random", model, graph, seed=4)[0])
+
+
+@pytest.mark.parametrize("call", [scores, weight_scores])
+@pytest.mark.parametrize("name", [name for name, entry in CRITERIA.items() if entry.needs_samples])
+def test_a_criterion_without_its_images_says_so(call: Any, name: str) -> None:
+    net, graph = two_layers([[1.0], [1.0]], [[1.0, 1.0]])
+    with pytest.raises(ValueError, match=f"'{name}' runs the network on calibration images"):
+        call(name, net, graph)
 
 
 def test_the_best_units_stay_in_ascending_order() -> None:

@@ -1,0 +1,70 @@
+"""What a criterion is, and what it is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from torch import Tensor, nn
+
+from amc.samples import Samples
+from amc.structure import PruningGraph
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a criterion looks at.
+
+    Args:
+        model: The trained network; its mode and weights are left as they are.
+        graph: Its graph.
+        samples: Calibration samples, or None where there are none.
+        seed: Of everything that is drawn at random.
+    """
+
+    model: nn.Module
+    graph: PruningGraph
+    samples: Samples | None = None
+    seed: int = 0
+
+    @property
+    def data(self) -> Samples:
+        """The calibration samples of a criterion that needs them."""
+        assert self.samples is not None
+        return self.samples
+
+
+UnitScores = Callable[[Asked], list[Tensor]]
+"""Scores of the units of every group, (units,) each; a higher score means keep."""
+
+WeightScores = Callable[[Asked], dict[str, Tensor]]
+"""For every weighted layer's name a score of each weight, 0 or more, in the weight's own shape."""
+
+
+@dataclass(frozen=True)
+class Criterion:
+    """A way to say which units go first.
+
+    Args:
+        about: One line for people.
+        units: Scores whole channels.
+        weights: Scores single weights, so that the scores of several add up; or why it cannot.
+        needs_samples: Whether it runs the network on calibration samples.
+    """
+
+    about: str
+    units: UnitScores
+    weights: WeightScores | str
+    needs_samples: bool = False
+
+    @property
+    def masks(self) -> Literal[True] | str:
+        """True where it can rank single weights, as masks need; otherwise the reason."""
+        return self.weights if isinstance(self.weights, str) else True
+
+
+def weighted_layers(asked: Asked) -> dict[str, Tensor]:
+    """The weights of all convolutions and linear layers by the layer's name, detached."""
+    names = [layer.name for layer in asked.graph.layers if layer.kind != "norm"]
+    return {name: asked.model.get_parameter(f"{name}.weight").detach() for name in names}

@@ -1,0 +1,102 @@
+"""Scores by a criterion's name, and the units that stay by their scores."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from amc.criteria.base import Asked, Criterion
+from amc.criteria.table import criterion
+from amc.samples import Samples
+from amc.structure import PruningGraph
+
+KeptUnits = tuple[tuple[int, ...], ...]
+"""For each group, the units that stay, ascending."""
+
+
+def scores(
+    name: str, model: nn.Module, graph: PruningGraph, samples: Samples | None = None, seed: int = 0
+) -> list[Tensor]:
+    """Scores of whole channels: one of shape (units,) for each group; a higher one means keep.
+
+    Args:
+        name: Of the criterion: a key of `CRITERIA`, or `lp:P`.
+        model: The trained network, which is left as it is.
+        graph: Its graph of channels.
+        samples: Calibration samples from the training split, for criteria that need them.
+        seed: Of what a criterion draws at random.
+
+    Raises:
+        LookupError: if there is no such criterion.
+        ValueError: if the criterion needs samples and there are none, cannot score this network,
+            or the graph's units are not channels.
+    """
+    if graph.granularity != "channel":
+        raise ValueError(
+            f"criterion {name!r}: units at granularity {graph.granularity!r} are no channels; "
+            "rank their weights instead (amc.criteria.weight_scores)"
+        )
+    return _sampled(name, samples).units(Asked(model, graph, samples, seed))
+
+
+def weight_scores(
+    name: str, model: nn.Module, graph: PruningGraph, samples: Samples | None = None, seed: int = 0
+) -> dict[str, Tensor]:
+    """A score of every single weight; several weights score the sum.
+
+    Args:
+        name: Of the criterion: a key of `CRITERIA`, or `lp:P`.
+        model: The trained network, which is left as it is.
+        graph: Its graph, at any granularity.
+        samples: Calibration samples from the training split, for criteria that need them.
+        seed: Of what a criterion draws at random.
+
+    Returns:
+        For the name of each convolution and linear layer, scores of 0 or more in the shape of its
+        weight; a higher one means keep.
+
+    Raises:
+        LookupError: if there is no such criterion.
+        ValueError: if the criterion ranks channels only, or needs samples and there are none.
+    """
+    chosen = _sampled(name, samples)
+    if isinstance(chosen.weights, str):
+        raise ValueError(
+            f"criterion {name!r} ranks channels only: {chosen.weights}; take another, such as 'l1'"
+        )
+    return chosen.weights(Asked(model, graph, samples, seed))
+
+
+def _sampled(name: str, samples: Samples | None) -> Criterion:
+    """The criterion, once it is known to have the samples that it needs."""
+    chosen = criterion(name)
+    if chosen.needs_samples and samples is None:
+        raise ValueError(
+            f"criterion {name!r} runs the network on calibration images and there are none; "
+            "give some, or take one that looks at weights alone, such as 'l1'"
+        )
+    return chosen
+
+
+def best_units(ranking: Sequence[Tensor], kept: Sequence[int]) -> KeptUnits:
+    """The `kept` best units of each group, ascending; of equal scores the first stays.
+
+    Args:
+        ranking: (units,) scores of each group.
+        kept: How many units of each group stay, at least 1.
+
+    Raises:
+        ValueError: if the two have different lengths, or a group cannot keep that many.
+    """
+    totals = [len(score) for score in ranking]
+    if len(kept) != len(totals) or not all(1 <= k <= t for k, t in zip(kept, totals, strict=True)):
+        raise ValueError(
+            f"kept counts {tuple(kept)} do not suit groups of {tuple(totals)} units; "
+            "give one count for each group, from 1 to its units"
+        )
+    return tuple(
+        tuple(sorted(torch.argsort(score, descending=True, stable=True)[:count].tolist()))
+        for score, count in zip(ranking, kept, strict=True)
+    )
