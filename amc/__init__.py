@@ -4,12 +4,14 @@ from amc.costs import COSTS, BudgetError
 from amc.finetuning import Recipe, fit
 from amc.granularity import Rounding
 from amc.graph import GraphError, trace
+from amc.masks import bake
 from amc.policy import Budget, Policy, PolicyError
 from amc.problem import Outcome, Problem, SearchResult, Strategy
+from amc.pruning import prune
 from amc.rules import uniform_policy
 from amc.samples import Samples
 from amc.structure import Group, Layer, PruningGraph
-from amc.surgery import SurgeryError, prune
+from amc.surgery import SurgeryError
 
 __all__ = [
     "COSTS",
@@ -29,6 +31,7 @@ __all__ = [
     "SearchResult",
     "Strategy",
     "SurgeryError",
+    "bake",
     "fit",
     "prune",
     "trace",

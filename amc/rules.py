@@ -13,8 +13,8 @@ from amc.costs import COSTS, BudgetError, Limits
 from amc.granularity import Rounding
 from amc.policy import Budget, Policy
 from amc.problem import Problem, SearchResult
+from amc.pruning import policy_of
 from amc.structure import PruningGraph
-from amc.surgery import policy_of
 
 BISECTIONS = 40
 _LEAST_RATIO = 1e-3

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from amc.criteria import KeptUnits, best_units, scores
-from amc.graph import Inputs, trace
-from amc.policy import GroupChoice, Policy, PolicyError
+from amc.criteria import KeptUnits
+from amc.graph import Inputs
 from amc.reconstruction import Moments, Refit, refit_layers
-from amc.samples import Samples
 from amc.structure import Member, PruningGraph, Side
 
 Channels = dict[tuple[str, Side], Tensor]
@@ -22,80 +20,6 @@ Channels = dict[tuple[str, Side], Tensor]
 
 class SurgeryError(RuntimeError):
     """A network that fails once it is cut, or computes something else than its graph says."""
-
-
-def prune(
-    model: nn.Module,
-    policy: Policy,
-    example_inputs: Inputs,
-    *,
-    calibration: Samples | None = None,
-    masked: bool = False,
-    seed: int = 0,
-) -> nn.Module:
-    """A pruned copy of `model`, which itself is left untouched.
-
-    Args:
-        model: The network that the policy was made for, or another of the same architecture.
-        policy: How many units of each group stay; its criterion says which.
-        example_inputs: One tensor (batch, ...) or a tuple of the forward's arguments.
-        calibration: Training samples for the least-squares refit of the layers that lose inputs;
-            without them weights are only selected.
-        masked: Keep all shapes and set what is pruned to zero.
-        seed: Of the random positions that the refit samples.
-
-    Raises:
-        PolicyError: if the policy belongs to another network; names the first difference.
-        SurgeryError: if the cut network cannot run, because its code fixes a number of channels,
-            or computes something else than the masked one.
-    """
-    graph = trace(model, example_inputs)
-    units = best_units(scores(policy.criterion, model, graph), kept_counts(policy, graph))
-    moments = None if calibration is None else Moments.collect(model, graph, calibration, seed=seed)
-    if masked:
-        return mask(model, graph, units, moments)
-    check_cut(model, graph, units, example_inputs)
-    return cut(model, graph, units, moments)
-
-
-def kept_counts(policy: Policy, graph: PruningGraph) -> tuple[int, ...]:
-    """The policy's kept counts in the order of the graph's groups.
-
-    Raises:
-        PolicyError: if the policy belongs to another network; names the first difference.
-    """
-    if policy.granularity != "channel":
-        raise PolicyError(
-            f"the policy's granularity is {policy.granularity!r}; only 'channel' can be cut"
-        )
-    for choice, group in zip(policy.groups, graph.groups, strict=False):
-        if choice.name != group.name or choice.total != group.units:
-            raise PolicyError(
-                f"the policy is for another network: it has group {choice.name!r} of "
-                f"{choice.total} units where this network has {group.name!r} of {group.units}; "
-                "use the model and width that it was searched on"
-            )
-    if len(policy.groups) != len(graph.groups):
-        raise PolicyError(
-            f"the policy is for another network: it has {len(policy.groups)} groups, this network "
-            f"has {len(graph.groups)}; use the model that it was searched on"
-        )
-    return policy.kept
-
-
-def policy_of(
-    graph: PruningGraph,
-    kept: Sequence[int],
-    *,
-    criterion: str = "l1",
-    origin: Mapping[str, str] | None = None,
-) -> Policy:
-    """Kept counts as a policy that names the graph's groups."""
-    choices = tuple(
-        GroupChoice(group.name, int(count), group.units)
-        for group, count in zip(graph.groups, kept, strict=True)
-    )
-    return Policy(choices, criterion=criterion, origin=dict(origin or {}))
 
 
 def cut(

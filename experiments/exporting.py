@@ -14,7 +14,7 @@ from torch import nn
 from amc.export import save_onnx, save_torch
 from amc.names import look_up
 from amc.policy import Policy
-from amc.surgery import prune
+from amc.pruning import prune
 from experiments.config import ExportConfig, NetworkConfig
 from experiments.networks import Setting, load_setting, load_state
 

@@ -19,9 +19,9 @@ from amc.granularity import Rounding
 from amc.graph import trace
 from amc.policy import Budget, Policy
 from amc.problem import Outcome, Problem, SearchResult
+from amc.pruning import kept_counts, prune
 from amc.samples import Samples
 from amc.structure import PruningGraph
-from amc.surgery import kept_counts, prune
 from experiments.config import CutConfig, ProblemConfig, PruneConfig, SearchConfig, save_config
 from experiments.files import ready_folder, write_whole
 from experiments.machine import machine

@@ -37,6 +37,8 @@ CORE_ORDER = (
     "masks",
     "costs",
     "surgery",
+    "pruning",
+    "narrowing",
     "evaluation",
     "finetuning",
     "problem",

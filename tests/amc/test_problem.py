@@ -15,8 +15,9 @@ from amc.granularity import Rounding
 from amc.graph import GraphError
 from amc.policy import Budget, Policy
 from amc.problem import Outcome, Problem
+from amc.pruning import prune
 from amc.samples import Samples
-from amc.surgery import SurgeryError, prune
+from amc.surgery import SurgeryError
 
 HOLDOUT = samples(100, seed=1)
 CALIBRATION = samples(120, seed=2)

@@ -16,10 +16,11 @@ from torch import Tensor, nn
 from amc.criteria import best_units, scores
 from amc.graph import trace
 from amc.policy import GroupChoice, Policy, PolicyError
+from amc.pruning import kept_counts, policy_of, prune
 from amc.reconstruction import Moments
 from amc.samples import Samples
 from amc.structure import PruningGraph
-from amc.surgery import SurgeryError, check_cut, cut, kept_counts, mask, policy_of, prune
+from amc.surgery import SurgeryError, check_cut, cut, mask
 
 ROOT = Path(__file__).parents[2]
 

@@ -10,7 +10,7 @@ from safetensors import safe_open
 from safetensors.torch import load_file
 
 from amc.policy import Policy
-from amc.surgery import prune
+from amc.pruning import prune
 from experiments.config import ExportConfig
 from experiments.exporting import export, load_pruned
 

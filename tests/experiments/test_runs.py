@@ -12,7 +12,7 @@ from amc.costs import Macs
 from amc.evaluation import accuracy
 from amc.graph import trace
 from amc.policy import Budget, Policy
-from amc.surgery import prune
+from amc.pruning import prune
 from experiments import runs
 from experiments.config import PruneConfig, SearchConfig
 from experiments.exporting import load_pruned

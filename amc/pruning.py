@@ -1,0 +1,204 @@
+"""From a policy to a pruned network, at any granularity."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from amc.criteria import KeptUnits, best_units, scores, weight_scores
+from amc.granularity import Granularity
+from amc.graph import Inputs, trace
+from amc.masks import hold, input_axis, masking_graph, masks_of, unit_order, unit_scores, zeroed
+from amc.policy import GroupChoice, Policy, PolicyError
+from amc.reconstruction import POSITIONS, Moments
+from amc.samples import Samples
+from amc.structure import PruningGraph
+from amc.surgery import check_cut, cut, mask
+
+
+@dataclass(frozen=True)
+class Pruner:
+    """A network with its units in order, so that any kept counts give a pruned network.
+
+    Args:
+        model: The network, never changed.
+        graph: Its decisions.
+        ranking: (units,) scores of each group; of an n:m pattern unit r is the r-th best weight of
+            every block.
+        orders: At a granularity that masks, `amc.masks.unit_order` of every group's layer.
+        moments: What layers that lose inputs are refit from; None leaves the refit out.
+    """
+
+    model: nn.Module
+    graph: PruningGraph
+    ranking: list[Tensor]
+    orders: Mapping[str, Tensor]
+    moments: Moments | None = None
+
+    @classmethod
+    def of(
+        cls,
+        model: nn.Module,
+        graph: PruningGraph,
+        criterion: str,
+        *,
+        calibration: Samples | None = None,
+        positions: int = POSITIONS,
+        seed: int = 0,
+    ) -> Pruner:
+        """Rank the units of every group, and collect what the refit needs.
+
+        Args:
+            model: The trained network.
+            graph: Its decisions.
+            criterion: Short name.
+            calibration: Training samples for criteria that need them, and for the refit of layers
+                that lose channels; None leaves the refit out. Masks are not refit.
+            positions: Random positions per calibration sample and layer.
+            seed: Of those positions, and of the criterion.
+
+        Raises:
+            LookupError: if there is no such criterion.
+            ValueError: if the criterion does not suit the granularity, or lacks samples.
+        """
+        if graph.granularity != "channel":
+            return cls(model, graph, *_ordered(model, graph, criterion, calibration, seed))
+        with torch.no_grad():
+            ranking = scores(criterion, model, graph, calibration, seed)
+        moments = None
+        if calibration is not None:
+            moments = Moments.collect(model, graph, calibration, positions=positions, seed=seed)
+        return cls(model, graph, ranking, {}, moments)
+
+    def units(self, kept: Sequence[int]) -> KeptUnits:
+        """Which units stay at these kept counts."""
+        return best_units(self.ranking, kept)
+
+    def masks(self, kept: Sequence[int]) -> dict[str, Tensor]:
+        """At a granularity that masks, which weights stay of each layer that loses some."""
+        return masks_of(self.graph, self.orders, kept)
+
+    def network(self, kept: Sequence[int]) -> nn.Module:
+        """The pruned network: really smaller and refit, or of full size with zeros."""
+        with torch.no_grad():
+            if self.orders:
+                return zeroed(self.model, self.masks(kept))
+            return cut(self.model, self.graph, self.units(kept), self.moments)
+
+
+def _ordered(
+    model: nn.Module, graph: PruningGraph, criterion: str, samples: Samples | None, seed: int
+) -> tuple[list[Tensor], dict[str, Tensor]]:
+    """Scores of every group's units, and the order in which its layer's weights go."""
+    granularity = Granularity.parse(graph.granularity)
+    saliency = weight_scores(criterion, model, graph, samples, seed)
+    ranking, orders = [], {}
+    for group in graph.groups:
+        axis = input_axis(model.get_submodule(group.name))
+        ranking.append(unit_scores(saliency[group.name], granularity, axis))
+        orders[group.name] = unit_order(saliency[group.name], granularity, axis)
+    return ranking, orders
+
+
+def decisions(
+    model: nn.Module, example_inputs: Inputs, granularity: str = "channel"
+) -> PruningGraph:
+    """What there is to decide for a network at a granularity.
+
+    Args:
+        model: The network, left untouched.
+        example_inputs: One tensor (batch, ...) or a tuple of the forward's arguments.
+        granularity: As `Granularity.parse` reads it.
+
+    Raises:
+        GraphError: if the network cannot be traced.
+        LookupError: for an unknown granularity.
+        ValueError: if there is nothing to prune at it.
+    """
+    unit = Granularity.parse(granularity)
+    graph = trace(model, example_inputs)
+    return masking_graph(graph, unit) if unit.masks else graph
+
+
+def prune(
+    model: nn.Module,
+    policy: Policy,
+    example_inputs: Inputs,
+    *,
+    calibration: Samples | None = None,
+    masked: bool = False,
+    seed: int = 0,
+) -> nn.Module:
+    """A pruned copy of `model`, which itself is left untouched.
+
+    Args:
+        model: The network that the policy was made for, or another of the same architecture.
+        policy: How many units of each group stay; its criterion says which.
+        example_inputs: One tensor (batch, ...) or a tuple of the forward's arguments.
+        calibration: Training samples for criteria that need them, and for the least-squares refit
+            of the layers that lose channels; without them weights are only selected.
+        masked: Keep all shapes and set the channels that are pruned to zero.
+        seed: Of the random positions that the refit samples.
+
+    Returns:
+        At granularity "channel" a really smaller network. At others one of the same shapes, whose
+        pruned weights are held at zero through training and copies; `amc.bake` makes them plain.
+
+    Raises:
+        PolicyError: if the policy belongs to another network; names the first difference.
+        SurgeryError: if the cut network cannot run, because its code fixes a number of channels,
+            or computes something else than the masked one.
+    """
+    graph = decisions(model, example_inputs, policy.granularity)
+    kept = kept_counts(policy, graph)
+    pruner = Pruner.of(model, graph, policy.criterion, calibration=calibration, seed=seed)
+    if pruner.orders:
+        return hold(zeroed(model, {}), pruner.masks(kept))
+    if masked:
+        return mask(model, graph, pruner.units(kept), pruner.moments)
+    check_cut(model, graph, pruner.units(kept), example_inputs)
+    return pruner.network(kept)
+
+
+def kept_counts(policy: Policy, graph: PruningGraph) -> tuple[int, ...]:
+    """The policy's kept counts in the order of the graph's groups.
+
+    Raises:
+        PolicyError: if the policy belongs to another network; names the first difference.
+    """
+    if policy.granularity != graph.granularity:
+        raise PolicyError(
+            f"the policy's granularity is {policy.granularity!r}, not {graph.granularity!r}; "
+            "trace the network at the policy's"
+        )
+    for choice, group in zip(policy.groups, graph.groups, strict=False):
+        if choice.name != group.name or choice.total != group.units:
+            raise PolicyError(
+                f"the policy is for another network: it has group {choice.name!r} of "
+                f"{choice.total} units where this network has {group.name!r} of {group.units}; "
+                "use the model and width that it was searched on"
+            )
+    if len(policy.groups) != len(graph.groups):
+        raise PolicyError(
+            f"the policy is for another network: it has {len(policy.groups)} groups, this network "
+            f"has {len(graph.groups)}; use the model that it was searched on"
+        )
+    return policy.kept
+
+
+def policy_of(
+    graph: PruningGraph,
+    kept: Sequence[int],
+    *,
+    criterion: str = "l1",
+    origin: Mapping[str, str] | None = None,
+) -> Policy:
+    """Kept counts as a policy that names the graph's groups."""
+    choices = tuple(
+        GroupChoice(group.name, int(count), group.units)
+        for group, count in zip(graph.groups, kept, strict=True)
+    )
+    return Policy(choices, graph.granularity, criterion, dict(origin or {}))
