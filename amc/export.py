@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import warnings
 from pathlib import Path
@@ -11,6 +10,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from amc.masks import plain_copy
 from amc.policy import Policy
 
 BATCH_NAME = "batch"
@@ -19,9 +19,11 @@ BATCH_NAME = "batch"
 def save_torch(model: nn.Module, policy: Policy, path: Path) -> None:
     """Weights as safetensors, with the policy as JSON in the file's metadata.
 
-    To load: build the unpruned network, `prune` it by the policy, load the state dict.
+    To load: build the unpruned network, `prune` it by the policy, load the state dict. Masks are
+    written as plain zeros: such a file is a state dict of the unpruned network itself.
     """
-    state = {name: tensor.contiguous() for name, tensor in model.state_dict().items()}
+    plain = plain_copy(model).state_dict()
+    state = {name: tensor.contiguous() for name, tensor in plain.items()}
     save_file(state, path, metadata={"policy": policy.to_json()})
 
 
@@ -51,7 +53,7 @@ def save_onnx(model: nn.Module, example: Tensor, path: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                copy.deepcopy(model).eval(),
+                plain_copy(model).eval(),
                 (inputs,),
                 path,
                 input_names=["input"],

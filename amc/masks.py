@@ -171,14 +171,34 @@ def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
 def bake(model: nn.Module) -> nn.Module:
     """Turn masks, in place, into plain zeros: an ordinary network of the unpruned one's classes."""
     for module in list(model.modules()):
-        if parametrize.is_parametrized(module, "weight") and _is_masked(module):
-            parametrize.remove_parametrizations(module, "weight")
+        if _is_masked(module):
+            _make_plain(module)
     return model
 
 
+def _make_plain(module: nn.Module) -> None:
+    # Not `remove_parametrizations`: it takes the weight from a class that copies of a module share.
+    steps: Any = module.parametrizations
+    original, weight = steps["weight"].original, module.weight
+    assert isinstance(weight, Tensor)
+    with torch.no_grad():
+        original.copy_(weight.detach())
+    del module.parametrizations
+    module.__class__ = type(module).__bases__[0]
+    module.register_parameter("weight", original)
+
+
+def plain_copy(model: nn.Module) -> nn.Module:
+    """A copy whose masks are plain zeros."""
+    return bake(copy.deepcopy(model))
+
+
 def _is_masked(module: nn.Module) -> bool:
-    found: Any = module.parametrizations
-    return all(isinstance(step, Mask) for step in found["weight"])
+    """Whether a mask, and nothing else, stands between a module and its parameters."""
+    if not parametrize.is_parametrized(module):
+        return False
+    steps: Any = module.parametrizations
+    return list(steps) == ["weight"] and all(isinstance(step, Mask) for step in steps["weight"])
 
 
 def held_masks(model: nn.Module) -> dict[str, Tensor]:
@@ -186,5 +206,5 @@ def held_masks(model: nn.Module) -> dict[str, Tensor]:
     return {
         name: module.parametrizations["weight"][0].kept
         for name, module in model.named_modules()
-        if parametrize.is_parametrized(module, "weight") and _is_masked(module)
+        if _is_masked(module)
     }

@@ -7,19 +7,20 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
-import torch
 from torch import Tensor, nn
 
 from amc.costs import COSTS, Cost, Limits
-from amc.criteria import KeptUnits, best_units, scores
+from amc.criteria import KeptUnits
 from amc.evaluation import accuracy, fast_accuracy
-from amc.granularity import Rounding
-from amc.graph import Inputs, trace
+from amc.granularity import Granularity, Rounding
+from amc.graph import Inputs
+from amc.masks import hold
 from amc.policy import Budget, Policy
-from amc.reconstruction import POSITIONS, Moments
+from amc.pruning import Pruner, decisions, policy_of
+from amc.reconstruction import POSITIONS
 from amc.samples import Samples
 from amc.structure import PruningGraph
-from amc.surgery import check_cut, cut, policy_of
+from amc.surgery import check_cut
 
 Kept = tuple[int, ...]
 
@@ -83,12 +84,14 @@ class Problem:
         budgets: All must hold.
         holdout: Samples that accuracy is measured on: from the training split but never trained
             on, and not the test set.
-        calibration: Training samples for the refit; None leaves the refit out.
+        calibration: Training samples for the refit of layers that lose channels, and for criteria
+            that need them; None leaves the refit out.
         train: Training samples for strategies that fine-tune.
         criterion: Short name of the criterion that ranks units.
-        rounding: Which kept counts are legal.
+        rounding: Which kept counts are legal; None takes the granularity's own.
+        granularity: What a unit is: "channel", "kernel", "vector", "element", "2:4", "n:4", ...
         positions: Random positions per calibration sample and layer.
-        seed: Of those positions.
+        seed: Of those positions, and of criteria that draw at random.
 
     Attributes:
         on_outcome: Called, where it is set, with each new outcome and the best so far
@@ -112,6 +115,7 @@ class Problem:
         train: Samples | None = None,
         criterion: str = "l1",
         rounding: Rounding | None = None,
+        granularity: str = "channel",
         positions: int = POSITIONS,
         seed: int = 0,
     ) -> None:
@@ -119,17 +123,17 @@ class Problem:
         self.example_inputs = example_inputs
         self.holdout = holdout
         self.train = train
+        self.calibration = calibration
         self.criterion = criterion
-        self.graph: PruningGraph = trace(model, example_inputs)
-        self.limits = Limits.of(self.graph, budgets, COSTS, rounding or Rounding())
+        self.graph: PruningGraph = decisions(model, example_inputs, granularity)
+        legal = rounding or Granularity.parse(granularity).rounding()
+        self.limits = Limits.of(self.graph, budgets, COSTS, legal)
         self.costs: dict[str, Cost] = {name: cost(self.graph) for name, cost in COSTS.items()}
-        self.ranking = scores(criterion, model, self.graph)
-        check_cut(model, self.graph, self.units(_uneven(self.limits)), example_inputs)
-        self._moments = (
-            None
-            if calibration is None
-            else Moments.collect(model, self.graph, calibration, positions=positions, seed=seed)
+        self._pruner = Pruner.of(
+            model, self.graph, criterion, calibration=calibration, positions=positions, seed=seed
         )
+        if granularity == "channel":
+            check_cut(model, self.graph, self.units(_uneven(self.limits)), example_inputs)
         self._known: dict[Kept, Outcome] = {}
         self._outcomes: list[Outcome] = []
         self.on_outcome: Callable[[Outcome, Outcome | None], None] | None = None
@@ -142,12 +146,24 @@ class Problem:
 
     def units(self, kept: Sequence[int]) -> KeptUnits:
         """Which units stay at these kept counts, by the criterion."""
-        return best_units(self.ranking, kept)
+        return self._pruner.units(kept)
+
+    @property
+    def ranking(self) -> list[Tensor]:
+        """(units,) score of each group's units by the criterion; see `amc.pruning.Pruner`."""
+        return self._pruner.ranking
 
     def network(self, kept: Sequence[int]) -> nn.Module:
-        """The really smaller network at these kept counts, refit where there is calibration."""
-        with torch.no_grad():
-            return cut(self.model, self.graph, self.units(kept), self._moments)
+        """The network at these kept counts.
+
+        At granularity "channel" really smaller, and refit where there is calibration; at others of
+        full size with plain zeros.
+        """
+        return self._pruner.network(kept)
+
+    def held(self, kept: Sequence[int]) -> nn.Module:
+        """The same, with zeros that stay zeros in training (`amc.masks.hold`)."""
+        return hold(self.network(kept), self._pruner.masks(kept))
 
     def evaluate(self, kept: Sequence[int]) -> Outcome:
         """Cost and held-out accuracy at these kept counts; asked again, it answers from memory."""

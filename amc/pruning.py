@@ -48,6 +48,7 @@ class Pruner:
         calibration: Samples | None = None,
         positions: int = POSITIONS,
         seed: int = 0,
+        held: Mapping[str, Tensor] | None = None,
     ) -> Pruner:
         """Rank the units of every group, and collect what the refit needs.
 
@@ -59,15 +60,18 @@ class Pruner:
                 that lose channels; None leaves the refit out. Masks are not refit.
             positions: Random positions per calibration sample and layer.
             seed: Of those positions, and of the criterion.
+            held: Masks that are to stay: what they prune goes before everything else.
 
         Raises:
             LookupError: if there is no such criterion.
             ValueError: if the criterion does not suit the granularity, or lacks samples.
         """
         if graph.granularity != "channel":
-            return cls(model, graph, *_ordered(model, graph, criterion, calibration, seed))
-        with torch.no_grad():
-            ranking = scores(criterion, model, graph, calibration, seed)
+            saliency = weight_scores(criterion, model, graph, calibration, seed)
+            for name, stays in (held or {}).items():
+                saliency[name] = saliency[name].where(stays, -1.0)
+            return cls(model, graph, *_ordered(model, graph, saliency))
+        ranking = scores(criterion, model, graph, calibration, seed)
         moments = None
         if calibration is not None:
             moments = Moments.collect(model, graph, calibration, positions=positions, seed=seed)
@@ -90,11 +94,10 @@ class Pruner:
 
 
 def _ordered(
-    model: nn.Module, graph: PruningGraph, criterion: str, samples: Samples | None, seed: int
+    model: nn.Module, graph: PruningGraph, saliency: Mapping[str, Tensor]
 ) -> tuple[list[Tensor], dict[str, Tensor]]:
     """Scores of every group's units, and the order in which its layer's weights go."""
     granularity = Granularity.parse(graph.granularity)
-    saliency = weight_scores(criterion, model, graph, samples, seed)
     ranking, orders = [], {}
     for group in graph.groups:
         axis = input_axis(model.get_submodule(group.name))

@@ -9,18 +9,22 @@ Departures:
 1. Any cost or several serve as the resource, latency among them.
 2. Where no group alone can reach a target, the step is halved until one can.
 3. No target lies below the budget, so that the last iteration prunes no more than it must.
+4. Where the problem refits, a narrowed network's consumers are first refit by least squares to what
+   the network computed before, from moments collected once an iteration; short fine-tuning then
+   starts from a better place. Every strategy of a problem has that refit.
 """
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from amc.evaluation import fast_accuracy
 from amc.finetuning import Recipe, fit
+from amc.masks import plain_copy
+from amc.narrowing import Kept, Narrowed, Narrowing
 from amc.problem import Outcome, Problem, SearchResult
-from netadapt.proposals import Kept, State, cut_further, narrowed, resource
+from netadapt.proposals import narrowed, resource
 
 SMALLEST_STEP = 1e-6
 """Of the resource, as a fraction of the budget."""
@@ -62,7 +66,7 @@ class NetAdapt:
 
     reduction: float = 0.05
     decay: float = 0.96
-    steps: int = 20
+    steps: int = 10
     recipe: Recipe = field(default_factory=lambda: Recipe(lr=0.01))
     criterion: str = "l2"
     on_iteration: Callable[[Iteration], None] | None = field(default=None, repr=False)
@@ -85,7 +89,7 @@ class NetAdapt:
         if problem.train is None and self.steps:
             raise ValueError("netadapt fine-tunes its proposals; give the problem training samples")
         problem.restart()
-        state, best = State(problem.model, problem.graph), None
+        state, best = Narrowed.start(problem.model, problem.graph), None
         step, number = self.reduction * resource(problem, state.kept), 0
         while resource(problem, state.kept) > 1:
             # Below the smallest step any narrowing will do, so that the loop always ends.
@@ -96,15 +100,16 @@ class NetAdapt:
                 step /= 2
                 continue
             recipe = replace(self.recipe, seed=seed + number)
-            tried = [self._try(problem, state, kept, recipe) for _, kept in candidates]
+            narrowing = Narrowing(state, self.criterion, problem.calibration, seed + number)
+            tried = [self._try(problem, narrowing.to(kept), recipe) for _, kept in candidates]
             winner = max(range(len(tried)), key=lambda index: tried[index][1].accuracy)
             state, best = tried[winner]
             self._report(number, target, [group for group, _ in candidates], tried, winner)
             step, number = step * self.decay, number + 1
         if best is None:
             return problem.result(problem.evaluate(state.kept))
-        weights = state.network.state_dict()
-        return problem.result(best, tuned_steps=state.tuned_steps, weights=weights)
+        weights = plain_copy(state.network).state_dict()
+        return problem.result(best, tuned_steps=number * self.steps, weights=weights)
 
     def _proposals(self, problem: Problem, kept: Kept, target: float) -> list[tuple[int, Kept]]:
         """Each group that can reach the target alone, with the kept counts that do."""
@@ -115,24 +120,19 @@ class NetAdapt:
                 found.append((group, proposal))
         return found
 
-    def _try(
-        self, problem: Problem, state: State, kept: Kept, recipe: Recipe
-    ) -> tuple[State, Outcome]:
-        smaller = cut_further(state, kept, self.criterion)
+    def _try(self, problem: Problem, smaller: Narrowed, recipe: Recipe) -> tuple[Narrowed, Outcome]:
         if problem.train is not None and self.steps:
             fit(smaller.network, problem.train, recipe, steps=self.steps)
         # The fast path changes its network, and this one may go on.
-        throwaway = copy.deepcopy(smaller.network)
-        measured = fast_accuracy(throwaway, smaller.graph, problem.holdout)
-        outcome = problem.record(kept, measured)
-        return replace(smaller, tuned_steps=state.tuned_steps + self.steps), outcome
+        measured = fast_accuracy(plain_copy(smaller.network), smaller.graph, problem.holdout)
+        return smaller, problem.record(smaller.kept, measured)
 
     def _report(
         self,
         number: int,
         target: float,
         groups: Sequence[int],
-        tried: Sequence[tuple[State, Outcome]],
+        tried: Sequence[tuple[Narrowed, Outcome]],
         winner: int,
     ) -> None:
         if self.on_iteration is not None:

@@ -22,7 +22,7 @@ ROOMS = {
     "experiments": ("agents", "envs", "netadapt", "amc"),
 }
 
-# The files of amc/ (costs and criteria are folders): each imports only what stands above it.
+# The files of amc/ (some of them folders): each imports only what stands above it.
 CORE_ORDER = (
     "names",
     "samples",
@@ -32,6 +32,7 @@ CORE_ORDER = (
     "units",
     "graph",
     "granularity",
+    "schedule",
     "reconstruction",
     "criteria",
     "masks",
@@ -40,8 +41,14 @@ CORE_ORDER = (
     "pruning",
     "narrowing",
     "evaluation",
+    "recipes",
+    "augmentation",
+    "distillation",
+    "stopping",
     "finetuning",
+    "iterative",
     "problem",
+    "projection",
     "rules",
     "export",
 )
@@ -102,7 +109,7 @@ def _core(path: str, name: str) -> str | None:
     there = parts[1] if len(parts) > 1 else ""
     if there not in CORE_ORDER:
         return "a file of amc/ names the file it needs, not the package"
-    if here == there in ("costs", "criteria") or CORE_ORDER.index(there) < CORE_ORDER.index(here):
+    if here == there or CORE_ORDER.index(there) < CORE_ORDER.index(here):
         return None
     return f"{there} does not stand above {here}"
 

@@ -165,6 +165,16 @@ def test_baked_masks_are_plain_zeros_in_the_network_as_it_was() -> None:
     assert not held_masks(baked)
 
 
+def test_a_copy_is_baked_without_the_network_itself() -> None:
+    model = hold(conv_net(), some_masks(conv_net(), "element"))
+    logits = model(IMAGES)
+    copied = bake(copy.deepcopy(model))
+    assert torch.equal(copied(IMAGES), logits)
+    assert torch.equal(model(IMAGES), logits)
+    assert type(copied[0]) is nn.Conv2d
+    assert held_masks(model)
+
+
 def test_zeroing_leaves_the_network_itself_alone() -> None:
     model = residual()
     before = copy.deepcopy(model.state_dict())

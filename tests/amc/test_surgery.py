@@ -299,12 +299,6 @@ def test_a_policy_of_this_network_is_not_refused() -> None:
     assert prune(tiny("residual"), other_network(), images()).conv1.out_channels == 3
 
 
-def test_only_channels_can_be_cut() -> None:
-    policy = Policy(other_network().groups, granularity="element")
-    with pytest.raises(PolicyError, match="granularity is 'element'; only 'channel' can be cut"):
-        prune(tiny("residual"), policy, images())
-
-
 def test_an_unknown_criterion_is_refused() -> None:
     policy = Policy(other_network().groups, criterion="L1")
     with pytest.raises(LookupError, match="unknown criterion 'L1'; did you mean 'l1'"):

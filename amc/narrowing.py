@@ -1,0 +1,138 @@
+"""Pruning a pruned network further: what NetAdapt and iterative pruning go on from step by step.
+
+The units that go are chosen by the network's present weights, which training may have changed
+since the last step.
+"""
+
+from __future__ import annotations
+
+import copy
+from bisect import bisect_left
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from torch import nn
+
+from amc.criteria import KeptUnits
+from amc.masks import held_masks, hold, plain_copy
+from amc.pruning import Pruner
+from amc.samples import Samples
+from amc.structure import Layer, Member, PruningGraph, Side
+
+Kept = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Narrowed:
+    """A network between two steps.
+
+    Args:
+        network: Really smaller, or of full size and held by masks.
+        graph: Of this very network. At granularity "channel" its groups have the units that are
+            left; at others it is the unpruned network's.
+        kept: Units that are left, per group.
+    """
+
+    network: nn.Module
+    graph: PruningGraph
+    kept: Kept
+
+    @classmethod
+    def start(cls, model: nn.Module, graph: PruningGraph) -> Narrowed:
+        """The unpruned network, which narrowing never changes."""
+        return cls(model, graph, graph.full)
+
+
+class Narrowing:
+    """What the next step does to one network: ranks its units once, for any number of proposals.
+
+    Args:
+        state: The network as it is now.
+        criterion: Short name of what ranks its units.
+        calibration: Training samples, for criteria that need them and for the refit of layers
+            that lose channels to their present outputs; None leaves the refit out.
+        seed: Of the refit's random positions, and of the criterion.
+    """
+
+    def __init__(
+        self, state: Narrowed, criterion: str, calibration: Samples | None = None, seed: int = 0
+    ) -> None:
+        self._state = state
+        held = held_masks(state.network)
+        plain = plain_copy(state.network) if held else state.network
+        self._pruner = Pruner.of(
+            plain, state.graph, criterion, calibration=calibration, seed=seed, held=held
+        )
+
+    def to(self, kept: Sequence[int]) -> Narrowed:
+        """A copy of the network with no more than these units of each group.
+
+        Args:
+            kept: Per group, at most what is left.
+        """
+        counts, graph, pruner = tuple(map(int, kept)), self._state.graph, self._pruner
+        if pruner.orders:
+            network = hold(copy.deepcopy(pruner.model), pruner.masks(counts))
+            return Narrowed(network, graph, counts)
+        units = pruner.units(counts)
+        return Narrowed(pruner.network(counts), narrower(graph, units), counts)
+
+
+def narrow(
+    state: Narrowed,
+    kept: Sequence[int],
+    criterion: str,
+    calibration: Samples | None = None,
+    seed: int = 0,
+) -> Narrowed:
+    """One step: `Narrowing` to these kept counts."""
+    return Narrowing(state, criterion, calibration, seed).to(kept)
+
+
+def narrower(graph: PruningGraph, units: KeptUnits) -> PruningGraph:
+    """The graph of the network that is left when `graph`'s is cut to these units.
+
+    Not traced again: what is left of a depthwise convolution of one channel looks like any other,
+    and would fall out of its group.
+    """
+    outputs, inputs = graph.widths([len(staying) for staying in units])
+    layers = map(_resized, graph.layers, outputs.tolist(), inputs.tolist())
+    gone = _gone(graph, units)
+    groups = tuple(
+        replace(
+            group,
+            units=len(staying),
+            members=tuple(
+                _renumbered(member, staying, gone[member.module, member.side])
+                for member in group.members
+            ),
+        )
+        for group, staying in zip(graph.groups, units, strict=True)
+    )
+    return replace(graph, layers=tuple(layers), groups=groups)
+
+
+def _resized(layer: Layer, outputs: int, inputs: int) -> Layer:
+    if layer.depthwise:
+        return replace(layer, outputs=outputs, inputs=outputs, groups=outputs)
+    return replace(layer, outputs=outputs, inputs=outputs if layer.kind == "norm" else inputs)
+
+
+def _gone(graph: PruningGraph, units: KeptUnits) -> dict[tuple[str, Side], list[int]]:
+    """For each side of each module, the positions that it loses to any group, ascending."""
+    gone: dict[tuple[str, Side], list[int]] = {}
+    for group, staying in zip(graph.groups, units, strict=True):
+        leaving = set(range(group.units)) - set(staying)
+        for member in group.members:
+            lost = gone.setdefault((member.module, member.side), [])
+            lost += [index for unit in leaving for index in member.indices[unit]]
+    return {side: sorted(lost) for side, lost in gone.items()}
+
+
+def _renumbered(member: Member, staying: tuple[int, ...], gone: list[int]) -> Member:
+    """The member without the units that go; positions move up into the gaps."""
+    indices = tuple(
+        tuple(index - bisect_left(gone, index) for index in member.indices[unit])
+        for unit in staying
+    )
+    return replace(member, indices=indices)

@@ -1,0 +1,122 @@
+"""From a policy to a network, at every granularity."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from amc import Budget, Policy, PolicyError, Problem, Samples, bake, prune
+from amc.export import save_onnx, save_torch
+from amc.masks import held_masks
+from amc.pruning import decisions, policy_of
+
+MASKING = ["element", "vector", "kernel", "2:4", "n:4"]
+IMAGES = torch.randn(40, 4, 8, 8, generator=torch.Generator().manual_seed(1))
+SAMPLES = Samples(IMAGES, torch.arange(40) % 4)
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    body = [nn.Conv2d(4, 8, 3, bias=False), nn.BatchNorm2d(8), nn.ReLU(), nn.Conv2d(8, 8, 3)]
+    return nn.Sequential(*body, nn.ReLU(), nn.Flatten(), nn.Linear(128, 4)).eval()
+
+
+def halved(granularity: str, criterion: str = "l1") -> Policy:
+    graph = decisions(network(), IMAGES[:1], granularity)
+    return policy_of(graph, [max(1, units // 2) for units in graph.full], criterion=criterion)
+
+
+def zeros(weight: Tensor) -> int:
+    return int((weight == 0).sum())
+
+
+@pytest.mark.parametrize("granularity", MASKING)
+def test_a_policy_read_again_prunes_the_same_weights(granularity: str, tmp_path: Path) -> None:
+    policy = halved(granularity)
+    policy.save(tmp_path / "policy.json")
+    once = prune(network(), policy, IMAGES[:1])
+    again = prune(network(), Policy.load(tmp_path / "policy.json"), IMAGES[:1])
+    assert held_masks(once)
+    for name, kept in held_masks(once).items():
+        assert torch.equal(kept, held_masks(again)[name])
+        assert zeros(once.get_submodule(name).weight) == kept.numel() // 2
+
+
+@pytest.mark.parametrize("granularity", MASKING)
+def test_a_problem_gives_what_its_policy_gives(granularity: str) -> None:
+    model, budget = network(), Budget.parse("params=0.6")
+    problem = Problem(
+        model, IMAGES[:1], [budget], holdout=SAMPLES, granularity=granularity, criterion="l2"
+    )
+    kept = tuple(max(1, units // 2) for units in problem.graph.full)
+    pruned = bake(prune(model, problem.policy(kept), IMAGES[:1]))
+    state = problem.network(kept).state_dict()
+    assert all(torch.equal(state[name], value) for name, value in pruned.state_dict().items())
+    nonzero = sum(int((value != 0).sum()) for value in pruned.parameters())
+    # A bias or a shift of a norm may be zero from the start, and is a parameter all the same.
+    others = sum(zeros(value) for value in model.parameters())
+    assert problem.costs["params"](kept) == nonzero + others
+    assert problem.evaluate(kept).costs["size"] < problem.costs["size"](problem.graph.full)
+
+
+@pytest.mark.parametrize("criterion", ["taylor", "random", "lp:0.5"])
+def test_other_criteria_choose_other_weights(criterion: str) -> None:
+    by_size = held_masks(prune(network(), halved("element"), IMAGES[:1]))
+    policy = halved("element", criterion)
+    other = held_masks(prune(network(), policy, IMAGES[:1], calibration=SAMPLES))
+    same = all(torch.equal(by_size[name], other[name]) for name in by_size)
+    assert same == (criterion == "lp:0.5")
+
+
+def test_a_budget_of_operations_is_refused_where_zeros_are_computed_too() -> None:
+    with pytest.raises(ValueError, match="changes no MACs, because zeros are computed like other"):
+        Problem(
+            network(),
+            IMAGES[:1],
+            [Budget.parse("macs=0.5")],
+            holdout=SAMPLES,
+            granularity="element",
+        )
+
+
+def test_a_policy_of_another_granularity_names_what_differs() -> None:
+    policy = Policy(halved("element").groups, granularity="kernel")
+    with pytest.raises(PolicyError, match="group '0' of 288 units where this network has '0' of"):
+        prune(network(), policy, IMAGES[:1])
+
+
+def test_an_unknown_granularity_is_refused_with_a_suggestion() -> None:
+    with pytest.raises(LookupError, match="did you mean 'element'"):
+        decisions(network(), IMAGES[:1], "elements")
+    with pytest.raises(ValueError, match="'4:4' prunes nothing"):
+        decisions(network(), IMAGES[:1], "4:4")
+
+
+def test_masks_leave_with_the_files_as_plain_zeros(tmp_path: Path) -> None:
+    onnxruntime = pytest.importorskip("onnxruntime")
+    from safetensors.torch import load_file
+
+    policy = halved("2:4")
+    pruned = prune(network(), policy, IMAGES[:1])
+    save_torch(pruned, policy, tmp_path / "pruned.safetensors")
+    state = load_file(tmp_path / "pruned.safetensors")
+    plain = network()
+    plain.load_state_dict(state)
+    with torch.no_grad():
+        assert torch.equal(plain(IMAGES), pruned(IMAGES))
+        save_onnx(pruned, IMAGES[:1], tmp_path / "pruned.onnx")
+        session = onnxruntime.InferenceSession(str(tmp_path / "pruned.onnx"))
+        (logits,) = session.run(None, {"input": IMAGES.numpy()})
+        assert torch.allclose(torch.from_numpy(logits), pruned(IMAGES), atol=1e-4)
+    import onnx
+    from onnx import numpy_helper
+
+    stored = [
+        numpy_helper.to_array(item)
+        for item in onnx.load(str(tmp_path / "pruned.onnx")).graph.initializer
+    ]
+    for name in held_masks(pruned):
+        shape = plain.get_submodule(name).weight.shape
+        (found,) = [array for array in stored if array.shape == tuple(shape)]
+        assert (found == 0).sum() == found.size // 2
