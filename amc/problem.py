@@ -14,7 +14,6 @@ from amc.criteria import KeptUnits
 from amc.evaluation import accuracy, fast_accuracy
 from amc.granularity import Granularity, Rounding
 from amc.graph import Inputs
-from amc.masks import hold
 from amc.policy import Budget, Policy
 from amc.pruning import Pruner, decisions, policy_of
 from amc.reconstruction import POSITIONS
@@ -160,10 +159,6 @@ class Problem:
         full size with plain zeros.
         """
         return self._pruner.network(kept)
-
-    def held(self, kept: Sequence[int]) -> nn.Module:
-        """The same, with zeros that stay zeros in training (`amc.masks.hold`)."""
-        return hold(self.network(kept), self._pruner.masks(kept))
 
     def evaluate(self, kept: Sequence[int]) -> Outcome:
         """Cost and held-out accuracy at these kept counts; asked again, it answers from memory."""

@@ -118,23 +118,28 @@ class ProblemConfig(CutConfig):
         episodes: Candidates that a search with a free number of them evaluates.
         search_images: Held-out images that candidates are measured on; 0 takes all.
         criterion: What ranks the units of a group: l1 or l2.
-        round_to: Kept channels are multiples of this.
-        max_ratio: Largest pruning ratio of any group, above 0 and below 1.
+        granularity: What is removed at once: channel (the network really shrinks), or kernel,
+            vector, element, 2:4, n:4 (weights become zeros).
+        round_to: Kept channels (or kernels, ...) are multiples of this.
+        max_ratio: Largest pruning ratio of any group, above 0 and below 1; left out, 0.8 for
+            channels and 0.99 for what is finer.
     """
 
     budget: str = "macs=0.5"
     episodes: int = 100
     search_images: int = 2000
     criterion: str = "l1"
+    granularity: str = "channel"
     round_to: int = 1
-    max_ratio: float = 0.8
+    max_ratio: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check("episodes", self.episodes, self.episodes >= 1, "1 or more")
         check("search_images", self.search_images, self.search_images >= 0, "0 or more")
         check("round_to", self.round_to, self.round_to >= 1, "1 or more")
-        check("max_ratio", self.max_ratio, 0 < self.max_ratio < 1, "above 0 and below 1")
+        most = self.max_ratio
+        check("max_ratio", most, most is None or 0 < most < 1, "above 0 and below 1")
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +53,10 @@ def load_pruned(run: Path) -> tuple[nn.Module, Setting, Policy]:
     # Only the shapes are needed: the run's own weights replace all others.
     setting = load_setting(settings, trained=False)
     policy = Policy.load(run / "policy.json")
-    network = prune(setting.model, policy, setting.example)
+    network = setting.model
+    if policy.granularity == "channel":
+        # Any criterion gives the shapes; this one needs no images.
+        network = prune(network, replace(policy, criterion="l1"), setting.example)
     load_state(network, run / "model.safetensors", f"{settings.model} cut by its policy")
     return network, setting, policy
 

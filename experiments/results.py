@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from amc.policy import GroupChoice
+from amc.problem import Outcome
 from experiments.files import write_whole
 
 SCHEMA_VERSION = 1
@@ -42,25 +43,6 @@ class CostChange:
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """One evaluated candidate of the search.
-
-    Args:
-        number: From 0.
-        kept: Units that stay, per group.
-        accuracy: On held-out images, in [0, 1].
-        costs: Each cost by its short name, in its unit.
-        seconds: Since the search began.
-    """
-
-    number: int
-    kept: tuple[int, ...]
-    accuracy: float
-    costs: Mapping[str, float]
-    seconds: float
-
-
-@dataclass(frozen=True)
 class RunResult:
     """The result of one strategy on one problem.
 
@@ -74,6 +56,7 @@ class RunResult:
         searched: Of the pruned network as the search left it, before fine-tuning.
         finetuned: After fine-tuning; None where there was none.
         costs: By short name.
+        granularity: What a unit is: "channel", "element", "2:4", ...
         groups: Kept and total units of each group, in forward order.
         evaluations: All candidates, in order; network states of strategies that fine-tune included.
         seconds: Of "prepare", "search" and "finetune".
@@ -93,8 +76,9 @@ class RunResult:
     finetuned: Accuracies | None
     costs: Mapping[str, CostChange]
     groups: tuple[GroupChoice, ...]
-    evaluations: tuple[Evaluation, ...]
+    evaluations: tuple[Outcome, ...]
     seconds: Mapping[str, float]
+    granularity: str = "channel"
     tuned_steps: int = 0
     finetune_steps: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -156,5 +140,5 @@ def _result(data: dict[str, Any]) -> RunResult:
     )
 
 
-def _evaluations(entries: Sequence[dict[str, Any]]) -> tuple[Evaluation, ...]:
-    return tuple(Evaluation(**{**entry, "kept": tuple(entry["kept"])}) for entry in entries)
+def _evaluations(entries: Sequence[dict[str, Any]]) -> tuple[Outcome, ...]:
+    return tuple(Outcome(**{**entry, "kept": tuple(entry["kept"])}) for entry in entries)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
@@ -15,11 +14,11 @@ from torch import nn
 from amc.costs import COSTS
 from amc.evaluation import fast_accuracy
 from amc.finetuning import Recipe, fit
-from amc.granularity import Rounding
-from amc.graph import trace
+from amc.granularity import Granularity
+from amc.masks import hold_zeros, plain_copy
 from amc.policy import Budget, Policy
 from amc.problem import Outcome, Problem, SearchResult
-from amc.pruning import kept_counts, prune
+from amc.pruning import decisions, kept_counts, prune
 from amc.samples import Samples
 from amc.structure import PruningGraph
 from experiments.config import CutConfig, ProblemConfig, PruneConfig, SearchConfig, save_config
@@ -28,7 +27,7 @@ from experiments.machine import machine
 from experiments.networks import Setting, load_setting
 from experiments.progress import Reporter
 from experiments.report import render
-from experiments.results import Accuracies, CostChange, Evaluation, RunResult
+from experiments.results import Accuracies, CostChange, RunResult
 from experiments.strategies import make_strategy
 
 
@@ -38,7 +37,8 @@ class Found:
 
     Args:
         policy: The decision.
-        network: Really smaller.
+        graph: Of the unpruned network, at the policy's granularity.
+        network: Really smaller, or of full size and held by masks.
         outcomes: Evaluated on the way.
         budgets: That it keeps to, as far as that is known.
         prepare_seconds: Tracing the network and collecting its moments.
@@ -47,6 +47,7 @@ class Found:
     """
 
     policy: Policy
+    graph: PruningGraph
     network: nn.Module
     outcomes: tuple[Outcome, ...]
     budgets: tuple[Budget, ...]
@@ -85,9 +86,10 @@ def apply_policy(config: PruneConfig, console: Console) -> RunResult:
     network = prune(
         setting.model, policy, setting.example, calibration=calibration(config, setting)
     )
+    seconds = time.perf_counter() - start
     ready_folder(config.out)
-    made = Found(policy, network, (), _told(policy), time.perf_counter() - start, 0.0)
-    graph = trace(setting.model, setting.example)
+    graph = decisions(setting.model, setting.example, policy.granularity)
+    made = Found(policy, graph, network, (), _told(policy), seconds, 0.0)
     unpruned = accuracies(setting.model, graph, setting)
     return finish(config, setting, made, unpruned, console)
 
@@ -95,6 +97,7 @@ def apply_policy(config: PruneConfig, console: Console) -> RunResult:
 def prepared(config: ProblemConfig, setting: Setting) -> tuple[Problem, float]:
     """The problem that a search solves, and the seconds that it took to set up."""
     start = time.perf_counter()
+    unit = Granularity.parse(config.granularity)
     holdout = setting.splits.holdout
     if config.search_images:
         holdout = holdout.take(slice(0, config.search_images))
@@ -106,7 +109,8 @@ def prepared(config: ProblemConfig, setting: Setting) -> tuple[Problem, float]:
         calibration=calibration(config, setting),
         train=setting.splits.train,
         criterion=config.criterion,
-        rounding=Rounding(config.round_to, config.max_ratio),
+        rounding=unit.rounding(config.round_to, config.max_ratio),
+        granularity=str(unit),
     )
     return problem, time.perf_counter() - start
 
@@ -153,9 +157,11 @@ def found(config: SearchConfig, problem: Problem, result: SearchResult, prepare:
     network = problem.network(result.best.kept)
     if result.weights is not None:
         network.load_state_dict(result.weights)
+    hold_zeros(network, problem.graph)
     policy = problem.policy(result.best.kept, origin)
     return Found(
         policy=policy,
+        graph=problem.graph,
         network=network,
         outcomes=result.outcomes,
         budgets=budgets(config.budget),
@@ -169,7 +175,7 @@ def finish(
     config: CutConfig, setting: Setting, made: Found, unpruned: Accuracies, console: Console
 ) -> RunResult:
     """Fine-tune, measure, and write the run folder."""
-    graph = trace(setting.model, setting.example)
+    graph = made.graph
     searched = accuracies(made.network, graph, setting)
     recipe = _finetuning(config, setting)
     steps = recipe.steps(len(setting.splits.train))
@@ -192,7 +198,8 @@ def finish(
         finetuned=accuracies(made.network, graph, setting) if steps else None,
         costs=cost_changes(graph, kept_counts(made.policy, graph)),
         groups=made.policy.groups,
-        evaluations=tuple(map(_evaluation, made.outcomes)),
+        granularity=made.policy.granularity,
+        evaluations=made.outcomes,
         seconds=seconds,
         tuned_steps=made.tuned_steps,
         finetune_steps=steps,
@@ -227,7 +234,7 @@ def accuracies(model: nn.Module, graph: PruningGraph, setting: Setting) -> Accur
     """Accuracy on all held-out images and on the test images; `model` is left as it is."""
 
     def measured(samples: Samples) -> float:
-        return fast_accuracy(copy.deepcopy(model), graph, samples)
+        return fast_accuracy(plain_copy(model), graph, samples)
 
     return Accuracies(measured(setting.splits.holdout), measured(setting.splits.test))
 
@@ -249,7 +256,7 @@ def write_run(
     (out / "result.json").unlink(missing_ok=True)
     save_config(config, out / "config.yaml")
     policy.save(out / "policy.json")
-    save_model(copy.deepcopy(network), str(out / "model.safetensors"))
+    save_model(plain_copy(network), str(out / "model.safetensors"))
     write_whole(out / "report.html", render([result]))
     result.save(out / "result.json")
 
@@ -258,15 +265,16 @@ class Watch:
     """Shows a search's outcomes as they come."""
 
     def __init__(self, console: Console, config: SearchConfig, problem: Problem) -> None:
-        self._full_macs = problem.costs["macs"](problem.graph.full)
+        self._limits = problem.limits.items
         self.reporter = Reporter(config.strategy, _expected(config), console)
 
     def __call__(self, outcome: Outcome, best: Outcome | None) -> None:
         if best is not None:
             note = f"best accuracy {best.accuracy:.4f}"
         else:
-            macs = outcome.costs["macs"] / self._full_macs
-            note = f"not yet within the budget: accuracy {outcome.accuracy:.4f} at {macs:.0%} MACs"
+            most = max(self._limits, key=lambda item: outcome.costs[item.name] / item.most)
+            left = f"{outcome.costs[most.name] / most.full:.0%} {most.name}"
+            note = f"not yet within the budget: accuracy {outcome.accuracy:.4f} at {left}"
         self.reporter.update(outcome.number + 1, note)
 
 
@@ -275,9 +283,3 @@ def _expected(config: SearchConfig) -> int | None:
     if config.strategy in ("uniform", "manual"):
         return 1
     return config.episodes if config.strategy.startswith("ddpg") else None
-
-
-def _evaluation(outcome: Outcome) -> Evaluation:
-    return Evaluation(
-        outcome.number, outcome.kept, outcome.accuracy, dict(outcome.costs), outcome.seconds
-    )

@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from amc.policy import Budget
+from amc.problem import Outcome
 from experiments.report.comparison import Run
 from experiments.report.formats import accuracy, count
-from experiments.results import CostChange, Evaluation, RunResult
+from experiments.results import CostChange, RunResult
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def progress(result: RunResult) -> Progress:
     return Progress(accuracies, fits, tuple(best))
 
 
-def fits_budgets(result: RunResult, evaluation: Evaluation) -> bool:
+def fits_budgets(result: RunResult, evaluation: Outcome) -> bool:
     """Whether a candidate met every budget whose cost it reports."""
     return all(
         evaluation.costs[budget.cost] <= limit(budget, result.costs[budget.cost])

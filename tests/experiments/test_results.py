@@ -5,7 +5,8 @@ import json
 import pytest
 
 from amc.policy import GroupChoice
-from experiments.results import Accuracies, CostChange, Evaluation, RunResult, load_runs
+from amc.problem import Outcome
+from experiments.results import Accuracies, CostChange, RunResult, load_runs
 
 
 def result(**changes):
@@ -20,7 +21,7 @@ def result(**changes):
         "finetuned": Accuracies(0.85, 0.75),
         "costs": {"macs": CostChange("MACs", 100.0, 49.0)},
         "groups": (GroupChoice("a", 3, 8), GroupChoice("b", 8, 8)),
-        "evaluations": (Evaluation(0, (3, 8), 0.7, {"macs": 49.0}, 0.25),),
+        "evaluations": (Outcome(0, (3, 8), 0.7, {"macs": 49.0}, 0.25),),
         "seconds": {"prepare": 1.0, "search": 2.5, "finetune": 0.0},
         "tuned_steps": 4,
         "finetune_steps": 5,

@@ -6,15 +6,16 @@ from typing import Any
 import pytest
 
 from amc.policy import GroupChoice
-from experiments.results import Accuracies, CostChange, Evaluation, RunResult
+from amc.problem import Outcome
+from experiments.results import Accuracies, CostChange, RunResult
 
 NAMES = ("stem.0", "stages.0.conv1", "stages.1.conv1")
 FULL = (16, 32, 64)
 
 
-def candidate(number: int, accuracy: float, left: float = 0.5) -> Evaluation:
+def candidate(number: int, accuracy: float, left: float = 0.5) -> Outcome:
     kept = tuple(round(units * left) for units in FULL)
-    return Evaluation(number, kept, accuracy, {"macs": 1e6 * left, "params": 4e4 * left}, 1.0)
+    return Outcome(number, kept, accuracy, {"macs": 1e6 * left, "params": 4e4 * left}, 1.0)
 
 
 def choices(names: Sequence[str], left: float) -> tuple[GroupChoice, ...]:

@@ -4,9 +4,10 @@ from collections.abc import Callable
 
 import pytest
 
+from amc.problem import Outcome
 from experiments.report.comparison import compare
 from experiments.report.progress import excesses, progress, verdict
-from experiments.results import CostChange, Evaluation, RunResult
+from experiments.results import CostChange, RunResult
 
 Made = Callable[..., RunResult]
 
@@ -15,10 +16,10 @@ def said(result: RunResult) -> str:
     return verdict(compare([result])[0].runs[0])
 
 
-def spent(*macs: float) -> tuple[Evaluation, ...]:
+def spent(*macs: float) -> tuple[Outcome, ...]:
     """Candidates, ever less accurate, at these MACs of a million."""
     return tuple(
-        Evaluation(at, (8, 16, 32), 0.9 - 0.01 * at, {"macs": cost}, 1.0)
+        Outcome(at, (8, 16, 32), 0.9 - 0.01 * at, {"macs": cost}, 1.0)
         for at, cost in enumerate(macs)
     )
 
