@@ -4,80 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from amc.devices import bfloat16_is_fast, device_of, lay_out, training_layout
+from amc.augmentation import augmented
+from amc.devices import bfloat16_is_fast, device_of, evaluating, lay_out, training_layout
+from amc.distillation import distillation_loss
+from amc.recipes import Recipe
 from amc.samples import Samples
+from amc.stopping import BestWeights, check_interval
+
+__all__ = ["OnStep", "Recipe", "fit"]
 
 OnStep = Callable[[int, int, float], None]
 """Called after each step with (steps done, steps in all, training loss)."""
 
-
-@dataclass(frozen=True)
-class Recipe:
-    """How a network is trained.
-
-    Args:
-        epochs: Passes over the training samples; fractions are allowed.
-        lr: Peak learning rate. Fine-tuning takes 1/10 to 1/100 of the training rate
-            (Han et al., 2015).
-        batch_size: Samples a step.
-        momentum: Nesterov momentum.
-        weight_decay: L2 penalty on matrices and kernels; biases and norms have none.
-        warmup: Fraction of the steps that raise the rate linearly before the cosine decay.
-        label_smoothing: Probability mass spread over all classes.
-        shift: Largest random shift of an image along each axis, in pixels.
-        flip: Mirror images left to right at random.
-        seed: Seed of the order of samples and of the augmentation.
-
-    Raises:
-        ValueError: if a number is out of range.
-    """
-
-    epochs: float = 1.0
-    lr: float = 0.01
-    batch_size: int = 128
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    warmup: float = 0.0
-    label_smoothing: float = 0.0
-    shift: int = 0
-    flip: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        bounds = {
-            "epochs": (0 <= self.epochs < math.inf, "0 or more"),
-            "lr": (0 < self.lr < math.inf, "more than 0"),
-            "batch_size": (self.batch_size >= 1, "1 or more"),
-            "momentum": (0 <= self.momentum < 1, "from 0 to below 1"),
-            "weight_decay": (0 <= self.weight_decay < math.inf, "0 or more"),
-            "warmup": (0 <= self.warmup <= 1, "from 0 to 1"),
-            "label_smoothing": (0 <= self.label_smoothing < 1, "from 0 to below 1"),
-            "shift": (self.shift >= 0, "0 or more pixels"),
-        }
-        for name, (good, wanted) in bounds.items():
-            if not good:
-                raise ValueError(f"recipe: {name} is {getattr(self, name)}; it must be {wanted}")
-
-    def steps(self, samples: int) -> int:
-        """Gradient steps on that many samples; any epochs above 0 make at least one."""
-        if self.epochs == 0:
-            return 0
-        per_epoch = max(1, samples // self.batch_size)
-        return max(1, round(self.epochs * per_epoch))
-
-    def rate(self, step: int, total: int) -> float:
-        """Learning rate of step `step` (from 0) of `total`."""
-        warm = round(self.warmup * total)
-        if step < warm:
-            return self.lr * (step + 1) / warm
-        progress = (step - warm) / max(1, total - warm)
-        return self.lr * 0.5 * (1 + math.cos(math.pi * progress))
+_SCALES = ("weight", "parametrizations.weight.original")
+"""What a batch norm calls its scales; the second where something reparametrises them."""
 
 
 def fit(
@@ -86,6 +32,8 @@ def fit(
     recipe: Recipe,
     *,
     steps: int | None = None,
+    holdout: Samples | None = None,
+    teacher: nn.Module | None = None,
     on_step: OnStep | None = None,
 ) -> nn.Module:
     """Train `model` in place on `train` with cross-entropy and return it in evaluation mode.
@@ -97,85 +45,151 @@ def fit(
         train: What it learns from.
         recipe: How.
         steps: Gradient steps; overrides the recipe's epochs.
+        holdout: Samples that accuracy is checked on as training goes on; the weights of the best
+            check come back (the start counts as one), and the recipe's `patience` may end it early.
+        teacher: The network that the recipe's `distill` learns from; it is not changed.
         on_step: Called after every step.
 
     Raises:
         FloatingPointError: if the loss stops being finite.
+        ValueError: if the recipe needs a teacher, held-out samples or batch norms, and there are
+            none.
     """
+    _check(model, recipe, holdout, teacher)
     total = recipe.steps(len(train)) if steps is None else steps
-    device = device_of(model)
-    layout = training_layout(model) if train.inputs.dim() == 4 else torch.contiguous_format
+    layout = _layout(model, train)
     lay_out(model, layout)
-    optimiser = _optimiser(model, recipe)
-    model.train()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        for step, (inputs, labels) in enumerate(_augmented(train, recipe, total)):
-            for group in optimiser.param_groups:
-                group["lr"] = recipe.rate(step, total)
-            # A copy, because the strides of a single channel pass for either layout.
-            inputs = inputs.clone(memory_format=layout).to(device)
-            loss = _loss(model, inputs, labels.to(device), recipe)
+    best = BestWeights(model, holdout, recipe.patience) if holdout is not None else None
+    interval = check_interval(total, recipe.per_epoch(len(train)))
+    with _seeded(recipe.seed, device_of(model)), _evaluating(teacher):
+        model.train()
+        learner = _Learner(model, recipe, layout, teacher)
+        for done, (inputs, labels) in enumerate(augmented(train, recipe, total), start=1):
+            loss = learner.loss(inputs, labels)
             value = loss.item()
             if not math.isfinite(value):
                 raise FloatingPointError(
-                    f"training: the loss became {value} at step {step + 1} of {total}; "
+                    f"training: the loss became {value} at step {done} of {total}; "
                     f"lower the learning rate (now {recipe.lr:g}) or check the inputs"
                 )
-            optimiser.zero_grad(set_to_none=True)
-            loss.backward()  # type: ignore[no-untyped-call]
-            optimiser.step()
+            learner.learn(loss, recipe.rate(done - 1, total))
             if on_step is not None:
-                on_step(step + 1, total, value)
+                on_step(done, total, value)
+            due = done % interval == 0 or done == total
+            if best is not None and due and best.check():
+                break
+    if best is not None:
+        best.restore()
     return model.eval()
+
+
+def _check(
+    model: nn.Module, recipe: Recipe, holdout: Samples | None, teacher: nn.Module | None
+) -> None:
+    """See that what the recipe needs is there."""
+    if recipe.distill and teacher is None:
+        raise ValueError(
+            f"recipe: distill is {recipe.distill}, but there is no network to learn from; "
+            "give fit a teacher"
+        )
+    if teacher is model:
+        raise ValueError("fit: the teacher is the network itself; give it a copy")
+    if recipe.patience and holdout is None:
+        raise ValueError(
+            f"recipe: patience is {recipe.patience}, but nothing is held out to check on; "
+            "give fit held-out samples"
+        )
+    if (recipe.gamma_l1 or recipe.gamma_l2) and not _gammas(model):
+        raise ValueError(
+            "recipe: gamma_l1 and gamma_l2 penalise the scales of batch norms, and the network "
+            "has none that it learns; leave them at 0"
+        )
+
+
+class _Learner:
+    """A network and what changes it."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: Recipe,
+        layout: torch.memory_format,
+        teacher: nn.Module | None,
+    ) -> None:
+        self._model, self._recipe, self._layout = model, recipe, layout
+        self._device = device_of(model)
+        self._optimiser = _optimiser(model, recipe)
+        self._gammas = _gammas(model) if recipe.gamma_l1 else []
+        self._teacher = teacher if recipe.distill else None
+
+    def loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
+        """Of one batch, in float32: the labels' cross-entropy, and the teacher's share."""
+        # A copy, because the strides of a single channel pass for either layout.
+        inputs = inputs.clone(memory_format=self._layout).to(self._device)
+        logits = self._answers(self._model, inputs)
+        smoothing = self._recipe.label_smoothing
+        hard = F.cross_entropy(logits, labels.to(self._device), label_smoothing=smoothing)
+        if self._teacher is None:
+            return hard
+        with torch.no_grad():
+            answers = self._answers(self._teacher, inputs.to(device_of(self._teacher)))
+        soft = distillation_loss(logits, answers.to(self._device), self._recipe.temperature)
+        return (1 - self._recipe.distill) * hard + self._recipe.distill * soft
+
+    def _answers(self, network: nn.Module, inputs: Tensor) -> Tensor:
+        device = inputs.device
+        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_is_fast(device)):
+            logits: Tensor = network(inputs)
+        return logits.float()
+
+    def learn(self, loss: Tensor, rate: float) -> None:
+        """One step down the gradient."""
+        for group in self._optimiser.param_groups:
+            group["lr"] = rate
+        self._optimiser.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        for gamma in self._gammas:
+            if gamma.grad is not None:
+                gamma.grad.add_(gamma.detach().sign(), alpha=self._recipe.gamma_l1)
+        self._optimiser.step()
 
 
 def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     learned = [p for p in model.parameters() if p.requires_grad]
+    gammas = {id(p) for p in _gammas(model)}
     kernels = [p for p in learned if p.dim() > 1]
-    others = [p for p in learned if p.dim() <= 1]
+    others = [p for p in learned if p.dim() <= 1 and id(p) not in gammas]
     groups = [
         {"params": kernels, "weight_decay": recipe.weight_decay},
         {"params": others, "weight_decay": 0.0},
+        {"params": _gammas(model), "weight_decay": recipe.gamma_l2},
     ]
     return torch.optim.SGD(
         groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0
     )
 
 
-def _loss(model: nn.Module, inputs: Tensor, labels: Tensor, recipe: Recipe) -> Tensor:
-    device = inputs.device
-    with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_is_fast(device)):
-        logits = model(inputs)
-    return F.cross_entropy(logits.float(), labels, label_smoothing=recipe.label_smoothing)
+def _gammas(model: nn.Module) -> list[nn.Parameter]:
+    """The scales of all batch norms, as far as they are learned."""
+    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    found = [p for norm in norms for name, p in norm.named_parameters() if name in _SCALES]
+    return list(dict.fromkeys(p for p in found if p.requires_grad))
 
 
-def _augmented(train: Samples, recipe: Recipe, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """`steps` random batches, every sample once a pass, with the recipe's augmentation."""
-    size = min(recipe.batch_size, len(train))
-    order = torch.empty(0, dtype=torch.long)
-    images = train.inputs.dim() == 4
-    for _ in range(steps):
-        if len(order) < size:
-            order = torch.randperm(len(train))
-        chosen, order = order[:size], order[size:]
-        inputs = train.floats(chosen)
-        if images:
-            inputs = _flip(inputs) if recipe.flip else inputs
-            inputs = _shift(inputs, recipe.shift) if recipe.shift else inputs
-        yield inputs, train.labels[chosen]
+def _layout(model: nn.Module, train: Samples) -> torch.memory_format:
+    """Channels last where inputs are images and every kernel can be laid out so."""
+    flat = all(p.dim() <= 4 for p in model.parameters())
+    return training_layout(model) if train.inputs.dim() == 4 and flat else torch.contiguous_format
 
 
-def _flip(images: Tensor) -> Tensor:
-    mirrored = torch.rand(len(images)) < 0.5
-    return torch.where(mirrored[:, None, None, None], images.flip(3), images)
+@contextmanager
+def _seeded(seed: int, device: torch.device) -> Iterator[None]:
+    """Random numbers from this seed within; those outside are as if nothing had been drawn."""
+    devices = [torch.cuda.current_device()] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices=devices):
+        torch.manual_seed(seed)
+        yield
 
 
-def _shift(images: Tensor, most: int) -> Tensor:
-    """Each image moved by up to `most` pixels along both axes; the border repeats its edge."""
-    count, _, height, width = images.shape
-    padded = F.pad(images, (most,) * 4, mode="replicate")
-    top = torch.randint(0, 2 * most + 1, (count, 1)) + torch.arange(height)  # (count, height)
-    left = torch.randint(0, 2 * most + 1, (count, 1)) + torch.arange(width)  # (count, width)
-    sample = torch.arange(count)[:, None, None]
-    return padded[sample, :, top[:, :, None], left[:, None, :]].permute(0, 3, 1, 2)
+def _evaluating(teacher: nn.Module | None) -> AbstractContextManager[None]:
+    return nullcontext() if teacher is None else evaluating(teacher)

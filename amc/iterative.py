@@ -1,0 +1,104 @@
+"""Iterative pruning: prune a step, fine-tune, prune on (Han et al., NeurIPS 2015)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol, TypeVar
+
+from torch import nn
+
+from amc.finetuning import OnStep, fit
+from amc.granularity import Rounding
+from amc.recipes import Recipe
+from amc.samples import Samples
+from amc.schedule import Kept, Schedule
+
+
+class Pruned(Protocol):
+    """A network on its way: what is left of it, and how many units of each group those are."""
+
+    @property
+    def network(self) -> nn.Module: ...
+
+    @property
+    def kept(self) -> Kept: ...
+
+
+P = TypeVar("P", bound=Pruned)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How a network gets from where it is to its kept counts.
+
+    Args:
+        schedule: The stages.
+        recipe: Fine-tuning of all stages together: its epochs are shared out over them as the
+            schedule says, and each stage has a cosine decay and a seed of its own.
+        rounding: Which counts are legal on the way; None allows every count.
+    """
+
+    schedule: Schedule
+    recipe: Recipe
+    rounding: Rounding | None = None
+
+
+def prune_iteratively(
+    start: P,
+    target: Kept,
+    plan: Plan,
+    train: Samples,
+    *,
+    narrow: Callable[[P, Kept], P],
+    full: Kept | None = None,
+    holdout: Samples | None = None,
+    teacher: nn.Module | None = None,
+    on_step: OnStep | None = None,
+    on_stage: Callable[[P], None] | None = None,
+) -> P:
+    """Prune in the plan's stages, fine-tuning after each.
+
+    Which units go is decided anew at every stage, by the weights that the stages before have left.
+
+    Args:
+        start: The network as it is; left alone.
+        target: Kept counts at the end, per group.
+        plan: In which stages, and how they are fine-tuned.
+        train: What the network is fine-tuned on.
+        narrow: Prunes a network further, to the kept counts given, and returns a new one.
+        full: Units of the unpruned groups; those of `start` if left out.
+        holdout: As `fit` takes it, at every stage.
+        teacher: As `fit` takes it, at every stage.
+        on_step: Called after every gradient step, with steps done and in all over all stages.
+        on_stage: Called with the network after each stage.
+
+    Raises:
+        ValueError: if the target cannot be reached from the start, or as `fit` does.
+        FloatingPointError: if the loss stops being finite.
+    """
+    wanted = plan.schedule.kept(start.kept, target, full, plan.rounding)
+    total = plan.recipe.steps(len(train))
+    state, done = start, 0
+    for number, (kept, steps) in enumerate(zip(wanted, plan.schedule.steps(total), strict=True)):
+        state = narrow(state, kept)
+        fit(
+            state.network,
+            train,
+            replace(plan.recipe, seed=plan.recipe.seed + number),
+            steps=steps,
+            holdout=holdout,
+            teacher=teacher,
+            on_step=_shifted(on_step, done, total),
+        )
+        done += steps
+        if on_stage is not None:
+            on_stage(state)
+    return state
+
+
+def _shifted(on_step: OnStep | None, before: int, total: int) -> OnStep | None:
+    """Tells of the steps of one stage as part of them all."""
+    if on_step is None:
+        return None
+    return lambda done, _, loss: on_step(before + done, total, loss)

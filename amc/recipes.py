@@ -1,0 +1,90 @@
+"""How a network is trained or fine-tuned, as plain data."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How a network is trained.
+
+    Args:
+        epochs: Passes over the training samples; fractions are allowed.
+        lr: Peak learning rate. Fine-tuning takes 1/10 to 1/100 of the training rate
+            (Han et al., 2015).
+        batch_size: Samples a step.
+        momentum: Nesterov momentum.
+        weight_decay: L2 penalty on matrices and kernels; biases and norms have none.
+        warmup: Fraction of the steps that raise the rate linearly before the cosine decay.
+        label_smoothing: Probability mass spread over all classes.
+        shift: Largest random shift of an image along each axis, in pixels.
+        flip: Mirror images left to right at random.
+        seed: Seed of the order of samples and of the augmentation.
+        distill: Weight of a teacher's softened answers in the loss, from 0 (labels alone) to 1
+            (Hinton et al., 2015); see `amc.distillation`.
+        temperature: That softens both networks' answers.
+        patience: Checks on held-out samples without a better accuracy after which training stops;
+            0 never stops early. There is a check every epoch, and at least ten in all.
+        gamma_l1: L1 penalty on the scales of batch norms, by its subgradient (Liu et al., "Learning
+            Efficient Convolutional Networks through Network Slimming", ICCV 2017).
+        gamma_l2: L2 penalty on them, in the convention of `weight_decay`.
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+
+    epochs: float = 1.0
+    lr: float = 0.01
+    batch_size: int = 128
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    warmup: float = 0.0
+    label_smoothing: float = 0.0
+    shift: int = 0
+    flip: bool = False
+    seed: int = 0
+    distill: float = 0.0
+    temperature: float = 4.0
+    patience: int = 0
+    gamma_l1: float = 0.0
+    gamma_l2: float = 0.0
+
+    def __post_init__(self) -> None:
+        bounds = {
+            "epochs": (0 <= self.epochs < math.inf, "0 or more"),
+            "lr": (0 < self.lr < math.inf, "more than 0"),
+            "batch_size": (self.batch_size >= 1, "1 or more"),
+            "momentum": (0 <= self.momentum < 1, "from 0 to below 1"),
+            "weight_decay": (0 <= self.weight_decay < math.inf, "0 or more"),
+            "warmup": (0 <= self.warmup <= 1, "from 0 to 1"),
+            "label_smoothing": (0 <= self.label_smoothing < 1, "from 0 to below 1"),
+            "shift": (self.shift >= 0, "0 or more pixels"),
+            "distill": (0 <= self.distill <= 1, "from 0 to 1"),
+            "temperature": (0 < self.temperature < math.inf, "more than 0"),
+            "patience": (self.patience >= 0, "0 or more checks"),
+            "gamma_l1": (0 <= self.gamma_l1 < math.inf, "0 or more"),
+            "gamma_l2": (0 <= self.gamma_l2 < math.inf, "0 or more"),
+        }
+        for name, (good, wanted) in bounds.items():
+            if not good:
+                raise ValueError(f"recipe: {name} is {getattr(self, name)}; it must be {wanted}")
+
+    def per_epoch(self, samples: int) -> int:
+        """Gradient steps of one pass over that many samples, at least 1."""
+        return max(1, samples // self.batch_size)
+
+    def steps(self, samples: int) -> int:
+        """Gradient steps on that many samples; any epochs above 0 make at least one."""
+        if self.epochs == 0:
+            return 0
+        return max(1, round(self.epochs * self.per_epoch(samples)))
+
+    def rate(self, step: int, total: int) -> float:
+        """Learning rate of step `step` (from 0) of `total`."""
+        warm = round(self.warmup * total)
+        if step < warm:
+            return self.lr * (step + 1) / warm
+        progress = (step - warm) / max(1, total - warm)
+        return self.lr * 0.5 * (1 + math.cos(math.pi * progress))
