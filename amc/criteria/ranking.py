@@ -38,7 +38,9 @@ def scores(
             f"criterion {name!r}: units at granularity {graph.granularity!r} are no channels; "
             "rank their weights instead (amc.criteria.weight_scores)"
         )
-    return _sampled(name, samples).units(Asked(model, graph, samples, seed))
+    # A caller in inference mode would leave a criterion no gradients to take.
+    with torch.inference_mode(False), torch.no_grad():
+        return _sampled(name, samples).units(Asked(model, graph, samples, seed))
 
 
 def weight_scores(
@@ -66,7 +68,8 @@ def weight_scores(
         raise ValueError(
             f"criterion {name!r} ranks channels only: {chosen.weights}; take another, such as 'l1'"
         )
-    return chosen.weights(Asked(model, graph, samples, seed))
+    with torch.inference_mode(False), torch.no_grad():
+        return chosen.weights(Asked(model, graph, samples, seed))
 
 
 def _sampled(name: str, samples: Samples | None) -> Criterion:

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from amc.criteria.base import Criterion
 from amc.criteria.chance import chance
-from amc.criteria.gradients import taylor
+from amc.criteria.gradients import hessian, taylor
 from amc.criteria.magnitude import lp
+from amc.criteria.norms import bn_scale
+from amc.criteria.regression import regression
 from amc.names import look_up
 
 CRITERIA: dict[str, Criterion] = {
     "l1": lp(1),
     "l2": lp(2),
     "lp": lp(),
+    "bn-scale": bn_scale(),
     "taylor": taylor(),
+    "hessian": hessian(),
+    "regression": regression(),
     "random": chance(),
 }
 """Short names on the command line and in policies."""
