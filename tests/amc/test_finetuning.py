@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny_networks import samples, tiny
+from tiny_networks import images, samples, tiny
 from torch import Tensor, nn
+from torch.nn.utils import parametrize
 
+from amc import finetuning
 from amc.devices import bfloat16_is_fast
 from amc.evaluation import accuracy
 from amc.finetuning import Recipe, fit
@@ -155,3 +157,129 @@ def test_few_channels_before_a_strided_shortcut_train_as_in_double_precision(cha
     for key, tensor in reference.state_dict().items():
         found = model.state_dict()[key].double()
         torch.testing.assert_close(found, tensor.double(), atol=room, rtol=room)
+
+
+def slimmed(**penalty: float) -> dict[str, Tensor]:
+    """State of a network of constant input, where only its penalty moves a scale."""
+    model = tiny("residual")
+    still = Samples(torch.zeros(16, 3, 8, 8), torch.randint(4, (16,)))
+    recipe = Recipe(lr=0.1, momentum=0, weight_decay=0, batch_size=16, **penalty)
+    return fit(model, still, recipe, steps=1).state_dict()
+
+
+def test_a_penalty_moves_each_scale_by_its_subgradient() -> None:
+    """Images of zeros give every channel no variance, so that the loss does not read the scale."""
+    before = tiny("residual").norm1.weight.detach()
+    assert (before > 0).all()
+    torch.testing.assert_close(slimmed()["norm1.weight"], before)
+    torch.testing.assert_close(slimmed(gamma_l1=0.5)["norm1.weight"], before - 0.1 * 0.5)
+    torch.testing.assert_close(slimmed(gamma_l2=0.5)["norm1.weight"], before * (1 - 0.1 * 0.5))
+
+
+def test_an_l1_penalty_brings_scales_near_zero_and_an_l2_penalty_shrinks_all() -> None:
+    scales = {}
+    for name, penalty in (("none", {}), ("l1", {"gamma_l1": 0.05}), ("l2", {"gamma_l2": 0.05})):
+        model = tiny("residual")
+        fit(model, samples(64), Recipe(epochs=30, lr=0.1, batch_size=32, **penalty))
+        norms = [m.weight for m in model.modules() if isinstance(m, nn.BatchNorm2d)]
+        scales[name] = torch.cat(norms).detach().abs()
+    near = {name: int((found < 0.02).sum()) for name, found in scales.items()}
+    assert near["l1"] >= 5 > near["none"]
+    assert near["l1"] > near["l2"]
+    assert scales["l2"].mean() < scales["none"].mean()
+
+
+def test_the_penalty_needs_batch_norms() -> None:
+    with pytest.raises(ValueError, match="gamma_l1 and gamma_l2 penalise the scales of batch"):
+        fit(tiny("perceptron"), samples(8), Recipe(gamma_l1=1e-4))
+
+
+class Half(nn.Module):
+    """Holds every second row of a weight at zero."""
+
+    def forward(self, weight: Tensor) -> Tensor:
+        keep = torch.arange(len(weight)) % 2 == 0
+        return weight * keep.view(-1, *(1,) * (weight.dim() - 1))
+
+
+def test_reparametrised_weights_are_trained_and_decay_like_others() -> None:
+    model = tiny("residual")
+    parametrize.register_parametrization(model.conv2, "weight", Half())
+    parametrize.register_parametrization(model.norm2, "weight", Half())
+    before = copy.deepcopy(dict(model.named_parameters()))
+    recipe = Recipe(lr=0.1, momentum=0, weight_decay=0.5, gamma_l1=0.5, batch_size=16)
+    fit(model, samples(16), recipe, steps=1)
+    after = dict(model.named_parameters())
+    kernel, scale = (f"{name}.parametrizations.weight.original" for name in ("conv2", "norm2"))
+    # What is held at zero has no gradient of the loss: decay and penalty alone move it.
+    torch.testing.assert_close(after[kernel][1::2], before[kernel][1::2] * (1 - 0.1 * 0.5))
+    torch.testing.assert_close(after[scale][1::2], before[scale][1::2] - 0.1 * 0.5)
+    assert not torch.equal(after[kernel][0], before[kernel][0] * (1 - 0.1 * 0.5))
+    assert not model.conv2.weight[1::2].any()
+
+
+def test_reparametrised_kernels_train_as_plain_ones() -> None:
+    """In channels last as well: the same weights, up to rounding, as without."""
+    plain, held = tiny("residual"), tiny("residual")
+    parametrize.register_parametrization(held.conv2, "weight", nn.Identity())
+    for model in (plain, held):
+        fit(model, samples(32), Recipe(lr=0.05, batch_size=16), steps=4)
+    torch.testing.assert_close(held.conv2.weight, plain.conv2.weight, atol=1e-3, rtol=1e-3)
+
+
+class Volumes(nn.Module):
+    """Reads images as one slice of a volume."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv3d(3, 4, (1, 3, 3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.conv(images[:, :, None]).mean((2, 3, 4))
+
+
+OTHERS = {
+    "tokens": (
+        lambda: nn.Sequential(nn.Embedding(9, 8), nn.Flatten(), nn.Linear(40, 4)),
+        torch.randint(9, (64, 5), generator=torch.Generator().manual_seed(0)),
+    ),
+    "signals": (
+        lambda: nn.Sequential(nn.Conv1d(2, 4, 3), nn.Flatten(), nn.Linear(20, 4)),
+        torch.randn(64, 2, 7, generator=torch.Generator().manual_seed(0)),
+    ),
+    "volumes": (
+        lambda: nn.Sequential(nn.Conv3d(1, 4, 2), nn.Flatten(), nn.Linear(32, 4)),
+        torch.randn(64, 1, 3, 3, 3, generator=torch.Generator().manual_seed(0)),
+    ),
+    "images as volumes": (Volumes, images(64)),
+}
+
+
+@pytest.mark.parametrize("kind", OTHERS)
+def test_networks_of_other_inputs_learn(kind: str) -> None:
+    build, inputs = OTHERS[kind]
+    torch.manual_seed(0)
+    model, teacher = build(), build()
+    data = Samples(inputs, torch.arange(64) % 4)
+    recipe = Recipe(epochs=30, lr=0.05, batch_size=32, shift=1, distill=0.1, patience=50)
+    losses: list[float] = []
+    fit(
+        model,
+        data,
+        recipe,
+        holdout=data,
+        teacher=teacher,
+        on_step=lambda done, total, loss: losses.append(loss),
+    )
+    assert sum(losses[-4:]) < sum(losses[:4])
+
+
+def test_bfloat16_is_used_where_it_is_fast_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[torch.dtype] = []
+    for fast in (True, False):
+        monkeypatch.setattr(finetuning, "bfloat16_is_fast", lambda device, fast=fast: fast)
+        model = tiny("perceptron")
+        model[1].register_forward_hook(lambda _, __, output: seen.append(output.dtype))
+        fit(model, samples(8), Recipe(), steps=1)
+        assert all(parameter.dtype == torch.float32 for parameter in model.parameters())
+    assert seen == [torch.bfloat16, torch.float32]
