@@ -1,0 +1,64 @@
+"""The two hand-made rules that AMC is compared with: prune early layers more, or late ones.
+
+He et al., "AMC: AutoML for Model Compression", ECCV 2018, table 2, calls them shallow and deep and
+says no more than that they prune shallow and deep layers aggressively. The shape here is ours: a
+straight ramp over the depth of the network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+
+from amc.problem import Problem, SearchResult
+from amc.projection import Ratios, project
+from amc.rules.budgets import check_budget
+from amc.structure import PruningGraph
+
+End = Literal["shallow", "deep"]
+
+
+def depths(graph: PruningGraph) -> Ratios:
+    """(groups,) how deep each group lies, in (0, 1).
+
+    The i-th of n weighted layers in forward order, from 0, lies at (i + 1/2) / n; norms do not
+    count. A group lies at the mean of the layers whose outputs it decides.
+    """
+    weighted = [layer.name for layer in graph.layers if layer.kind != "norm"]
+    place = {name: (index + 0.5) / len(weighted) for index, name in enumerate(weighted)}
+    return np.array([np.mean([place[name] for name in group.layers]) for group in graph.groups])
+
+
+@dataclass(frozen=True)
+class DepthRamp:
+    """Ratios that fall or rise with depth, as a strategy of one evaluation.
+
+    With d the depth of a group (see `depths`) its ratio is min(max_ratio, s (1 - d)) for "shallow"
+    and min(max_ratio, s d) for "deep"; s is bisected to the budget.
+
+    Args:
+        more: Where more is pruned: "shallow" or "deep".
+
+    Raises:
+        ValueError: if it is another word.
+    """
+
+    more: End
+
+    def __post_init__(self) -> None:
+        if self.more not in get_args(End):
+            raise ValueError(f"depth ramp: more is {self.more!r}; it must be shallow or deep")
+
+    def search(self, problem: Problem, seed: int) -> SearchResult:
+        """Evaluate the policy; nothing is random.
+
+        Raises:
+            ValueError: if the problem has no budget.
+        """
+        check_budget(problem, self.more)
+        problem.restart()
+        deep = depths(problem.graph)
+        problem.evaluate(project(problem.limits, deep if self.more == "deep" else 1 - deep))
+        return problem.result()

@@ -1,0 +1,46 @@
+"""The same ratio everywhere."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from amc.costs import COSTS, Limits
+from amc.granularity import Rounding
+from amc.policy import Budget, Policy
+from amc.problem import Problem, SearchResult
+from amc.projection import project
+from amc.pruning import policy_of
+from amc.structure import PruningGraph
+
+
+def uniform(limits: Limits) -> tuple[int, ...]:
+    """The same pruning ratio everywhere, as small as the budget allows."""
+    return project(limits, np.full(len(limits.graph.groups), 0.5))
+
+
+def uniform_policy(
+    graph: PruningGraph, budget: Budget | Sequence[Budget], rounding: Rounding | None = None
+) -> Policy:
+    """The uniform policy for a network under one budget or several.
+
+    Raises:
+        BudgetError: if the budget cannot be reached.
+    """
+    budgets = (budget,) if isinstance(budget, Budget) else tuple(budget)
+    limits = Limits.of(graph, budgets, COSTS, rounding or Rounding())
+    origin = {"strategy": "uniform", "budget": " ".join(map(str, budgets))}
+    return policy_of(graph, uniform(limits), origin=origin)
+
+
+@dataclass(frozen=True)
+class Uniform:
+    """The same ratio everywhere, as a strategy of one evaluation."""
+
+    def search(self, problem: Problem, seed: int) -> SearchResult:
+        """Evaluate the uniform policy; nothing is random."""
+        problem.restart()
+        problem.evaluate(uniform(problem.limits))
+        return problem.result()
