@@ -6,7 +6,6 @@ since the last step.
 
 from __future__ import annotations
 
-import copy
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +13,7 @@ from dataclasses import dataclass, replace
 from torch import nn
 
 from amc.criteria import KeptUnits
-from amc.masks import held_masks, hold, plain_copy
+from amc.masks import held_masks, plain_copy
 from amc.pruning import Pruner
 from amc.samples import Samples
 from amc.structure import Layer, Member, PruningGraph, Side
@@ -50,7 +49,7 @@ class Narrowing:
         state: The network as it is now.
         criterion: Short name of what ranks its units.
         calibration: Training samples, for criteria that need them and for the refit of layers
-            that lose channels to their present outputs; None leaves the refit out.
+            that lose channels to their present outputs; None leaves the repair out.
         seed: Of the refit's random positions, and of the criterion.
     """
 
@@ -72,8 +71,7 @@ class Narrowing:
         """
         counts, graph, pruner = tuple(map(int, kept)), self._state.graph, self._pruner
         if pruner.orders:
-            network = hold(copy.deepcopy(pruner.model), pruner.masks(counts))
-            return Narrowed(network, graph, counts)
+            return Narrowed(pruner.held(counts), graph, counts)
         units = pruner.units(counts)
         return Narrowed(pruner.network(counts), narrower(graph, units), counts)
 

@@ -120,3 +120,16 @@ def test_masks_leave_with_the_files_as_plain_zeros(tmp_path: Path) -> None:
         shape = plain.get_submodule(name).weight.shape
         (found,) = [array for array in stored if array.shape == tuple(shape)]
         assert (found == 0).sum() == found.size // 2
+
+
+def test_with_calibration_batch_norms_are_measured_again_behind_masks() -> None:
+    def norms(pruned: nn.Module) -> Tensor:
+        mean = pruned.get_submodule("1").running_mean
+        assert isinstance(mean, Tensor)
+        return mean
+
+    pruned = prune(network(), halved("element"), IMAGES[:1], calibration=SAMPLES)
+    with torch.no_grad():
+        wanted = pruned.get_submodule("0")(IMAGES).mean((0, 2, 3))
+    assert torch.allclose(norms(pruned), wanted, atol=1e-5)
+    assert torch.equal(norms(prune(network(), halved("element"), IMAGES[:1])), torch.zeros(8))
