@@ -217,9 +217,11 @@ def _plain(message: str) -> str:
     wrong = re.search(r'key "([\w.]+)": Expected a <class \'(\w+)\'>. Got value: (.*)', message)
     if wrong:
         return _wrong(wrong[1], wrong[3], wrong[2])
-    either = re.search(r'key "([\w.]+)": .* Union .* Given value: (.*)', message)
+    either = re.search(
+        r'key "([\w.]+)": .* Union .*?<class \'(\w+)\'>.* Given value: (.*)', message
+    )
     if either:
-        return _wrong(either[1], either[2], "str")
+        return _wrong(either[1], either[3], either[2])
     missing = re.search(r"arguments are required: (.*)", message)
     if missing:
         return f"{missing[1].rpartition('.')[2].upper()} is missing; see amc COMMAND --help"

@@ -20,6 +20,12 @@ Settings = dict[str, Any]
 LARGEST_SEED = 2**32 - 1
 """What every generator in use accepts."""
 
+TRAINING_RATE = 0.1
+"""Peak learning rate of `amc train`, and of the networks that come with the project."""
+
+SCHEDULES = ("one-shot", "linear", "cubic")
+"""The kinds that `amc.schedule` knows."""
+
 
 @dataclass(frozen=True)
 class NetworkConfig:
@@ -60,11 +66,16 @@ class TrainConfig(NetworkConfig):
         epochs: Passes over the training images.
         lr: Peak learning rate, after a linear warm-up and before a cosine decay.
         batch_size: Images a step.
+        gamma_l1: L1 penalty on the scales of batch norms, which prepares a network for the
+            criterion bn-scale; 1e-4 is usual.
+        gamma_l2: L2 penalty on them.
     """
 
     epochs: float = 16
-    lr: float = 0.1
+    lr: float = TRAINING_RATE
     batch_size: int = 128
+    gamma_l1: float = 0
+    gamma_l2: float = 0
     out: str = "runs/train"
 
     def __post_init__(self) -> None:
@@ -72,28 +83,75 @@ class TrainConfig(NetworkConfig):
         check("epochs", self.epochs, 0 <= self.epochs < math.inf, "0 or more")
         check("lr", self.lr, 0 < self.lr < math.inf, "a number above 0")
         check("batch_size", self.batch_size, self.batch_size >= 1, "1 or more")
+        check("gamma_l1", self.gamma_l1, 0 <= self.gamma_l1 < math.inf, "0 or more")
+        check("gamma_l2", self.gamma_l2, 0 <= self.gamma_l2 < math.inf, "0 or more")
 
 
 @dataclass(frozen=True)
-class CutConfig(NetworkConfig):
+class TuneConfig(NetworkConfig):
+    """How a pruned network is fine-tuned.
+
+    Args:
+        finetune_epochs: Passes over the training images after pruning; 0 leaves it out.
+        finetune_rate: Peak learning rate of fine-tuning as a fraction of the rate that the network
+            was trained with (its checkpoint tells, where `amc train` wrote it; else 0.1); 1/10
+            to 1/100 is usual, 1 the most.
+        finetune_lr: The same as a plain number, where that is to decide; left out, the fraction
+            does.
+        finetune_schedule: How pruning and fine-tuning take turns: one-shot (prune, then fine-tune),
+            or linear or cubic (in stages, each fine-tuned; cubic prunes most at first).
+        finetune_stages: Stages of a linear or cubic schedule.
+        finetune_last: Fraction of the epochs that the last stage gets; 0 gives all stages the same.
+        distill: Weight of the unpruned network's answers in the loss of fine-tuning, from 0
+            (labels alone) to 1.
+        temperature: Of distillation; higher ones show more of how wrong classes compare.
+        patience: Checks on held-out images without a better accuracy after which fine-tuning stops,
+            with the best weights so far; 0 runs to the end and takes the last.
+        recalibrate: Training images on which batch norms are measured again after pruning; 0 leaves
+            them as they are.
+    """
+
+    finetune_epochs: float = 0
+    finetune_rate: float = 0.1
+    finetune_lr: float | None = None
+    finetune_schedule: str = "one-shot"
+    finetune_stages: int = 4
+    finetune_last: float = 0
+    distill: float = 0
+    temperature: float = 4
+    patience: int = 0
+    recalibrate: int = 0
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        epochs, lr, kind = self.finetune_epochs, self.finetune_lr, self.finetune_schedule
+        check("finetune_epochs", epochs, 0 <= epochs < math.inf, "0 or more")
+        rate, last = self.finetune_rate, self.finetune_last
+        check("finetune_rate", rate, 0 < rate <= 1, "a fraction above 0 and up to 1")
+        check("finetune_lr", lr, lr is None or 0 < lr < math.inf, "a number above 0")
+        check("finetune_schedule", kind, kind in SCHEDULES, "one of " + ", ".join(SCHEDULES))
+        check("finetune_stages", self.finetune_stages, self.finetune_stages >= 1, "1 or more")
+        check("finetune_last", last, 0 <= last <= 1, "from 0 to 1")
+        check("distill", self.distill, 0 <= self.distill <= 1, "from 0 to 1")
+        check("temperature", self.temperature, 0 < self.temperature < math.inf, "a number above 0")
+        check("patience", self.patience, self.patience >= 0, "0 or more")
+        check("recalibrate", self.recalibrate, self.recalibrate >= 0, "0 or more")
+
+
+@dataclass(frozen=True)
+class CutConfig(TuneConfig):
     """How a network is cut, refit and fine-tuned, whatever chose the ratios.
 
     Args:
         calibration_images: Training images for the least-squares refit; 0 leaves it out.
-        finetune_epochs: Passes over the training images after pruning; 0 leaves it out.
-        finetune_lr: Learning rate of fine-tuning; 1/10 to 1/100 of the training rate.
     """
 
     calibration_images: int = 4000
-    finetune_epochs: float = 0
-    finetune_lr: float = 0.01
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        images, epochs, lr = self.calibration_images, self.finetune_epochs, self.finetune_lr
+        images = self.calibration_images
         check("calibration_images", images, images >= 0, "0 or more")
-        check("finetune_epochs", epochs, 0 <= epochs < math.inf, "0 or more")
-        check("finetune_lr", lr, 0 < lr < math.inf, "a number above 0")
 
 
 @dataclass(frozen=True)

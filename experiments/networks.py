@@ -151,11 +151,17 @@ def first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0].strip()
 
 
+def checkpoint(config: NetworkConfig) -> Path | None:
+    """The file of the network's weights: the one named, or what comes with the project, if any."""
+    if config.weights:
+        return Path(config.weights)
+    return shipped_weights(config.model, config.dataset, config.width)
+
+
 def _load_weights(model: nn.Module, config: NetworkConfig) -> None:
-    path = Path(config.weights) if config.weights else None
+    path = checkpoint(config)
     if path is None and ":" in config.model:
         return
-    path = path or shipped_weights(config.model, config.dataset, config.width)
     if path is None:
         raise FileNotFoundError(
             f"no weights come with {config.model} of width {config.width:g} on {config.dataset}; "

@@ -12,8 +12,7 @@ from safetensors.torch import save_model
 from torch import nn
 
 from amc.costs import COSTS
-from amc.evaluation import fast_accuracy
-from amc.finetuning import Recipe, fit
+from amc.evaluation import fast_accuracy, recalibrate
 from amc.granularity import Granularity
 from amc.masks import hold_zeros, plain_copy
 from amc.policy import Budget, Policy
@@ -29,6 +28,7 @@ from experiments.progress import Reporter
 from experiments.report import render
 from experiments.results import Accuracies, CostChange, RunResult
 from experiments.strategies import make_strategy
+from experiments.tuning import Start, tune
 
 
 @dataclass(frozen=True)
@@ -176,16 +176,15 @@ def finish(
 ) -> RunResult:
     """Fine-tune, measure, and write the run folder."""
     graph = made.graph
+    if config.recalibrate:
+        recalibrate(made.network, setting.splits.train.take(slice(0, config.recalibrate)))
     searched = accuracies(made.network, graph, setting)
-    recipe = _finetuning(config, setting)
-    steps = recipe.steps(len(setting.splits.train))
-    start = time.perf_counter()
-    if steps:
-        tune(made.network, setting.splits.train, recipe, console)
+    start = Start(made.network, made.policy, graph, calibration(config, setting))
+    tuned = tune(config, setting, start, console)
     seconds = {
         "prepare": made.prepare_seconds,
         "search": made.search_seconds,
-        "finetune": time.perf_counter() - start if steps else 0.0,
+        "finetune": tuned.seconds,
     }
     result = RunResult(
         strategy=made.policy.origin.get("strategy", "policy"),
@@ -195,39 +194,19 @@ def finish(
         budgets=tuple(map(str, made.budgets)),
         unpruned=unpruned,
         searched=searched,
-        finetuned=accuracies(made.network, graph, setting) if steps else None,
+        finetuned=accuracies(tuned.network, graph, setting) if tuned.steps else None,
         costs=cost_changes(graph, kept_counts(made.policy, graph)),
         groups=made.policy.groups,
         granularity=made.policy.granularity,
         evaluations=made.outcomes,
         seconds=seconds,
         tuned_steps=made.tuned_steps,
-        finetune_steps=steps,
+        finetune_steps=tuned.steps,
         config=asdict(config),
         machine=machine(),
     )
-    write_run(Path(config.out), config, result, made.policy, made.network)
+    write_run(Path(config.out), config, result, made.policy, tuned.network)
     return result
-
-
-def _finetuning(config: CutConfig, setting: Setting) -> Recipe:
-    return Recipe(
-        epochs=config.finetune_epochs,
-        lr=config.finetune_lr,
-        seed=config.seed,
-        **setting.augmentation,
-    )
-
-
-def tune(network: nn.Module, train: Samples, recipe: Recipe, console: Console) -> None:
-    """Fine-tune in place, with progress."""
-    with Reporter("fine-tuning", recipe.steps(len(train)), console) as reporter:
-        fit(
-            network,
-            train,
-            recipe,
-            on_step=lambda step, total, loss: reporter.update(step, f"loss {loss:.3f}"),
-        )
 
 
 def accuracies(model: nn.Module, graph: PruningGraph, setting: Setting) -> Accuracies:

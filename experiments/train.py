@@ -17,6 +17,7 @@ from experiments.machine import machine
 from experiments.networks import load_setting
 from experiments.progress import Reporter
 from experiments.results import Accuracies
+from experiments.tuning import RATE_KEY
 
 WARMUP = 0.2
 
@@ -36,6 +37,8 @@ def train(config: TrainConfig, console: Console) -> Accuracies:
         batch_size=config.batch_size,
         warmup=WARMUP,
         seed=config.seed,
+        gamma_l1=config.gamma_l1,
+        gamma_l2=config.gamma_l2,
         **setting.augmentation,
     )
     out = ready_folder(config.out)
@@ -53,7 +56,8 @@ def train(config: TrainConfig, console: Console) -> Accuracies:
         accuracy(setting.model, setting.splits.test),
     )
     save_config(config, out / "config.yaml")
-    save_model(setting.model, str(out / "model.safetensors"))
+    metadata = {RATE_KEY: str(config.lr)}
+    save_model(setting.model, str(out / "model.safetensors"), metadata)
     report = {"accuracy": asdict(reached), "seconds": seconds, "machine": machine()}
     write_whole(out / "result.json", json.dumps(report, indent=1) + "\n")
     return reached

@@ -7,6 +7,7 @@ import pytest
 import yaml
 
 from experiments.config import (
+    SCHEDULES,
     BenchmarkConfig,
     CutConfig,
     NetworkConfig,
@@ -46,7 +47,17 @@ def test_settings_do_not_change():
         (TrainConfig, "batch_size", (1,), (0,)),
         (CutConfig, "calibration_images", (0, 10**9), (-1,)),
         (CutConfig, "finetune_epochs", (0, 0.5), (-0.1, math.nan, math.inf)),
-        (CutConfig, "finetune_lr", (1e-9,), (0, math.nan)),
+        (CutConfig, "finetune_rate", (0.001, 1), (0, 1.01, math.nan)),
+        (CutConfig, "finetune_lr", (None, 1e-9), (0, math.nan, math.inf)),
+        (CutConfig, "finetune_schedule", SCHEDULES, ("", "square")),
+        (CutConfig, "finetune_stages", (1,), (0,)),
+        (CutConfig, "finetune_last", (0, 1), (-0.1, 1.1, math.nan)),
+        (CutConfig, "distill", (0, 1), (-0.1, 1.1, math.nan)),
+        (CutConfig, "temperature", (0.5,), (0, math.inf, math.nan)),
+        (CutConfig, "patience", (0,), (-1,)),
+        (CutConfig, "recalibrate", (0,), (-1,)),
+        (TrainConfig, "gamma_l1", (0, 1e-4), (-1e-4, math.nan)),
+        (TrainConfig, "gamma_l2", (0, 1e-4), (-1e-4, math.inf)),
         (SearchConfig, "episodes", (1,), (0,)),
         (SearchConfig, "search_images", (0,), (-1,)),
         (SearchConfig, "round_to", (1,), (0, -8)),

@@ -1,0 +1,150 @@
+"""Fine-tuning from settings: its rate, its help, its stages, and what a run says of them."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from rich.console import Console
+from safetensors.torch import load_file, save_file
+
+from amc.evaluation import accuracy
+from amc.policy import Policy
+from amc.pruning import decisions, prune
+from amc.schedule import KINDS
+from experiments.config import SCHEDULES, PruneConfig
+from experiments.networks import load_setting
+from experiments.runs import apply_policy
+from experiments.tuning import Start, recipe_of, training_rate, tune
+
+
+@pytest.fixture(scope="module")
+def config(weights, uniform_run, tmp_path_factory):
+    """Settings that apply the uniform policy."""
+    return PruneConfig(
+        model="resnet8",
+        dataset="digits",
+        width=0.5,
+        weights=str(weights),
+        calibration_images=200,
+        policy=str(uniform_run / "policy.json"),
+        out=str(tmp_path_factory.mktemp("tuning") / "run"),
+    )
+
+
+@pytest.fixture(scope="module")
+def setting(config):
+    return load_setting(config)
+
+
+def tuned(config, setting, **changes):
+    """What fine-tuning leaves of the network that the policy prunes, with these settings."""
+    policy = Policy.load(config.policy)
+    graph = decisions(setting.model, setting.example, policy.granularity)
+    network = prune(setting.model, policy, setting.example)
+    start = Start(network, policy, graph, None)
+    return tune(replace(config, **changes), setting, start, Console(quiet=True))
+
+
+def same(one, other):
+    ours, theirs = one.network.state_dict(), other.network.state_dict()
+    return all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_the_settings_know_the_schedules_that_there_are():
+    assert tuple(KINDS) == SCHEDULES
+
+
+def test_the_rate_is_a_fraction_of_the_one_that_the_checkpoint_tells(config, tmp_path):
+    assert training_rate(config) == 0.1, "as `amc train` wrote it"
+    state = load_file(config.weights)
+    for metadata, rate in (
+        ({"training_rate": "0.5"}, 0.5),
+        ({"training_rate": "quick"}, 0.1),
+        ({"training_rate": "nan"}, 0.1),
+        ({"training_rate": "-1"}, 0.1),
+        (None, 0.1),
+    ):
+        save_file(state, tmp_path / "model.safetensors", metadata)
+        assert training_rate(replace(config, weights=str(tmp_path / "model.safetensors"))) == rate
+
+
+def test_other_checkpoints_tell_no_rate(config, tmp_path):
+    torch.save({}, tmp_path / "model.pt")
+    (tmp_path / "broken.safetensors").write_bytes(b"not at all")
+    for name in ("model.pt", "broken.safetensors", "nothing.safetensors"):
+        assert training_rate(replace(config, weights=str(tmp_path / name))) == 0.1
+
+
+def test_training_writes_its_rate_for_fine_tuning(amc, config, setting, tmp_path):
+    out = tmp_path / "trained"
+    network = ("--model", "resnet8", "--dataset", "digits", "--width", 0.25)
+    amc.good("train", *network, "--epochs", 0, "--lr", 0.4, "--out", out)
+    other = replace(config, weights=str(out / "model.safetensors"), finetune_rate=0.01)
+    assert recipe_of(other, setting).lr == pytest.approx(0.004)
+    assert recipe_of(replace(other, finetune_lr=0.3), setting).lr == 0.3
+
+
+def test_the_recipe_is_what_the_settings_say(config, setting):
+    recipe = recipe_of(
+        replace(config, finetune_epochs=2, distill=0.3, temperature=2, patience=5, seed=7), setting
+    )
+    assert recipe.lr == pytest.approx(0.01)
+    assert (recipe.epochs, recipe.distill, recipe.temperature) == (2, 0.3, 2)
+    assert (recipe.patience, recipe.seed, recipe.shift, recipe.flip) == (5, 7, 1, False)
+
+
+def test_no_epochs_leave_the_network_alone(config, setting):
+    left = tuned(config, setting, distill=0.5, finetune_schedule="cubic")
+    assert (left.steps, left.seconds) == (0, 0.0)
+    assert same(left, tuned(config, setting))
+
+
+def test_one_shot_fine_tunes_the_network_that_the_search_left(config, setting):
+    one = tuned(config, setting, finetune_epochs=0.3)
+    assert one.steps == 3
+    assert not same(one, tuned(config, setting))
+    single = {"finetune_schedule": "cubic", "finetune_stages": 1}
+    assert same(one, tuned(config, setting, finetune_epochs=0.3, **single))
+
+
+@pytest.mark.parametrize("schedule", ["linear", "cubic"])
+def test_a_schedule_of_stages_ends_at_the_counts_of_the_policy(config, setting, schedule):
+    ways = {"finetune_schedule": schedule, "finetune_stages": 2, "finetune_epochs": 0.4}
+    left = tuned(config, setting, **ways)
+    assert left.steps == 4
+    shapes = [item.shape for item in tuned(config, setting).network.state_dict().values()]
+    assert [item.shape for item in left.network.state_dict().values()] == shapes
+    assert not same(left, tuned(config, setting, finetune_epochs=0.4))
+    assert not same(left, tuned(config, setting, **ways, finetune_last=1))
+
+
+def test_the_unpruned_network_is_the_teacher_and_stays_as_it_is(config, setting):
+    before = {name: item.clone() for name, item in setting.model.state_dict().items()}
+    taught = tuned(config, setting, finetune_epochs=0.2, distill=0.9)
+    assert not same(taught, tuned(config, setting, finetune_epochs=0.2))
+    hot = tuned(config, setting, finetune_epochs=0.2, distill=0.9, temperature=1)
+    assert not same(taught, hot)
+    after = setting.model.state_dict()
+    assert all(torch.equal(after[name], before[name]) for name in before)
+
+
+def test_patience_ends_it_on_held_out_images(config, setting):
+    left = tuned(config, setting, finetune_epochs=10, finetune_lr=0.5, patience=1)
+    assert left.steps < 90
+    assert left.steps % 9 == 0, "there is a check every epoch"
+    before = accuracy(tuned(config, setting).network, setting.splits.holdout)
+    assert accuracy(left.network, setting.splits.holdout) >= before
+
+
+def test_recalibration_measures_batch_norms_before_the_network_is_judged(config):
+    names = ("stages.2.0.bn1.running_mean", "stages.2.0.bn1.weight")
+    found = {}
+    for images in (0, 100):
+        made = replace(config, recalibrate=images, calibration_images=0)
+        result = apply_policy(made, Console(quiet=True))
+        state = load_file(f"{config.out}/model.safetensors")
+        found[images] = (result.searched, *(state[name] for name in names))
+        assert result.finetuned is None
+    assert found[0][0] != found[100][0]
+    assert not torch.equal(found[0][1], found[100][1])
+    assert torch.equal(found[0][2], found[100][2])
