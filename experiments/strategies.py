@@ -6,19 +6,21 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from inspect import signature
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 
 from agents import DDPGSearch, Settings
 from amc.names import look_up
 from amc.problem import Strategy
-from amc.rules import Manual, Uniform
+from amc.rules import DepthRamp, GlobalRanking, Manual, Sensitivity, Uniform
 from experiments.options import number, plain_fields, typed
+from experiments.samplers import TPE, CmaEs, RandomSearch
 from experiments.zoo.importing import import_named
 from netadapt import NetAdapt
 
 Options = Mapping[str, Any]
+S = TypeVar("S", Uniform, Sensitivity, GlobalRanking, RandomSearch, TPE, CmaEs)
 
 
 def make_strategy(name: str, episodes: int, options: Options) -> Strategy:
@@ -89,8 +91,43 @@ def _netadapt(episodes: int, options: Options) -> Strategy:
 
 
 def _uniform(episodes: int, options: Options) -> Strategy:
-    typed({}, options, "uniform")
-    return Uniform()
+    return _with_options("uniform", Uniform(), options)
+
+
+def _shallow(episodes: int, options: Options) -> Strategy:
+    typed({}, options, "shallow")
+    return DepthRamp("shallow")
+
+
+def _deep(episodes: int, options: Options) -> Strategy:
+    typed({}, options, "deep")
+    return DepthRamp("deep")
+
+
+def _sensitivity(episodes: int, options: Options) -> Sensitivity:
+    return _with_options("sensitivity", Sensitivity(), options)
+
+
+def _global(episodes: int, options: Options) -> Strategy:
+    return _with_options("global", GlobalRanking(), options)
+
+
+def _random(episodes: int, options: Options) -> Strategy:
+    return _with_options("random", RandomSearch(episodes), options)
+
+
+def _tpe(episodes: int, options: Options) -> Strategy:
+    return _with_options("tpe", TPE(episodes), options)
+
+
+def _cma_es(episodes: int, options: Options) -> Strategy:
+    return _with_options("cma-es", CmaEs(episodes), options)
+
+
+def _with_options(name: str, strategy: S, options: Options) -> S:
+    """A strategy with its plain fields as options, but for episodes, which have a flag."""
+    known = {key: value for key, value in plain_fields(strategy).items() if key != "episodes"}
+    return replace(strategy, **typed(known, options, name))
 
 
 def _manual(episodes: int, options: Options) -> Strategy:
@@ -109,9 +146,38 @@ STRATEGIES: dict[str, Callable[[int, Options], Strategy]] = {
     "ddpg-paper": _ddpg_paper,
     "netadapt": _netadapt,
     "uniform": _uniform,
+    "shallow": _shallow,
+    "deep": _deep,
     "manual": _manual,
+    "sensitivity": _sensitivity,
+    "global": _global,
+    "random": _random,
+    "tpe": _tpe,
+    "cma-es": _cma_es,
 }
 """Short names on the command line."""
+
+_ONE_EVALUATION = ("uniform", "shallow", "deep", "manual", "global")
+_ONE_AN_EPISODE = ("ddpg", "ddpg-paper", "random", "tpe", "cma-es")
+
+
+def expected_evaluations(
+    name: str, episodes: int, groups: int | None = None, options: Options | None = None
+) -> int | None:
+    """How many evaluations a search makes at most; None where that is not known beforehand.
+
+    Args:
+        name: As on the command line.
+        episodes: As given to `make_strategy`.
+        groups: Of the network, where they are known.
+        options: As given to `make_strategy`.
+    """
+    if name == "sensitivity" and groups is not None:
+        # Each group at its smallest too, the unpruned network, and what comes out.
+        return groups * (_sensitivity(episodes, options or {}).ratios + 1) + 2
+    if name in _ONE_EVALUATION:
+        return 1
+    return episodes if name in _ONE_AN_EPISODE else None
 
 
 def read_ratios(path: Path) -> dict[str, float]:

@@ -12,7 +12,10 @@ from experiments.report.markers import COLOURS, MARKERS
 from experiments.results import RunResult
 
 # Strategies that come with the project keep their look from report to report.
-KNOWN = ("ddpg", "netadapt", "uniform", "manual", "random", "ddpg-paper", "tpe", "cmaes")
+KNOWN = (
+    *("ddpg", "netadapt", "uniform", "manual", "random", "ddpg-paper"),
+    *("tpe", "cma-es", "sensitivity", "global", "shallow", "deep"),
+)
 
 
 @dataclass(frozen=True)

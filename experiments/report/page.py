@@ -15,6 +15,7 @@ from experiments.report.drawing import Picture, series_key
 from experiments.report.headline import best, headlines, notes
 from experiments.report.origin import settings_rows
 from experiments.report.progress import verdict
+from experiments.report.sensitivity import DROPS, scans, sensitivity_picture
 from experiments.results import RunResult
 
 HERE = Path(__file__).parent
@@ -52,7 +53,7 @@ def _environment() -> jinja2.Environment:
     )
     words = (formats.accuracy, formats.amount, formats.duration, formats.percent, formats.printable)
     environment.filters.update({word.__name__: word for word in words})
-    environment.globals["series_key"] = series_key
+    environment.globals.update(series_key=series_key, drops=DROPS)
     return environment
 
 
@@ -97,6 +98,10 @@ def _pictures(comparison: Comparison, at: str) -> dict[str, object]:
     budgeted = [name for name in comparison.costs if name in reported] or reported[:1]
     return {
         "kept": _marked(kept_picture(comparison, f"kept{at}")),
+        "scans": [
+            (scan, _marked(sensitivity_picture(scan, comparison.title, f"scan{at}{number}")))
+            for number, scan in enumerate(scans(comparison))
+        ],
         "search": _marked(search_picture(comparison, f"search{at}")) if searched else None,
         "tradeoffs": [
             _marked(tradeoff_picture(comparison, name, f"tradeoff{at}{number}"))

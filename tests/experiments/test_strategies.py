@@ -4,8 +4,13 @@ import pytest
 
 from agents import DDPGSearch, Settings
 from amc.finetuning import Recipe
-from amc.rules import Manual, Uniform
-from experiments.strategies import STRATEGIES, make_strategy, read_ratios
+from amc.rules import DepthRamp, GlobalRanking, Manual, Sensitivity, Uniform
+from experiments.samplers import TPE, CmaEs, RandomSearch
+from experiments.strategies import (
+    expected_evaluations,
+    make_strategy,
+    read_ratios,
+)
 from netadapt import NetAdapt
 
 
@@ -24,7 +29,13 @@ def test_short_names_stand_for_strategies(ratios):
     assert make_strategy("manual", 7, {"file": str(ratios)}) == Manual(
         {"stem.*": 0, "stages.*": 0.5}
     )
-    assert set(STRATEGIES) == {"ddpg", "ddpg-paper", "netadapt", "uniform", "manual"}
+    assert make_strategy("shallow", 7, {}) == DepthRamp("shallow")
+    assert make_strategy("deep", 7, {}) == DepthRamp("deep")
+    assert make_strategy("sensitivity", 7, {}) == Sensitivity()
+    assert make_strategy("global", 7, {}) == GlobalRanking()
+    assert make_strategy("random", 7, {}) == RandomSearch(episodes=7)
+    assert make_strategy("tpe", 7, {}) == TPE(episodes=7)
+    assert make_strategy("cma-es", 7, {}) == CmaEs(episodes=7)
 
 
 def test_options_reach_the_strategy():
@@ -34,6 +45,35 @@ def test_options_reach_the_strategy():
     assert make_strategy("netadapt", 3, {"steps": 5, "lr": 0.1, "decay": 0.9}) == NetAdapt(
         steps=5, decay=0.9, recipe=Recipe(lr=0.1)
     )
+
+
+def test_options_of_rules_and_samplers_are_their_own_settings():
+    assert make_strategy("sensitivity", 3, {"ratios": "4"}) == Sensitivity(ratios=4)
+    assert make_strategy("tpe", 3, {"startup": 5}) == TPE(3, startup=5)
+    made = make_strategy("cma-es", 3, {"sigma": 0.1, "population": 8})
+    assert made == CmaEs(3, sigma=0.1, population=8)
+
+
+@pytest.mark.parametrize("name", ["random", "tpe", "cma-es"])
+def test_episodes_are_no_option_because_they_have_a_flag(name):
+    with pytest.raises(LookupError, match=f"unknown option of {name} 'episodes'"):
+        make_strategy(name, 3, {"episodes": 5})
+
+
+@pytest.mark.parametrize("name", ["uniform", "shallow", "deep", "global", "random"])
+def test_strategies_without_options_take_none(name):
+    with pytest.raises(LookupError, match=f"unknown option of {name} 'more'; known: none"):
+        make_strategy(name, 3, {"more": "deep"})
+
+
+def test_how_many_evaluations_to_expect():
+    assert expected_evaluations("cma-es", 50) == expected_evaluations("ddpg", 50) == 50
+    assert expected_evaluations("global", 50) == 1
+    assert expected_evaluations("netadapt", 50) is None
+    assert expected_evaluations("own_module:Own", 50) is None
+    assert expected_evaluations("sensitivity", 50) is None
+    assert expected_evaluations("sensitivity", 50, groups=3) == 3 * 10 + 2
+    assert expected_evaluations("sensitivity", 50, 3, {"ratios": 4}) == 3 * 5 + 2
 
 
 def test_options_of_the_published_agent_start_from_its_own_settings():

@@ -1,0 +1,188 @@
+"""What every strategy of the table has to keep; a new entry joins by being in it."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from amc.costs import COSTS, BudgetError
+from amc.granularity import Rounding
+from amc.graph import trace
+from amc.policy import Budget, Policy
+from amc.problem import Problem, SearchResult
+from amc.pruning import prune
+from amc.samples import Samples
+from experiments.strategies import STRATEGIES, expected_evaluations, make_strategy
+
+EPISODES = 6
+
+# Options that keep the agents and NetAdapt's loop small.
+AGENT = {"hidden": 8, "updates": 2, "batch_size": 8}
+OPTIONS: dict[str, dict[str, object]] = {
+    "ddpg": AGENT,
+    "ddpg-paper": AGENT,
+    "netadapt": {"reduction": 0.2, "steps": 1},
+    "sensitivity": {"ratios": 2},
+    "tpe": {"startup": 3},
+    "cma-es": {"population": 4},
+}
+
+# NetAdapt's result is the network at the end of its loop, whatever came by on the way.
+LAST_WINS = ("netadapt",)
+
+BUDGETS = {
+    "one budget": ("macs=0.5",),
+    "two budgets": ("macs=0.6", "params=0.4"),
+    "multiples of 4": ("macs=0.5",),
+}
+
+
+@cache
+def data(images: int, seed: int) -> Samples:
+    generator = torch.Generator().manual_seed(seed)
+    drawn = torch.randn((images, 2, 5, 5), generator=generator)
+    return Samples(drawn, (drawn[:, 0].mean((1, 2)) > 0).long())
+
+
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    return nn.Sequential(
+        *(nn.Conv2d(2, 12, 3, bias=False), nn.BatchNorm2d(12), nn.ReLU()),
+        *(nn.Conv2d(12, 16, 3), nn.ReLU(), nn.Flatten()),
+        *(nn.Linear(16, 12), nn.ReLU(), nn.Linear(12, 2)),
+    )
+
+
+def fresh(kind: str) -> Problem:
+    return Problem(
+        network(),
+        torch.zeros(1, 2, 5, 5),
+        [Budget.parse(text) for text in BUDGETS[kind]],
+        holdout=data(60, 0),
+        calibration=data(40, 1),
+        train=data(32, 2),
+        rounding=Rounding(round_to=4 if kind == "multiples of 4" else 1),
+        positions=4,
+    )
+
+
+@cache
+def problem(kind: str) -> Problem:
+    """Shared by all strategies, so that each finds the outcomes of another."""
+    return fresh(kind)
+
+
+@pytest.fixture(scope="session")
+def ratios_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("ratios") / "ratios.yaml"
+    path.write_text('"0": 0.2\n"3": 0.5\n')
+    return path
+
+
+@pytest.fixture(params=STRATEGIES)
+def name(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+_found: dict[tuple[str, str], SearchResult] = {}
+
+
+@pytest.fixture(params=BUDGETS)
+def kind(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+def search(name: str, asked: Problem, file: Path, seed: int = 3) -> SearchResult:
+    options = {"file": str(file)} if name == "manual" else OPTIONS.get(name, {})
+    return make_strategy(name, EPISODES, options).search(asked, seed)
+
+
+def found(name: str, kind: str, file: Path) -> SearchResult:
+    """The result on the shared problem; searched once."""
+    if (name, kind) not in _found:
+        _found[name, kind] = search(name, problem(kind), file)
+    return _found[name, kind]
+
+
+def seen(result: SearchResult) -> list[tuple[object, ...]]:
+    """All of a result but how long it took."""
+    return [(one.number, one.kept, one.accuracy, dict(one.costs)) for one in result.outcomes]
+
+
+def test_every_budget_holds_and_every_count_is_legal(
+    name: str, kind: str, ratios_file: Path
+) -> None:
+    best, limits = found(name, kind, ratios_file).best, problem(kind).limits
+    for budget in map(Budget.parse, BUDGETS[kind]):
+        cost = COSTS[budget.cost](limits.graph)
+        assert cost(best.kept) <= budget.absolute(cost(limits.graph.full))
+        assert best.costs[budget.cost] == cost(best.kept)
+    assert all(count in legal for count, legal in zip(best.kept, limits.counts, strict=True))
+
+
+def test_the_best_is_the_most_accurate_within_the_budget(
+    name: str, kind: str, ratios_file: Path
+) -> None:
+    result, limits = found(name, kind, ratios_file), problem(kind).limits
+    assert result.best in result.outcomes
+    fitting = [outcome for outcome in result.outcomes if limits.fits(outcome.kept)]
+    if name in LAST_WINS:
+        fitting = [outcome for outcome in fitting if outcome.kept == result.best.kept]
+    assert result.best.accuracy == max(outcome.accuracy for outcome in fitting)
+
+
+def test_outcomes_are_numbered_from_zero_and_as_many_as_expected(
+    name: str, kind: str, ratios_file: Path
+) -> None:
+    result = found(name, kind, ratios_file)
+    assert [outcome.number for outcome in result.outcomes] == list(range(len(result.outcomes)))
+    groups = len(problem(kind).graph.groups)
+    most = expected_evaluations(name, EPISODES, groups, OPTIONS.get(name))
+    assert most is None or 1 <= len(result.outcomes) <= most
+
+
+def test_the_same_seed_gives_the_same_result_whatever_was_searched_before(
+    name: str, ratios_file: Path
+) -> None:
+    first = found(name, "one budget", ratios_file)
+    untouched = fresh("one budget")
+    again = search(name, untouched, ratios_file)
+    assert seen(again) == seen(first)
+    assert again.best.kept == first.best.kept
+    assert untouched.outcomes == again.outcomes
+    # On the same problem, which now remembers its candidates.
+    assert seen(search(name, untouched, ratios_file)) == seen(first)
+
+
+def test_the_policy_can_be_written_read_and_applied(
+    name: str, kind: str, ratios_file: Path, tmp_path: Path
+) -> None:
+    result, asked = found(name, kind, ratios_file), problem(kind)
+    asked.policy(result.best.kept).save(tmp_path / "policy.json")
+    policy = Policy.load(tmp_path / "policy.json")
+    assert policy.kept == result.best.kept
+    smaller = prune(asked.model, policy, asked.example_inputs)
+    assert trace(smaller, asked.example_inputs).full == result.best.kept
+
+
+def test_a_budget_out_of_reach_is_refused_before_any_strategy_with_the_smallest_in_reach() -> None:
+    with pytest.raises(BudgetError, match=r"cannot be reached: the smallest .* has macs=0\.\d+"):
+        Problem(network(), torch.zeros(1, 2, 5, 5), [Budget("macs", 0.001)], holdout=data(60, 0))
+
+
+def test_the_smallest_budget_in_reach_is_met(name: str, ratios_file: Path) -> None:
+    graph = problem("one budget").graph
+    cost = COSTS["macs"](graph)
+    least = problem("one budget").limits.smallest
+    tight = Problem(
+        network(),
+        torch.zeros(1, 2, 5, 5),
+        [Budget("macs", cost(least), relative=False)],
+        holdout=data(30, 0),
+        train=data(32, 2),
+    )
+    assert search(name, tight, ratios_file).best.kept == least
