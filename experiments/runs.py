@@ -27,7 +27,7 @@ from experiments.networks import Setting, load_setting
 from experiments.progress import Reporter
 from experiments.report import render
 from experiments.results import Accuracies, CostChange, RunResult
-from experiments.strategies import make_strategy
+from experiments.strategies import expected_evaluations, make_strategy
 from experiments.tuning import Start, tune
 
 
@@ -245,7 +245,10 @@ class Watch:
 
     def __init__(self, console: Console, config: SearchConfig, problem: Problem) -> None:
         self._limits = problem.limits.items
-        self.reporter = Reporter(config.strategy, _expected(config), console)
+        expected = expected_evaluations(
+            config.strategy, config.episodes, len(problem.graph.groups), config.options
+        )
+        self.reporter = Reporter(config.strategy, expected, console)
 
     def __call__(self, outcome: Outcome, best: Outcome | None) -> None:
         if best is not None:
@@ -255,10 +258,3 @@ class Watch:
             left = f"{outcome.costs[most.name] / most.full:.0%} {most.name}"
             note = f"not yet within the budget: accuracy {outcome.accuracy:.4f} at {left}"
         self.reporter.update(outcome.number + 1, note)
-
-
-def _expected(config: SearchConfig) -> int | None:
-    """How many evaluations the strategy makes at most, where that is known."""
-    if config.strategy in ("uniform", "manual"):
-        return 1
-    return config.episodes if config.strategy.startswith("ddpg") else None

@@ -10,6 +10,7 @@ from typing import Protocol
 from torch import nn
 
 from amc.names import look_up
+from experiments.zoo.alexnet import alexnet_small
 from experiments.zoo.mobilenet import mobilenet_v1, mobilenet_v2
 from experiments.zoo.resnet import plain20, resnet8, resnet20, resnet56
 from experiments.zoo.vgg import vgg_small
@@ -28,6 +29,7 @@ MODELS: dict[str, Builder] = {
     "resnet56": resnet56,
     "plain20": plain20,
     "vgg-small": vgg_small,
+    "alexnet-small": alexnet_small,
     "mobilenet-v1": mobilenet_v1,
     "mobilenet-v2": mobilenet_v2,
 }
