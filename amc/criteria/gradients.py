@@ -44,7 +44,7 @@ def taylor() -> Criterion:
     Molchanov et al., "Pruning Convolutional Neural Networks for Resource Efficient Inference",
     ICLR 2017, and "Importance Estimation for Neural Network Pruning", CVPR 2019.
     """
-    return _criterion("first-order change of the loss, |w dL/dw|", torch.abs)
+    return by_change("first-order change of the loss, |w dL/dw|", torch.abs)
 
 
 def hessian() -> Criterion:
@@ -53,10 +53,11 @@ def hessian() -> Criterion:
     LeCun et al., "Optimal Brain Damage", NIPS 1989: the gradient is taken to be 0, as it is on
     average where training has ended.
     """
-    return _criterion("second-order change of the loss, 1/2 h w^2", lambda v: v.square() / 2)
+    return by_change("second-order change of the loss, 1/2 h w^2", lambda v: v.square() / 2)
 
 
-def _criterion(about: str, change: Change) -> Criterion:
+def by_change(about: str, change: Change) -> Criterion:
+    """Mean over the samples of `change`, applied to the first-order change of a sample's loss."""
     return Criterion(
         about,
         units=lambda asked: _units(asked, change),
