@@ -34,12 +34,22 @@ def matched_ratios(graph: PruningGraph, patterns: Mapping[str, float]) -> Ratios
             if any(fnmatchcase(name, pattern) for name in group.layers)
         ]
         if not hits:
-            layers = ", ".join(group.name for group in graph.groups)
-            raise ValueError(
-                f"manual ratios: pattern {pattern!r} matches no prunable layer; layers: {layers}"
-            )
+            raise ValueError(_no_match(graph, pattern))
         ratios[hits] = ratio
     return ratios
+
+
+def _no_match(graph: PruningGraph, pattern: str) -> str:
+    layers = ", ".join(group.name for group in graph.groups)
+    why = [
+        f" ({layer.name} stays whole: {layer.reason})"
+        for layer in graph.fixed
+        if fnmatchcase(layer.name, pattern)
+    ]
+    return (
+        f"manual ratios: pattern {pattern!r} matches no prunable layer{''.join(why[:1])}; "
+        f"layers: {layers}"
+    )
 
 
 @dataclass(frozen=True)

@@ -45,6 +45,13 @@ def test_a_pattern_without_a_match_is_refused_and_the_layers_named(
     assert "layers: stem.0, stages.0.0.conv1" in str(raised.value)
 
 
+def test_a_pattern_of_a_layer_that_cannot_be_pruned_gets_the_reason(resnet8: Any) -> None:
+    (last,) = resnet8.graph.fixed
+    with pytest.raises(ValueError, match="matches no prunable layer") as raised:
+        matched_ratios(resnet8.graph, {last.name: 0.5})
+    assert f"({last.name} stays whole: {last.reason})" in str(raised.value)
+
+
 @pytest.fixture
 def problem() -> Problem:
     return Problem(tiny("residual"), images(), [Budget("macs", 0.5)], holdout=samples(50))

@@ -79,7 +79,7 @@ def problem(kind: str) -> Problem:
 @pytest.fixture(scope="session")
 def ratios_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("ratios") / "ratios.yaml"
-    path.write_text('"0": 0.2\n"3": 0.5\n')
+    path.write_text('"*": 0.5\n"3": 0.4\n')
     return path
 
 
@@ -167,6 +167,33 @@ def test_the_policy_can_be_written_read_and_applied(
     assert policy.kept == result.best.kept
     smaller = prune(asked.model, policy, asked.example_inputs)
     assert trace(smaller, asked.example_inputs).full == result.best.kept
+
+
+@cache
+def masking(granularity: str) -> Problem:
+    """A problem at a granularity that sets weights to zero."""
+    return Problem(
+        network(),
+        torch.zeros(1, 2, 5, 5),
+        [Budget("params", 0.65)],
+        holdout=data(30, 0),
+        train=data(32, 2),
+        granularity=granularity,
+    )
+
+
+@pytest.mark.parametrize("granularity", ["kernel", "vector", "element", "2:4", "n:4"])
+def test_every_granularity_works_with_every_strategy(
+    name: str, granularity: str, ratios_file: Path
+) -> None:
+    asked = masking(granularity)
+    best = search(name, asked, ratios_file).best
+    limit = asked.limits.items[0]
+    assert 0.4 * limit.full < limit.cost(best.kept) <= 0.65 * limit.full
+    assert all(count in legal for count, legal in zip(best.kept, asked.limits.counts, strict=True))
+    smaller = prune(asked.model, asked.policy(best.kept), asked.example_inputs)
+    zeros = sum(int((parameter == 0).sum()) for parameter in smaller.parameters())
+    assert zeros >= limit.full - limit.cost(best.kept)
 
 
 def test_a_budget_out_of_reach_is_refused_before_any_strategy_with_the_smallest_in_reach() -> None:
