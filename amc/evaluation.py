@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
 from amc.devices import bfloat16_is_fast, device_of, evaluating, lay_out, on_all_cores
@@ -62,21 +64,30 @@ def fold_norms(model: nn.Module, graph: PruningGraph) -> None:
     """
     for layer in graph.layers:
         norm = None if layer.norm is None else model.get_submodule(layer.norm)
-        if isinstance(norm, nn.BatchNorm2d) and norm.running_mean is not None:
-            _fold(model.get_submodule(layer.name), norm)
+        module = model.get_submodule(layer.name)
+        if isinstance(norm, _BatchNorm) and norm.running_mean is not None and _folds(module):
+            _fold(module, norm)
             assert layer.norm is not None
             model.set_submodule(layer.norm, nn.Identity())
 
 
-def _fold(module: nn.Module, norm: nn.BatchNorm2d) -> None:
+def _folds(module: nn.Module) -> bool:
+    """Fusing a transposed convolution of several groups is left out: PyTorch's is wrong there."""
+    if isinstance(module, _ConvTransposeNd):
+        return module.groups == 1
+    return isinstance(module, nn.Linear | _ConvNd)
+
+
+def _fold(module: nn.Module, norm: _BatchNorm) -> None:
     assert isinstance(norm.running_mean, Tensor)
     assert isinstance(norm.running_var, Tensor)
     statistics = (norm.running_mean, norm.running_var, norm.eps, norm.weight, norm.bias)
     if isinstance(module, nn.Linear):
         fused = fuse_linear_bn_weights(module.weight, module.bias, *statistics)
     else:
-        assert isinstance(module, nn.Conv2d)
-        fused = fuse_conv_bn_weights(module.weight, module.bias, *statistics)
+        assert isinstance(module, _ConvNd)
+        transposed = isinstance(module, _ConvTransposeNd)
+        fused = fuse_conv_bn_weights(module.weight, module.bias, *statistics, transposed)
     module.weight, module.bias = fused
 
 
@@ -90,7 +101,7 @@ def recalibrate(model: nn.Module, samples: Samples, batch_size: int = BATCH) -> 
     The statistics are the plain average over the batches (momentum None), not a moving one. A last
     batch of a single sample is left out: it has no variance.
     """
-    norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    norms = [m for m in model.modules() if isinstance(m, _BatchNorm)]
     before = [norm.momentum for norm in norms]
     device = device_of(model)
     with torch.no_grad(), evaluating(model):

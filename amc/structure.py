@@ -16,18 +16,20 @@ SIDES: tuple[Side, Side] = ("out", "in")
 
 @dataclass(frozen=True)
 class Layer:
-    """A convolution, linear layer or norm, with what its costs need.
+    """A convolution, linear layer, norm or embedding, with what its costs need.
 
     Args:
         name: Dotted name of the module.
-        kind: "conv", "linear" or "norm".
+        kind: "conv", "linear", "norm" (which has weights for each channel alone, slopes of a PReLU
+            among them) or "embedding" (whose inputs are the words that it knows).
         outputs: n, output channels.
         inputs: c, input channels.
         groups: Of a grouped convolution; 1 elsewhere.
         kernel: Size along each axis; empty for linear layers and norms.
         stride: Along each axis; empty for linear layers and norms.
         in_size: Spatial size of the input, without batch and channels.
-        positions: Output positions per sample, summed over the calls of a shared module.
+        positions: Positions per sample that every weight is multiplied at, summed over the calls of
+            a shared module: of the output, of a transposed convolution's input; 0 for an embedding.
         area: Weights for each pair of an output and an input that it reads: k x k, or 1 for a
             linear layer, or 0 for a norm.
         extra: Weights for each output alone: a bias, or a norm's scale and shift.
@@ -35,14 +37,14 @@ class Layer:
     """
 
     name: str
-    kind: Literal["conv", "linear", "norm"]
+    kind: Literal["conv", "linear", "norm", "embedding"]
     outputs: int
     inputs: int
     groups: int = 1
     kernel: tuple[int, ...] = ()
     stride: tuple[int, ...] = ()
     in_size: tuple[int, ...] = ()
-    positions: int = 0
+    positions: float = 0
     area: int = 0
     extra: int = 0
     norm: str | None = None
@@ -74,6 +76,21 @@ class Member:
 
 
 @dataclass(frozen=True)
+class Attribute:
+    """A whole number that a module's own code reads, and that must change with a cut.
+
+    Args:
+        module: Dotted name; empty for the network itself.
+        name: Of the attribute, such as num_heads.
+        per_unit: Its value is this times the units that stay.
+    """
+
+    module: str
+    name: str
+    per_unit: int
+
+
+@dataclass(frozen=True)
 class Group:
     """Units that are pruned by one decision; unit u removes `indices[u]` from every member.
 
@@ -85,6 +102,7 @@ class Group:
             to the agent. At a granularity that masks, the one layer whose weights the units are.
         unit_weights: At a granularity that masks, weights that each unit takes; there are no
             members then, because no shape changes.
+        attributes: Numbers of modules that change with the units that stay.
     """
 
     name: str
@@ -92,6 +110,7 @@ class Group:
     members: tuple[Member, ...]
     layers: tuple[str, ...]
     unit_weights: int = 0
+    attributes: tuple[Attribute, ...] = ()
 
 
 @dataclass(frozen=True)

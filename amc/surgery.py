@@ -9,10 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from amc import kinds
+from amc.attention import narrowed
 from amc.criteria import KeptUnits
-from amc.graph import Inputs
+from amc.inputs import Inputs, call, tensors
 from amc.reconstruction import Moments, Refit, refit_layers
-from amc.structure import Member, PruningGraph, Side
+from amc.structure import SIDES, Member, PruningGraph, Side
 
 Channels = dict[tuple[str, Side], Tensor]
 """For each side of a module that shrinks, the positions that stay, ascending."""
@@ -33,8 +35,8 @@ def cut(
         module = model.get_submodule(name)
         _replace(memo, module, _sliced(module, name, staying, refits.get(name)))
     smaller = copy.deepcopy(model, memo)
-    for name in {name for name, _ in staying}:
-        _resize(smaller.get_submodule(name), staying.get((name, "out")))
+    _resize(smaller, staying)
+    _set_attributes(smaller, graph, units)
     _shift_offsets(smaller, graph, staying, refits)
     return smaller
 
@@ -42,20 +44,54 @@ def cut(
 def mask(
     model: nn.Module, graph: PruningGraph, units: KeptUnits, moments: Moments | None = None
 ) -> nn.Module:
-    """A copy of full size with the pruned weights at zero; its outputs equal those of `cut`."""
+    """A copy of full size with the pruned weights at zero; its outputs equal those of `cut`.
+
+    Norms over several channels (layer, group and RMS norms) take their statistics over the channels
+    that stay only, as in the cut network: each stands inside of an `OnKept`.
+    """
     staying = _channels(graph, units)
-    small = cut(model, graph, units, moments).state_dict()
+    small = cut(model, graph, units, moments)
+    state = small.state_dict()
     masked = copy.deepcopy(model)
     for name in {name for name, _ in staying}:
         module = masked.get_submodule(name)
-        for key, tensor in _shaped(module).items():
+        for key, tensor in kinds.tensors_of(module).items():
             full = torch.zeros_like(tensor) if key != "running_var" else torch.ones_like(tensor)
-            full[_region(module, name, key, staying)] = small[f"{name}.{key}"]
+            full[_region(module, name, key, staying)] = state[f"{name}.{key}"]
             tensor.data.copy_(full)
     for name, tensor in masked.state_dict().items():
-        if name in small and small[name].shape == tensor.shape:
-            tensor.copy_(small[name])
+        if name in state and state[name].shape == tensor.shape:
+            tensor.copy_(state[name])
+    for (name, _), kept in staying.items():
+        if kinds.known(module := masked.get_submodule(name)).mixes:
+            count = kinds.channels(module, "out")
+            masked.set_submodule(name, OnKept(small.get_submodule(name), kept, count))
     return masked
+
+
+class OnKept(nn.Module):
+    """Applies a cut norm to the channels that stay of a network of full size; others become zero.
+
+    Args:
+        norm: Of as many channels as stay.
+        kept: Their positions.
+        channels: How many there were.
+    """
+
+    kept: Tensor
+
+    def __init__(self, norm: nn.Module, kept: Tensor, channels: int) -> None:
+        super().__init__()
+        self.norm = norm
+        self.channels = channels
+        self.register_buffer("kept", kept)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Features of full size, normalised."""
+        axis = kinds.channel_axis(self.norm, tuple(features.shape))
+        normalised: Tensor = self.norm(features.index_select(axis, self.kept))
+        full = normalised.new_zeros(features.shape)
+        return full.index_copy(axis, self.kept, normalised)
 
 
 def check_cut(
@@ -69,43 +105,33 @@ def check_cut(
     Raises:
         SurgeryError: if it does not; names the first group that fails alone.
     """
-    fault, where = _fault(model, graph, units, example_inputs), "these groups together"
-    if not fault:
+    reason, where = fault(model, graph, units, example_inputs), "these groups together"
+    if not reason:
         return
     full = tuple(tuple(range(group.units)) for group in graph.groups)
     for number, group in enumerate(graph.groups):
         alone = (*full[:number], units[number], *full[number + 1 :])
-        own_fault = _fault(model, graph, alone, example_inputs)
-        if own_fault:
-            fault, where = own_fault, repr(group.name)
+        own = fault(model, graph, alone, example_inputs)
+        if own:
+            reason, where = own, repr(group.name)
             break
     raise SurgeryError(
-        f"the network cannot be cut at {where}: {fault}; write its forward pass in terms of the "
+        f"the network cannot be cut at {where}: {reason}; write its forward pass in terms of the "
         "tensors' own shapes, and keep channels apart and in order"
     )
 
 
-def _fault(model: nn.Module, graph: PruningGraph, units: KeptUnits, example_inputs: Inputs) -> str:
+def fault(model: nn.Module, graph: PruningGraph, units: KeptUnits, example_inputs: Inputs) -> str:
     """What is wrong with this cut; empty if nothing is."""
-    inputs = example_inputs if isinstance(example_inputs, tuple) else (example_inputs,)
     with torch.no_grad():
-        wanted = _tensors(mask(model, graph, units).eval()(*inputs))
+        wanted = tensors(call(mask(model, graph, units).eval(), example_inputs))
         try:
-            found = _tensors(cut(model, graph, units).eval()(*inputs))
+            found = tensors(call(cut(model, graph, units).eval(), example_inputs))
         except Exception as error:
             return f"its forward pass fails then ({str(error).partition(chr(10))[0]})"
-    if all(map(_close, found, wanted)):
+    if len(found) == len(wanted) and all(map(_close, found, wanted)):
         return ""
     return "its outputs then differ from those with the same channels at zero"
-
-
-def _tensors(output: Any) -> list[Tensor]:
-    """All tensors in what a network returns."""
-    if isinstance(output, Tensor):
-        return [output]
-    parts = tuple(output.values()) if isinstance(output, Mapping) else output
-    known = isinstance(parts, tuple | list)
-    return [tensor for part in parts for tensor in _tensors(part)] if known else []
 
 
 def _close(found: Tensor, wanted: Tensor) -> bool:
@@ -141,27 +167,24 @@ def _taken(member: Member, units: list[int]) -> set[int]:
     return {index for unit in units for index in member.indices[unit]}
 
 
-def _shaped(module: nn.Module) -> dict[str, Tensor]:
-    """The tensors of a module that have a channel axis."""
-    tensors = {**dict(module.named_parameters(recurse=False)), **dict(module.named_buffers())}
-    return {key: tensor for key, tensor in tensors.items() if tensor.dim() > 0}
-
-
 def _region(module: nn.Module, name: str, key: str, staying: Channels) -> tuple[Any, ...]:
     """Index of what stays of one tensor."""
-    tensor = _shaped(module)[key]
-    rows = staying.get((name, "out"), torch.arange(tensor.shape[0]))
-    if tensor.dim() == 1:
-        return (rows,)
-    columns = staying.get((name, "in"), torch.arange(tensor.shape[1]))
-    return (rows[:, None], columns[None, :])
+    shape, index = kinds.tensors_of(module)[key].shape, []
+    for axis, side in enumerate(kinds.roles(module, key)):
+        kept = staying.get((name, side)) if side else None
+        # The second axis of a grouped convolution has the channels of one group: all lose the same.
+        index.append(torch.arange(shape[axis]) if kept is None else kept[kept < shape[axis]])
+    return tuple(
+        where.reshape([-1 if at == axis else 1 for at in range(len(index))])
+        for axis, where in enumerate(index)
+    )
 
 
 def _sliced(
     module: nn.Module, name: str, staying: Channels, refit: Refit | None
 ) -> dict[str, Tensor]:
     sliced = {}
-    for key, tensor in _shaped(module).items():
+    for key, tensor in kinds.tensors_of(module).items():
         if key == "weight" and refit is not None:
             sliced[key] = refit.weight
         else:
@@ -178,17 +201,23 @@ def _replace(memo: dict[int, Any], module: nn.Module, tensors: Mapping[str, Tens
         memo[id(old)] = nn.Parameter(new, old.requires_grad) if is_parameter else new
 
 
-def _resize(module: nn.Module, outputs: Tensor | None) -> None:
-    """Make the module's own numbers agree with its tensors."""
-    if isinstance(module, nn.Conv2d):
-        depthwise = module.groups == module.in_channels == module.out_channels > 1
-        module.out_channels = module.weight.shape[0]
-        module.groups = module.out_channels if depthwise else module.groups
-        module.in_channels = module.weight.shape[1] * module.groups
-    elif isinstance(module, nn.Linear):
-        module.out_features, module.in_features = module.weight.shape
-    elif isinstance(module, nn.BatchNorm2d) and outputs is not None:
-        module.num_features = len(outputs)
+def _resize(model: nn.Module, staying: Channels) -> None:
+    """Make the modules' own numbers agree with their tensors."""
+    for name in {name for name, _ in staying}:
+        module = model.get_submodule(name)
+        if isinstance(module, nn.MultiheadAttention):
+            narrowed(module)
+            continue
+        for side in SIDES:
+            if (name, side) in staying:
+                kinds.set_channels(module, side, len(staying[name, side]))
+
+
+def _set_attributes(model: nn.Module, graph: PruningGraph, units: KeptUnits) -> None:
+    """Change the numbers that the modules' own code reads."""
+    for group, staying in zip(graph.groups, units, strict=True):
+        for item in group.attributes:
+            setattr(model.get_submodule(item.module), item.name, item.per_unit * len(staying))
 
 
 def _shift_offsets(

@@ -12,9 +12,10 @@ from tiny_networks import TINY, Wired, averaged, head, images, random_kept, rand
 from torch import nn
 from torch.nn.utils import parametrizations
 
+from amc import kinds
 from amc.graph import GraphError, trace
 from amc.structure import Group, PruningGraph
-from amc.surgery import cut
+from amc.surgery import check_cut, cut
 
 
 def graph_of(name: str) -> PruningGraph:
@@ -91,10 +92,12 @@ def test_groups_of_a_depthwise_separable_network(mobilenet_v1: Any) -> None:
         assert found.layers == (source[0], through[0])
 
 
-def test_every_unit_of_a_zoo_network_is_one_channel_everywhere(zoo: Any) -> None:
+def test_every_unit_of_a_zoo_network_is_one_block_everywhere(zoo: Any) -> None:
     for found in zoo.graph.groups:
         for member in found.members:
-            assert member.indices == tuple((unit,) for unit in range(found.units))
+            each = len(member.indices[0])  # more than one where features are flattened
+            blocks = (tuple(range(each * u, each * u + each)) for u in range(found.units))
+            assert member.indices == tuple(blocks)
 
 
 def test_a_unit_before_a_flatten_is_a_block_of_features() -> None:
@@ -150,12 +153,21 @@ def slices(net: Any, inputs: torch.Tensor) -> torch.Tensor:
     return net.linear(averaged(torch.cat([net.one(features[:, :4]), net.two(features[:, 4:])], 1)))
 
 
-@pytest.mark.parametrize("forward", [halves, slices])
-def test_channels_that_go_different_ways_by_position_stay(forward: Any) -> None:
+def two_readers() -> dict[str, nn.Module]:
     layers = {"one": nn.Conv2d(4, 2, 1), "two": nn.Conv2d(4, 3, 1), "linear": nn.Linear(5, 4)}
-    graph = trace(Wired(forward, conv=nn.Conv2d(3, 8, 3), **layers), images())
+    return {"conv": nn.Conv2d(3, 8, 3), **layers}
+
+
+def test_halves_that_go_different_ways_stay_of_equal_size() -> None:
+    graph = trace(Wired(halves, **two_readers()), images())
+    assert [(g.name, g.units) for g in graph.groups] == [("conv", 4), ("one", 2), ("two", 3)]
+    assert indices(graph.groups[0], "conv", "out") == ((0, 4), (1, 5), (2, 6), (3, 7))
+
+
+def test_slices_at_fixed_places_stay() -> None:
+    graph = trace(Wired(slices, **two_readers()), images())
     assert [g.name for g in graph.groups] == ["one", "two"]
-    assert reasons(graph)["conv"] == "its channels are taken apart by position"
+    assert "its outputs then differ" in reasons(graph)["conv"] or "fails" in reasons(graph)["conv"]
 
 
 def test_cropping_an_image_is_no_obstacle() -> None:
@@ -166,17 +178,19 @@ def test_cropping_an_image_is_no_obstacle() -> None:
     assert [g.name for g in graph.groups] == ["conv"]
 
 
-def test_grouped_convolutions_are_left_alone() -> None:
+def test_a_unit_of_a_grouped_convolution_is_one_place_in_every_group() -> None:
     graph = graph_of("grouped")
-    assert [g.name for g in graph.groups] == ["4"]
-    assert reasons(graph)["0"] == "it meets 2, a grouped convolution"
-    assert reasons(graph)["2"] == "it meets 2, a grouped convolution"
+    assert graph.full == (4, 4, 5)
+    assert indices(group(graph, "0"), "0", "out") == ((0, 4), (1, 5), (2, 6), (3, 7))
+    assert indices(group(graph, "0"), "2", "in") == ((0, 4), (1, 5), (2, 6), (3, 7))
+    assert indices(group(graph, "2"), "2", "out") == ((0, 4), (1, 5), (2, 6), (3, 7))
 
 
 def test_the_classifier_is_never_pruned(zoo: Any) -> None:
-    assert reasons(zoo.graph) == {"classifier.linear": "its channels are outputs of the network"}
+    last = zoo.graph.layers[-1].name
+    assert reasons(zoo.graph) == {last: "its channels are outputs of the network"}
     for found in zoo.graph.groups:
-        assert "classifier.linear out" not in sides(found)
+        assert f"{last} out" not in sides(found)
 
 
 def test_all_heads_that_end_in_one_sum_stay_whole() -> None:
@@ -208,13 +222,27 @@ def joined(order: int) -> Callable[..., torch.Tensor]:
     return forward
 
 
-@pytest.mark.parametrize("order", [1, -1])
-def test_channels_joined_with_the_networks_own_inputs_stay(order: int) -> None:
+@pytest.mark.parametrize(("order", "first"), [(1, 3), (-1, 0)])
+def test_channels_joined_with_the_networks_own_inputs_know_their_places(
+    order: int, first: int
+) -> None:
     layers = {"both": nn.Conv2d(8, 6, 3), "linear": nn.Linear(6, 4)}
     net = Wired(joined(order), conv=nn.Conv2d(3, 5, 3, padding=1), **layers)
     graph = trace(net, images())
-    assert [g.name for g in graph.groups] == ["both"]
-    assert reasons(graph)["conv"] == "its channels are joined with the network's inputs"
+    assert [g.name for g in graph.groups] == ["conv", "both"]
+    assert indices(graph.groups[0], "both", "in") == tuple((first + u,) for u in range(5))
+
+
+def test_channels_added_to_the_networks_own_inputs_stay() -> None:
+    net = Wired(
+        lambda net, inputs: net.linear(averaged(net.reader(net.maker(inputs) + inputs))),
+        maker=nn.Conv2d(3, 3, 3, padding=1),
+        reader=nn.Conv2d(3, 5, 1),
+        linear=nn.Linear(5, 4),
+    )
+    graph = trace(net, images())
+    assert [g.name for g in graph.groups] == ["reader"]
+    assert reasons(graph)["maker"].startswith("its ")
 
 
 def test_a_depthwise_layer_on_the_images_stays() -> None:
@@ -224,33 +252,46 @@ def test_a_depthwise_layer_on_the_images_stays() -> None:
     assert reasons(graph)["0"] == "its channels are inputs of the network"
 
 
-LEFT_ALONE = {
-    "norm_of_groups": (nn.GroupNorm(2, 8), "it meets 1, a GroupNorm, which cannot be pruned yet"),
-    "slopes": (nn.PReLU(8), "it meets 1, a PReLU, which cannot be pruned yet"),
-    "transposed": (nn.ConvTranspose2d(8, 8, 1), "it meets 1, a ConvTranspose2d"),
-    "shuffled": (nn.PixelShuffle(2), "its channels are rearranged on the way to 3"),
-    "halved": (nn.GLU(1), "its channels are rearranged on the way to 3"),
+BETWEEN: dict[str, tuple[nn.Module, int, dict[str, int]]] = {
+    "norm_of_groups": (nn.GroupNorm(2, 8), 8, {"0": 4, "3": 5}),
+    "norm_of_all": (nn.GroupNorm(1, 8), 8, {"0": 8, "3": 5}),
+    "norm_of_each": (nn.GroupNorm(8, 8), 8, {"0": 8, "3": 5}),
+    "instance_norm": (nn.InstanceNorm2d(8, affine=True), 8, {"0": 8, "3": 5}),
+    "slopes": (nn.PReLU(8), 8, {"0": 8, "3": 5}),
+    "one_slope": (nn.PReLU(), 8, {"0": 8, "3": 5}),
+    "transposed": (nn.ConvTranspose2d(8, 8, 1), 8, {"0": 8, "1": 8, "3": 5}),
+    "transposed_groups": (nn.ConvTranspose2d(8, 4, 1, groups=2), 4, {"0": 4, "1": 2, "3": 5}),
+    "shuffled": (nn.PixelShuffle(2), 2, {"0": 2, "3": 5}),
+    "unshuffled": (nn.PixelUnshuffle(2), 32, {"0": 8, "3": 5}),
+    "halved": (nn.GLU(1), 4, {"0": 4, "3": 5}),
+    "shuffled_channels": (nn.ChannelShuffle(2), 8, {"0": 4, "3": 5}),
+    "padded": (nn.ReflectionPad2d(1), 8, {"0": 8, "3": 5}),
+    "pooled": (nn.MaxPool2d(2), 8, {"0": 8, "3": 5}),
+    "enlarged": (nn.Upsample(scale_factor=2, mode="bilinear"), 8, {"0": 8, "3": 5}),
+    "local": (nn.LocalResponseNorm(3), 8, {"3": 5}),
+    "softmax": (nn.Softmax(1), 8, {"3": 5}),
 }
 
 
-@pytest.mark.parametrize("name", LEFT_ALONE)
-def test_what_cannot_be_followed_is_left_alone_and_the_rest_is_pruned(name: str) -> None:
-    between, reason = LEFT_ALONE[name]
-    channels = {"shuffled": 2, "halved": 4}.get(name, 8)
-    net = nn.Sequential(nn.Conv2d(3, 8, 3), between, nn.ReLU(), nn.Conv2d(channels, 5, 3), *head(5))
+@pytest.mark.parametrize("name", BETWEEN)
+def test_what_stands_between_two_layers_decides_their_units(name: str) -> None:
+    between, channels, units = BETWEEN[name]
+    net = nn.Sequential(nn.Conv2d(3, 8, 3), between, nn.ReLU(), nn.Conv2d(channels, 5, 1), *head(5))
     graph = trace(net, images())
-    assert [g.name for g in graph.groups] == ["3"]
-    assert reasons(graph)["0"].startswith(reason)
+    assert {g.name: g.units for g in graph.groups} == units
+    for seed in range(3):
+        kept = random_units(graph.full, seed)
+        check_cut(net, graph, kept, images())
+        _assert_widths(graph, kept, cut(net, graph, kept))
 
 
-def test_a_layer_behind_a_detach_is_left_alone() -> None:
+def test_a_layer_behind_a_detach_is_followed() -> None:
     def forward(net: Any, inputs: torch.Tensor) -> torch.Tensor:
         return net.linear(averaged(net.after(torch.relu(net.before(inputs).detach()))))
 
     layers = {"after": nn.Conv2d(5, 6, 3), "linear": nn.Linear(6, 4)}
     graph = trace(Wired(forward, before=nn.Conv2d(3, 5, 3), **layers), images())
-    assert [g.name for g in graph.groups] == ["after"]
-    assert "autograd does not reach it" in reasons(graph)["before"]
+    assert [g.name for g in graph.groups] == ["before", "after"]
 
 
 def test_layers_and_groups_stand_in_forward_order(zoo: Any) -> None:
@@ -321,8 +362,8 @@ def test_a_norm_does_not_alone_read_what_is_an_output_too() -> None:
 
 
 def test_parameters_outside_of_known_layers_are_counted() -> None:
-    net = nn.Sequential(nn.Conv2d(3, 5, 1), nn.GroupNorm(1, 5), nn.Conv2d(5, 6, 1), *head(6))
-    assert trace(net, images()).other_params == 2 * 5
+    net = nn.Sequential(nn.Conv2d(3, 5, 1), Scale(1), nn.Conv2d(5, 6, 1), *head(6))
+    assert trace(net, images()).other_params == 1
 
 
 def test_a_layer_that_never_runs_counts_as_a_parameter_only() -> None:
@@ -354,13 +395,7 @@ def _assert_widths(graph: PruningGraph, units: Any, smaller: nn.Module) -> None:
     outputs, inputs = graph.widths([len(staying) for staying in units])
     for layer, wide, deep in zip(graph.layers, outputs, inputs, strict=True):
         module = smaller.get_submodule(layer.name)
-        if isinstance(module, nn.Conv2d):
-            assert wide == module.out_channels
-            assert deep == module.in_channels
-        elif isinstance(module, nn.Linear):
-            assert (wide, deep) == (module.out_features, module.in_features)
-        else:
-            assert wide == deep == module.num_features
+        assert (wide, deep) == (kinds.channels(module, "out"), kinds.channels(module, "in"))
 
 
 def test_widths_of_the_unpruned_network_are_its_own(zoo: Any) -> None:
@@ -472,27 +507,52 @@ def test_a_parameter_for_each_channel_keeps_them() -> None:
     assert "a parameter outside of a known layer" in reasons(graph)["0"]
 
 
-def test_classes_instead_of_logits_cannot_be_followed() -> None:
+def test_classes_instead_of_logits_are_refused() -> None:
     net = Wired(lambda net, inputs: net.inner(inputs).argmax(1), inner=tiny("residual"))
-    with pytest.raises(GraphError, match="autograd does not reach it from the outputs"):
+    with pytest.raises(GraphError, match=r"no floating-point tensors, .* return logits"):
         trace(net, images())
 
 
-def test_outputs_that_are_no_tensors_cannot_be_followed() -> None:
+def test_outputs_that_are_no_tensors_are_refused() -> None:
     net = Wired(lambda net, inputs: float(net.inner(inputs).sum()), inner=tiny("residual"))
-    with pytest.raises(GraphError, match="return tensors that autograd can differentiate"):
+    with pytest.raises(GraphError, match="no floating-point tensors"):
         trace(net, images())
 
 
-def test_a_weight_that_is_computed_is_refused() -> None:
+def test_a_weight_that_is_computed_is_left_alone_with_all_that_meets_it() -> None:
     net = tiny("residual")
     parametrizations.weight_norm(net.conv2)
-    with pytest.raises(GraphError, match="layer conv2 computes its weight from other parameters"):
+    with pytest.raises(GraphError, match="conv1: it meets conv2, which computes its weight"):
         trace(net, images())
+    net = nn.Sequential(nn.Conv2d(3, 5, 1), nn.Conv2d(5, 6, 1), nn.Conv2d(6, 7, 1), *head(7))
+    parametrizations.weight_norm(net[0])
+    graph = trace(net, images())
+    assert [g.name for g in graph.groups] == ["1", "2"]
+    assert reasons(graph)["0"] == "it meets 0, which computes its weight from other parameters"
+    # The weight of a norm by length is a direction and a length for each output.
+    assert graph.other_params == 5
 
 
-def test_a_weight_of_two_layers_is_refused() -> None:
+def test_a_weight_of_two_layers_is_left_alone() -> None:
     net = nn.Sequential(nn.Conv2d(3, 5, 1), nn.Conv2d(5, 5, 1), nn.Conv2d(5, 5, 1), *head(5))
     net[2].weight = net[1].weight
-    with pytest.raises(GraphError, match="layers 1 and 2 share their weight"):
+    with pytest.raises(GraphError, match="0: it meets 1, which shares its weight with 2"):
         trace(net, images())
+
+
+def test_layers_are_excluded_by_pattern() -> None:
+    graph = trace(tiny("residual"), images(), exclude=("*v2",))
+    assert [g.name for g in graph.groups] == ["conv1"]
+    assert reasons(graph)["conv2"] == "excluded by hand"
+
+
+def test_what_goes_together_with_an_excluded_layer_stays_too() -> None:
+    graph = trace(tiny("residual"), images(), exclude=("norm3",))
+    assert [g.name for g in graph.groups] == ["conv2"]
+    assert reasons(graph)["conv1"] == "it goes together with norm3, excluded by hand"
+    assert reasons(graph)["conv3"] == "it goes together with norm3, excluded by hand"
+
+
+def test_a_pattern_of_no_layer_is_refused_with_similar_ones() -> None:
+    with pytest.raises(GraphError, match=r"no layer matches .* 'konv1'; similar layers are conv1"):
+        trace(tiny("residual"), images(), exclude=("conv2", "konv1"))

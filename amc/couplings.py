@@ -1,0 +1,135 @@
+"""From the labels of a forward pass to what may be cut: blocks of channels, and ways to cut each.
+
+Where code lays channels out along several axes, as attention does with heads, a cut must take whole
+rows along one of them. Which one, only a trial can tell: each way is a proposal.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from amc.flow import Flow
+from amc.labels import Atoms
+from amc.units import Element, Signature, Unit, unit_of
+
+WAYS = (-2, -1, -3)
+"""The axis that units are counted along, from the last: of (heads, width) first whole heads, then
+a position in every head."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """Channels that are cut, or left alone, by one decision about how.
+
+    Attributes:
+        layers: The modules that make them.
+        ways: Units for each way to cut that is open, best first.
+        reason: Why there is none.
+    """
+
+    layers: frozenset[str]
+    ways: tuple[tuple[Unit, ...], ...]
+    reason: str = ""
+
+
+@dataclass
+class _Cell:
+    """Channels that ties, links or a common layout connect."""
+
+    elements: list[tuple[Element, int]] = field(default_factory=list)
+    factorings: list[Tensor] = field(default_factory=list)
+
+    @property
+    def signature(self) -> Signature:
+        return unit_of(element for element, _ in self.elements).signature
+
+
+def blocks(flow: Flow) -> list[Block]:
+    """All channels of the network's known modules, in blocks that are cut alike."""
+    by_signature: dict[Signature, list[_Cell]] = defaultdict(list)
+    for cell in _cells(flow):
+        by_signature[cell.signature].append(cell)
+    return [_block(flow, cells) for cells in by_signature.values()]
+
+
+def _cells(flow: Flow) -> list[_Cell]:
+    joint = flow.atoms.copy()
+    for labels in flow.factorings:
+        joint.tie_all(_numbers(labels))
+    for label, members in flow.links:
+        joint.tie_all((label, *members))
+    cells: dict[int, _Cell] = defaultdict(_Cell)
+    for (name, side), ids in flow.elements.items():
+        for index, label in enumerate(ids.long().tolist()):
+            cells[joint.find(label)].elements.append(((name, side, index), label))
+    for labels in flow.factorings:
+        root = joint.find(_numbers(labels)[0])
+        if root in cells:
+            cells[root].factorings.append(labels)
+    return list(cells.values())
+
+
+def _numbers(labels: Tensor) -> list[int]:
+    found: list[int] = labels[labels != 0].long().flatten().tolist()
+    return found
+
+
+def _block(flow: Flow, cells: Sequence[_Cell]) -> Block:
+    names = {name for cell in cells for (name, side, _), _ in cell.elements if side == "out"}
+    ways, reason = [], ""
+    for atoms in _tied(flow, cells):
+        units, why = _units(atoms, cells)
+        reason = reason or why
+        if units and units not in ways:
+            ways.append(units)
+    return Block(frozenset(names), tuple(ways), "" if ways else reason)
+
+
+def _tied(flow: Flow, cells: Sequence[_Cell]) -> Iterator[Atoms]:
+    """The ties of each way to cut."""
+    factorings = [labels for cell in cells for labels in cell.factorings]
+    for way in WAYS if factorings else (0,):
+        atoms = flow.atoms.copy() if factorings else flow.atoms
+        for labels in factorings:
+            axis = max(way, -labels.dim())
+            rows = labels.movedim(axis, 0).flatten(1)  # (units, channels of one)
+            for row in rows:
+                if len(numbers := _numbers(row)) > 1:
+                    atoms.tie_all(numbers)
+        _tie_links(flow, atoms)
+        yield atoms
+
+
+def _tie_links(flow: Flow, atoms: Atoms) -> None:
+    """A label goes with those that it stands for where they all go together."""
+    waiting = flow.links
+    while True:
+        left = []
+        for label, members in waiting:
+            if len({atoms.find(member) for member in members}) == 1:
+                atoms.tie_all((label, members[0]))
+            else:
+                left.append((label, members))
+        if len(left) == len(waiting):
+            return
+        waiting = left
+
+
+def _units(atoms: Atoms, cells: Sequence[_Cell]) -> tuple[tuple[Unit, ...], str]:
+    """The units that may go, or why none may."""
+    together: dict[int, list[Element]] = defaultdict(list)
+    for cell in cells:
+        for element, label in cell.elements:
+            together[atoms.find(label)].append(element)
+    reasons = {root: atoms.reason(root) for root in together}
+    free = [unit_of(elements) for root, elements in together.items() if not reasons[root]]
+    laid_out = any(cell.factorings for cell in cells)
+    if not free or (laid_out and any(reasons.values())):
+        return (), next(reason for reason in reasons.values() if reason)
+    if len(free) < 2:
+        return (), "its channels go all together or not at all"
+    return tuple(free), ""

@@ -1,0 +1,268 @@
+"""Following a network's channels through one forward pass."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+
+from amc import kinds
+from amc.flow import Flow
+from amc.inputs import Inputs, call, tensors
+from amc.labels import along, varying
+from amc.operations import follow
+from amc.structure import Side
+
+
+@dataclass
+class Call:
+    """What was seen of a module during the forward pass.
+
+    Attributes:
+        in_size: Size of its first input, without batch and channels.
+        positions: Places per sample that every weight is multiplied at, over all of its calls.
+        times: How often it ran.
+    """
+
+    in_size: tuple[int, ...]
+    positions: float = 0
+    times: int = 0
+
+
+@dataclass
+class Trail:
+    """A forward pass that has been followed.
+
+    Attributes:
+        flow: Which channels meet.
+        calls: The modules of known kinds, in the order they first ran.
+        norms: For each module whose output only a batch norm reads, that norm.
+        outputs: The tensors that the network returned.
+    """
+
+    flow: Flow = field(default_factory=Flow)
+    calls: dict[str, Call] = field(default_factory=dict)
+    norms: dict[str, str] = field(default_factory=dict)
+    outputs: list[Tensor] = field(default_factory=list)
+
+
+def followed(model: nn.Module, inputs: Inputs, frozen: dict[str, str]) -> Trail:
+    """Run the network once, in evaluation mode, and follow its channels.
+
+    Args:
+        model: Left as it is.
+        inputs: Of its forward pass.
+        frozen: Modules of known kinds whose channels may not go, with the reason.
+    """
+    first = tensors(inputs)[0] if tensors(inputs) else torch.empty(1)
+    follower = _Follower(model, frozen, batch=first.shape[0] if first.dim() else 1)
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)  # it would pass the layers inside by
+    try:
+        with torch.no_grad(), follower.hooks(), _Operations(follower):
+            outputs = tensors(call(model, inputs))
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
+    follower.end(outputs)
+    return follower.trail
+
+
+class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Shows every operation outside of known modules to the follower."""
+
+    def __init__(self, follower: _Follower) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._follower = follower
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else PyTorch loads its compiler, which takes seconds
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        self._follower.operation(func, args, kwargs or {}, out)
+        return out
+
+
+class _Follower:
+    def __init__(self, model: nn.Module, frozen: dict[str, str], batch: int) -> None:
+        self.trail = Trail()
+        self._model, self._frozen, self._batch = model, frozen, batch
+        self._parameters = {id(p): name for name, p in model.named_parameters()}
+        self._inside = 0
+        self._readers: dict[int, list[str]] = {}
+        self._made: dict[str, Tensor] = {}
+
+    @contextmanager
+    def hooks(self) -> Iterator[None]:
+        handles = []
+        for name, module in self._model.named_modules():
+            if kinds.has_channels(module):
+                handles += [
+                    module.register_forward_pre_hook(self._before),
+                    module.register_forward_hook(self._after(name), with_kwargs=True),
+                ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def operation(self, func: Any, args: tuple[Any, ...], kwargs: Any, out: Any) -> None:
+        if self._inside:
+            return
+        for tensor in tensors((args, kwargs)):
+            self._read(tensor, "")
+            if id(tensor) in self._parameters and not self.trail.flow.knows(tensor):
+                name = self._parameters[id(tensor)]
+                reason = f"it meets {name}, a parameter outside of a known layer"
+                self.trail.flow.refused(tensor, reason)
+        follow(self.trail.flow, func, args, kwargs, out)
+
+    def _read(self, tensor: Tensor, reader: str) -> None:
+        self._readers.setdefault(id(tensor), []).append(reader)
+
+    def _before(self, module: nn.Module, args: Any) -> None:
+        self._inside += 1
+
+    def _after(self, name: str) -> Any:
+        def hook(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+            self._inside -= 1
+            if not self._inside:
+                with _disable_current_modes():
+                    self._ran(name, module, tensors((args, kwargs)), tensors(output)[0])
+
+        return hook
+
+    def _ran(self, name: str, module: nn.Module, given: list[Tensor], output: Tensor) -> None:
+        self._count(name, module, given, output)
+        for tensor in given:
+            self._read(tensor, name)
+        self._made[name] = output
+        if isinstance(module, nn.MultiheadAttention):
+            for tensor in _three(given):
+                self._take(name, module, tensor)
+            self._give(f"{name}.out_proj", module.out_proj, output, [])
+            self._tie_heads(name, module)
+            return
+        rest = self._take(name, module, given[0])
+        # Of a convolution other axes than the channels' are places, which it mixes.
+        self._give(name, module, output, [] if kinds.known(module).layer == "conv" else rest)
+
+    def _take(self, name: str, module: nn.Module, tensor: Tensor) -> list[Tensor]:
+        """Tie what the module reads to its own channels; the labels along other axes."""
+        if kinds.known(module).layer == "embedding":
+            return []
+        flow, alone = self.trail.flow, kinds.channelwise(module)
+        ids = self._ids(name, module, "out" if alone else "in")
+        axis = kinds.channel_axis(module, tuple(tensor.shape))
+        rest, covered = [], torch.zeros(len(ids), dtype=torch.bool)
+        for plane in flow.planes(tensor):
+            if axis not in varying(plane):
+                rest.append(plane)
+                continue
+            rows = plane.movedim(axis, 0).flatten(1)  # (channels, places)
+            flow.atoms.tie(ids[:, None], rows)
+            covered |= (rows != 0).any(1)
+        if alone:
+            flow.atoms.refuse(ids[~covered], "its channels are inputs of the network")
+        return rest
+
+    def _give(self, name: str, module: nn.Module, output: Tensor, rest: list[Tensor]) -> None:
+        ids = self._ids(name, module, "out")
+        axis = kinds.channel_axis(module, tuple(output.shape))
+        own = along(ids, axis, output.dim())
+        self.trail.flow.label(output, [p for p in (own, *rest) if varying(p)])
+
+    def _ids(self, name: str, module: nn.Module, side: Side) -> Tensor:
+        """(channels,) the labels of one side of a module, made when first asked for."""
+        flow = self.trail.flow
+        if (name, side) not in flow.elements:
+            ids = flow.atoms.fresh(kinds.channels(module, side))
+            flow.elements[name, side] = ids
+            flow.atoms.tie(*_first_and_rest(ids, kinds.parts(module)))
+            if name in self._frozen:
+                flow.atoms.refuse(ids, self._frozen[name])
+        return flow.elements[name, side]
+
+    def _tie_heads(self, name: str, module: nn.MultiheadAttention) -> None:
+        """A head is rows of each of the three projections, and columns of the last one."""
+        atoms, heads = self.trail.flow.atoms, module.num_heads
+        rows = self._ids(name, module, "out").reshape(3, heads, -1)
+        columns = self._ids(f"{name}.out_proj", module.out_proj, "in").reshape(heads, -1)
+        for block in rows:
+            atoms.tie(block, columns)
+        atoms.tie(columns, columns[:, :1])
+        reason = self._frozen.get(f"{name}.out_proj", "") or self._frozen.get(name, "")
+        if reason:
+            atoms.refuse(columns, reason)
+
+    def _count(self, name: str, module: nn.Module, given: list[Tensor], output: Tensor) -> None:
+        kind, shape = kinds.known(module), tuple(given[0].shape)
+        axis = kinds.channel_axis(module, shape) if kind.layer != "embedding" else 0
+        size = tuple(s for at, s in enumerate(shape) if at not in (0, axis))
+        seen = self.trail.calls.setdefault(name, Call(size))
+        seen.times += 1
+        if isinstance(module, nn.MultiheadAttention):
+            places = [self._places(module.out_proj, tensor) for tensor in _three(given)]
+            seen.positions += sum(places) / 3
+            inner = Call(size, self._places(module.out_proj, output), 1)
+            known = self.trail.calls.setdefault(f"{name}.out_proj", inner)
+            if known is not inner:
+                known.positions += inner.positions
+        elif kind.layer != "embedding":
+            where = given[0] if kinds.known(module).weight == ("in", "out") else output
+            where = where if kind.layer == "conv" else output
+            seen.positions += self._places(module, where)
+
+    def _places(self, module: nn.Module, tensor: Tensor) -> float:
+        """Places per sample, by a tensor that has one channel axis."""
+        axis = kinds.channel_axis(module, tuple(tensor.shape))
+        places = tensor.numel() // tensor.shape[axis]
+        if places % self._batch:
+            return prod(size for at, size in enumerate(tensor.shape) if at not in (0, axis))
+        return places // self._batch
+
+    def end(self, outputs: list[Tensor]) -> None:
+        """Note what the network returned, and which norms alone read a layer."""
+        flow = self.trail.flow
+        flow.tie_slices()
+        self.trail.outputs = outputs
+        for tensor in outputs:
+            self._read(tensor, "")
+            flow.refuse(flow.planes(tensor), "its channels are outputs of the network")
+        for name, made in self._made.items():
+            readers = self._readers.get(id(made), [])
+            if len(readers) == 1 and self._is_lone_norm(name, readers[0], made):
+                self.trail.norms[name] = readers[0]
+
+    def _is_lone_norm(self, name: str, reader: str, made: Tensor) -> bool:
+        module = self._model.get_submodule(reader) if reader else None
+        if not isinstance(module, nn.modules.batchnorm._BatchNorm):
+            return False
+        maker, shape = self._model.get_submodule(name), tuple(made.shape)
+        return (
+            kinds.known(maker).layer in ("conv", "linear")
+            and not isinstance(maker, nn.MultiheadAttention)
+            and self.trail.calls[name].times == 1
+            and self.trail.calls[reader].times == 1
+            and kinds.channel_axis(maker, shape) == kinds.channel_axis(module, shape)
+        )
+
+
+def _three(given: list[Tensor]) -> list[Tensor]:
+    """Query, key and value; one that is given once is all of them."""
+    return (given[:3] if len(given) > 2 else given * 3)[:3]
+
+
+def _first_and_rest(ids: Tensor, parts: int) -> tuple[Tensor, Tensor]:
+    blocks = ids.reshape(parts, -1)
+    return blocks[:1], blocks

@@ -1,0 +1,202 @@
+"""The kinds of modules whose channels are known: where they lie, and which numbers say how many.
+
+Tracing, surgery, costs and the refit all read this one table. A module that is not in it is
+followed operation by operation; its own parameters are left alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from torch import Tensor, nn
+
+from amc.structure import Side
+
+Roles = tuple[Side | None, ...]
+"""What lies along the first axes of a tensor: output channels, input channels, or neither."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """What is known of a type of module.
+
+    Args:
+        layer: What a `Layer` calls it.
+        weight: What lies along the first axes of its weight. Where there are two and the module
+            has groups, the second axis holds the channels of one group.
+        outputs: Name of the attribute that says how many output channels it has.
+        inputs: The same of its input channels; empty where those are the outputs.
+        axes: How many axes of its inputs follow the channels; None where the channels are axis 1.
+        mixes: Whether channels are normalised together, so that a channel of zeros matters.
+    """
+
+    layer: Literal["conv", "linear", "norm", "embedding"]
+    weight: Roles
+    outputs: str
+    inputs: str = ""
+    axes: int | None = 0
+    mixes: bool = False
+
+
+LINEAR = Kind("linear", ("out", "in"), "out_features", "in_features")
+SWAPPED_LINEAR = Kind("linear", ("in", "out"), "nf", "nx")
+EMBEDDING = Kind("embedding", ("in", "out"), "embedding_dim", "num_embeddings")
+ATTENTION = Kind("linear", ("out", "in"), "embed_dim", "embed_dim")
+NORM = Kind("norm", ("out",), "num_features", axes=None)
+GROUP_NORM = Kind("norm", ("out",), "num_channels", axes=None, mixes=True)
+LAYER_NORM = Kind("norm", ("out",), "normalized_shape", mixes=True)
+SLOPES = Kind("norm", ("out",), "num_parameters", axes=None)
+
+
+def _conv(axes: int, *, transposed: bool) -> Kind:
+    weight: Roles = ("in", "out") if transposed else ("out", "in")
+    return Kind("conv", weight, "out_channels", "in_channels", axes)
+
+
+TABLE: tuple[tuple[type[nn.Module], Kind], ...] = (
+    (nn.ConvTranspose1d, _conv(1, transposed=True)),
+    (nn.ConvTranspose2d, _conv(2, transposed=True)),
+    (nn.ConvTranspose3d, _conv(3, transposed=True)),
+    (nn.Conv1d, _conv(1, transposed=False)),
+    (nn.Conv2d, _conv(2, transposed=False)),
+    (nn.Conv3d, _conv(3, transposed=False)),
+    (nn.Linear, LINEAR),
+    (nn.Embedding, EMBEDDING),
+    (nn.MultiheadAttention, ATTENTION),
+    (nn.modules.batchnorm._NormBase, NORM),  # batch and instance norms
+    (nn.GroupNorm, GROUP_NORM),
+    (nn.LayerNorm, LAYER_NORM),
+    (nn.RMSNorm, LAYER_NORM),
+    (nn.PReLU, SLOPES),
+)
+"""The first type that a module is an instance of decides."""
+
+
+def kind_of(module: nn.Module) -> Kind | None:
+    """What is known of `module`; None for everything else."""
+    if type(module).__name__ == "Conv1D" and hasattr(module, "nf") and hasattr(module, "nx"):
+        return SWAPPED_LINEAR  # the linear layer of GPT-2 in the transformers package
+    found = next((kind for kind_type, kind in TABLE if isinstance(module, kind_type)), None)
+    several = len(getattr(module, "normalized_shape", (0,))) > 1
+    packed = found is not ATTENTION or module.in_proj_weight is not None
+    return found if packed and not several else None
+
+
+def has_channels(module: nn.Module) -> bool:
+    """Whether the module is in the table, and none that treats all channels alike."""
+    shared = isinstance(module, nn.PReLU) and module.num_parameters == 1
+    return kind_of(module) is not None and not shared
+
+
+def channels(module: nn.Module, side: Side) -> int:
+    """How many channels a module of the table has on one side."""
+    kind = known(module)
+    if kind is ATTENTION:
+        return int(weight_of(module).shape[0 if side == "out" else 1])
+    value = getattr(module, kind.inputs if side == "in" and kind.inputs else kind.outputs)
+    return int(value[0] if isinstance(value, tuple) else value)
+
+
+def known(module: nn.Module) -> Kind:
+    """What is known of a module that is in the table."""
+    kind = kind_of(module)
+    if kind is None:
+        raise TypeError(f"a {type(module).__name__} is not in the table of kinds; leave it alone")
+    return kind
+
+
+def weight_of(module: nn.Module) -> Any:
+    """The weight of a module of the table; None for a norm without one."""
+    return getattr(module, "in_proj_weight" if kind_of(module) is ATTENTION else "weight", None)
+
+
+def groups_of(module: nn.Module) -> int:
+    """Groups of a convolution; 1 elsewhere."""
+    return int(getattr(module, "groups", 1)) if known(module).layer == "conv" else 1
+
+
+def channelwise(module: nn.Module) -> bool:
+    """Whether each output channel reads the input channel at its own place, and no other."""
+    if known(module).layer == "norm":
+        return True
+    groups = groups_of(module)
+    return groups > 1 and groups == channels(module, "out") == channels(module, "in")
+
+
+def parts(module: nn.Module) -> int:
+    """Equal parts that the channels are divided into and that must stay equal."""
+    if isinstance(module, nn.GroupNorm):
+        return 1 if module.num_groups == module.num_channels else module.num_groups
+    return 1 if channelwise(module) else groups_of(module)
+
+
+def channel_axis(module: nn.Module, shape: tuple[int, ...]) -> int:
+    """The axis of inputs or outputs of this shape along which the channels lie."""
+    axes = known(module).axes
+    first = axes is None or getattr(module, "data_format", "") == "channels_first"
+    return 1 if first else len(shape) - 1 - (axes or 0)
+
+
+def tensors_of(module: nn.Module) -> dict[str, Tensor]:
+    """The tensors of a module that have a channel axis."""
+    own = {**dict(module.named_parameters(recurse=False)), **dict(module.named_buffers())}
+    return {key: tensor for key, tensor in own.items() if tensor.dim() > 0}
+
+
+def roles(module: nn.Module, key: str) -> Roles:
+    """What lies along the first axes of one tensor of the module."""
+    if tensors_of(module)[key].dim() == 1:
+        return ("out",)
+    return ("out", None) if channelwise(module) else known(module).weight
+
+
+def extra(module: nn.Module) -> int:
+    """Weights for each output channel alone."""
+    names = ("weight", "bias", "in_proj_bias")
+    found = (getattr(module, name, None) for name in names)
+    return sum(tensor.dim() == 1 for tensor in found if isinstance(tensor, Tensor))
+
+
+def set_channels(module: nn.Module, side: Side, count: int) -> None:
+    """Make the module's own numbers say that it has `count` channels on one side.
+
+    Attention has more than those: `amc.attention.narrowed`.
+    """
+    kind = known(module)
+    if isinstance(module, nn.GroupNorm) and module.num_groups == module.num_channels:
+        module.num_groups = count
+    if kind.layer == "conv" and channelwise(module):
+        _set(module, ("groups", "in_channels", "out_channels"), count)
+    else:
+        name = kind.inputs if side == "in" else kind.outputs
+        several = isinstance(getattr(module, name), tuple)
+        setattr(module, name, (count,) if several else count)
+
+
+def _set(module: nn.Module, names: tuple[str, ...], count: int) -> None:
+    for name in names:
+        setattr(module, name, count)
+
+
+def frozen(model: nn.Module) -> dict[str, str]:
+    """Modules of the table whose weights are computed or shared: cutting would break others."""
+    found: dict[str, str] = {}
+    owners: dict[int, str] = {}
+    for name, module in model.named_modules():
+        own = dict(module.named_parameters(recurse=False))
+        for key, parameter in own.items():
+            other = owners.setdefault(id(parameter), name)
+            if other != name:
+                found[name] = f"it meets {name}, which shares its {key} with {other}"
+                found[other] = f"it meets {other}, which shares its {key} with {name}"
+        if kind_of(module) is not None and _computed(module, own):
+            found[name] = f"it meets {name}, which computes its weight from other parameters"
+    return found
+
+
+def _computed(module: nn.Module, own: dict[str, nn.Parameter]) -> bool:
+    key = "in_proj_weight" if kind_of(module) is ATTENTION else "weight"
+    return weight_of(module) is not None and (
+        key not in own or bool(own.keys() - {key, "bias", "in_proj_bias"})
+    )

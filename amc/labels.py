@@ -1,0 +1,104 @@
+"""Labels on the elements of tensors: which channel, of which layer, does this number come from.
+
+A plane of labels has one axis for each axis of its tensor, of size 1 where the labels do not
+change along it. 0 is no label. A tensor may have several planes: a product of two matrices has the
+channels of its rows and those of its columns. Labels are float64, because every operation that
+rearranges elements takes those.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import Tensor
+
+Planes = tuple[Tensor, ...]
+
+
+class Atoms:
+    """Labels, and which of them must go together (a union-find)."""
+
+    def __init__(self, parents: Iterable[int] = (0,), reasons: dict[int, str] | None = None):
+        self._parents = list(parents)
+        self._reasons = dict(reasons or {})
+
+    def copy(self) -> Atoms:
+        """Ties that are added to the copy are not added here."""
+        return Atoms(self._parents, self._reasons)
+
+    def fresh(self, count: int) -> Tensor:
+        """(count,) new labels."""
+        start = len(self._parents)
+        self._parents.extend(range(start, start + count))
+        return torch.arange(start, start + count, dtype=torch.float64)
+
+    def find(self, label: int) -> int:
+        """The label that stands for all that go together with this one."""
+        root = label
+        while self._parents[root] != root:
+            root = self._parents[root]
+        while self._parents[label] != root:
+            self._parents[label], label = root, self._parents[label]
+        return root
+
+    def tie(self, one: Tensor, other: Tensor) -> None:
+        """Labels at the same place, broadcast, go together."""
+        left, right = broadcast(one, other)
+        both = (left != 0) & (right != 0) & (left != right)
+        if both.any():
+            pairs = torch.unique(torch.stack((left[both], right[both]), 1), dim=0)
+            for pair in pairs.long().tolist():
+                self.tie_all(pair)
+
+    def tie_all(self, labels: Sequence[int]) -> None:
+        """All of these go together."""
+        first = self.find(labels[0])
+        for label in labels[1:]:
+            root = self.find(label)
+            if root != first:
+                self._parents[root] = first
+                if root in self._reasons:
+                    self._reasons.setdefault(first, self._reasons.pop(root))
+
+    def refuse(self, labels: Tensor, reason: str) -> None:
+        """None of these may go."""
+        for label in sorted(set(labels[labels != 0].long().tolist())):
+            self._reasons.setdefault(self.find(label), reason)
+
+    def reason(self, label: int) -> str:
+        """Why this label may not go; empty where it may."""
+        return self._reasons.get(self.find(label), "")
+
+
+def varying(plane: Tensor) -> frozenset[int]:
+    """The axes along which the labels change."""
+    return frozenset(axis for axis, size in enumerate(plane.shape) if size > 1)
+
+
+def compact(plane: Tensor) -> Tensor | None:
+    """The plane with size 1 along each axis where labels do not change; None if none is left."""
+    for axis, size in enumerate(plane.shape):
+        if size > 1:
+            first = plane.narrow(axis, 0, 1)
+            if plane.stride(axis) == 0 or bool((plane == first).all()):
+                plane = first
+    return plane.clone() if varying(plane) else None
+
+
+def along(labels: Tensor, axis: int, axes: int) -> Tensor:
+    """(labels,) as a plane of a tensor of so many axes."""
+    return labels.reshape([-1 if axis == at else 1 for at in range(axes)])
+
+
+def broadcast(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
+    """Both planes at the size that they have together."""
+    axes = max(one.dim(), other.dim())
+    one, other = aligned(one, axes), aligned(other, axes)
+    size = [max(sizes) for sizes in zip(one.shape, other.shape, strict=True)]
+    return one.expand(size), other.expand(size)
+
+
+def aligned(plane: Tensor, axes: int) -> Tensor:
+    """The plane with axes of size 1 put in front, as broadcasting does."""
+    return plane.reshape((1,) * (axes - plane.dim()) + tuple(plane.shape))

@@ -1,0 +1,256 @@
+"""What each operation of PyTorch does to the labels of its tensors.
+
+Operations that rearrange elements are applied to the labels themselves. What is not known refuses
+the channels that meet it, so that they are left alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from amc.flow import Flow
+from amc.inputs import tensors
+from amc.labels import aligned, compact, varying
+
+Rule = Callable[[Flow, Any, Mapping[str, Any], list[Tensor]], None]
+"""Gives the outputs their labels, from the operation and its arguments by name."""
+
+SAME = {"clone", "contiguous", "_to_copy", "alias", "detach", "lift_fresh", "bernoulli", "dropout"}
+VIEWS = {
+    *("view", "_unsafe_view", "reshape", "_reshape_alias", "permute", "transpose", "t", "expand"),
+    *("slice", "select", "squeeze", "unsqueeze", "flip", "roll", "repeat", "index", "unfold"),
+    *("index_select", "gather", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "im2col"),
+    *("native_channel_shuffle", "constant_pad_nd", "split", "split_with_sizes", "unbind", "chunk"),
+    *("unsafe_split", "unsafe_chunk", "unsafe_split_with_sizes", "movedim", "diagonal", "rot90"),
+    *("repeat_interleave", "reflection_pad1d", "reflection_pad2d", "replication_pad1d"),
+    *("replication_pad2d", "upsample_nearest1d", "upsample_nearest2d"),
+}
+SPLITS = {name for name in VIEWS if "split" in name or "chunk" in name}
+SUMS = {
+    *("mean", "sum", "amax", "amin", "var", "std", "prod", "linalg_vector_norm", "norm"),
+    *("logsumexp", "nansum", "any", "all", "max", "min", "median"),
+}
+PRODUCTS = {"mm": "self mat2", "bmm": "self mat2", "matmul": "self other"}
+SUMMED_PRODUCTS = {"addmm": "self mat1 mat2", "baddbmm": "self batch1 batch2"}
+ATTENTIONS = "scaled_dot_product"
+
+
+def follow(
+    flow: Flow, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: Any
+) -> None:
+    """Label what one call of an operation returned."""
+    found = tensors(out)
+    given = {**dict(zip((a.name for a in function._schema.arguments), args, strict=False))}
+    given.update(kwargs)
+    planes = [plane for tensor in tensors(given) for plane in flow.planes(tensor)]
+    if planes and found:
+        try:
+            _rule(_name(function))(flow, function, given, found)
+        except (RuntimeError, IndexError):  # shapes that the rule did not expect
+            flow.refuse(planes, _unknown(_name(function)))
+    elif found and function._schema.is_mutable:
+        flow.label(found[0], ())
+
+
+def _name(function: Any) -> str:
+    name: str = function._schema.name.split("::")[1]
+    return name.removesuffix("_") if function._schema.is_mutable else name
+
+
+def _rule(name: str) -> Rule:
+    if ATTENTIONS in name:
+        return _attend
+    for names, rule in (
+        (SAME, _keep),
+        (VIEWS, _rearrange),
+        (SUMS, _sum),
+        (PRODUCTS, _multiply),
+        (SUMMED_PRODUCTS, _multiply_and_add),
+        ({"cat"}, _join),
+        ({"stack"}, _stack),
+        ({"glu"}, _gate),
+    ):
+        if name in names:
+            return rule
+    return _other
+
+
+def _keep(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
+    flow.label(out[0], flow.planes(tensors(given)[0]))
+
+
+def _rearrange(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
+    source = tensors(given)[0]
+    moved = [_moved(function, given, source, plane) for plane in flow.planes(source)]
+    name = _name(function)
+    for number, target in enumerate(out):
+        flow.label(target, [compact(parts[number]) for parts in moved])
+    for plane, parts in zip(flow.planes(source), moved, strict=True):
+        small = [compact(part) for part in parts]
+        _note_factoring(flow, plane, small)
+        if "channel_shuffle" in name and 1 in varying(plane):
+            flow.factorings.append(plane.transpose(0, 1).reshape(given["groups"], -1))
+        axis = int(given.get("dim", 0)) % source.dim()
+        kept = [part for part in small if part is not None]
+        if name in SPLITS and axis in varying(plane) and len(kept) == len(parts):
+            flow.tie_parts(kept, axis)
+        shorter = out[0].dim() == source.dim() and out[0].shape[axis] < source.shape[axis]
+        if name == "slice" and axis in varying(plane) and small[0] is not None and shorter:
+            flow.sliced(source, axis, small[0])
+
+
+def _moved(function: Any, given: Mapping[str, Any], source: Tensor, plane: Tensor) -> list[Tensor]:
+    """The outputs that the operation has for the labels themselves."""
+    full = plane.expand(source.shape)
+    first = next(key for key, value in given.items() if value is source)
+    name = _name(function)
+    if name in ("view", "_unsafe_view", "reshape", "_reshape_alias"):
+        return [full.reshape(given["size"])]
+    # Padding has no label.
+    changed = {**given, first: full, **({"value": 0.0} if "pad_nd" in name else {})}
+    return tensors(function(**changed))
+
+
+def _note_factoring(flow: Flow, plane: Tensor, parts: list[Tensor | None]) -> None:
+    for part in parts:
+        if part is not None and len(varying(part)) > max(1, len(varying(plane))):
+            flow.factorings.append(part.squeeze())
+
+
+def _sum(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
+    source = given["self"]
+    asked = given.get("dim")
+    every = range(source.dim())
+    dims = list(every) if asked is None or asked == [] else asked
+    gone = {dim % source.dim() for dim in (dims if isinstance(dims, list | tuple) else [dims])}
+    left = [flow.residue(plane, gone) for plane in flow.planes(source)]
+    if out[0].dim() < source.dim():
+        shape = [axis for axis in every if axis not in gone]
+        left = [p if p is None else p.reshape([p.shape[axis] for axis in shape]) for p in left]
+    for target in out:
+        if target.dim() == out[0].dim():
+            flow.label(target, left)
+
+
+def _multiply(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
+    left, right = (given[name] for name in PRODUCTS[_name(function)].split())
+    flow.label(out[0], _product(flow, flow.planes(left), flow.planes(right), out[0].dim()))
+
+
+def _multiply_and_add(
+    flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]
+) -> None:
+    added, left, right = (given[name] for name in SUMMED_PRODUCTS[_name(function)].split())
+    product = _product(flow, flow.planes(left), flow.planes(right), out[0].dim())
+    flow.label(out[0], flow.merged([*product, *flow.planes(added)]))
+
+
+def _product(
+    flow: Flow, left: tuple[Tensor, ...], right: tuple[Tensor, ...], axes: int
+) -> list[Tensor]:
+    """Labels of a (batched) product of matrices."""
+    rows, columns = axes - 2, axes - 1
+    left = tuple(aligned(plane, axes) for plane in left)
+    right = tuple(aligned(plane, axes) for plane in right)
+    # The axis that is summed over: the last on the left, the one before on the right.
+    summed = [(p, rows) for p in left if columns in varying(p)]
+    summed += [(p.transpose(-1, -2), rows) for p in right if rows in varying(p)]
+    for plane, _ in summed:
+        for other, _ in summed:
+            flow.atoms.tie(plane.narrow(rows, 0, 1), other)
+            flow.atoms.tie(plane, plane.narrow(rows, 0, 1))
+    left_over = [flow.residue(p, (rows, columns)) for p, _ in summed]
+    left_over += [p for p in left if columns not in varying(p)]
+    left_over += [p for p in right if rows not in varying(p)]
+    return flow.merged(p for p in left_over if p is not None)
+
+
+def _attend(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
+    query, key, value = (given[name] for name in ("query", "key", "value"))
+    axes = query.dim()
+    turned = tuple(plane.transpose(-1, -2) for plane in flow.planes(key))
+    scores = _product(flow, flow.planes(query), turned, axes)
+    bias = given.get("attn_mask", given.get("attn_bias"))
+    if isinstance(bias, Tensor):
+        scores = flow.merged([*scores, *flow.planes(bias)])
+    flow.label(out[0], _product(flow, tuple(scores), flow.planes(value), axes))
+
+
+def _join(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
+    axis = int(given.get("dim", 0)) % out[0].dim()
+    parts = [part for part in given["tensors"] if part.dim() == out[0].dim()]
+    across = [[p for p in flow.planes(part) if axis not in varying(p)] for part in parts]
+    joined = flow.merged(plane for planes in across for plane in planes)
+    columns = [[p for p in flow.planes(part) if axis in varying(p)] for part in parts]
+    if any(len(planes) > 1 for planes in columns):
+        flow.refuse((p for planes in columns for p in planes), _unknown("cat"))
+    elif any(columns):
+        joined.append(_side_by_side(parts, columns, axis))
+    flow.label(out[0], joined)
+
+
+def _side_by_side(parts: list[Tensor], columns: list[list[Tensor]], axis: int) -> Tensor:
+    """One plane from each part's own, of which some have none."""
+    shape = [1] * parts[0].dim()
+    for planes in columns:
+        for plane in planes:
+            shape = [max(size, own) for size, own in zip(shape, plane.shape, strict=True)]
+    laid = []
+    for part, planes in zip(parts, columns, strict=True):
+        size = [part.shape[axis] if at == axis else most for at, most in enumerate(shape)]
+        plane = planes[0] if planes else torch.zeros([1] * len(size), dtype=torch.float64)
+        laid.append(plane.expand(size))
+    return torch.cat(laid, axis)
+
+
+def _stack(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
+    axis = int(given.get("dim", 0)) % out[0].dim()
+    planes = [p.unsqueeze(axis) for part in given["tensors"] for p in flow.planes(part)]
+    flow.label(out[0], flow.merged(planes))
+
+
+def _gate(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
+    axis = int(given.get("dim", -1)) % out[0].dim()
+    halves = []
+    for plane in flow.planes(given["self"]):
+        parts = plane.chunk(2, axis)
+        flow.tie_parts(parts, axis)
+        halves += [compact(part) for part in parts]
+    flow.label(out[0], flow.merged(half for half in halves if half is not None))
+
+
+def _other(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
+    """Element by element where the shapes say so; place by place of each channel; or unknown."""
+    operands = tensors(given)
+    labelled = [tensor for tensor in operands if flow.planes(tensor)]
+    planes = [plane for tensor in labelled for plane in flow.planes(tensor)]
+    if _broadcast(operands) == tuple(out[0].shape) or torch.Tag.pointwise in function.tags:
+        planes = flow.merged(planes)
+    elif len(labelled) != 1 or not _keeps_channels(labelled[0], out[0], planes):
+        flow.refuse(planes, _unknown(_name(function)))
+        return
+    for target in out:
+        if target.shape == out[0].shape:
+            flow.label(target, planes)
+
+
+def _broadcast(operands: list[Tensor]) -> tuple[int, ...]:
+    """The shape of a result computed element by element; if there can be none, of no tensor."""
+    axes = max(tensor.dim() for tensor in operands)
+    shapes = [(1,) * (axes - tensor.dim()) + tuple(tensor.shape) for tensor in operands]
+    sizes = [set(size) - {1} for size in zip(*shapes, strict=True)]
+    return tuple(max(size, default=1) if len(size) < 2 else -1 for size in sizes)
+
+
+def _keeps_channels(source: Tensor, target: Tensor, planes: list[Tensor]) -> bool:
+    """Whether only places change, as in pooling: labels do not change along those."""
+    alike = source.dim() == target.dim() and source.shape[:2] == target.shape[:2]
+    return alike and all(max(varying(plane)) < 2 for plane in planes)
+
+
+def _unknown(name: str) -> str:
+    return f"its channels meet {name}, which is not followed"
