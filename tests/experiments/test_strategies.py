@@ -1,12 +1,18 @@
 """Strategies by name, with options as a person types them."""
 
+import re
+from pathlib import Path
+
 import pytest
 
 from agents import DDPGSearch, Settings
 from amc.finetuning import Recipe
 from amc.rules import DepthRamp, GlobalRanking, Manual, Sensitivity, Uniform
+from experiments.arguments import parse
+from experiments.cli import COMMANDS
 from experiments.samplers import TPE, CmaEs, RandomSearch
 from experiments.strategies import (
+    STRATEGIES,
     expected_evaluations,
     make_strategy,
     read_ratios,
@@ -187,3 +193,54 @@ def test_other_files_are_no_ratios(tmp_path, text):
     (tmp_path / "ratios.yaml").write_text(text)
     with pytest.raises(ValueError, match=r"ratios\.yaml: must map layer patterns to ratios"):
         read_ratios(tmp_path / "ratios.yaml")
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "ratio-rules.md").read_text(encoding="utf-8")
+
+
+def rows(heading):
+    """The cells of the table under a heading, without the table's own head."""
+    section = PAGE.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    lines = re.findall(r"^\| (.*) \|$", section, re.MULTILINE)
+    return [[cell.strip(" `") for cell in line.split("|")] for line in lines[2:]]
+
+
+@pytest.mark.parametrize("heading", ["Which there are", "Where each works"])
+def test_the_page_on_ratio_rules_has_a_row_for_every_strategy(heading):
+    assert sorted(row[0] for row in rows(heading)) == sorted(STRATEGIES)
+
+
+def test_the_page_names_every_option_of_the_rules_and_samplers():
+    for name, _, _, named in rows("Which there are"):
+        options = re.findall(r"\w+", named)
+        if "agents" in options or name == "manual":
+            continue
+        for option in options:
+            assert make_strategy(name, 3, {option: _default(name, option)})
+        with pytest.raises(LookupError) as raised:
+            make_strategy(name, 3, {"nothing": 1})
+        known = str(raised.value).rpartition("known: ")[2]
+        assert known.split(", ") == (options or ["none"])
+
+
+def _default(name, option):
+    strategy = make_strategy(name, 3, {})
+    return strategy.recipe.lr if option == "lr" else getattr(strategy, option)
+
+
+def test_the_example_on_that_page_runs(capsys):
+    code = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
+    names = {}
+    exec(compile(code, "ratio-rules.md", "exec"), names)
+    assert names["found"].best.kept != names["problem"].graph.full
+    assert "GlobalRanking() (" in capsys.readouterr().out
+
+
+def test_the_commands_on_that_page_can_be_read():
+    kinds = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
+    commands = re.findall(r"^    amc (.*)$", PAGE, re.MULTILINE)
+    assert len(commands) >= 2
+    for words in map(str.split, commands):
+        _, config = parse(words, kinds)
+        names = getattr(config, "strategies", None) or config.strategy
+        assert set(names.split(",")) <= set(STRATEGIES)
