@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from amc.costs import Stored
 from amc.policy import GroupChoice
 from amc.problem import Outcome
 from experiments.files import write_whole
@@ -57,6 +58,7 @@ class RunResult:
         finetuned: After fine-tuning; None where there was none.
         costs: By short name.
         granularity: What a unit is: "channel", "element", "2:4", ...
+        stored: Where weights are masked, what each layer takes in each sparse format.
         groups: Kept and total units of each group, in forward order.
         evaluations: All candidates, in order; network states of strategies that fine-tune included.
         seconds: Of "prepare", "search" and "finetune".
@@ -79,6 +81,7 @@ class RunResult:
     evaluations: tuple[Outcome, ...]
     seconds: Mapping[str, float]
     granularity: str = "channel"
+    stored: tuple[Stored, ...] = ()
     tuned_steps: int = 0
     finetune_steps: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -136,6 +139,7 @@ def _result(data: dict[str, Any]) -> RunResult:
         groups=tuple(GroupChoice(**group) for group in data.pop("groups")),
         evaluations=_evaluations(data.pop("evaluations")),
         budgets=tuple(data.pop("budgets")),
+        stored=tuple(Stored(**layer) for layer in data.pop("stored", ())),
         **data,
     )
 

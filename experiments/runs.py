@@ -11,7 +11,7 @@ from rich.console import Console
 from safetensors.torch import save_model
 from torch import nn
 
-from amc.costs import COSTS
+from amc.costs import COSTS, Size
 from amc.evaluation import fast_accuracy, recalibrate
 from amc.granularity import Granularity
 from amc.masks import hold_zeros, plain_copy
@@ -175,7 +175,7 @@ def finish(
     config: CutConfig, setting: Setting, made: Found, unpruned: Accuracies, console: Console
 ) -> RunResult:
     """Fine-tune, measure, and write the run folder."""
-    graph = made.graph
+    graph, kept = made.graph, kept_counts(made.policy, made.graph)
     if config.recalibrate:
         recalibrate(made.network, setting.splits.train.take(slice(0, config.recalibrate)))
     searched = accuracies(made.network, graph, setting)
@@ -195,9 +195,10 @@ def finish(
         unpruned=unpruned,
         searched=searched,
         finetuned=accuracies(tuned.network, graph, setting) if tuned.steps else None,
-        costs=cost_changes(graph, kept_counts(made.policy, graph)),
+        costs=cost_changes(graph, kept),
         groups=made.policy.groups,
         granularity=made.policy.granularity,
+        stored=Size(graph).table(kept),
         evaluations=made.outcomes,
         seconds=seconds,
         tuned_steps=made.tuned_steps,

@@ -8,7 +8,7 @@ from amc.costs.base import Cost
 from amc.costs.limits import BudgetError, Limit, Limits
 from amc.costs.macs import Macs
 from amc.costs.params import Params
-from amc.costs.size import Size
+from amc.costs.size import Size, Stored
 from amc.structure import PruningGraph
 
 COSTS: dict[str, Callable[[PruningGraph], Cost]] = {
@@ -18,4 +18,4 @@ COSTS: dict[str, Callable[[PruningGraph], Cost]] = {
 }
 """Short names on the command line and in budgets."""
 
-__all__ = ["COSTS", "BudgetError", "Cost", "Limit", "Limits", "Macs", "Params", "Size"]
+__all__ = ["COSTS", "BudgetError", "Cost", "Limit", "Limits", "Macs", "Params", "Size", "Stored"]

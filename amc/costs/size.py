@@ -15,7 +15,8 @@ bitmap for all its weights. CSR with units of several weights is block CSR.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import ceil, log2
 
 import numpy as np
@@ -30,6 +31,23 @@ POINTER_BITS = 32
 SHORT_INDEX = 2**16
 
 FORMATS = ("dense", "bitmap", "csr", "n:m")
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What one masked layer takes, by format.
+
+    Args:
+        layer: Its name.
+        weights: Of the unpruned layer.
+        kept: That are left.
+        bytes: By the format's short name; the smallest is what `Size` counts.
+    """
+
+    layer: str
+    weights: int
+    kept: int
+    bytes: Mapping[str, float]
 
 
 class Size:
@@ -86,6 +104,20 @@ class Size:
             "dense": dense,
             **{name: np.where(masked, size, dense) for name, size in sparse.items()},
         }
+
+    def table(self, kept: Sequence[int]) -> tuple[Stored, ...]:
+        """What every masked layer takes in each format, in forward order; empty for channels."""
+        columns, left = self.by_format(kept), kept_weights(self._graph, kept)
+        return tuple(
+            Stored(
+                layer.name,
+                layer.weights,
+                int(left[at]),
+                {name: float(column[at]) for name, column in columns.items()},
+            )
+            for at, layer in enumerate(self._graph.layers)
+            if self._units[at]
+        )
 
 
 def _granule(unit_weights: int, granularity: Granularity) -> int:

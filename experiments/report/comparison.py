@@ -92,7 +92,7 @@ def compare(results: Sequence[RunResult]) -> tuple[Comparison, ...]:
 
 def _network(result: RunResult) -> object:
     groups = tuple((group.name, group.total) for group in result.groups)
-    return result.model, result.dataset, groups
+    return result.model, result.dataset, result.granularity, groups
 
 
 def _looks(strategies: Iterable[str]) -> dict[str, int]:
@@ -105,7 +105,8 @@ def _comparison(results: Sequence[RunResult], looks: dict[str, int]) -> Comparis
     first = results[0]
     budgets = list(dict.fromkeys(result.budgets for result in results))
     series = [_series(result, looks[result.strategy], budgets) for result in results]
-    title = f"{printable(first.model)} on {printable(first.dataset)}"
+    unit = "" if first.granularity == "channel" else f", {printable(first.granularity)} pruning"
+    title = f"{printable(first.model)} on {printable(first.dataset)}{unit}"
     return Comparison(title, tuple(map(Run, results, _labels(results, series), series)))
 
 

@@ -32,7 +32,9 @@ def headlines(comparison: Comparison) -> list[str]:
 def _headline(runs: Sequence[Run]) -> str:
     run = best(runs)
     result = run.result
-    costs = [f"{percent(c.fraction)} of its {printable(c.unit)}" for c in result.costs.values()]
+    every = list(result.costs.values())
+    changed = [cost for cost in every if cost.fraction < 1]
+    costs = [f"{percent(c.fraction)} of its {printable(c.unit)}" for c in changed or every]
     step = "after fine-tuning" if result.finetuned else "without fine-tuning"
     return (
         f"{run.label} leaves {printable(result.model)} with {listed(costs)}, and with a test "

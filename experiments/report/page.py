@@ -16,6 +16,7 @@ from experiments.report.headline import best, headlines, notes
 from experiments.report.origin import settings_rows
 from experiments.report.progress import verdict
 from experiments.report.sensitivity import DROPS, scans, sensitivity_picture
+from experiments.report.storage import stored_rows
 from experiments.results import RunResult
 
 HERE = Path(__file__).parent
@@ -77,6 +78,7 @@ def _section(comparison: Comparison, at: int) -> dict[str, object]:
         "verdicts": [verdict(run) for run in comparison.runs],
         "uses": [use(winner), *(use(run) for run in comparison.runs if run is not winner)],
         "settings": settings_rows(comparison),
+        "stored": [stored_rows(run) for run in comparison.runs if run.result.stored],
         **_pictures(comparison, str(at)),
     }
 

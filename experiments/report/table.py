@@ -11,6 +11,9 @@ from experiments.report.comparison import Comparison, Run, compare
 from experiments.report.formats import MISSING, amount, percent
 from experiments.results import Accuracies, RunResult
 
+COSTS = {"macs": "MACs", "params": "params", "size": "bytes"}
+"""Short names of the costs that the table can show, and their headings."""
+
 
 def results_table(results: Sequence[RunResult]) -> Table:
     """Strategies below each other; fits 80 columns where their names are short.
@@ -26,20 +29,27 @@ def results_table(results: Sequence[RunResult]) -> Table:
     table.add_column("strategy", overflow="fold")
     for heading in ("before", "after\nsearch", "after\nfine-tuning"):
         table.add_column(Text(heading), justify="right", no_wrap=True)
-    for heading in ("MACs\nleft", "params\nleft", "evals", "search\nseconds"):
+    costs = _costs(results)
+    for heading in (*(f"{COSTS[name]}\nleft" for name in costs), "evals", "search\nseconds"):
         table.add_column(Text(heading), justify="right", no_wrap=True)
     for comparison in comparisons:
         if len(comparisons) > 1:
             table.add_row(Text(comparison.title, style="bold"))
         for run in comparison.runs:
-            table.add_row(*_cells(run))
+            table.add_row(*_cells(run, costs))
     return table
 
 
-def _cells(run: Run) -> list[Text]:
+def _costs(results: Sequence[RunResult]) -> tuple[str, str]:
+    """Which costs to show: masks leave the MACs as they are."""
+    masked = all(result.granularity != "channel" for result in results)
+    return ("params", "size") if masked else ("macs", "params")
+
+
+def _cells(run: Run, costs: Sequence[str]) -> list[Text]:
     result = run.result
     steps = (result.unpruned, result.searched, result.finetuned)
-    left = [_left(result, cost) for cost in ("macs", "params")]
+    left = [_left(result, cost) for cost in costs]
     seconds = result.seconds.get("search")
     taken = MISSING if seconds is None else f"{seconds:.1f}"
     words = [*map(_pair, steps), *left, str(len(result.evaluations)), taken]

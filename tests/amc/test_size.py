@@ -59,3 +59,11 @@ def test_a_kernel_needs_one_bit_of_a_bitmap() -> None:
     formats = Size(graph).by_format((3, 8))
     assert formats["bitmap"][0] == 3 * 9 * 4 + 8 / 8
     assert formats["csr"][0] == 3 * 9 * 4 + 3 * 2 + 4 * 5
+
+
+def test_the_table_names_every_masked_layer_with_all_its_formats() -> None:
+    first, second = Size(graph_at("element")).table((32, 64))
+    assert (first.layer, first.weights, first.kept) == ("0", 128, 32)
+    assert first.bytes == {"dense": 512, "bitmap": 144, "csr": 260}
+    assert (second.layer, second.kept) == ("2", 64)
+    assert Size(graph_at("channel")).table((16,)) == ()

@@ -198,3 +198,25 @@ def test_the_result_says_what_it_was_made_with(ddpg_run):
     assert data["config"]["episodes"] == 5
     assert data["machine"]["torch"] == torch.__version__
     assert data["schema_version"] == 1
+
+
+def test_a_masked_run_keeps_the_networks_shapes_and_stores_zeros(search):
+    run = search(
+        *("--strategy", "uniform", "--granularity", "element", "--budget", "params=0.3"),
+        *("--finetune-epochs", 0.2),
+    )
+    result = result_of(run)
+    network, setting, policy = load_pruned(run)
+    assert policy.granularity == result.granularity == "element"
+    assert result.costs["params"].fraction <= 0.3
+    assert result.costs["macs"].fraction == 1
+    state, full = weights_of(run), setting.model.state_dict()
+    assert {name: value.shape for name, value in state.items()} == {
+        name: value.shape for name, value in full.items()
+    }
+    for layer, choice in zip(result.stored, policy.groups, strict=True):
+        assert int((state[f"{layer.layer}.weight"] != 0).sum()) == layer.kept == choice.kept
+    page = (run / "report.html").read_text(encoding="utf-8")
+    assert "What does it take to store?" in page
+    assert "bitmap" in page
+    assert accuracy(network, setting.splits.test) == pytest.approx(result.finetuned.test, abs=0.02)
