@@ -11,7 +11,6 @@ from torch import nn
 
 from amc.costs import COSTS, BudgetError
 from amc.granularity import Rounding
-from amc.graph import trace
 from amc.policy import Budget, Policy
 from amc.problem import Problem, SearchResult
 from amc.pruning import prune
@@ -57,7 +56,9 @@ def network() -> nn.Module:
     )
 
 
-def fresh(kind: str) -> Problem:
+@cache
+def problem(kind: str, copy: int = 0) -> Problem:
+    """Shared by all strategies, so that each finds the outcomes of another; or a copy of it."""
     return Problem(
         network(),
         torch.zeros(1, 2, 5, 5),
@@ -68,12 +69,6 @@ def fresh(kind: str) -> Problem:
         rounding=Rounding(round_to=4 if kind == "multiples of 4" else 1),
         positions=4,
     )
-
-
-@cache
-def problem(kind: str) -> Problem:
-    """Shared by all strategies, so that each finds the outcomes of another."""
-    return fresh(kind)
 
 
 @pytest.fixture(scope="session")
@@ -149,24 +144,24 @@ def test_the_same_seed_gives_the_same_result_whatever_was_searched_before(
     name: str, ratios_file: Path
 ) -> None:
     first = found(name, "one budget", ratios_file)
-    untouched = fresh("one budget")
-    again = search(name, untouched, ratios_file)
+    other = problem("one budget", copy=1)
+    again = search(name, other, ratios_file)
     assert seen(again) == seen(first)
     assert again.best.kept == first.best.kept
-    assert untouched.outcomes == again.outcomes
-    # On the same problem, which now remembers its candidates.
-    assert seen(search(name, untouched, ratios_file)) == seen(first)
+    assert other.outcomes == again.outcomes
+    # Once more on a problem that knows all of its candidates.
+    assert seen(search(name, other, ratios_file)) == seen(first)
 
 
 def test_the_policy_can_be_written_read_and_applied(
-    name: str, kind: str, ratios_file: Path, tmp_path: Path
+    name: str, ratios_file: Path, tmp_path: Path
 ) -> None:
-    result, asked = found(name, kind, ratios_file), problem(kind)
+    result, asked = found(name, "one budget", ratios_file), problem("one budget")
     asked.policy(result.best.kept).save(tmp_path / "policy.json")
     policy = Policy.load(tmp_path / "policy.json")
     assert policy.kept == result.best.kept
     smaller = prune(asked.model, policy, asked.example_inputs)
-    assert trace(smaller, asked.example_inputs).full == result.best.kept
+    assert sum(map(torch.Tensor.numel, smaller.parameters())) == result.best.costs["params"]
 
 
 @cache
@@ -191,8 +186,7 @@ def test_every_granularity_works_with_every_strategy(
     limit = asked.limits.items[0]
     assert 0.4 * limit.full < limit.cost(best.kept) <= 0.65 * limit.full
     assert all(count in legal for count, legal in zip(best.kept, asked.limits.counts, strict=True))
-    smaller = prune(asked.model, asked.policy(best.kept), asked.example_inputs)
-    zeros = sum(int((parameter == 0).sum()) for parameter in smaller.parameters())
+    zeros = sum(int((weight == 0).sum()) for weight in asked.network(best.kept).parameters())
     assert zeros >= limit.full - limit.cost(best.kept)
 
 
@@ -201,15 +195,19 @@ def test_a_budget_out_of_reach_is_refused_before_any_strategy_with_the_smallest_
         Problem(network(), torch.zeros(1, 2, 5, 5), [Budget("macs", 0.001)], holdout=data(60, 0))
 
 
-def test_the_smallest_budget_in_reach_is_met(name: str, ratios_file: Path) -> None:
-    graph = problem("one budget").graph
-    cost = COSTS["macs"](graph)
-    least = problem("one budget").limits.smallest
-    tight = Problem(
+@cache
+def tight() -> Problem:
+    """Only the smallest network holds the budget."""
+    limits = problem("one budget").limits
+    least = COSTS["macs"](limits.graph)(limits.smallest)
+    return Problem(
         network(),
         torch.zeros(1, 2, 5, 5),
-        [Budget("macs", cost(least), relative=False)],
+        [Budget("macs", least, relative=False)],
         holdout=data(30, 0),
         train=data(32, 2),
     )
-    assert search(name, tight, ratios_file).best.kept == least
+
+
+def test_the_smallest_budget_in_reach_is_met(name: str, ratios_file: Path) -> None:
+    assert search(name, tight(), ratios_file).best.kept == tight().limits.smallest
