@@ -8,6 +8,7 @@ from typing import Literal
 
 from torch import Tensor, nn
 
+from amc.kinds import weight_of
 from amc.samples import Samples
 from amc.structure import PruningGraph
 
@@ -65,6 +66,22 @@ class Criterion:
 
 
 def weighted_layers(asked: Asked) -> dict[str, Tensor]:
-    """The weights of all convolutions and linear layers by the layer's name, detached."""
-    names = [layer.name for layer in asked.graph.layers if layer.kind != "norm"]
-    return {name: asked.model.get_parameter(f"{name}.weight").detach() for name in names}
+    """The weights of all layers but norms by the layer's name, detached.
+
+    Without those that a module computes from other parameters: they cannot go.
+    """
+    return {
+        name: asked.model.get_parameter(f"{name}.{key}").detach()
+        for name, key in weight_keys(asked).items()
+    }
+
+
+def weight_keys(asked: Asked) -> dict[str, str]:
+    """For the name of each of those layers, what its module calls the weight."""
+    found = {}
+    for layer in asked.graph.layers:
+        module = asked.model.get_submodule(layer.name)
+        own = {id(weight): key for key, weight in module.named_parameters(recurse=False)}
+        if layer.kind != "norm" and id(weight_of(module)) in own:
+            found[layer.name] = own[id(weight_of(module))]
+    return found

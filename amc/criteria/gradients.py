@@ -26,7 +26,7 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from amc.criteria.base import Asked, Criterion, weighted_layers
+from amc.criteria.base import Asked, Criterion, weight_keys, weighted_layers
 from amc.criteria.members import unit_sums
 from amc.devices import device_of, evaluating
 from amc.structure import Group
@@ -106,11 +106,12 @@ def _changes(asked: Asked) -> Iterator[tuple[int, dict[str, Tensor]]]:
 
 def _gradients(asked: Asked, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """Gradients of the mean cross-entropy with respect to every layer's weight."""
-    device = device_of(asked.model)
+    device, keys = device_of(asked.model), weight_keys(asked)
     weights = {name: w.requires_grad_() for name, w in weighted_layers(asked).items()}
-    own = {f"{name}.weight": weight for name, weight in weights.items()}
+    own = {f"{name}.{keys[name]}": weight for name, weight in weights.items()}
     with torch.enable_grad(), evaluating(asked.model):
-        logits = functional_call(asked.model, own, (inputs.to(device),))
+        # Layers that share a weight each have a gradient of their own.
+        logits = functional_call(asked.model, own, (inputs.to(device),), tie_weights=False)
         loss = F.cross_entropy(logits, labels.to(device))
         found = torch.autograd.grad(
             loss, list(weights.values()), allow_unused=True, materialize_grads=True

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.conv import _ConvTransposeNd
 
+from amc.kinds import groups_of, known
 from amc.structure import Member, Side
 
 
@@ -13,14 +13,14 @@ def channel_sums(module: nn.Module, values: Tensor, side: Side) -> Tensor:
     """(channels,) sums of the values of the weights that each channel of a side has.
 
     Args:
-        module: A convolution, also a grouped or transposed one, or a linear layer.
+        module: One with weights that `amc.kinds` knows: a convolution, also a grouped or transposed
+            one, a linear layer, attention, an embedding.
         values: In the shape of its weight.
         side: "out" for its output channels, "in" for its input channels.
     """
-    first: Side = "in" if isinstance(module, _ConvTransposeNd) else "out"
-    if side == first:
+    if known(module).weight.index(side) == 0:
         return values.flatten(1).sum(1)
-    groups = getattr(module, "groups", 1)
+    groups = groups_of(module)
     # The second axis counts channels within a block of a grouped convolution.
     blocks = values.reshape(groups, len(values) // groups, values.shape[1], -1)
     return blocks.sum((1, 3)).flatten()

@@ -20,9 +20,9 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn.modules.conv import _ConvTransposeNd
 
 from amc.criteria.base import Asked, Criterion
+from amc.kinds import kind_of
 from amc.reconstruction import RIDGE, Moment, Moments
 from amc.structure import Group, Member
 
@@ -107,8 +107,9 @@ def _readers(asked: Asked, group: Group, moments: Mapping[str, Moment]) -> list[
 
 
 def _has_columns(asked: Asked, member: Member, moments: Mapping[str, Moment]) -> bool:
-    module = asked.model.get_submodule(member.module)
-    return member.module in moments and not isinstance(module, _ConvTransposeNd)
+    """Whether the layer is refit, from rows that are its weights (outputs first)."""
+    kind = kind_of(asked.model.get_submodule(member.module))
+    return member.module in moments and kind is not None and kind.weight == ("out", "in")
 
 
 def _reader(asked: Asked, member: Member, moment: Moment) -> Reader:

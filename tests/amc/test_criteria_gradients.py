@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from amc.criteria import gradients, scores, weight_scores
+from amc.criteria.members import channel_sums
 from amc.graph import trace
 from amc.samples import Samples
 from amc.structure import PruningGraph
@@ -110,3 +111,25 @@ def test_only_so_many_samples_are_looked_at(monkeypatch: pytest.MonkeyPatch) -> 
     chosen = torch.randperm(COUNT, generator=torch.Generator().manual_seed(3))[:2]
     for one, other in zip(few, scores("taylor", net, graph, data.take(chosen)), strict=True):
         torch.testing.assert_close(one, other)
+
+
+@pytest.mark.parametrize("network", ["transposed", "grouped"])
+def test_sums_of_any_layer_are_those_of_its_own_channels(network: str) -> None:
+    """Setting a channel's inputs to zero is the same as its values leaving the sum."""
+    torch.manual_seed(0)
+    layer = {
+        "transposed": nn.ConvTranspose2d(4, 6, 3, groups=2),
+        "grouped": nn.Conv2d(4, 6, 3, groups=2),
+    }[network]
+    inputs = torch.rand(1, 4, 5, 5, generator=torch.Generator().manual_seed(0))
+    nn.init.uniform_(layer.weight, 0, 1)
+    (gradient,) = torch.autograd.grad(layer(inputs).sum(), layer.weight)
+    found = channel_sums(layer, (gradient * layer.weight).detach(), "in")
+    for channel in range(4):
+        less = inputs.clone()
+        less[:, channel] = 0
+        change = float((layer(inputs) - layer(less)).detach().sum())
+        assert float(found[channel]) == pytest.approx(change, rel=1e-4)
+    written = channel_sums(layer, (gradient * layer.weight).detach(), "out")
+    whole = (layer(inputs).sum((0, 2, 3)) - layer(0 * inputs).sum((0, 2, 3))).detach()
+    torch.testing.assert_close(written, whole)

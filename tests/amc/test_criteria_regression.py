@@ -104,3 +104,9 @@ def test_a_larger_ridge_is_taken_where_the_moment_is_not_positive() -> None:
     inverse = regression._inverse(second)
     assert inverse.isfinite().all()
     assert torch.linalg.eigvalsh(inverse).min() > 0
+
+
+def test_groups_that_no_refit_reads_are_named() -> None:
+    model = tiny("grouped")
+    with pytest.raises(ValueError, match="no layer that can be refit reads 0; leave"):
+        scores("regression", model, trace(model, images()), samples(4))
