@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,13 +17,19 @@ def chance() -> Criterion:
 
 
 def _units(asked: Asked) -> list[Tensor]:
-    generator = torch.Generator().manual_seed(asked.seed)
-    return [torch.rand(group.units, generator=generator) for group in asked.graph.groups]
+    return _drawn(asked.seed, [(group.units,) for group in asked.graph.groups])
 
 
 def _weights(asked: Asked) -> dict[str, Tensor]:
-    generator = torch.Generator().manual_seed(asked.seed)
+    weights = weighted_layers(asked)
+    drawn = _drawn(asked.seed, [tuple(weight.shape) for weight in weights.values()])
     return {
-        name: torch.rand(weight.shape, generator=generator).to(weight.device)
-        for name, weight in weighted_layers(asked).items()
+        name: score.to(weight.device)
+        for (name, weight), score in zip(weights.items(), drawn, strict=True)
     }
+
+
+def _drawn(seed: int, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+    # Not by torch: a network that began with the same seed has weights of the same numbers.
+    generator = np.random.default_rng(seed)
+    return [torch.from_numpy(generator.random(shape, dtype=np.float32)) for shape in shapes]

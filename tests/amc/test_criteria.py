@@ -235,6 +235,14 @@ def test_scoring_leaves_the_network_as_it_is(name: str) -> None:
     assert not any(p.requires_grad or p.grad is not None for p in model.parameters())
 
 
+def test_chance_knows_nothing_of_first_weights_drawn_with_the_same_seed() -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(nn.Linear(50, 40), nn.ReLU(), nn.Linear(40, 10))
+    drawn = weight_scores("random", net, trace(net, torch.randn(2, 50)), seed=0)["0"]
+    both = torch.stack([drawn.flatten(), net[0].weight.detach().flatten()])
+    assert abs(float(torch.corrcoef(both)[0, 1])) < 0.1
+
+
 def test_the_best_units_stay_in_ascending_order() -> None:
     ranking = [torch.tensor([0.1, 5.0, 3.0, 4.0]), torch.tensor([2.0, 1.0])]
     assert best_units(ranking, [3, 1]) == ((1, 2, 3), (0,))
