@@ -20,6 +20,8 @@ WAYS = (-2, -1, -3)
 """The axis that units are counted along, from the last: of (heads, width) first whole heads, then
 a position in every head."""
 
+ALL_OR_NONE = "its channels go all together or not at all"
+
 
 @dataclass(frozen=True)
 class Block:
@@ -131,5 +133,5 @@ def _units(atoms: Atoms, cells: Sequence[_Cell]) -> tuple[tuple[Unit, ...], str]
     if not free or (laid_out and any(reasons.values())):
         return (), next(reason for reason in reasons.values() if reason)
     if len(free) < 2:
-        return (), "its channels go all together or not at all"
+        return (), ALL_OR_NONE
     return tuple(free), ""

@@ -28,11 +28,13 @@ class Call:
         in_size: Size of its first input, without batch and channels.
         positions: Places per sample that every weight is multiplied at, over all of its calls.
         times: How often it ran.
+        across: Labels along the one other axis of its input that has some.
     """
 
     in_size: tuple[int, ...]
     positions: float = 0
     times: int = 0
+    across: Tensor | None = None
 
 
 @dataclass
@@ -50,6 +52,23 @@ class Trail:
     calls: dict[str, Call] = field(default_factory=dict)
     norms: dict[str, str] = field(default_factory=dict)
     outputs: list[Tensor] = field(default_factory=list)
+
+    def over(self, name: str) -> str:
+        """The module whose output channels are places of this one; empty for none."""
+        across = self.calls[name].across
+        if across is None:
+            return ""
+        wanted = self._roots(across)
+        made = (
+            other
+            for (other, side), ids in self.flow.elements.items()
+            if side == "out" and other in self.calls and len(ids) == len(wanted)
+            if self._roots(ids) == wanted
+        )
+        return next(made, "")
+
+    def _roots(self, labels: Tensor) -> list[int]:
+        return [self.flow.atoms.find(label) for label in labels.long().tolist()]
 
 
 def followed(model: nn.Module, inputs: Inputs, frozen: dict[str, str]) -> Trail:
@@ -154,6 +173,7 @@ class _Follower:
             self._tie_heads(name, module)
             return
         rest = self._take(name, module, given[0])
+        self.trail.calls[name].across = rest[0].flatten() if len(rest) == 1 else None
         # Of a convolution other axes than the channels' are places, which it mixes.
         self._give(name, module, output, [] if kinds.known(module).layer == "conv" else rest)
 

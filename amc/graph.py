@@ -17,14 +17,14 @@ from typing import Any
 from torch import nn
 
 from amc import kinds
-from amc.couplings import Block, blocks
+from amc.couplings import ALL_OR_NONE, Block, blocks
 from amc.following import Call, Trail, followed
 from amc.inputs import Inputs, shapes
 from amc.proving import candidate, proved
 from amc.structure import Fixed, Group, Layer, PruningGraph
 from amc.units import grouped
 
-__all__ = ["GraphError", "Inputs", "trace"]
+__all__ = ["GraphError", "Inputs", "survey", "trace"]
 
 
 class GraphError(ValueError):
@@ -60,11 +60,45 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
         elif ways:
             candidates.append(candidate(model, block, ways))
         else:
-            _explain(reasons, block, block.reason)
+            _explain(reasons, block, block.reason or ALL_OR_NONE)
     proof = proved(model, layers, candidates, example_inputs)
     for block, reason in proof.refused:
         _explain(reasons, block, reason)
     return _graph(model, layers, proof.groups, reasons)
+
+
+def survey(
+    model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = ()
+) -> PruningGraph:
+    """The layers of `model` without any groups of channels: what granularities that mask need.
+
+    Args:
+        model: As for `trace`.
+        example_inputs: As for `trace`.
+        exclude: Shell patterns of layers to leave whole; they, and layers whose weight is not one
+            parameter of their own, are among the graph's `fixed`.
+
+    Raises:
+        GraphError: if the forward pass fails or returns no numbers, or a pattern matches no layer.
+    """
+    model = copy.deepcopy(model).eval()
+    trail = _followed(model, example_inputs)
+    layers = tuple(_layer(model, name, call, trail) for name, call in trail.calls.items())
+    reasons = {**kinds.frozen(model), **_weightless(model, layers)}
+    reasons |= dict.fromkeys(_excluded(layers, exclude), "excluded by hand")
+    weighted = [layer.name for layer in layers if layer.kind != "norm"]
+    fixed = tuple(Fixed(name, reasons[name]) for name in weighted if name in reasons)
+    return PruningGraph(layers, (), fixed, _other_params(model, layers))
+
+
+def _weightless(model: nn.Module, layers: Iterable[Layer]) -> dict[str, str]:
+    """Layers without a parameter called weight, which is what a mask holds."""
+    plain = {name for name, _ in model.named_parameters()}
+    return {
+        layer.name: "its weights are not one parameter called weight"
+        for layer in layers
+        if layer.kind != "norm" and f"{layer.name}.weight" not in plain
+    }
 
 
 def _followed(model: nn.Module, inputs: Inputs) -> Trail:
@@ -88,6 +122,9 @@ def _layer(model: nn.Module, name: str, call: Call, trail: Trail) -> Layer:
     kind = kinds.known(module)
     is_conv = kind.layer == "conv"
     kernel = tuple(module.kernel_size) if is_conv else ()
+    over = trail.over(name) if kind.layer == "linear" else ""
+    each = kinds.channels(model.get_submodule(over), "out") if over else 1
+    positions = call.positions / each
     return Layer(
         name,
         kind.layer,
@@ -97,10 +134,11 @@ def _layer(model: nn.Module, name: str, call: Call, trail: Trail) -> Layer:
         kernel,
         tuple(module.stride) if is_conv else (),
         call.in_size,
-        int(call.positions) if call.positions == int(call.positions) else call.positions,
+        int(positions) if positions == int(positions) else positions,
         area=0 if kind.layer == "norm" else prod(kernel),
         extra=kinds.extra(module),
         norm=trail.norms.get(name),
+        over=over,
     )
 
 
@@ -133,10 +171,14 @@ def _graph(
 ) -> PruningGraph:
     made = {name for group in groups for name in group.layers}
     whole = [layer.name for layer in layers if layer.kind != "norm" and layer.name not in made]
-    fixed = tuple(Fixed(name, reasons[name]) for name in whole)
+    fixed = tuple(Fixed(name, reasons.get(name, ALL_OR_NONE)) for name in whole)
     if not groups:
         why = "; ".join(f"{item.name}: {item.reason}" for item in fixed) or "no layers"
         raise GraphError(f"the network has nothing that can be pruned ({why})")
+    return PruningGraph(layers, groups, fixed, _other_params(model, layers))
+
+
+def _other_params(model: nn.Module, layers: Iterable[Layer]) -> int:
+    """Parameters outside of the layers."""
     counted = sum(layer.weights + layer.extra * layer.outputs for layer in layers)
-    total = sum(parameter.numel() for parameter in model.parameters())
-    return PruningGraph(layers, groups, fixed, total - counted)
+    return sum(parameter.numel() for parameter in model.parameters()) - counted

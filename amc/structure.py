@@ -30,6 +30,9 @@ class Layer:
         in_size: Spatial size of the input, without batch and channels.
         positions: Positions per sample that every weight is multiplied at, summed over the calls of
             a shared module: of the output, of a transposed convolution's input; 0 for an embedding.
+            Where `over` is set, for each output channel of that layer.
+        over: Name of the layer whose channels are places of this one (a mixer's layers over places
+            run once for each channel); empty for none.
         area: Weights for each pair of an output and an input that it reads: k x k, or 1 for a
             linear layer, or 0 for a norm.
         extra: Weights for each output alone: a bias, or a norm's scale and shift.
@@ -48,6 +51,7 @@ class Layer:
     area: int = 0
     extra: int = 0
     norm: str | None = None
+    over: str = ""
 
     @property
     def depthwise(self) -> bool:
@@ -131,6 +135,7 @@ class PruningGraph:
         fixed: Layers that no decision shrinks on their output side.
         other_params: Parameters outside of `layers`, which pruning does not change.
         granularity: What a unit is: "channel", or one of those that mask (`amc.granularity`).
+        exclude: Shell patterns of layers that were to stay whole.
     """
 
     layers: tuple[Layer, ...]
@@ -138,6 +143,7 @@ class PruningGraph:
     fixed: tuple[Fixed, ...] = ()
     other_params: int = 0
     granularity: str = "channel"
+    exclude: tuple[str, ...] = ()
 
     @cached_property
     def full(self) -> tuple[int, ...]:

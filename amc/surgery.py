@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -47,7 +48,7 @@ def mask(
     """A copy of full size with the pruned weights at zero; its outputs equal those of `cut`.
 
     Norms over several channels (layer, group and RMS norms) take their statistics over the channels
-    that stay only, as in the cut network: each stands inside of an `OnKept`.
+    that stay only, as in the cut network, whose norms stand there with the hooks of `OnKept`.
     """
     staying = _channels(graph, units)
     small = cut(model, graph, units, moments)
@@ -64,34 +65,40 @@ def mask(
             tensor.copy_(state[name])
     for (name, _), kept in staying.items():
         if kinds.known(module := masked.get_submodule(name)).mixes:
-            count = kinds.channels(module, "out")
-            masked.set_submodule(name, OnKept(small.get_submodule(name), kept, count))
+            serving = OnKept(kept, kinds.channels(module, "out"))
+            masked.set_submodule(name, serving.attach(small.get_submodule(name)))
     return masked
 
 
-class OnKept(nn.Module):
-    """Applies a cut norm to the channels that stay of a network of full size; others become zero.
+@dataclass(frozen=True)
+class OnKept:
+    """Hooks by which a cut norm serves a network of full size: other channels become zero.
 
     Args:
-        norm: Of as many channels as stay.
-        kept: Their positions.
+        kept: Positions of the channels that stay.
         channels: How many there were.
     """
 
     kept: Tensor
+    channels: int
 
-    def __init__(self, norm: nn.Module, kept: Tensor, channels: int) -> None:
-        super().__init__()
-        self.norm = norm
-        self.channels = channels
-        self.register_buffer("kept", kept)
+    def attach(self, norm: nn.Module) -> nn.Module:
+        """The norm itself, with hooks."""
+        norm.register_forward_pre_hook(self.before)
+        norm.register_forward_hook(self.after)
+        return norm
 
-    def forward(self, features: Tensor) -> Tensor:
-        """Features of full size, normalised."""
-        axis = kinds.channel_axis(self.norm, tuple(features.shape))
-        normalised: Tensor = self.norm(features.index_select(axis, self.kept))
-        full = normalised.new_zeros(features.shape)
-        return full.index_copy(axis, self.kept, normalised)
+    def before(self, norm: nn.Module, args: tuple[Tensor, ...]) -> Tensor:
+        """The channels that the norm is for."""
+        axis = kinds.channel_axis(norm, tuple(args[0].shape))
+        return args[0].index_select(axis, self.kept.to(args[0].device))
+
+    def after(self, norm: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
+        """All channels again."""
+        axis = kinds.channel_axis(norm, tuple(output.shape))
+        shape = [self.channels if at == axis else size for at, size in enumerate(output.shape)]
+        full = output.new_zeros(shape)
+        return full.index_copy(axis, self.kept.to(output.device), output)
 
 
 def check_cut(

@@ -38,7 +38,10 @@ def unit_of(elements: Iterable[Element]) -> Unit:
 def grouped(
     units: Sequence[Unit], layers: Sequence[Layer], attributes: tuple[Attribute, ...] = ()
 ) -> tuple[Group, ...]:
-    """Units of one signature form a group; units that no weighted layer makes are left out."""
+    """Units of one signature form a group.
+
+    Those that no weighted layer makes are left out, and so is a unit that is alone: it must stay.
+    """
     order = {layer.name: index for index, layer in enumerate(layers)}
     weighted = {layer.name for layer in layers if layer.kind != "norm"}
     by_signature: dict[Signature, list[Unit]] = defaultdict(list)
@@ -47,7 +50,7 @@ def grouped(
     found = []
     for signature, alike in by_signature.items():
         outs = {name for name, side, _ in signature if side == "out" and name in weighted}
-        if outs:
+        if outs and len(alike) > 1:
             made_by = tuple(sorted(outs, key=order.__getitem__))
             members = tuple(
                 Member(name, side, tuple(unit.parts[row][2] for unit in alike))

@@ -1,0 +1,94 @@
+"""Every architecture: what can be pruned of it, and that its cuts are exact."""
+
+import copy
+import pickle
+from dataclasses import dataclass
+from functools import cache
+
+import pytest
+import torch
+from architectures import ARCHITECTURES, built
+from tiny_networks import random_units
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from amc.costs import Macs, Params
+from amc.graph import trace
+from amc.inputs import Inputs, call, tensors
+from amc.structure import PruningGraph
+from amc.surgery import cut, mask
+
+
+@dataclass(frozen=True)
+class Traced:
+    """A network of the table; do not change it."""
+
+    model: nn.Module
+    inputs: Inputs
+    graph: PruningGraph
+
+
+@cache
+def traced(name: str) -> Traced:
+    model, inputs = built(name), ARCHITECTURES[name].inputs()
+    return Traced(model, inputs, trace(model, inputs))
+
+
+def outputs(model: nn.Module, inputs: Inputs) -> list[torch.Tensor]:
+    with torch.no_grad():
+        return tensors(call(model.eval(), inputs))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_what_can_be_pruned(name: str) -> None:
+    graph = traced(name).graph
+    assert len(graph.groups) == ARCHITECTURES[name].groups
+    made = {layer for group in graph.groups for layer in group.layers}
+    named = {item.name for item in graph.fixed}
+    assert made | named == {layer.name for layer in graph.layers if layer.kind != "norm"}
+    assert not made & named
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_cut_network_equals_the_masked_one_and_its_costs_are_exact(name: str) -> None:
+    case = traced(name)
+    for seed in range(3):
+        units = random_units(case.graph.full, seed)
+        smaller = cut(case.model, case.graph, units)
+        wanted = outputs(mask(case.model, case.graph, units), case.inputs)
+        for one, other in zip(outputs(smaller, case.inputs), wanted, strict=True):
+            torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * float(other.abs().max()))
+        kept = [len(staying) for staying in units]
+        assert Params(case.graph)(kept) == sum(p.numel() for p in smaller.parameters())
+        assert Macs(case.graph)(kept) == counted_macs(smaller, case.graph, case.inputs)
+
+
+def counted_macs(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> float:
+    """Multiply-accumulates of one sample in the graph's layers, by PyTorch's counter.
+
+    Products of activations with each other, inside of attention, are left out.
+    """
+    torch.backends.mha.set_fastpath_enabled(False)  # the counter does not know it
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        call(model, inputs)
+    torch.backends.mha.set_fastpath_enabled(True)
+    found = 0
+    for layer in graph.layers:
+        parent = model.get_submodule(layer.name.rpartition(".")[0])
+        if isinstance(parent, nn.MultiheadAttention):
+            continue  # counted with its parent
+        is_attention = isinstance(model.get_submodule(layer.name), nn.MultiheadAttention)
+        counts = counter.get_flop_counts().get(f"{type(model).__name__}.{layer.name}", {})
+        products = {torch.ops.aten.bmm} if is_attention else set()
+        found += sum(count for operation, count in counts.items() if operation not in products)
+    return found / 2 / len(tensors(inputs)[0])
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_graph_and_cut_network_are_plain_objects(name: str) -> None:
+    case = traced(name)
+    assert pickle.loads(pickle.dumps(case.graph)) == case.graph
+    smaller = cut(case.model, case.graph, random_units(case.graph.full, 0))
+    again = copy.deepcopy(smaller)
+    for one, other in zip(outputs(again, case.inputs), outputs(smaller, case.inputs), strict=True):
+        assert torch.equal(one, other)
