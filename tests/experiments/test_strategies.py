@@ -239,8 +239,9 @@ def test_the_example_on_that_page_runs(capsys):
 def test_the_commands_on_that_page_can_be_read():
     kinds = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
     commands = re.findall(r"^    amc (.*)$", PAGE, re.MULTILINE)
-    assert len(commands) >= 2
+    assert len(commands) == 4
     for words in map(str.split, commands):
-        _, config = parse(words, kinds)
-        names = getattr(config, "strategies", None) or config.strategy
-        assert set(names.split(",")) <= set(STRATEGIES)
+        name, config = parse(words, kinds)
+        if name != "train":
+            names = getattr(config, "strategies", None) or config.strategy
+            assert set(names.split(",")) <= set(STRATEGIES)
