@@ -15,14 +15,17 @@ Departures from the papers:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.nn.modules.conv import _ConvNd
 
+from amc import kinds
 from amc.devices import device_of, evaluating
+from amc.inputs import tensors
 from amc.samples import Samples
 from amc.structure import Layer, PruningGraph, Side
 
@@ -36,7 +39,8 @@ class Refit:
     """New weights of one layer.
 
     Args:
-        weight: (kept outputs, kept inputs, ...) in place of the layer's own.
+        weight: (kept outputs, kept inputs, ...) in place of the layer's own; as the layer has it,
+            where that is (inputs, outputs).
         offset: (kept outputs,) to be added to its output; zeros where no constant is fit.
     """
 
@@ -86,15 +90,16 @@ class Moments:
         generator = torch.Generator().manual_seed(seed)
 
         def note(name: str) -> Any:
-            def hook(module: nn.Module, args: tuple[Tensor, ...]) -> None:
-                rows = _patches(module, args[0], positions, generator)
+            def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
+                rows = _patches(module, tensors((args, kwargs))[0], positions, generator)
                 sums.setdefault(name, _Sum.of_size(rows.shape[1])).add(rows)
 
             return hook
 
         handles = [
-            model.get_submodule(name).register_forward_pre_hook(note(name))
+            module.register_forward_pre_hook(note(name), with_kwargs=True)
             for name in refittable(graph)
+            if _is_plain(module := model.get_submodule(name))
         ]
         device = device_of(model)
         try:
@@ -127,9 +132,24 @@ class _Sum:
 
 
 def refittable(graph: PruningGraph) -> list[str]:
-    """Layers that a refit applies to: those that can lose inputs without losing outputs."""
+    """Layers that a refit may apply to: those that can lose inputs without losing outputs.
+
+    Grouped convolutions are left out: each group would need moments of its own.
+    """
     losing = {m.module for group in graph.groups for m in group.members if m.side == "in"}
-    return [x.name for x in graph.layers if x.name in losing and x.kind != "norm" and x.groups == 1]
+    weighted = (layer for layer in graph.layers if layer.kind in ("conv", "linear"))
+    return [layer.name for layer in weighted if layer.name in losing and layer.groups == 1]
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether an output of the layer is a product of its weight with one patch of its input.
+
+    Not of a transposed convolution, which sums products of several overlapping patches, nor of
+    attention, whose weights make three things at once.
+    """
+    known = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    linear = kinds.known(module) in (kinds.LINEAR, kinds.SWAPPED_LINEAR)
+    return isinstance(module, known) or linear
 
 
 def refit_layers(
@@ -151,10 +171,13 @@ def refit_layers(
         inputs = staying.get((name, "in"))
         if inputs is not None:
             layer = graph.layers[graph.layer_index[name]]
+            swapped = kinds.known(model.get_submodule(name)).weight == ("in", "out")
             weight = model.get_parameter(f"{name}.weight").detach()
+            weight = weight.T if swapped else weight
             outputs = staying.get((name, "out"))
             wanted = weight if outputs is None else weight[outputs]
-            refits[name] = solve(wanted, inputs, moment, _takes_offset(model, layer))
+            found = solve(wanted, inputs, moment, _takes_offset(model, layer))
+            refits[name] = replace(found, weight=found.weight.T) if swapped else found
     return refits
 
 
@@ -207,23 +230,24 @@ def _patches(
     module: nn.Module, inputs: Tensor, positions: int, generator: torch.Generator
 ) -> Tensor:
     """(rows, d) input patches of `module` at random output positions of each sample."""
-    if isinstance(module, nn.Linear):
+    if not isinstance(module, _ConvNd):
         return _rows(inputs, positions, generator)
-    assert isinstance(module, nn.Conv2d)
     padded = _padded(module, inputs)
-    (kernel_h, kernel_w), (step_h, step_w) = module.kernel_size, module.stride
-    dilate_h, dilate_w = module.dilation
-    height = (padded.shape[2] - dilate_h * (kernel_h - 1) - 1) // step_h + 1
-    width = (padded.shape[3] - dilate_w * (kernel_w - 1) - 1) // step_w + 1
-    shape = (len(inputs), positions, 1)
-    top = torch.randint(height, shape, generator=generator) * step_h
-    left = torch.randint(width, shape, generator=generator) * step_w
-    rows = top + dilate_h * torch.arange(kernel_h)  # (samples, positions, kernel_h)
-    columns = left + dilate_w * torch.arange(kernel_w)  # (samples, positions, kernel_w)
-    sample = torch.arange(len(inputs))[:, None, None, None]
-    patches = padded[sample, :, rows[..., None], columns[:, :, None]]
-    # (samples, positions, kernel_h, kernel_w, channels) -> (rows, channels * kernel_h * kernel_w)
-    return patches.permute(0, 1, 4, 2, 3).flatten(2).flatten(0, 1)
+    axes = len(module.kernel_size)
+    places = []
+    for axis, (kernel, step, dilation) in enumerate(
+        zip(module.kernel_size, module.stride, module.dilation, strict=True)
+    ):
+        steps = (padded.shape[2 + axis] - dilation * (kernel - 1) - 1) // step + 1
+        first = torch.randint(steps, (len(inputs), positions, 1), generator=generator) * step
+        each = first + dilation * torch.arange(kernel)  # (samples, positions, kernel)
+        shape = [kernel if axis == at else 1 for at in range(axes)]
+        places.append(each.reshape(len(inputs), positions, *shape))
+    sample = torch.arange(len(inputs)).reshape(-1, *[1] * (axes + 1))
+    where: Any = (sample, slice(None), *places)
+    patches = padded[where]
+    # (samples, positions, *kernel, channels) -> (rows, channels * area)
+    return patches.movedim(-1, 2).flatten(2).flatten(0, 1)
 
 
 def _rows(inputs: Tensor, positions: int, generator: torch.Generator) -> Tensor:
@@ -235,7 +259,7 @@ def _rows(inputs: Tensor, positions: int, generator: torch.Generator) -> Tensor:
     return flat[torch.arange(len(flat))[:, None], chosen].flatten(0, 1)
 
 
-def _padded(module: nn.Conv2d, inputs: Tensor) -> Tensor:
+def _padded(module: _ConvNd, inputs: Tensor) -> Tensor:
     around = module._reversed_padding_repeated_twice
     mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
     return F.pad(inputs, around, mode=mode) if any(around) else inputs

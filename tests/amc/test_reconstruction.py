@@ -197,6 +197,77 @@ def test_patches_times_weights_are_the_convolutions_outputs(name: str) -> None:
     assert distances.min(1).values.max() < 1e-5
 
 
+OTHER_AXES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
+    "one": (nn.Conv1d(2, 3, 4, stride=2, padding=3, dilation=2), (1, 2, 11)),
+    "three": (nn.Conv3d(2, 3, (1, 2, 3), stride=(2, 1, 1), padding=1), (1, 2, 3, 4, 5)),
+}
+
+
+@pytest.mark.parametrize("name", OTHER_AXES)
+def test_patches_times_weights_are_the_outputs_along_any_number_of_axes(name: str) -> None:
+    conv, shape = OTHER_AXES[name]
+    inputs = noise(*shape).float()
+    rows = _patches(conv, inputs, 1500, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        found = rows @ conv.weight.flatten(1).T + conv.bias
+        outputs = conv(inputs)[0].flatten(1).T  # (positions, channels)
+    distances = torch.cdist(found, outputs, compute_mode="donot_use_mm_for_euclid_dist")
+    assert distances.min(1).values.max() < 1e-5
+    assert distances.min(0).values.max() < 1e-5
+
+
+class Swapped(nn.Module):
+    """A linear layer that stores (inputs, outputs), as GPT-2's does."""
+
+    def __init__(self, nf: int, nx: int) -> None:
+        super().__init__()
+        self.nf, self.nx = nf, nx
+        self.weight, self.bias = nn.Parameter(torch.randn(nx, nf)), nn.Parameter(torch.zeros(nf))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features @ self.weight + self.bias
+
+
+Swapped.__name__ = "Conv1D"
+
+READERS: dict[str, tuple[nn.Module, nn.Module, tuple[int, ...]]] = {
+    "one_axis": (nn.Conv1d(2, 4, 3), nn.Conv1d(4, 3, 3, padding=1), (40, 2, 9)),
+    "three_axes": (nn.Conv3d(2, 4, 1), nn.Conv3d(4, 3, 2), (40, 2, 3, 4, 5)),
+    "places": (nn.Linear(2, 4), nn.Linear(4, 3), (40, 5, 2)),
+    "swapped": (nn.Linear(2, 4), Swapped(3, 4), (40, 5, 2)),
+    "after_norm": (nn.Sequential(nn.Linear(6, 4), nn.BatchNorm1d(4)), nn.Linear(4, 3), (90, 6)),
+}
+
+
+@pytest.mark.parametrize("name", READERS)
+def test_a_channel_that_another_repeats_is_not_missed(name: str) -> None:
+    maker, reader, shape = READERS[name]
+    net = nn.Sequential(maker, nn.Tanh(), reader).eval()
+    first = maker[0] if isinstance(maker, nn.Sequential) else maker
+    with torch.no_grad():
+        first.weight[3] = first.weight[1]
+        first.bias[3] = first.bias[1]
+    inputs = noise(*shape).float()
+    graph = trace(net, inputs[:2])
+    moments = Moments.collect(net, graph, Samples(inputs, torch.zeros(len(inputs)).long()))
+    smaller = cut(net, graph, ((0, 1, 2),), moments)
+    with torch.no_grad():
+        wanted = net(inputs)
+        error = (smaller(inputs) - wanted).abs().max()
+        unfit = (cut(net, graph, ((0, 1, 2),))(inputs) - wanted).abs().max()
+    assert error < 0.01 * wanted.std()
+    assert error < 0.1 * unfit
+
+
+def test_what_sums_overlapping_patches_or_has_groups_is_not_refit() -> None:
+    net = nn.Sequential(
+        *(nn.Conv2d(3, 4, 1), nn.ConvTranspose2d(4, 6, 2), nn.Conv2d(6, 6, 1, groups=2)),
+        *(nn.Conv2d(6, 5, 1), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(5, 2)),
+    )
+    moments = Moments.collect(net, trace(net, images()), samples(20))
+    assert set(moments.by_layer) == {"3", "6"}
+
+
 def test_rows_of_a_linear_layer_are_all_samples() -> None:
     inputs = noise(5, 6).float()
     rows = _patches(nn.Linear(6, 2), inputs, 10, torch.Generator().manual_seed(0))
