@@ -32,7 +32,7 @@ class Scan:
 
     Args:
         run: Where they come from.
-        curves: One a group, each with two points at least.
+        curves: One a group, with two points at least where it can be pruned at all.
     """
 
     run: Run
@@ -70,8 +70,11 @@ def _scan(run: Run) -> Scan | None:
         found = curves(full, run.result.evaluations)
     except ValueError:
         return None
-    able = [curve for curve, units in zip(found, full, strict=True) if units > 1]
-    whole = bool(able) and all(len(curve.ratios) > 1 for curve in able)
+    # A group that has only one legal count cannot be scanned.
+    fewest = map(min, zip(*(one.kept for one in run.result.evaluations), strict=True))
+    pruned = [count < units for count, units in zip(fewest, full, strict=True)]
+    scanned = [len(curve.ratios) > 1 for curve in found]
+    whole = any(pruned) and scanned == pruned
     return Scan(run, found) if whole else None
 
 

@@ -65,14 +65,15 @@ def test_a_rise_above_the_unpruned_network_costs_nothing() -> None:
 
 
 def test_scanned_counts_are_legal_and_end_at_the_smallest() -> None:
-    limits = limits_of(perceptron((100, 10, 1)), max_ratio=0.8)
+    limits = limits_of(perceptron((100, 10)), max_ratio=0.8)
     assert scanned_counts(limits, 0, 9) == [90, 80, 70, 60, 50, 40, 30, 20]
     assert scanned_counts(limits, 0, 1) == [50, 20]
     assert scanned_counts(limits, 1, 3) == [8, 5, 3, 2]
-    assert scanned_counts(limits, 2, 9) == []
     wide = limits_of(perceptron((100,)), max_ratio=0.95)
     assert scanned_counts(wide, 0, 9)[-2:] == [10, 5]
-    coarse = limits_of(perceptron((100,)), max_ratio=0.8, round_to=8)
+    coarse = limits_of(perceptron((100, 5)), max_ratio=0.8, round_to=8)
+    # Five units are fewer than one step.
+    assert scanned_counts(coarse, 1, 9) == []
     assert all(count in coarse.counts[0] for count in scanned_counts(coarse, 0, 9))
 
 

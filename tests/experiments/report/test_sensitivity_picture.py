@@ -58,6 +58,17 @@ def test_without_the_unpruned_network_or_a_group_it_is_no_scan(made: Made, missi
     assert scans(compare([made(evaluations=outcomes(points))])[0]) == []
 
 
+def test_a_group_that_no_candidate_prunes_has_a_curve_of_one_point(made: Made) -> None:
+    points = [(kept, accuracy) for kept, accuracy in SCAN if kept[2] == 64]
+    (scan,) = scans(compare([made("sensitivity", evaluations=outcomes(points))])[0])
+    assert scan.curves[2].ratios.tolist() == [0]
+    assert sensitivity_picture(scan, "resnet8 on digits", "k").svg
+
+
+def test_one_candidate_is_no_scan(made: Made) -> None:
+    assert scans(compare([made("uniform", evaluations=outcomes(SCAN[:1]))])[0]) == []
+
+
 def test_networks_tuned_inside_the_search_are_no_scan(made: Made) -> None:
     tuned = made("netadapt", evaluations=outcomes(SCAN), tuned_steps=10)
     assert scans(compare([tuned])[0]) == []
