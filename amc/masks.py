@@ -8,8 +8,8 @@ zero through any training loop, copies and state dicts; `bake` turns it into pla
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -38,26 +38,23 @@ class Mask(nn.Module):
         return weight * self.kept
 
 
-def masking_graph(
-    graph: PruningGraph, granularity: Granularity, exclude: Iterable[str] = ()
-) -> PruningGraph:
+def masking_graph(graph: PruningGraph, granularity: Granularity) -> PruningGraph:
     """The decisions of a granularity that masks: one group for each weighted layer.
 
     Args:
-        graph: Of the channels; only its layers are read.
+        graph: The network's layers (`amc.graph.survey`), with those to leave whole as its `fixed`.
         granularity: One that masks.
-        exclude: Shell patterns of layers to leave whole.
 
     Raises:
         ValueError: if no layer can be masked so.
     """
     groups: list[Group] = []
     fixed: list[Fixed] = []
-    shared = {item.name: item.reason for item in graph.fixed if "share" in item.reason}
+    whole = {item.name: item.reason for item in graph.fixed}
     for layer in graph.layers:
         if layer.kind == "norm":
             continue
-        reason = shared.get(layer.name) or _obstacle(layer, granularity, exclude)
+        reason = whole.get(layer.name) or _obstacle(layer, granularity)
         if reason:
             fixed.append(Fixed(layer.name, reason))
         else:
@@ -66,15 +63,11 @@ def masking_graph(
     if not groups:
         why = "; ".join(f"{item.name}: {item.reason}" for item in fixed) or "no layers"
         raise ValueError(f"the network has nothing to prune at granularity {granularity} ({why})")
-    return PruningGraph(
-        graph.layers, tuple(groups), tuple(fixed), graph.other_params, str(granularity)
-    )
+    return replace(graph, groups=tuple(groups), fixed=tuple(fixed), granularity=str(granularity))
 
 
-def _obstacle(layer: Layer, granularity: Granularity, exclude: Iterable[str]) -> str:
-    """Why a layer stays whole; empty where it need not."""
-    if any(fnmatchcase(layer.name, pattern) for pattern in exclude):
-        return "excluded by hand"
+def _obstacle(layer: Layer, granularity: Granularity) -> str:
+    """Why a layer's weights cannot be parted so; empty where they can."""
     reads = layer.inputs // layer.groups
     if granularity.m and reads % granularity.m:
         return f"each filter reads {reads} inputs, which do not divide into {granularity.m}"

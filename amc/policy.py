@@ -114,8 +114,9 @@ class Policy:
 
     Args:
         groups: One choice per group, in forward order.
-        granularity: What a unit is; "channel".
+        granularity: What a unit is: "channel", "kernel", "vector", "element", "2:4", "n:4", ...
         criterion: Short name of the criterion that ranks the units.
+        exclude: Shell patterns of layers that stay whole and have no group of their own.
         origin: Where it comes from (strategy, model, budget, seed), for people to read.
 
     Raises:
@@ -125,6 +126,7 @@ class Policy:
     groups: tuple[GroupChoice, ...]
     granularity: str = "channel"
     criterion: str = "l1"
+    exclude: tuple[str, ...] = ()
     origin: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -161,7 +163,7 @@ class Policy:
                 f"{where}: schema version {version!r} is not supported; "
                 f"this release reads version {SCHEMA_VERSION}"
             )
-        strange = set(data) - {"groups", "granularity", "criterion", "origin"}
+        strange = set(data) - {"groups", "granularity", "criterion", "exclude", "origin"}
         if strange or not isinstance(data.get("groups"), list):
             what = f"unknown keys {sorted(strange)}" if strange else "'groups' is not a list"
             raise PolicyError(f"{where}: {what}; export the policy again")
@@ -170,11 +172,14 @@ class Policy:
         for key, word in words.items():
             if not isinstance(word, str):
                 raise PolicyError(f"{where}: {key} is {word!r}; it must be a name")
+        exclude = data.get("exclude", [])
+        if not isinstance(exclude, list) or not all(isinstance(item, str) for item in exclude):
+            raise PolicyError(f"{where}: 'exclude' must list patterns; it may be left out")
         origin = data.get("origin", {})
         if not isinstance(origin, dict) or not all(isinstance(v, str) for v in origin.values()):
             raise PolicyError(f"{where}: 'origin' must map words to words; it may be left out")
         try:
-            return cls(groups, origin=origin, **words)
+            return cls(groups, exclude=tuple(exclude), origin=origin, **words)
         except PolicyError as error:
             raise PolicyError(str(error).replace("policy", where, 1)) from None
 

@@ -89,6 +89,7 @@ class Problem:
         criterion: Short name of the criterion that ranks units.
         rounding: Which kept counts are legal; None takes the granularity's own.
         granularity: What a unit is: "channel", "kernel", "vector", "element", "2:4", "n:4", ...
+        exclude: Shell patterns of layers (such as "stem.*") to leave whole.
         positions: Random positions per calibration sample and layer.
         seed: Of those positions, and of criteria that draw at random.
 
@@ -115,6 +116,7 @@ class Problem:
         criterion: str = "l1",
         rounding: Rounding | None = None,
         granularity: str = "channel",
+        exclude: Sequence[str] = (),
         positions: int = POSITIONS,
         seed: int = 0,
     ) -> None:
@@ -124,7 +126,7 @@ class Problem:
         self.train = train
         self.calibration = calibration
         self.criterion = criterion
-        self.graph: PruningGraph = decisions(model, example_inputs, granularity)
+        self.graph: PruningGraph = decisions(model, example_inputs, granularity, exclude)
         legal = rounding or Granularity.parse(granularity).rounding()
         self.limits = Limits.of(self.graph, budgets, COSTS, legal)
         self.costs: dict[str, Cost] = {name: cost(self.graph) for name, cost in COSTS.items()}

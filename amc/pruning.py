@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from amc.criteria import KeptUnits, best_units, scores, weight_scores
 from amc.evaluation import recalibrate
 from amc.granularity import Granularity
-from amc.graph import Inputs, trace
+from amc.graph import Inputs, survey, trace
 from amc.masks import hold, input_axis, masking_graph, masks_of, unit_order, unit_scores, zeroed
 from amc.policy import GroupChoice, Policy, PolicyError
 from amc.reconstruction import POSITIONS, Moments
@@ -121,7 +121,10 @@ def _ordered(
 
 
 def decisions(
-    model: nn.Module, example_inputs: Inputs, granularity: str = "channel"
+    model: nn.Module,
+    example_inputs: Inputs,
+    granularity: str = "channel",
+    exclude: Sequence[str] = (),
 ) -> PruningGraph:
     """What there is to decide for a network at a granularity.
 
@@ -129,15 +132,19 @@ def decisions(
         model: The network, left untouched.
         example_inputs: One tensor (batch, ...) or a tuple of the forward's arguments.
         granularity: As `Granularity.parse` reads it.
+        exclude: Shell patterns of layers (such as "stem.*") to leave whole.
 
     Raises:
-        GraphError: if the network cannot be traced.
+        GraphError: if the network cannot be traced, or a pattern matches none of its layers.
         LookupError: for an unknown granularity.
         ValueError: if there is nothing to prune at it.
     """
     unit = Granularity.parse(granularity)
-    graph = trace(model, example_inputs)
-    return masking_graph(graph, unit) if unit.masks else graph
+    if unit.masks:
+        graph = masking_graph(survey(model, example_inputs, exclude=exclude), unit)
+    else:
+        graph = trace(model, example_inputs, exclude=exclude)
+    return replace(graph, exclude=tuple(exclude))
 
 
 def prune(
@@ -170,7 +177,7 @@ def prune(
         SurgeryError: if the cut network cannot run, because its code fixes a number of channels,
             or computes something else than the masked one.
     """
-    graph = decisions(model, example_inputs, policy.granularity)
+    graph = decisions(model, example_inputs, policy.granularity, policy.exclude)
     kept = kept_counts(policy, graph)
     pruner = Pruner.of(model, graph, policy.criterion, calibration=calibration, seed=seed)
     if pruner.orders:
@@ -219,4 +226,4 @@ def policy_of(
         GroupChoice(group.name, int(count), group.units)
         for group, count in zip(graph.groups, kept, strict=True)
     )
-    return Policy(choices, graph.granularity, criterion, dict(origin or {}))
+    return Policy(choices, graph.granularity, criterion, graph.exclude, dict(origin or {}))

@@ -178,6 +178,7 @@ class ProblemConfig(CutConfig):
         criterion: What ranks the units of a group: l1 or l2.
         granularity: What is removed at once: channel (the network really shrinks), or kernel,
             vector, element, 2:4, n:4 (weights become zeros).
+        exclude: Layers to leave whole, as shell patterns separated by commas: stem.*,classifier.
         round_to: Kept channels (or kernels, ...) are multiples of this.
         max_ratio: Largest pruning ratio of any group, above 0 and below 1; left out, 0.8 for
             channels and 0.99 for what is finer.
@@ -188,6 +189,7 @@ class ProblemConfig(CutConfig):
     search_images: int = 2000
     criterion: str = "l1"
     granularity: str = "channel"
+    exclude: str = ""
     round_to: int = 1
     max_ratio: float | None = None
 

@@ -88,7 +88,7 @@ def apply_policy(config: PruneConfig, console: Console) -> RunResult:
     )
     seconds = time.perf_counter() - start
     ready_folder(config.out)
-    graph = decisions(setting.model, setting.example, policy.granularity)
+    graph = decisions(setting.model, setting.example, policy.granularity, policy.exclude)
     made = Found(policy, graph, network, (), _told(policy), seconds, 0.0)
     unpruned = accuracies(setting.model, graph, setting)
     return finish(config, setting, made, unpruned, console)
@@ -111,6 +111,7 @@ def prepared(config: ProblemConfig, setting: Setting) -> tuple[Problem, float]:
         criterion=config.criterion,
         rounding=unit.rounding(config.round_to, config.max_ratio),
         granularity=str(unit),
+        exclude=[pattern.strip() for pattern in config.exclude.split(",") if pattern.strip()],
     )
     return problem, time.perf_counter() - start
 

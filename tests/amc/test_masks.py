@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from amc.finetuning import Recipe, fit
 from amc.granularity import Granularity
-from amc.graph import trace
+from amc.graph import survey
 from amc.masks import (
     bake,
     held_masks,
@@ -24,6 +24,7 @@ from amc.masks import (
     unit_scores,
     zeroed,
 )
+from amc.pruning import decisions
 from amc.samples import Samples
 
 MASKING = ["element", "vector", "kernel", "2:4", "n:4", "1:4"]
@@ -89,7 +90,7 @@ def test_unit_scores_add_up_and_the_kept_ones_are_the_largest(name: str) -> None
 @pytest.mark.parametrize("name", MASKING)
 def test_the_counts_of_a_group_are_those_of_its_weights(name: str) -> None:
     model, granularity = conv_net(), Granularity.parse(name)
-    graph = masking_graph(trace(model, IMAGES), granularity)
+    graph = masking_graph(survey(model, IMAGES), granularity)
     assert [group.name for group in graph.groups] == ["0", "2", "4"]
     for group in graph.groups:
         weight = model.get_submodule(group.name).weight
@@ -101,27 +102,43 @@ def test_the_counts_of_a_group_are_those_of_its_weights(name: str) -> None:
 
 def test_a_layer_whose_inputs_do_not_divide_stays_whole_and_says_so() -> None:
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 3))
-    graph = masking_graph(trace(model, torch.zeros(1, 3, 8, 8)), Granularity.parse("2:4"))
+    graph = masking_graph(survey(model, torch.zeros(1, 3, 8, 8)), Granularity.parse("2:4"))
     assert [group.name for group in graph.groups] == ["1"]
     assert graph.fixed[0].name == "0"
     assert "reads 3 inputs, which do not divide into 4" in graph.fixed[0].reason
 
 
 def test_excluded_layers_stay_whole() -> None:
-    graph = masking_graph(trace(conv_net(), IMAGES), Granularity.parse("element"), ["4"])
+    graph = masking_graph(survey(conv_net(), IMAGES, exclude=["4"]), Granularity.parse("element"))
     assert [group.name for group in graph.groups] == ["0", "2"]
     assert graph.fixed[0].reason == "excluded by hand"
 
 
 def test_nothing_left_to_mask_is_refused() -> None:
-    graph = trace(conv_net(), IMAGES)
+    graph = survey(conv_net(), IMAGES, exclude=["*"])
     with pytest.raises(ValueError, match="nothing to prune at granularity element"):
-        masking_graph(graph, Granularity.parse("element"), ["*"])
+        masking_graph(graph, Granularity.parse("element"))
+
+
+def test_a_network_without_channels_to_prune_can_be_masked() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(256, 4))
+    graph = decisions(model, IMAGES, "element")
+    assert graph.full == (1024,)
+    with pytest.raises(ValueError, match="nothing that can be pruned"):
+        decisions(model, IMAGES)
+
+
+def test_layers_that_share_their_weight_stay_whole() -> None:
+    model = nn.Sequential(nn.Flatten(), nn.Linear(256, 256), nn.Linear(256, 256), nn.Linear(256, 4))
+    model[2].weight = model[1].weight
+    graph = decisions(model, IMAGES, "element")
+    assert [group.name for group in graph.groups] == ["3"]
+    assert "shares its weight with" in graph.fixed[0].reason
 
 
 def some_masks(model: nn.Module, name: str) -> dict[str, Tensor]:
     granularity = Granularity.parse(name)
-    graph = masking_graph(trace(model, IMAGES), granularity)
+    graph = masking_graph(survey(model, IMAGES), granularity)
     orders = {
         group.name: unit_order(model.get_submodule(group.name).weight.detach().abs(), granularity)
         for group in graph.groups

@@ -133,3 +133,17 @@ def test_with_calibration_batch_norms_are_measured_again_behind_masks() -> None:
         wanted = pruned.get_submodule("0")(IMAGES).mean((0, 2, 3))
     assert torch.allclose(norms(pruned), wanted, atol=1e-5)
     assert torch.equal(norms(prune(network(), halved("element"), IMAGES[:1])), torch.zeros(8))
+
+
+@pytest.mark.parametrize("granularity", ["channel", "element"])
+def test_what_was_excluded_stays_whole_when_the_policy_is_applied_again(granularity: str) -> None:
+    graph = decisions(network(), IMAGES[:1], granularity, ["0"])
+    assert "0" not in [group.name for group in graph.groups]
+    policy = policy_of(graph, [units // 2 for units in graph.full])
+    again = Policy.from_json(policy.to_json())
+    assert again == policy
+    pruned = prune(network(), again, IMAGES[:1])
+    first = pruned.get_submodule("0").weight
+    assert torch.equal(first, network().get_submodule("0").weight)
+    with pytest.raises(ValueError, match="no layer matches the excluded pattern 'stem"):
+        decisions(network(), IMAGES[:1], granularity, ["stem.*"])

@@ -6,7 +6,7 @@ from torch import nn
 
 from amc.costs import Size
 from amc.granularity import Granularity
-from amc.graph import trace
+from amc.graph import survey, trace
 from amc.masks import masking_graph
 from amc.structure import PruningGraph
 
@@ -16,7 +16,7 @@ def graph_at(granularity: str) -> PruningGraph:
     graph = trace(model, torch.zeros(1, 8))
     if granularity == "channel":
         return graph
-    return masking_graph(graph, Granularity.parse(granularity))
+    return masking_graph(survey(model, torch.zeros(1, 8)), Granularity.parse(granularity))
 
 
 def test_dense_channels_cost_four_bytes_a_parameter() -> None:
@@ -55,7 +55,7 @@ def test_fewer_weights_never_cost_more(granularity: str) -> None:
 
 def test_a_kernel_needs_one_bit_of_a_bitmap() -> None:
     model = nn.Sequential(nn.Conv2d(2, 4, 3, bias=False), nn.Conv2d(4, 2, 3, bias=False))
-    graph = masking_graph(trace(model, torch.zeros(1, 2, 8, 8)), Granularity.parse("kernel"))
+    graph = masking_graph(survey(model, torch.zeros(1, 2, 8, 8)), Granularity.parse("kernel"))
     formats = Size(graph).by_format((3, 8))
     assert formats["bitmap"][0] == 3 * 9 * 4 + 8 / 8
     assert formats["csr"][0] == 3 * 9 * 4 + 3 * 2 + 4 * 5
