@@ -124,10 +124,11 @@ class _Follower:
     def hooks(self) -> Iterator[None]:
         handles = []
         for name, module in self._model.named_modules():
-            if kinds.has_channels(module):
+            ran = self._stop if _is_recurrent(module) else self._ran
+            if kinds.has_channels(module) or _is_recurrent(module):
                 handles += [
                     module.register_forward_pre_hook(self._before),
-                    module.register_forward_hook(self._after(name), with_kwargs=True),
+                    module.register_forward_hook(self._after(name, ran), with_kwargs=True),
                 ]
         try:
             yield
@@ -152,12 +153,12 @@ class _Follower:
     def _before(self, module: nn.Module, args: Any) -> None:
         self._inside += 1
 
-    def _after(self, name: str) -> Any:
+    def _after(self, name: str, ran: Any) -> Any:
         def hook(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
             self._inside -= 1
             if not self._inside:
                 with _disable_current_modes():
-                    self._ran(name, module, tensors((args, kwargs)), tensors(output)[0])
+                    ran(name, module, tensors((args, kwargs)), tensors(output)[0])
 
         return hook
 
@@ -176,6 +177,13 @@ class _Follower:
         self.trail.calls[name].across = rest[0].flatten() if len(rest) == 1 else None
         # Of a convolution other axes than the channels' are places, which it mixes.
         self._give(name, module, output, [] if kinds.known(module).layer == "conv" else rest)
+
+    def _stop(self, name: str, module: nn.Module, given: list[Tensor], output: Tensor) -> None:
+        """What a module of unknown channels reads stays."""
+        for tensor in given:
+            self._read(tensor, "")
+            reason = f"it meets {name}, a recurrent layer, which stays as it is"
+            self.trail.flow.refuse(self.trail.flow.planes(tensor), reason)
 
     def _take(self, name: str, module: nn.Module, tensor: Tensor) -> list[Tensor]:
         """Tie what the module reads to its own channels; the labels along other axes."""
@@ -276,6 +284,10 @@ class _Follower:
             and self.trail.calls[reader].times == 1
             and kinds.channel_axis(maker, shape) == kinds.channel_axis(module, shape)
         )
+
+
+def _is_recurrent(module: nn.Module) -> bool:
+    return isinstance(module, nn.RNNBase | nn.RNNCellBase)
 
 
 def _three(given: list[Tensor]) -> list[Tensor]:

@@ -2,8 +2,10 @@
 
 import copy
 import pickle
+import re
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
@@ -92,3 +94,37 @@ def test_graph_and_cut_network_are_plain_objects(name: str) -> None:
     again = copy.deepcopy(smaller)
     for one, other in zip(outputs(again, case.inputs), outputs(smaller, case.inputs), strict=True):
         assert torch.equal(one, other)
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "architectures.md").read_text(encoding="utf-8")
+
+
+def row(name: str) -> str:
+    """What the page says of one architecture; the last layer, which always stays, is left out."""
+    entry, graph = ARCHITECTURES[name], traced(name).graph
+    whole: dict[str, list[str]] = {}
+    for item in graph.fixed:
+        if item.reason != "its channels are outputs of the network":
+            whole.setdefault(item.reason, []).append(item.name)
+    left = "; ".join(f"{_some(names)}: {reason}" for reason, names in whole.items())
+    return f"| {name} | {entry.shows} | {entry.groups} | {left} |"
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 1} more" if len(names) > 1 else ""
+    return f"`{names[0]}`{more}"
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_page_tells_what_is_left_alone_and_why(name: str) -> None:
+    assert row(name) in PAGE.splitlines()
+
+
+def test_the_page_names_no_other_architectures() -> None:
+    table = PAGE.split("| network |")[1].split("\n\n")[0].splitlines()[2:]
+    assert [line.split(" | ")[0].removeprefix("| ") for line in table] == list(ARCHITECTURES)
+
+
+def test_the_pages_examples_run() -> None:
+    for code in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL):
+        exec(compile(code, "docs/architectures.md", "exec"), {})
