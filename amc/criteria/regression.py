@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from amc.criteria.base import Asked, Criterion
-from amc.kinds import kind_of
+from amc.kinds import known
 from amc.reconstruction import RIDGE, Moment, Moments
 from amc.structure import Group, Member
 
@@ -102,19 +102,15 @@ def _readers(asked: Asked, group: Group, moments: Mapping[str, Moment]) -> list[
     return [
         _reader(asked, member, moments[member.module])
         for member in group.members
-        if member.side == "in" and _has_columns(asked, member, moments)
+        if member.side == "in" and member.module in moments
     ]
-
-
-def _has_columns(asked: Asked, member: Member, moments: Mapping[str, Moment]) -> bool:
-    """Whether the layer is refit, from rows that are its weights (outputs first)."""
-    kind = kind_of(asked.model.get_submodule(member.module))
-    return member.module in moments and kind is not None and kind.weight == ("out", "in")
 
 
 def _reader(asked: Asked, member: Member, moment: Moment) -> Reader:
     layer = asked.graph.layers[asked.graph.layer_index[member.module]]
+    module = asked.model.get_submodule(layer.name)
     kernel = asked.model.get_parameter(f"{layer.name}.weight").detach().double().cpu()
+    kernel = kernel.T if known(module).weight == ("in", "out") else kernel
     weight = kernel.flatten(1).T  # (d, outputs)
     second = moment.second.double()
     if not second.isfinite().all():
@@ -122,7 +118,7 @@ def _reader(asked: Asked, member: Member, moment: Moment) -> Reader:
             f"criterion 'regression': what layer {layer.name} reads on the calibration images is "
             "not finite; look for the images or weights that are not"
         )
-    if layer.norm is not None or asked.model.get_submodule(layer.name).bias is not None:
+    if layer.norm is not None or module.bias is not None:
         # The refit may then add a constant, which takes up all means.
         second = second - torch.outer(moment.mean.double(), moment.mean.double())
     tiny = torch.finfo(torch.float32).tiny
