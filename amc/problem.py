@@ -19,7 +19,6 @@ from amc.pruning import Pruner, decisions, policy_of
 from amc.reconstruction import POSITIONS
 from amc.samples import Samples
 from amc.structure import PruningGraph
-from amc.surgery import check_cut
 
 Kept = tuple[int, ...]
 
@@ -99,9 +98,8 @@ class Problem:
 
     Raises:
         BudgetError: if a budget is below the smallest reachable network; names that.
-        GraphError: if the network cannot be traced or has nothing to prune.
-        SurgeryError: if the network cannot run once it is cut, or then computes something else
-            than its graph says.
+        GraphError: if the network cannot be traced or has nothing to prune. What cannot be cut
+            safely is left alone, and named with the reason in `graph.fixed`.
     """
 
     def __init__(
@@ -133,8 +131,6 @@ class Problem:
         self._pruner = Pruner.of(
             model, self.graph, criterion, calibration=calibration, positions=positions, seed=seed
         )
-        if granularity == "channel":
-            check_cut(model, self.graph, self.units(_uneven(self.limits)), example_inputs)
         self._known: dict[Kept, Outcome] = {}
         self._outcomes: list[Outcome] = []
         self.on_outcome: Callable[[Outcome, Outcome | None], None] | None = None
@@ -225,10 +221,3 @@ class Problem:
     def policy(self, kept: Sequence[int], origin: Mapping[str, str] | None = None) -> Policy:
         """Kept counts as a policy for this network."""
         return policy_of(self.graph, kept, criterion=self.criterion, origin=origin)
-
-
-def _uneven(limits: Limits) -> Kept:
-    """Every other group at its smallest, the rest halfway: code that splits evenly shows up."""
-    return tuple(
-        counts[len(counts) // 2 * (number % 2)] for number, counts in enumerate(limits.counts)
-    )

@@ -17,7 +17,6 @@ from amc.policy import Budget, Policy
 from amc.problem import Outcome, Problem
 from amc.pruning import prune
 from amc.samples import Samples
-from amc.surgery import SurgeryError
 
 HOLDOUT = samples(100, seed=1)
 CALIBRATION = samples(120, seed=2)
@@ -206,18 +205,19 @@ def test_a_network_with_nothing_to_prune_is_refused() -> None:
 
 
 @pytest.mark.parametrize("sizes", [(-1, 20), (-1, 4, 5)])
-def test_a_network_that_fixes_a_number_of_channels_is_refused(sizes: tuple[int, ...]) -> None:
+def test_a_layer_whose_number_of_channels_is_fixed_stays_whole(sizes: tuple[int, ...]) -> None:
     def forward(net: Any, inputs: torch.Tensor) -> torch.Tensor:
         pooled = torch.relu(net.two(averaged(torch.relu(net.one(inputs)))))
         return net.linear(pooled.view(*sizes).flatten(1))
 
     layers = {"two": nn.Linear(6, 20), "linear": nn.Linear(20, 4)}
     net = Wired(forward, one=nn.Conv2d(3, 6, 1), **layers)
-    with pytest.raises(SurgeryError, match="cannot be cut at 'two'"):
-        Problem(net, images(), [Budget("macs", 0.5)], holdout=HOLDOUT)
+    problem = Problem(net, images(), [Budget("macs", 0.9)], holdout=HOLDOUT)
+    assert [group.name for group in problem.graph.groups] == ["one"]
+    assert [item.name for item in problem.graph.fixed] == ["two", "linear"]
 
 
-def test_a_network_that_works_at_even_counts_only_is_refused() -> None:
+def test_branches_that_must_stay_of_one_width_stay_whole() -> None:
     def forward(net: Any, inputs: torch.Tensor) -> torch.Tensor:
         left, right = averaged(net.left(inputs)), averaged(net.right(inputs))
         if left.shape != right.shape:
@@ -226,7 +226,7 @@ def test_a_network_that_works_at_even_counts_only_is_refused() -> None:
 
     branches = {"left": nn.Conv2d(3, 6, 1), "right": nn.Conv2d(3, 6, 1)}
     net = Wired(forward, **branches, one=nn.Linear(6, 4), two=nn.Linear(6, 4))
-    with pytest.raises(SurgeryError, match=r"cannot be cut at 'left': .* must be of one width"):
+    with pytest.raises(GraphError, match=r"left: .*both branches must be of one width"):
         Problem(net, images(), [Budget("macs", 0.5)], holdout=HOLDOUT)
 
 

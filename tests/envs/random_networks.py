@@ -81,8 +81,8 @@ def problem(model: nn.Module, *budgets: Budget, **settings: Any) -> Problem:
 def networks(draw: st.DrawFn) -> nn.Sequential:
     """Random widths, depths and kinds of blocks."""
     kinds = st.sampled_from(["plain", "separable", "residual"])
-    blocks = draw(st.lists(st.tuples(kinds, st.integers(1, 9)), max_size=3))
-    return network(draw(st.integers(1, 9)), blocks, draw(st.sampled_from([0, 0, 5])))
+    blocks = draw(st.lists(st.tuples(kinds, st.integers(2, 9)), max_size=3))
+    return network(draw(st.integers(2, 9)), blocks, draw(st.sampled_from([0, 0, 5])))
 
 
 roundings = st.builds(
