@@ -2,9 +2,8 @@
 
 With v_s(n) = w_s dL_n/dw_s for weight s and the loss L_n of sample n, sums over the weights of a
 unit are exact first-order changes of L_n. A unit goes when all that read it read nothing, and also
-when all that write it write nothing: both ways at once would count it twice. Its weights are those
-of its readers, all of them. On the writing side a batch norm's shift stays out of sight, and with
-it what a residual sum carries (docs/criteria.md has the measured difference).
+when all that write it write nothing: both at once would count it twice. Its weights are those of
+its readers, all of them: on the writing side the shift of a batch norm would stay out of sight.
 
 Departures from the papers:
 1. Molchanov et al. (2019) average squares over mini-batches. At the end of training the changes of
