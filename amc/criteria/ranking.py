@@ -38,9 +38,11 @@ def scores(
             f"criterion {name!r}: units at granularity {graph.granularity!r} are no channels; "
             "rank their weights instead (amc.criteria.weight_scores)"
         )
+    chosen = criterion(name)
+    _check_samples(name, chosen, samples)
     # A caller in inference mode would leave a criterion no gradients to take.
     with torch.inference_mode(False), torch.no_grad():
-        return _sampled(name, samples).units(Asked(model, graph, samples, seed))
+        return chosen.units(Asked(model, graph, samples, seed))
 
 
 def weight_scores(
@@ -63,24 +65,22 @@ def weight_scores(
         LookupError: if there is no such criterion.
         ValueError: if the criterion ranks channels only, or needs samples and there are none.
     """
-    chosen = _sampled(name, samples)
+    chosen = criterion(name)
     if isinstance(chosen.weights, str):
         raise ValueError(
             f"criterion {name!r} ranks channels only: {chosen.weights}; take another, such as 'l1'"
         )
+    _check_samples(name, chosen, samples)
     with torch.inference_mode(False), torch.no_grad():
         return chosen.weights(Asked(model, graph, samples, seed))
 
 
-def _sampled(name: str, samples: Samples | None) -> Criterion:
-    """The criterion, once it is known to have the samples that it needs."""
-    chosen = criterion(name)
+def _check_samples(name: str, chosen: Criterion, samples: Samples | None) -> None:
     if chosen.needs_samples and samples is None:
         raise ValueError(
             f"criterion {name!r} runs the network on calibration images and there are none; "
             "give some, or take one that looks at weights alone, such as 'l1'"
         )
-    return chosen
 
 
 def best_units(ranking: Sequence[Tensor], kept: Sequence[int]) -> KeptUnits:
