@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.bench_sparsity import Study, table, write
+from experiments.bench_sparsity import table, write
+from experiments.sparsity import Study
 
 SMALL = Study(
     model="resnet8",
