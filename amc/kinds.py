@@ -25,7 +25,8 @@ class Kind:
         layer: What a `Layer` calls it.
         weight: What lies along the first axes of its weight. Where there are two and the module
             has groups, the second axis holds the channels of one group.
-        outputs: Name of the attribute that says how many output channels it has.
+        outputs: Name of the attribute that says how many output channels it has; empty where only
+            the weight says so.
         inputs: The same of its input channels; empty where those are the outputs.
         axes: How many axes of its inputs follow the channels; None where the channels are axis 1.
         mixes: Whether channels are normalised together, so that a channel of zeros matters.
@@ -46,6 +47,7 @@ ATTENTION = Kind("linear", ("out", "in"), "embed_dim", "embed_dim")
 NORM = Kind("norm", ("out",), "num_features", axes=None)
 GROUP_NORM = Kind("norm", ("out",), "num_channels", axes=None, mixes=True)
 LAYER_NORM = Kind("norm", ("out",), "normalized_shape", mixes=True)
+OWN_NORM = Kind("norm", ("out",), "", mixes=True)
 SLOPES = Kind("norm", ("out",), "num_parameters", axes=None)
 
 
@@ -77,10 +79,24 @@ def kind_of(module: nn.Module) -> Kind | None:
     """What is known of `module`; None for everything else."""
     if type(module).__name__ == "Conv1D" and hasattr(module, "nf") and hasattr(module, "nx"):
         return SWAPPED_LINEAR  # the linear layer of GPT-2 in the transformers package
+    if _is_own_norm(module):
+        return OWN_NORM
     found = next((kind for kind_type, kind in TABLE if isinstance(module, kind_type)), None)
     several = len(getattr(module, "normalized_shape", (0,))) > 1
     packed = found is not ATTENTION or module.in_proj_weight is not None
     return found if packed and not several else None
+
+
+def _is_own_norm(module: nn.Module) -> bool:
+    """Whether this is an RMS norm of a package's own, as most language models have."""
+    named = type(module).__name__.endswith(("RMSNorm", "T5LayerNorm"))
+    own = dict(module.named_parameters())
+    return (
+        named
+        and not isinstance(module, nn.RMSNorm)
+        and own.keys() == {"weight"}
+        and own["weight"].dim() == 1
+    )
 
 
 def has_channels(module: nn.Module) -> bool:
@@ -92,8 +108,8 @@ def has_channels(module: nn.Module) -> bool:
 def channels(module: nn.Module, side: Side) -> int:
     """How many channels a module of the table has on one side."""
     kind = known(module)
-    if kind is ATTENTION:
-        return int(weight_of(module).shape[0 if side == "out" else 1])
+    if kind in (ATTENTION, OWN_NORM):
+        return int(weight_of(module).shape[0 if side == "out" else -1])
     value = getattr(module, kind.inputs if side == "in" and kind.inputs else kind.outputs)
     return int(value[0] if isinstance(value, tuple) else value)
 
@@ -168,7 +184,7 @@ def set_channels(module: nn.Module, side: Side, count: int) -> None:
         module.num_groups = count
     if kind.layer == "conv" and channelwise(module):
         _set(module, ("groups", "in_channels", "out_channels"), count)
-    else:
+    elif kind.outputs:
         name = kind.inputs if side == "in" else kind.outputs
         several = isinstance(getattr(module, name), tuple)
         setattr(module, name, (count,) if several else count)

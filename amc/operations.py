@@ -14,7 +14,7 @@ from torch import Tensor
 
 from amc.flow import Flow
 from amc.inputs import tensors
-from amc.labels import aligned, compact, varying
+from amc.labels import Planes, aligned, compact, varying
 
 Rule = Callable[[Flow, Any, Mapping[str, Any], list[Tensor]], None]
 """Gives the outputs their labels, from the operation and its arguments by name."""
@@ -171,13 +171,22 @@ def _product(
 
 def _attend(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
     query, key, value = (given[name] for name in ("query", "key", "value"))
-    axes = query.dim()
-    turned = tuple(plane.transpose(-1, -2) for plane in flow.planes(key))
+    axes, shared = query.dim(), query.shape[-3] // key.shape[-3]
+    turned = tuple(p.transpose(-1, -2) for p in _for_each_head(flow.planes(key), shared))
     scores = _product(flow, flow.planes(query), turned, axes)
     bias = given.get("attn_mask", given.get("attn_bias"))
     if isinstance(bias, Tensor):
         scores = flow.merged([*scores, *flow.planes(bias)])
-    flow.label(out[0], _product(flow, tuple(scores), flow.planes(value), axes))
+    values = _for_each_head(flow.planes(value), shared)
+    flow.label(out[0], _product(flow, tuple(scores), values, axes))
+
+
+def _for_each_head(planes: Planes, shared: int) -> Planes:
+    """Labels of keys or values that so many heads in a row share, for each of those heads."""
+    return tuple(
+        plane.repeat_interleave(shared, -3) if plane.shape[-3] > 1 and shared > 1 else plane
+        for plane in planes
+    )
 
 
 def _join(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:

@@ -578,6 +578,20 @@ def hf_convnext() -> nn.Module:
     return ConvNextForImageClassification(ConvNextConfig(**size))
 
 
+@architecture(
+    "Llama (transformers)",
+    5,
+    "keys and values shared by two heads; gated MLPs; RMS norms of its own",
+    lambda: {"input_ids": tokens(), "use_cache": False},
+)
+def llama() -> nn.Module:
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    size = {"hidden_size": 16, "intermediate_size": 17, "num_hidden_layers": 2}
+    heads = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    return LlamaForCausalLM(LlamaConfig(vocab_size=30, **size, **heads))
+
+
 def noisy(model: nn.Module, seed: int = 0) -> nn.Module:
     """In place: weights and statistics that hide no mistake; in evaluation mode."""
     generator = torch.Generator().manual_seed(seed)

@@ -244,7 +244,10 @@ def test_a_channel_that_another_repeats_is_not_missed(name: str) -> None:
     maker, reader, shape = READERS[name]
     net = nn.Sequential(maker, nn.Tanh(), reader).eval()
     first = maker[0] if isinstance(maker, nn.Sequential) else maker
+    generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
+        for parameter in (*first.parameters(), *reader.parameters()):
+            parameter.normal_(generator=generator)
         first.weight[3] = first.weight[1]
         first.bias[3] = first.bias[1]
     inputs = noise(*shape).float()
@@ -255,7 +258,7 @@ def test_a_channel_that_another_repeats_is_not_missed(name: str) -> None:
         wanted = net(inputs)
         error = (smaller(inputs) - wanted).abs().max()
         unfit = (cut(net, graph, ((0, 1, 2),))(inputs) - wanted).abs().max()
-    assert error < 0.01 * wanted.std()
+    assert error < 0.02 * wanted.std()
     assert error < 0.1 * unfit
 
 

@@ -1,0 +1,45 @@
+"""What networks take and return, in all the shapes that people write."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from tiny_networks import Wired
+from torch import Tensor
+
+from amc.inputs import call, shapes, tensors
+
+
+@dataclass
+class Output:
+    logits: Tensor
+    hidden: tuple[Tensor, ...]
+    note: str = "none"
+
+
+def test_a_network_is_called_as_its_inputs_say() -> None:
+    net = Wired(lambda net, *inputs: [len(inputs), *inputs])
+    one, other = torch.ones(2), torch.zeros(3)
+    assert call(net, one)[0] == 1
+    assert call(net, (one, other))[0] == 2
+
+
+def test_inputs_by_name_are_keywords() -> None:
+    class Named(torch.nn.Module):
+        def forward(self, *, left: Tensor, right: Any = None) -> Tensor:
+            return left if right is None else left + right
+
+    assert torch.equal(call(Named(), {"left": torch.ones(2)}), torch.ones(2))
+    both = {"left": torch.ones(2), "right": torch.ones(2)}
+    assert torch.equal(call(Named(), both), 2 * torch.ones(2))
+
+
+def test_all_tensors_are_found_in_order() -> None:
+    a, b, c, d = (torch.full((1,), float(n)) for n in range(4))
+    nested = {"first": [a, (b, "text", None)], "second": Output(c, (d,)), "third": 5}
+    assert [int(tensor) for tensor in tensors(nested)] == [0, 1, 2, 3]
+    assert tensors(Output) == []
+
+
+def test_shapes_are_written_side_by_side() -> None:
+    assert shapes({"a": torch.ones(2, 3), "b": torch.ones(4)}) == "(2, 3), (4,)"
