@@ -16,6 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
+from amc import kinds
 from amc.granularity import Granularity
 from amc.structure import Fixed, Group, Layer, PruningGraph
 
@@ -68,6 +69,8 @@ def masking_graph(graph: PruningGraph, granularity: Granularity) -> PruningGraph
 
 def _obstacle(layer: Layer, granularity: Granularity) -> str:
     """Why a layer's weights cannot be parted so; empty where they can."""
+    if layer.kind == "embedding":
+        return "an embedding is looked up and not multiplied"
     reads = layer.inputs // layer.groups
     if granularity.m and reads % granularity.m:
         return f"each filter reads {reads} inputs, which do not divide into {granularity.m}"
@@ -76,8 +79,7 @@ def _obstacle(layer: Layer, granularity: Granularity) -> str:
 
 def input_axis(module: nn.Module) -> int:
     """The axis of a layer's weight along which its inputs lie."""
-    swapped = isinstance(module, nn.modules.conv._ConvTransposeNd) or hasattr(module, "nf")
-    return 0 if swapped else 1
+    return kinds.known(module).weight.index("in")
 
 
 def unit_order(saliency: Tensor, granularity: Granularity, axis: int = 1) -> Tensor:

@@ -1,0 +1,45 @@
+"""Every architecture at every granularity that masks: just what was asked for is zero."""
+
+import pytest
+import torch
+from architectures import ARCHITECTURES, built
+
+from amc.graph import survey
+from amc.inputs import call, tensors
+from amc.masks import held_masks
+from amc.pruning import Pruner, decisions
+from amc.structure import PruningGraph
+
+MASKING = ["element", "vector", "kernel", "2:4", "n:4"]
+
+
+def divides_into_four(graph: PruningGraph) -> bool:
+    """Whether the filters of any layer that may be masked read a multiple of four inputs."""
+    whole = {item.name for item in graph.fixed}
+    layers = [x for x in graph.layers if x.kind in ("conv", "linear") and x.name not in whole]
+    return any(layer.inputs // layer.groups % 4 == 0 for layer in layers)
+
+
+@pytest.mark.parametrize("granularity", MASKING)
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_half_of_every_layer_is_zero_and_the_network_runs(name: str, granularity: str) -> None:
+    model, inputs = built(name), ARCHITECTURES[name].inputs()
+    if ":" in granularity and not divides_into_four(survey(model, inputs)):
+        with pytest.raises(ValueError, match="do not divide into 4"):
+            decisions(model, inputs, granularity)
+        return
+    graph = decisions(model, inputs, granularity)
+    kept = [max(1, units // 2) for units in graph.full]
+    pruner = Pruner.of(model, graph, "l1")
+    held = pruner.held(kept).eval()
+    masks = held_masks(held)
+    for group, count in zip(graph.groups, kept, strict=True):
+        weight = held.get_submodule(group.name).weight
+        if count < group.units:
+            assert int(masks[group.name].sum()) == count * group.unit_weights
+            assert (weight[~masks[group.name]] == 0).all()
+    with torch.no_grad():
+        assert all(value.isfinite().all() for value in tensors(call(held, inputs)))
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    layers = sum(layer.weights + layer.extra * layer.outputs for layer in graph.layers)
+    assert layers + graph.other_params == parameters
