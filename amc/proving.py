@@ -21,7 +21,7 @@ from amc.criteria import KeptUnits
 from amc.inputs import Inputs
 from amc.structure import Attribute, Group, Layer, PruningGraph
 from amc.surgery import fault
-from amc.units import in_order
+from amc.units import in_order, joined
 
 TRIALS = 2
 """Random cuts that a graph must pass."""
@@ -66,6 +66,9 @@ def proved(
     model = _randomised(copy.deepcopy(model))
 
     def faulty(groups: Sequence[Group]) -> str:
+        numbers = [(item.module, item.name) for group in groups for item in group.attributes]
+        if len(numbers) > len(set(numbers)):
+            return "one number of its code counts the units of several groups"
         ordered = in_order(groups, layers)
         graph = PruningGraph(layers, ordered)
         for seed in range(TRIALS):
@@ -101,11 +104,18 @@ def _accept(
 
 
 def _random_units(groups: Sequence[Group], seed: int) -> KeptUnits:
-    """Some units of every group, and never all of them."""
+    """Few and many units of one group after the other, and never all of them.
+
+    So two groups that should be one keep different numbers.
+    """
     generator = torch.Generator().manual_seed(seed)
     kept = []
-    for group in groups:
-        count = int(torch.randint(1, group.units, (1,), generator=generator))
+    for number, group in enumerate(groups):
+        half = max(1, group.units // 2)
+        least, most = (
+            (1, half) if (number + seed) % 2 else (min(half + 1, group.units - 1), group.units - 1)
+        )
+        count = int(torch.randint(least, most + 1, (1,), generator=generator))
         order = torch.randperm(group.units, generator=generator)
         kept.append(tuple(sorted(order[:count].tolist())))
     return tuple(kept)
@@ -144,13 +154,21 @@ def _noise(
 
 
 def with_attributes(model: nn.Module, groups: tuple[Group, ...]) -> Iterator[tuple[Group, ...]]:
-    """The same groups with the sets of numbers that code around them may have to change."""
-    seen: list[tuple[tuple[Attribute, ...], ...]] = []
+    """The same groups with the sets of numbers that code around them may have to change.
+
+    Groups that one number counts the units of are one group.
+    """
+    seen: list[tuple[Group, ...]] = []
     for choice in range(6):
-        found = tuple(_attributes(model, group, choice) for group in groups)
-        if found not in seen:
-            seen.append(found)
-            yield tuple(replace(g, attributes=a) for g, a in zip(groups, found, strict=True))
+        found = [replace(g, attributes=_attributes(model, g, choice)) for g in groups]
+        by_numbers: dict[tuple[int, tuple[Attribute, ...]], list[Group]] = {}
+        for number, group in enumerate(found):
+            key = (group.units if group.attributes else -number, group.attributes)
+            by_numbers.setdefault(key, []).append(group)
+        together = tuple(joined(alike) for alike in by_numbers.values())
+        if together not in seen:
+            seen.append(together)
+            yield together
 
 
 def _attributes(model: nn.Module, group: Group, choice: int) -> tuple[Attribute, ...]:

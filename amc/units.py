@@ -60,6 +60,19 @@ def grouped(
     return tuple(found)
 
 
+def joined(groups: Sequence[Group]) -> Group:
+    """One group of several with equally many units: unit u is unit u of each of them."""
+    places: dict[tuple[str, Side], list[tuple[int, ...]]] = {}
+    for member in (member for group in groups for member in group.members):
+        known = places.get((member.module, member.side), [()] * groups[0].units)
+        places[member.module, member.side] = [
+            (*one, *other) for one, other in zip(known, member.indices, strict=True)
+        ]
+    members = tuple(Member(name, side, tuple(rows)) for (name, side), rows in places.items())
+    layers = tuple(dict.fromkeys(name for group in groups for name in group.layers))
+    return replace(groups[0], members=members, layers=layers)
+
+
 def in_order(groups: Iterable[Group], layers: Sequence[Layer]) -> tuple[Group, ...]:
     """Groups in the order of their first layer; those that share it are numbered."""
     order = {layer.name: index for index, layer in enumerate(layers)}

@@ -592,6 +592,19 @@ def llama() -> nn.Module:
     return LlamaForCausalLM(LlamaConfig(vocab_size=30, **size, **heads))
 
 
+@architecture(
+    "Swin (transformers)",
+    5,
+    "windows; a bias for each head, so that positions in every head go; `head_dim` changes",
+    lambda: {"pixel_values": noise(2, 3, 16, 16)},
+)
+def swin() -> nn.Module:
+    from transformers import SwinConfig, SwinForImageClassification
+
+    size = {"image_size": 16, "patch_size": 4, "window_size": 2, "embed_dim": 12}
+    return SwinForImageClassification(SwinConfig(**size, depths=[2], num_heads=[3]))
+
+
 def noisy(model: nn.Module, seed: int = 0) -> nn.Module:
     """In place: weights and statistics that hide no mistake; in evaluation mode."""
     generator = torch.Generator().manual_seed(seed)

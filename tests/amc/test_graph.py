@@ -14,7 +14,7 @@ from torch.nn.utils import parametrizations
 
 from amc import kinds
 from amc.graph import GraphError, trace
-from amc.structure import Group, PruningGraph
+from amc.structure import Attribute, Group, PruningGraph
 from amc.surgery import check_cut, cut
 
 
@@ -556,3 +556,32 @@ def test_what_goes_together_with_an_excluded_layer_stays_too() -> None:
 def test_a_pattern_of_no_layer_is_refused_with_similar_ones() -> None:
     with pytest.raises(GraphError, match=r"no layer matches .* 'konv1'; similar layers are conv1"):
         trace(tiny("residual"), images(), exclude=("conv2", "konv1"))
+
+
+def test_a_number_of_the_code_changes_with_the_units_that_it_counts() -> None:
+    def forward(net: Any, inputs: torch.Tensor) -> torch.Tensor:
+        features = net.conv(inputs)
+        return net.linear(features.view(-1, net.width, features[0, 0].numel()).mean(2))
+
+    net = Wired(forward, conv=nn.Conv2d(3, 5, 3), linear=nn.Linear(5, 4))
+    net.width = 5
+    graph = trace(net, images())
+    assert graph.groups[0].attributes == (Attribute("", "width", 1),)
+    smaller: Any = cut(net, graph, ((0, 3),))
+    assert (smaller.width, net.width) == (2, 5)
+    assert smaller(images()).shape == (2, 4)
+
+
+def test_two_layers_that_one_number_counts_cannot_be_cut_apart() -> None:
+    def forward(net: Any, inputs: torch.Tensor) -> torch.Tensor:
+        made = (net.one(inputs), net.two(inputs))
+        left, right = (part.view(-1, net.width, 64).mean(2) for part in made)
+        return net.left(left) + net.right(right)
+
+    convs = {"one": nn.Conv2d(3, 5, 1), "two": nn.Conv2d(3, 5, 1), "body": nn.Conv2d(3, 6, 1)}
+    heads = {"left": nn.Linear(5, 4), "right": nn.Linear(5, 4), "other": nn.Linear(6, 4)}
+    net = Wired(lambda n, x: forward(n, x) + n.other(averaged(n.body(x))), **convs, **heads)
+    net.width = 5
+    graph = trace(net, images())
+    assert [g.name for g in graph.groups] == ["body"]
+    assert {"one", "two"} <= set(reasons(graph))
