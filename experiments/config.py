@@ -175,7 +175,8 @@ class ProblemConfig(CutConfig):
             unpruned network) or params=1.2M (absolute). Several are separated by commas.
         episodes: Candidates that a search with a free number of them evaluates.
         search_images: Held-out images that candidates are measured on; 0 takes all.
-        criterion: What ranks the units of a group: l1 or l2.
+        criterion: What ranks the units of a group: l1, l2, lp (lp:0.5), bn-scale, taylor, hessian,
+            regression, random.
         granularity: What is removed at once: channel (the network really shrinks), or kernel,
             vector, element, 2:4, n:4 (weights become zeros).
         exclude: Layers to leave whole, as shell patterns separated by commas: stem.*,classifier.
@@ -207,7 +208,9 @@ class SearchConfig(ProblemConfig):
     """How ratios are searched.
 
     Args:
-        strategy: Short name (ddpg, ddpg-paper, netadapt, uniform, manual) or package.module:Class.
+        strategy: Short name or package.module:Class. Agents: ddpg, ddpg-paper; narrowing step by
+            step: netadapt; rules: uniform, shallow, deep, manual, sensitivity, global; other
+            searches: random, tpe, cma-es.
         options: Further settings of the strategy, as in --options.sigma 0.2.
     """
 

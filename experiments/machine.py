@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
-PACKAGES = ("torch", "numpy", "gymnasium", "stable-baselines3", "torch-pruning")
+PACKAGES = ("torch", "numpy", "gymnasium", "stable-baselines3")
 
 
 def machine() -> dict[str, str]:
