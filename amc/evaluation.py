@@ -72,7 +72,7 @@ def fold_norms(model: nn.Module, graph: PruningGraph) -> None:
 
 
 def _folds(module: nn.Module) -> bool:
-    """Fusing a transposed convolution of several groups is left out: PyTorch's is wrong there."""
+    """A transposed convolution of several groups does not: PyTorch cannot fuse it."""
     if isinstance(module, _ConvTransposeNd):
         return module.groups == 1
     return isinstance(module, nn.Linear | _ConvNd)

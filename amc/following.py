@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from math import prod
 from typing import Any
 
@@ -13,62 +12,10 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from amc import kinds
-from amc.flow import Flow
 from amc.inputs import Inputs, call, tensors
-from amc.labels import along, varying
 from amc.operations import follow
-from amc.structure import Side
-
-
-@dataclass
-class Call:
-    """What was seen of a module during the forward pass.
-
-    Attributes:
-        in_size: Size of its first input, without batch and channels.
-        positions: Places per sample that every weight is multiplied at, over all of its calls.
-        times: How often it ran.
-        across: Labels along the one other axis of its input that has some.
-    """
-
-    in_size: tuple[int, ...]
-    positions: float = 0
-    times: int = 0
-    across: Tensor | None = None
-
-
-@dataclass
-class Trail:
-    """A forward pass that has been followed.
-
-    Attributes:
-        flow: Which channels meet.
-        calls: The modules of known kinds, in the order they first ran.
-        norms: For each module whose output only a batch norm reads, that norm.
-        outputs: The tensors that the network returned.
-    """
-
-    flow: Flow = field(default_factory=Flow)
-    calls: dict[str, Call] = field(default_factory=dict)
-    norms: dict[str, str] = field(default_factory=dict)
-    outputs: list[Tensor] = field(default_factory=list)
-
-    def over(self, name: str) -> str:
-        """The module whose output channels are places of this one; empty for none."""
-        across = self.calls[name].across
-        if across is None:
-            return ""
-        wanted = self._roots(across)
-        made = (
-            other
-            for (other, side), ids in self.flow.elements.items()
-            if side == "out" and other in self.calls and len(ids) == len(wanted)
-            if self._roots(ids) == wanted
-        )
-        return next(made, "")
-
-    def _roots(self, labels: Tensor) -> list[int]:
-        return [self.flow.atoms.find(label) for label in labels.long().tolist()]
+from amc.passage import Passage
+from amc.trail import Call, Trail
 
 
 def followed(model: nn.Module, inputs: Inputs, frozen: dict[str, str]) -> Trail:
@@ -114,7 +61,8 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 class _Follower:
     def __init__(self, model: nn.Module, frozen: dict[str, str], batch: int) -> None:
         self.trail = Trail()
-        self._model, self._frozen, self._batch = model, frozen, batch
+        self._model, self._batch = model, batch
+        self._passage = Passage(self.trail.flow, frozen)
         self._parameters = {id(p): name for name, p in model.named_parameters()}
         self._inside = 0
         self._readers: dict[int, list[str]] = {}
@@ -166,17 +114,19 @@ class _Follower:
         self._count(name, module, given, output)
         for tensor in given:
             self._read(tensor, name)
+        # Whatever had the same id before is gone.
+        self._readers.pop(id(output), None)
         self._made[name] = output
         if isinstance(module, nn.MultiheadAttention):
             for tensor in _three(given):
-                self._take(name, module, tensor)
-            self._give(f"{name}.out_proj", module.out_proj, output, [])
-            self._tie_heads(name, module)
+                self._passage.take(name, module, tensor)
+            self._passage.give(f"{name}.out_proj", module.out_proj, output, [])
+            self._passage.tie_heads(name, module)
             return
-        rest = self._take(name, module, given[0])
+        rest = self._passage.take(name, module, given[0])
         self.trail.calls[name].across = rest[0].flatten() if len(rest) == 1 else None
-        # Of a convolution other axes than the channels' are places, which it mixes.
-        self._give(name, module, output, [] if kinds.known(module).layer == "conv" else rest)
+        mixes_places = kinds.known(module).layer == "conv"
+        self._passage.give(name, module, output, [] if mixes_places else rest)
 
     def _stop(self, name: str, module: nn.Module, given: list[Tensor], output: Tensor) -> None:
         """What a module of unknown channels reads stays."""
@@ -184,54 +134,6 @@ class _Follower:
             self._read(tensor, "")
             reason = f"it meets {name}, a recurrent layer, which stays as it is"
             self.trail.flow.refuse(self.trail.flow.planes(tensor), reason)
-
-    def _take(self, name: str, module: nn.Module, tensor: Tensor) -> list[Tensor]:
-        """Tie what the module reads to its own channels; the labels along other axes."""
-        if kinds.known(module).layer == "embedding":
-            return []
-        flow, alone = self.trail.flow, kinds.channelwise(module)
-        ids = self._ids(name, module, "out" if alone else "in")
-        axis = kinds.channel_axis(module, tuple(tensor.shape))
-        rest, covered = [], torch.zeros(len(ids), dtype=torch.bool)
-        for plane in flow.planes(tensor):
-            if axis not in varying(plane):
-                rest.append(plane)
-                continue
-            rows = plane.movedim(axis, 0).flatten(1)  # (channels, places)
-            flow.atoms.tie(ids[:, None], rows)
-            covered |= (rows != 0).any(1)
-        if alone:
-            flow.atoms.refuse(ids[~covered], "its channels are inputs of the network")
-        return rest
-
-    def _give(self, name: str, module: nn.Module, output: Tensor, rest: list[Tensor]) -> None:
-        ids = self._ids(name, module, "out")
-        axis = kinds.channel_axis(module, tuple(output.shape))
-        own = along(ids, axis, output.dim())
-        self.trail.flow.label(output, [p for p in (own, *rest) if varying(p)])
-
-    def _ids(self, name: str, module: nn.Module, side: Side) -> Tensor:
-        """(channels,) the labels of one side of a module, made when first asked for."""
-        flow = self.trail.flow
-        if (name, side) not in flow.elements:
-            ids = flow.atoms.fresh(kinds.channels(module, side))
-            flow.elements[name, side] = ids
-            flow.atoms.tie(*_first_and_rest(ids, kinds.parts(module)))
-            if name in self._frozen:
-                flow.atoms.refuse(ids, self._frozen[name])
-        return flow.elements[name, side]
-
-    def _tie_heads(self, name: str, module: nn.MultiheadAttention) -> None:
-        """A head is rows of each of the three projections, and columns of the last one."""
-        atoms, heads = self.trail.flow.atoms, module.num_heads
-        rows = self._ids(name, module, "out").reshape(3, heads, -1)
-        columns = self._ids(f"{name}.out_proj", module.out_proj, "in").reshape(heads, -1)
-        for block in rows:
-            atoms.tie(block, columns)
-        atoms.tie(columns, columns[:, :1])
-        reason = self._frozen.get(f"{name}.out_proj", "") or self._frozen.get(name, "")
-        if reason:
-            atoms.refuse(columns, reason)
 
     def _count(self, name: str, module: nn.Module, given: list[Tensor], output: Tensor) -> None:
         kind, shape = kinds.known(module), tuple(given[0].shape)
@@ -293,8 +195,3 @@ def _is_recurrent(module: nn.Module) -> bool:
 def _three(given: list[Tensor]) -> list[Tensor]:
     """Query, key and value; one that is given once is all of them."""
     return (given[:3] if len(given) > 2 else given * 3)[:3]
-
-
-def _first_and_rest(ids: Tensor, parts: int) -> tuple[Tensor, Tensor]:
-    blocks = ids.reshape(parts, -1)
-    return blocks[:1], blocks

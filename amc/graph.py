@@ -18,10 +18,11 @@ from torch import nn
 
 from amc import kinds
 from amc.couplings import ALL_OR_NONE, Block, blocks
-from amc.following import Call, Trail, followed
+from amc.following import followed
 from amc.inputs import Inputs, shapes
 from amc.proving import candidate, proved
 from amc.structure import Fixed, Group, Layer, PruningGraph
+from amc.trail import Call, Trail
 from amc.units import grouped
 
 __all__ = ["GraphError", "Inputs", "survey", "trace"]

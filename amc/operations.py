@@ -111,8 +111,16 @@ def _moved(function: Any, given: Mapping[str, Any], source: Tensor, plane: Tenso
     if name in ("view", "_unsafe_view", "reshape", "_reshape_alias"):
         return [full.reshape(given["size"])]
     # Padding has no label.
-    changed = {**given, first: full, **({"value": 0.0} if "pad_nd" in name else {})}
+    others = {key: _beside(value) for key, value in given.items()}
+    changed = {**others, first: full, **({"value": 0.0} if "pad_nd" in name else {})}
     return tensors(function(**changed))
+
+
+def _beside(value: Any) -> Any:
+    """Tensors of positions, where the labels are."""
+    if isinstance(value, list | tuple):
+        return [_beside(item) for item in value]
+    return value.cpu() if isinstance(value, Tensor) else value
 
 
 def _note_factoring(flow: Flow, plane: Tensor, parts: list[Tensor | None]) -> None:

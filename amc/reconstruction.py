@@ -20,12 +20,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
-from torch.nn.modules.conv import _ConvNd
 
 from amc import kinds
 from amc.devices import device_of, evaluating
 from amc.inputs import tensors
+from amc.patches import patches
 from amc.samples import Samples
 from amc.structure import Layer, PruningGraph, Side
 
@@ -91,7 +90,7 @@ class Moments:
 
         def note(name: str) -> Any:
             def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
-                rows = _patches(module, tensors((args, kwargs))[0], positions, generator)
+                rows = patches(module, tensors((args, kwargs))[0], positions, generator)
                 sums.setdefault(name, _Sum.of_size(rows.shape[1])).add(rows)
 
             return hook
@@ -224,42 +223,3 @@ def _takes_offset(model: nn.Module, layer: Layer) -> bool:
         return True
     norm = None if layer.norm is None else model.get_submodule(layer.norm)
     return norm is not None and isinstance(norm.running_mean, Tensor)
-
-
-def _patches(
-    module: nn.Module, inputs: Tensor, positions: int, generator: torch.Generator
-) -> Tensor:
-    """(rows, d) input patches of `module` at random output positions of each sample."""
-    if not isinstance(module, _ConvNd):
-        return _rows(inputs, positions, generator)
-    padded = _padded(module, inputs)
-    axes = len(module.kernel_size)
-    places = []
-    for axis, (kernel, step, dilation) in enumerate(
-        zip(module.kernel_size, module.stride, module.dilation, strict=True)
-    ):
-        steps = (padded.shape[2 + axis] - dilation * (kernel - 1) - 1) // step + 1
-        first = torch.randint(steps, (len(inputs), positions, 1), generator=generator) * step
-        each = first + dilation * torch.arange(kernel)  # (samples, positions, kernel)
-        shape = [kernel if axis == at else 1 for at in range(axes)]
-        places.append(each.reshape(len(inputs), positions, *shape))
-    sample = torch.arange(len(inputs)).reshape(-1, *[1] * (axes + 1))
-    where: Any = (sample, slice(None), *places)
-    patches = padded[where]
-    # (samples, positions, *kernel, channels) -> (rows, channels * area)
-    return patches.movedim(-1, 2).flatten(2).flatten(0, 1)
-
-
-def _rows(inputs: Tensor, positions: int, generator: torch.Generator) -> Tensor:
-    """(rows, features): every sample's features, at random positions where it has several."""
-    if inputs.dim() == 2:
-        return inputs
-    flat = inputs.flatten(1, -2)  # (samples, places, features)
-    chosen = torch.randint(flat.shape[1], (len(flat), positions), generator=generator)
-    return flat[torch.arange(len(flat))[:, None], chosen].flatten(0, 1)
-
-
-def _padded(module: _ConvNd, inputs: Tensor) -> Tensor:
-    around = module._reversed_padding_repeated_twice
-    mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
-    return F.pad(inputs, around, mode=mode) if any(around) else inputs

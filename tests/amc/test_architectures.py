@@ -15,6 +15,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from amc.costs import Macs, Params
+from amc.evaluation import fold_norms
 from amc.graph import trace
 from amc.inputs import Inputs, call, tensors
 from amc.structure import PruningGraph
@@ -96,6 +97,16 @@ def test_graph_and_cut_network_are_plain_objects(name: str) -> None:
     again = copy.deepcopy(smaller)
     for one, other in zip(outputs(again, case.inputs), outputs(smaller, case.inputs), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_norms_are_folded_into_what_they_alone_read(name: str) -> None:
+    case = traced(name)
+    smaller = cut(case.model, case.graph, random_units(case.graph.full, 1))
+    wanted = outputs(smaller, case.inputs)
+    fold_norms(smaller, case.graph)
+    for one, other in zip(outputs(smaller, case.inputs), wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * float(other.abs().max()))
 
 
 PAGE = (Path(__file__).parents[2] / "docs" / "architectures.md").read_text(encoding="utf-8")

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from amc import reconstruction
 from amc.graph import trace
-from amc.reconstruction import RIDGE, Moment, Moments, _patches, refittable, solve
+from amc.patches import patches as patches_of
+from amc.reconstruction import RIDGE, Moment, Moments, refittable, solve
 from amc.samples import Samples
 from amc.surgery import cut
 
@@ -178,7 +179,7 @@ def true_patches(conv: nn.Conv2d, inputs: Tensor) -> Tensor:
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_patches_are_those_that_the_convolution_reads(name: str) -> None:
     conv, inputs = CONVOLUTIONS[name], noise(2, 2, 7, 9).float()
-    rows = _patches(conv, inputs, 300, torch.Generator().manual_seed(0)).view(2, 300, -1)
+    rows = patches_of(conv, inputs, 300, torch.Generator().manual_seed(0)).view(2, 300, -1)
     for sample in range(2):
         known = true_patches(conv, inputs[sample : sample + 1])
         same = (rows[sample][:, None] == known).all(2)  # (300, positions)
@@ -189,7 +190,7 @@ def test_patches_are_those_that_the_convolution_reads(name: str) -> None:
 @pytest.mark.parametrize("name", CONVOLUTIONS)
 def test_patches_times_weights_are_the_convolutions_outputs(name: str) -> None:
     conv, inputs = CONVOLUTIONS[name], noise(1, 2, 7, 9).float()
-    rows = _patches(conv, inputs, 20, torch.Generator().manual_seed(0))
+    rows = patches_of(conv, inputs, 20, torch.Generator().manual_seed(0))
     with torch.no_grad():
         found = rows @ conv.weight.flatten(1).T + conv.bias
         outputs = conv(inputs)[0].flatten(1).T  # (positions, channels)
@@ -207,7 +208,7 @@ OTHER_AXES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
 def test_patches_times_weights_are_the_outputs_along_any_number_of_axes(name: str) -> None:
     conv, shape = OTHER_AXES[name]
     inputs = noise(*shape).float()
-    rows = _patches(conv, inputs, 1500, torch.Generator().manual_seed(0))
+    rows = patches_of(conv, inputs, 1500, torch.Generator().manual_seed(0))
     with torch.no_grad():
         found = rows @ conv.weight.flatten(1).T + conv.bias
         outputs = conv(inputs)[0].flatten(1).T  # (positions, channels)
@@ -273,13 +274,13 @@ def test_what_sums_overlapping_patches_or_has_groups_is_not_refit() -> None:
 
 def test_rows_of_a_linear_layer_are_all_samples() -> None:
     inputs = noise(5, 6).float()
-    rows = _patches(nn.Linear(6, 2), inputs, 10, torch.Generator().manual_seed(0))
+    rows = patches_of(nn.Linear(6, 2), inputs, 10, torch.Generator().manual_seed(0))
     assert torch.equal(rows, inputs)
 
 
 def test_rows_of_a_linear_layer_over_places_are_drawn_from_each_sample() -> None:
     inputs = noise(3, 4, 5, 6).float()
-    rows = _patches(nn.Linear(6, 2), inputs, 200, torch.Generator().manual_seed(0))
+    rows = patches_of(nn.Linear(6, 2), inputs, 200, torch.Generator().manual_seed(0))
     for sample, drawn in zip(inputs, rows.view(3, 200, 6), strict=True):
         same = (drawn[:, None] == sample.flatten(0, 1)).all(2)
         assert (same.sum(1) == 1).all()

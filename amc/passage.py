@@ -1,0 +1,73 @@
+"""How channels pass through a module of a known kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from amc import kinds
+from amc.flow import Flow
+from amc.labels import along, varying
+from amc.structure import Side
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Labels in and out of modules.
+
+    Args:
+        flow: Of the forward pass.
+        frozen: Modules whose channels may not go, with the reason.
+    """
+
+    flow: Flow
+    frozen: Mapping[str, str]
+
+    def take(self, name: str, module: nn.Module, tensor: Tensor) -> list[Tensor]:
+        """Tie what a module reads to its own channels; gives the labels along other axes."""
+        if kinds.known(module).layer == "embedding":
+            return []
+        alone = kinds.channelwise(module)
+        ids = self._labels(name, module, "out" if alone else "in")
+        axis = kinds.channel_axis(module, tuple(tensor.shape))
+        rest, covered = [], torch.zeros(len(ids), dtype=torch.bool)
+        for plane in self.flow.planes(tensor):
+            if axis not in varying(plane):
+                rest.append(plane)
+                continue
+            rows = plane.movedim(axis, 0).flatten(1)  # (channels, places)
+            self.flow.atoms.tie(ids[:, None], rows)
+            covered |= (rows != 0).any(1)
+        if alone:
+            self.flow.atoms.refuse(ids[~covered], "its channels are inputs of the network")
+        return rest
+
+    def give(self, name: str, module: nn.Module, output: Tensor, rest: list[Tensor]) -> None:
+        """Label what a module makes: its own channels, and `rest` along other axes."""
+        axis = kinds.channel_axis(module, tuple(output.shape))
+        own = along(self._labels(name, module, "out"), axis, output.dim())
+        self.flow.label(output, [plane for plane in (own, *rest) if varying(plane)])
+
+    def tie_heads(self, name: str, module: nn.MultiheadAttention) -> None:
+        """A head is rows of each of the three projections, and columns of the last one."""
+        atoms, heads, last = self.flow.atoms, module.num_heads, f"{name}.out_proj"
+        rows = self._labels(name, module, "out").reshape(3, heads, -1)
+        columns = self._labels(last, module.out_proj, "in").reshape(heads, -1)
+        for block in rows:
+            atoms.tie(block, columns)
+        atoms.tie(columns, columns[:, :1])
+
+    def _labels(self, name: str, module: nn.Module, side: Side) -> Tensor:
+        """(channels,) of one side of a module, made when first asked for."""
+        elements, atoms = self.flow.elements, self.flow.atoms
+        if (name, side) not in elements:
+            labels = atoms.fresh(kinds.channels(module, side))
+            elements[name, side] = labels
+            blocks = labels.reshape(kinds.parts(module), -1)  # of which each loses the same
+            atoms.tie(blocks[:1], blocks)
+            if name in self.frozen:
+                atoms.refuse(labels, self.frozen[name])
+        return elements[name, side]

@@ -1,0 +1,60 @@
+"""What is known of a network after its channels were followed through one forward pass."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from torch import Tensor
+
+from amc.flow import Flow
+
+
+@dataclass
+class Call:
+    """What was seen of a module during the forward pass.
+
+    Attributes:
+        in_size: Size of its first input, without batch and channels.
+        positions: Places per sample that every weight is multiplied at, over all of its calls.
+        times: How often it ran.
+        across: Labels along the one other axis of its input that has some.
+    """
+
+    in_size: tuple[int, ...]
+    positions: float = 0
+    times: int = 0
+    across: Tensor | None = None
+
+
+@dataclass
+class Trail:
+    """A forward pass that has been followed.
+
+    Attributes:
+        flow: Which channels meet.
+        calls: The modules of known kinds, in the order they first ran.
+        norms: For each module whose output only a batch norm reads, that norm.
+        outputs: The tensors that the network returned.
+    """
+
+    flow: Flow = field(default_factory=Flow)
+    calls: dict[str, Call] = field(default_factory=dict)
+    norms: dict[str, str] = field(default_factory=dict)
+    outputs: list[Tensor] = field(default_factory=list)
+
+    def over(self, name: str) -> str:
+        """The module whose output channels are places of this one; empty for none."""
+        across = self.calls[name].across
+        if across is None:
+            return ""
+        wanted = self._roots(across)
+        made = (
+            other
+            for (other, side), ids in self.flow.elements.items()
+            if side == "out" and other in self.calls and len(ids) == len(wanted)
+            if self._roots(ids) == wanted
+        )
+        return next(made, "")
+
+    def _roots(self, labels: Tensor) -> list[int]:
+        return [self.flow.atoms.find(label) for label in labels.long().tolist()]
