@@ -50,9 +50,14 @@ def mask(
     Norms over several channels (layer, group and RMS norms) take their statistics over the channels
     that stay only, as in the cut network, whose norms stand there with the hooks of `OnKept`.
     """
-    staying = _channels(graph, units)
-    small = cut(model, graph, units, moments)
-    state = small.state_dict()
+    return _enlarged(model, graph, units, cut(model, graph, units, moments))
+
+
+def _enlarged(
+    model: nn.Module, graph: PruningGraph, units: KeptUnits, small: nn.Module
+) -> nn.Module:
+    """A network of full size that computes what a cut one does."""
+    staying, state = _channels(graph, units), small.state_dict()
     masked = copy.deepcopy(model)
     for name in {name for name, _ in staying}:
         module = masked.get_submodule(name)
@@ -66,7 +71,8 @@ def mask(
     for (name, _), kept in staying.items():
         if kinds.known(module := masked.get_submodule(name)).mixes:
             serving = OnKept(kept, kinds.channels(module, "out"))
-            masked.set_submodule(name, serving.attach(small.get_submodule(name)))
+            norm = copy.deepcopy(small.get_submodule(name))
+            masked.set_submodule(name, serving.attach(norm))
     return masked
 
 
@@ -131,9 +137,11 @@ def check_cut(
 def fault(model: nn.Module, graph: PruningGraph, units: KeptUnits, example_inputs: Inputs) -> str:
     """What is wrong with this cut; empty if nothing is."""
     with torch.no_grad():
-        wanted = tensors(call(mask(model, graph, units).eval(), example_inputs))
+        smaller = cut(model, graph, units).eval()
+        masked = _enlarged(model, graph, units, smaller).eval()
+        wanted = tensors(call(masked, example_inputs))
         try:
-            found = tensors(call(cut(model, graph, units).eval(), example_inputs))
+            found = tensors(call(smaller, example_inputs))
         except Exception as error:
             return f"its forward pass fails then ({str(error).partition(chr(10))[0]})"
     if len(found) == len(wanted) and all(map(_close, found, wanted)):
