@@ -18,6 +18,8 @@ from amc.costs import Macs, Params
 from amc.evaluation import fold_norms
 from amc.graph import trace
 from amc.inputs import Inputs, call, tensors
+from amc.reconstruction import Moments
+from amc.samples import Samples
 from amc.structure import PruningGraph
 from amc.surgery import cut, mask
 
@@ -97,6 +99,26 @@ def test_graph_and_cut_network_are_plain_objects(name: str) -> None:
     again = copy.deepcopy(smaller)
     for one, other in zip(outputs(again, case.inputs), outputs(smaller, case.inputs), strict=True):
         assert torch.equal(one, other)
+
+
+def takes_one_tensor(name: str) -> bool:
+    inputs = ARCHITECTURES[name].inputs()
+    return isinstance(inputs, torch.Tensor) and inputs.is_floating_point()
+
+
+@pytest.mark.parametrize("name", [name for name in ARCHITECTURES if takes_one_tensor(name)])
+def test_a_refit_network_equals_its_masked_one(name: str) -> None:
+    case = traced(name)
+    assert isinstance(case.inputs, torch.Tensor)
+    noise = torch.randn(40, *case.inputs.shape[1:], generator=torch.Generator().manual_seed(1))
+    calibration = Samples(noise, torch.zeros(40, dtype=torch.long))
+    moments = Moments.collect(case.model, case.graph, calibration, positions=2)
+    assert moments.by_layer
+    units = random_units(case.graph.full, 4)
+    wanted = outputs(mask(case.model, case.graph, units, moments), case.inputs)
+    found = outputs(cut(case.model, case.graph, units, moments), case.inputs)
+    for one, other in zip(found, wanted, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-3 * float(other.abs().max()))
 
 
 @pytest.mark.parametrize("name", ARCHITECTURES)
