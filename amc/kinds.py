@@ -206,13 +206,15 @@ def frozen(model: nn.Module) -> dict[str, str]:
             if other != name:
                 found[name] = f"it meets {name}, which shares its {key} with {other}"
                 found[other] = f"it meets {other}, which shares its {key} with {name}"
-        if kind_of(module) is not None and _computed(module, own):
-            found[name] = f"it meets {name}, which computes its weight from other parameters"
+        if kind_of(module) is not None and (unusual := _unusual(module, own)):
+            found[name] = f"it meets {name}, which {unusual}"
     return found
 
 
-def _computed(module: nn.Module, own: dict[str, nn.Parameter]) -> bool:
+def _unusual(module: nn.Module, own: dict[str, nn.Parameter]) -> str:
+    """What keeps the parameters of a module of the table from being cut."""
     key = "in_proj_weight" if kind_of(module) is ATTENTION else "weight"
-    return weight_of(module) is not None and (
-        key not in own or bool(own.keys() - {key, "bias", "in_proj_bias"})
-    )
+    if weight_of(module) is not None and key not in own:
+        return "computes its weight from other parameters"
+    others = sorted(own.keys() - {key, "bias", "in_proj_bias"})
+    return f"has a {others[0]} of its own" if others else ""

@@ -96,3 +96,8 @@ def test_weights_that_are_computed_or_shared_are_told() -> None:
     assert set(found) == {"0", "2", "3"}
     assert found["0"] == "it meets 0, which shares its weight with 2"
     assert found["3"] == "it meets 3, which computes its weight from other parameters"
+
+
+def test_parameters_that_the_kind_does_not_have_are_told() -> None:
+    net = nn.Sequential(nn.MultiheadAttention(4, 2, add_bias_kv=True), nn.Linear(3, 3))
+    assert kinds.frozen(net) == {"0": "it meets 0, which has a bias_k of its own"}
