@@ -1,5 +1,7 @@
 """Every architecture at every granularity that masks: just what was asked for is zero."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from architectures import ARCHITECTURES, built
@@ -43,3 +45,31 @@ def test_half_of_every_layer_is_zero_and_the_network_runs(name: str, granularity
     parameters = sum(parameter.numel() for parameter in model.parameters())
     layers = sum(layer.weights + layer.extra * layer.outputs for layer in graph.layers)
     assert layers + graph.other_params == parameters
+
+
+PAGE = (Path(__file__).parents[2] / "docs" / "granularities.md").read_text(encoding="utf-8")
+
+
+def row(name: str) -> str:
+    """What the page says of one architecture: at each granularity how many layers can be masked."""
+    model, inputs = built(name), ARCHITECTURES[name].inputs()
+    layers = sum(layer.kind != "norm" for layer in survey(model, inputs).layers)
+    cells = []
+    for granularity in ("element", "n:4"):
+        try:
+            groups = len(decisions(model, inputs, granularity).groups)
+            cells.append(f"{groups} of {layers} layers")
+        except ValueError as error:
+            reason = str(error).partition("(")[2].partition(";")[0].rstrip(")").partition(": ")[2]
+            cells.append(f"refused: {reason}")
+    return f"| {name} | {ARCHITECTURES[name].groups} groups | {cells[0]} | {cells[1]} |"
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_the_page_tells_what_works_at_which_granularity(name: str) -> None:
+    assert row(name) in PAGE.splitlines()
+
+
+def test_the_page_names_no_other_architectures() -> None:
+    table = PAGE.split("| network | channel |")[1].split("\n\n")[0].splitlines()[2:]
+    assert [line.split(" | ")[0].removeprefix("| ") for line in table] == list(ARCHITECTURES)
