@@ -7,7 +7,10 @@ from torch import fx, nn
 from experiments.zoo.layers import scaled_to_multiple
 from experiments.zoo.models import MODELS, build_model
 
-NAMES = ("resnet8", "resnet20", "resnet56", "plain20", "vgg-small", "mobilenet-v1", "mobilenet-v2")
+NAMES = (
+    *("resnet8", "resnet20", "resnet56", "plain20", "vgg-small", "alexnet-small"),
+    *("mobilenet-v1", "mobilenet-v2"),
+)
 every_model = pytest.mark.parametrize("name", NAMES)
 
 
@@ -91,7 +94,7 @@ def test_images_of_28_pixels_shrink_step_by_step(name: str, expected: list[int])
     assert sizes_between_convolutions(name, 28) == expected
 
 
-@every_model
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "alexnet-small"])
 def test_a_batch_norm_follows_every_convolution(name: str) -> None:
     network = build_model(name, 1, 10, width=0.25)
     modules = dict(network.named_modules())
@@ -184,3 +187,11 @@ def test_a_width_that_cannot_scale_is_refused(name: str, width: float) -> None:
 def test_counts_below_one_are_refused(channels: int, classes: int, what: str) -> None:
     with pytest.raises(ValueError, match=f"^{what}.* at least 1"):
         build_model("resnet8", channels, classes)
+
+
+def test_most_of_alexnets_weights_are_in_its_linear_layers() -> None:
+    network = build_model("alexnet-small", 1, 10)
+    linear = sum(parameters(m) for m in network.modules() if isinstance(m, nn.Linear))
+    assert parameters(network) == 693_322
+    assert linear > 0.8 * parameters(network)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in network.modules())
