@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 import torch
 from architectures import ARCHITECTURES, built
+from torch import nn
 
 from amc.graph import survey
-from amc.inputs import call, tensors
+from amc.inputs import Inputs, call, tensors
 from amc.masks import held_masks
 from amc.pruning import Pruner, decisions
 from amc.structure import PruningGraph
@@ -50,18 +51,20 @@ def test_half_of_every_layer_is_zero_and_the_network_runs(name: str, granularity
 PAGE = (Path(__file__).parents[2] / "docs" / "granularities.md").read_text(encoding="utf-8")
 
 
+def cell(model: nn.Module, inputs: Inputs, granularity: str, layers: int) -> str:
+    """How many layers can be masked, or why none can."""
+    try:
+        return f"{len(decisions(model, inputs, granularity).groups)} of {layers} layers"
+    except ValueError as error:
+        reason = str(error).partition("(")[2].partition(";")[0].rstrip(")")
+        return f"refused: {reason.partition(': ')[2]}"
+
+
 def row(name: str) -> str:
     """What the page says of one architecture: at each granularity how many layers can be masked."""
     model, inputs = built(name), ARCHITECTURES[name].inputs()
     layers = sum(layer.kind != "norm" for layer in survey(model, inputs).layers)
-    cells = []
-    for granularity in ("element", "n:4"):
-        try:
-            groups = len(decisions(model, inputs, granularity).groups)
-            cells.append(f"{groups} of {layers} layers")
-        except ValueError as error:
-            reason = str(error).partition("(")[2].partition(";")[0].rstrip(")").partition(": ")[2]
-            cells.append(f"refused: {reason}")
+    cells = [cell(model, inputs, granularity, layers) for granularity in ("element", "n:4")]
     return f"| {name} | {ARCHITECTURES[name].groups} groups | {cells[0]} | {cells[1]} |"
 
 
