@@ -30,6 +30,7 @@ from stable_baselines3.common.utils import update_learning_rate
 
 from agents.exploration import Exploration, truncated_normal
 from agents.replay import EpisodeReplayBuffer, Returns
+from amc.checks import check
 from amc.devices import one_thread
 from envs import PruningEnv
 from envs.pruning_env import BudgetMode
@@ -88,8 +89,7 @@ class Settings:
             "buffer_size": (self.buffer_size >= 0, "0 or more"),
         }
         for name, (good, wanted) in bounds.items():
-            if not good:
-                raise ValueError(f"ddpg: {name} is {getattr(self, name)}; it must be {wanted}")
+            check("ddpg", name, getattr(self, name), good, wanted)
 
     @classmethod
     def published(cls) -> Settings:

@@ -12,6 +12,7 @@ import torch
 
 from agents.ddpg import AmcDDPG, Settings
 from agents.exploration import Exploration
+from amc.checks import check
 from amc.problem import Problem, SearchResult
 from amc.rules import uniform
 from envs import PruningEnv
@@ -38,8 +39,7 @@ class DDPGSearch:
     tensorboard: str | None = None
 
     def __post_init__(self) -> None:
-        if self.episodes < 1:
-            raise ValueError(f"ddpg: episodes is {self.episodes}; it must be 1 or more")
+        check("ddpg", "episodes", self.episodes, self.episodes >= 1, "1 or more")
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
         """Train an agent on the problem; the candidate that earned most is the result.

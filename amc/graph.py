@@ -48,9 +48,7 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
         GraphError: if the forward pass fails or returns no numbers, a pattern matches no layer, or
             nothing can be pruned.
     """
-    model = copy.deepcopy(model).eval()
-    trail = _followed(model, example_inputs)
-    layers = tuple(_layer(model, name, call, trail) for name, call in trail.calls.items())
+    model, trail, layers = _seen(model, example_inputs)
     by_hand = _excluded(layers, exclude)
     reasons = dict.fromkeys(by_hand, "excluded by hand")
     candidates = []
@@ -82,14 +80,20 @@ def survey(
     Raises:
         GraphError: if the forward pass fails or returns no numbers, or a pattern matches no layer.
     """
-    model = copy.deepcopy(model).eval()
-    trail = _followed(model, example_inputs)
-    layers = tuple(_layer(model, name, call, trail) for name, call in trail.calls.items())
+    model, _, layers = _seen(model, example_inputs)
     reasons = {**kinds.frozen(model), **_weightless(model, layers)}
     reasons |= dict.fromkeys(_excluded(layers, exclude), "excluded by hand")
     weighted = [layer.name for layer in layers if layer.kind != "norm"]
     fixed = tuple(Fixed(name, reasons[name]) for name in weighted if name in reasons)
     return PruningGraph(layers, (), fixed, _other_params(model, layers))
+
+
+def _seen(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, Trail, tuple[Layer, ...]]:
+    """A copy of the network in evaluation mode, what its forward pass showed, and its layers."""
+    model = copy.deepcopy(model).eval()
+    trail = _followed(model, inputs)
+    layers = tuple(_layer(model, name, call, trail) for name, call in trail.calls.items())
+    return model, trail, layers
 
 
 def _weightless(model: nn.Module, layers: Iterable[Layer]) -> dict[str, str]:

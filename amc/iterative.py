@@ -12,7 +12,8 @@ from amc.finetuning import OnStep, fit
 from amc.granularity import Rounding
 from amc.recipes import Recipe
 from amc.samples import Samples
-from amc.schedule import Kept, Schedule
+from amc.schedule import Schedule
+from amc.structure import Kept
 
 
 class Pruned(Protocol):

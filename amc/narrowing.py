@@ -16,9 +16,7 @@ from amc.criteria import KeptUnits
 from amc.masks import held_masks, plain_copy
 from amc.pruning import Pruner
 from amc.samples import Samples
-from amc.structure import Layer, Member, PruningGraph, Side
-
-Kept = tuple[int, ...]
+from amc.structure import Kept, Layer, Member, PruningGraph, Side
 
 
 @dataclass(frozen=True)

@@ -18,9 +18,7 @@ from amc.policy import Budget, Policy
 from amc.pruning import Pruner, decisions, policy_of
 from amc.reconstruction import POSITIONS
 from amc.samples import Samples
-from amc.structure import PruningGraph
-
-Kept = tuple[int, ...]
+from amc.structure import Kept, PruningGraph
 
 
 @dataclass(frozen=True)

@@ -155,6 +155,7 @@ def prune(
     calibration: Samples | None = None,
     masked: bool = False,
     seed: int = 0,
+    graph: PruningGraph | None = None,
 ) -> nn.Module:
     """A pruned copy of `model`, which itself is left untouched.
 
@@ -167,6 +168,8 @@ def prune(
             weights are only selected.
         masked: Keep all shapes and set the channels that are pruned to zero.
         seed: Of the random positions that the refit samples.
+        graph: The network's `decisions` at the policy's granularity, where they are known already;
+            None traces the network.
 
     Returns:
         At granularity "channel" a really smaller network. At others one of the same shapes, whose
@@ -177,7 +180,8 @@ def prune(
         SurgeryError: if the cut network cannot run, because its code fixes a number of channels,
             or computes something else than the masked one.
     """
-    graph = decisions(model, example_inputs, policy.granularity, policy.exclude)
+    if graph is None:
+        graph = decisions(model, example_inputs, policy.granularity, policy.exclude)
     kept = kept_counts(policy, graph)
     pruner = Pruner.of(model, graph, policy.criterion, calibration=calibration, seed=seed)
     if pruner.orders:

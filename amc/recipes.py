@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from amc.checks import check
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -68,8 +70,7 @@ class Recipe:
             "gamma_l2": (0 <= self.gamma_l2 < math.inf, "0 or more"),
         }
         for name, (good, wanted) in bounds.items():
-            if not good:
-                raise ValueError(f"recipe: {name} is {getattr(self, name)}; it must be {wanted}")
+            check("recipe", name, getattr(self, name), good, wanted)
 
     def per_epoch(self, samples: int) -> int:
         """Gradient steps of one pass over that many samples, at least 1."""

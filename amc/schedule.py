@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from amc.checks import check
 from amc.granularity import Rounding
 from amc.names import look_up
-
-Kept = tuple[int, ...]
+from amc.structure import Kept
 
 KINDS: dict[str, Callable[[float], float]] = {
     "one-shot": lambda rest: 0.0,
@@ -43,10 +43,9 @@ class Schedule:
 
     def __post_init__(self) -> None:
         look_up(KINDS, self.kind, "schedule")
-        if self.stages < 1:
-            raise ValueError(f"schedule: stages is {self.stages}; it must be 1 or more")
-        if not 0 <= self.final_share <= 1:
-            raise ValueError(f"schedule: final_share is {self.final_share}; it must be from 0 to 1")
+        share = self.final_share
+        check("schedule", "stages", self.stages, self.stages >= 1, "1 or more")
+        check("schedule", "final_share", share, 0 <= share <= 1, "from 0 to 1")
 
     @property
     def count(self) -> int:

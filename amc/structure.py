@@ -10,6 +10,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+Kept = tuple[int, ...]
+"""Units that stay, per group."""
+
 Side = Literal["out", "in"]
 SIDES: tuple[Side, Side] = ("out", "in")
 

@@ -25,6 +25,7 @@ from amc.criteria import CRITERIA, Criterion
 from amc.criteria.gradients import by_change
 from experiments.files import ready_folder, write_whole
 from experiments.machine import machine
+from experiments.markdown import markdown
 from experiments.removal import (
     EPOCHS,
     NETWORKS,
@@ -34,6 +35,7 @@ from experiments.removal import (
     chosen_weights,
     weight_changes,
 )
+from experiments.statistics import mean_and_interval
 
 Scores = list[NDArray[np.float64]]
 """For each group, or each layer, one number a unit."""
@@ -126,14 +128,6 @@ def measured(case: Case) -> list[Row]:
     ]
 
 
-def interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean, and half the width of Student's 95% interval; NaN for a single value."""
-    if len(values) < 2:
-        return float(np.mean(values)), float("nan")
-    half = stats.t.ppf(0.975, len(values) - 1) * np.std(values, ddof=1) / len(values) ** 0.5
-    return float(np.mean(values)), float(half)
-
-
 def tables(rows: Sequence[Row]) -> str:
     """The rows as tables in Markdown, one for each granularity and scope."""
     return "\n".join(
@@ -146,13 +140,13 @@ def _table(rows: Sequence[Row]) -> str:
     networks = list(dict.fromkeys(row["network"] for row in rows))
     sides = list(dict.fromkeys(row["change"] for row in rows))
     heads = ["criterion", *networks, *(f"mean, {side}" for side in sides)]
-    lines = [heads, ["---"] * len(heads)]
+    lines = []
     for name in dict.fromkeys(row["criterion"] for row in rows):
         own = [row for row in rows if row["criterion"] == name]
         cells = [_cell(own, "calibration", {network}) for network in networks]
         means = [_cell(own, side, set(networks)) for side in sides]
         lines.append([f"`{name}`", *cells, *means])
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return markdown(heads, lines) + "\n"
 
 
 def _cell(rows: Sequence[Row], side: str, networks: set[str]) -> str:
@@ -164,7 +158,7 @@ def _cell(rows: Sequence[Row], side: str, networks: set[str]) -> str:
     ]
     if not by_seed:
         return "refused"
-    mean, half = interval(by_seed)
+    mean, half = mean_and_interval(by_seed)
     return f"{mean:.2f} ± {half:.2f}" if len(by_seed) > 1 else f"{mean:.2f}"
 
 

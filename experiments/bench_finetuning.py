@@ -19,7 +19,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
-from scipy import stats  # type: ignore[import-untyped]
 from torch import nn
 
 from amc.evaluation import accuracy, recalibrate
@@ -30,6 +29,8 @@ from amc.pruning import decisions
 from amc.schedule import Schedule
 from experiments.files import ready_folder, write_whole
 from experiments.machine import machine
+from experiments.markdown import markdown
+from experiments.statistics import half_interval
 from experiments.zoo.digits import digits
 from experiments.zoo.image_dataset import Splits
 from experiments.zoo.models import build_model
@@ -174,25 +175,18 @@ def trained(seed: int, epochs: float) -> Case:
     return Case(starts, splits, seed)
 
 
-def interval(values: Sequence[float]) -> float:
-    """Half of the 95% interval of the mean; NaN of a single value."""
-    if len(values) < 2:
-        return float("nan")
-    return float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values))
-
-
 def cell(values: Sequence[float]) -> str:
     """Mean and half interval."""
-    return f"{sum(values) / len(values):.3f} ± {interval(values):.3f}"
+    return f"{sum(values) / len(values):.3f} ± {half_interval(values):.3f}"
 
 
 def table(title: str, rows: Mapping[str, Way], columns: Sequence[Column], cases: list[Case]) -> str:
     """One table in Markdown."""
-    lines = [[title, *map(str, columns)], ["---"] * (1 + len(columns))]
+    lines = []
     for name, way in rows.items():
         cells = [cell([way(case, column) for case in cases]) for column in columns]
         lines.append([name, *cells])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return markdown([title, *map(str, columns)], lines)
 
 
 def main(words: Sequence[str] | None = None) -> int:

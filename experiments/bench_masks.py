@@ -16,6 +16,7 @@ from amc.problem import Problem
 from amc.rules import uniform
 from experiments.config import NetworkConfig
 from experiments.machine import machine
+from experiments.markdown import markdown
 from experiments.networks import Setting, load_setting
 
 NETWORKS = (NetworkConfig("resnet20"), NetworkConfig("mobilenet-v1", width=0.5))
@@ -56,11 +57,11 @@ def row(model: str, setting: Setting, granularity: str, budget: float) -> Row:
 def table(rows: list[Row]) -> str:
     """The rows in Markdown."""
     heads = ["network", "granularity", "parameters left", "as it is"]
-    lines = [[*heads, *(f"{count:,} images" for count in IMAGES[1:])], ["---"] * 7]
+    lines = []
     for item in rows:
         told = [item.model, item.granularity, f"{item.budget:.0%}"]
         lines.append([*told, *(f"{accuracy:.3f}" for accuracy in item.accuracies)])
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+    return markdown([*heads, *(f"{count:,} images" for count in IMAGES[1:])], lines)
 
 
 def main() -> int:

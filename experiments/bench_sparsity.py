@@ -27,6 +27,7 @@ from joblib import Parallel, delayed
 
 from experiments.files import write_whole
 from experiments.machine import machine
+from experiments.markdown import markdown
 from experiments.sparsity import ROUTES, Point, SeedResult, Study, run_seed
 from experiments.statistics import mean_and_interval
 
@@ -60,20 +61,22 @@ def _mean_point(points: Sequence[Point], results: Sequence[SeedResult]) -> dict[
 def table(data: Mapping[str, Any]) -> str:
     """The summary as a table in Markdown."""
     dense, on = data["dense"], data["dense_trained_on"]
-    lines = [
+    told = (
         f"dense: {dense[0]:.4f} ± {dense[1]:.4f}; trained on as long as the stages: "
-        f"{on[0]:.4f} ± {on[1]:.4f}",
-        "",
-        "| route | weights removed | test accuracy | points below dense |",
-        "| --- | --- | --- | --- |",
-    ]
-    for route, points in data["routes"].items():
-        lines += [
-            f"| {route} | {p['sparsity']:.1%} | {p['accuracy']:.4f} ± {p['interval']:.4f} | "
-            f"{100 * p['lost']:+.2f} ± {100 * p['lost_interval']:.2f} |"
-            for p in points
+        f"{on[0]:.4f} ± {on[1]:.4f}"
+    )
+    lines = [
+        [
+            route,
+            f"{p['sparsity']:.1%}",
+            f"{p['accuracy']:.4f} ± {p['interval']:.4f}",
+            f"{100 * p['lost']:+.2f} ± {100 * p['lost_interval']:.2f}",
         ]
-    return "\n".join(lines)
+        for route, points in data["routes"].items()
+        for p in points
+    ]
+    heads = ["route", "weights removed", "test accuracy", "points below dense"]
+    return f"{told}\n\n{markdown(heads, lines)}"
 
 
 def draw(data: Mapping[str, Any], path: Path) -> None:

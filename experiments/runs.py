@@ -83,12 +83,11 @@ def apply_policy(config: PruneConfig, console: Console) -> RunResult:
     policy = Policy.load(config.policy)
     setting = load_setting(config)
     start = time.perf_counter()
-    network = prune(
-        setting.model, policy, setting.example, calibration=calibration(config, setting)
-    )
+    graph = decisions(setting.model, setting.example, policy.granularity, policy.exclude)
+    images = calibration(config, setting)
+    network = prune(setting.model, policy, setting.example, calibration=images, graph=graph)
     seconds = time.perf_counter() - start
     ready_folder(config.out)
-    graph = decisions(setting.model, setting.example, policy.granularity, policy.exclude)
     made = Found(policy, graph, network, (), _told(policy), seconds, 0.0)
     unpruned = accuracies(setting.model, graph, setting)
     return finish(config, setting, made, unpruned, console)

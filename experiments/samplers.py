@@ -16,6 +16,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from amc.checks import check
 from amc.problem import Problem, SearchResult
 from amc.projection import Ratios, project
 from amc.rules.budgets import check_budget
@@ -48,7 +49,7 @@ class RandomSearch:
     episodes: int = 100
 
     def __post_init__(self) -> None:
-        _check("random", "episodes", self.episodes, self.episodes >= 1, "1 or more")
+        check("random", "episodes", self.episodes, self.episodes >= 1, "1 or more")
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
         """The most accurate of all candidates.
@@ -77,8 +78,8 @@ class TPE:
     startup: int = 10
 
     def __post_init__(self) -> None:
-        _check("tpe", "episodes", self.episodes, self.episodes >= 1, "1 or more")
-        _check("tpe", "startup", self.startup, self.startup >= 1, "1 or more")
+        check("tpe", "episodes", self.episodes, self.episodes >= 1, "1 or more")
+        check("tpe", "startup", self.startup, self.startup >= 1, "1 or more")
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
         """The most accurate of all candidates.
@@ -116,10 +117,10 @@ class CmaEs:
     population: int = 0
 
     def __post_init__(self) -> None:
-        _check("cma-es", "episodes", self.episodes, self.episodes >= 1, "1 or more")
-        _check("cma-es", "sigma", self.sigma, 0 < self.sigma < math.inf, "above 0")
+        check("cma-es", "episodes", self.episodes, self.episodes >= 1, "1 or more")
+        check("cma-es", "sigma", self.sigma, 0 < self.sigma < math.inf, "above 0")
         good = self.population == 0 or self.population >= 4
-        _check("cma-es", "population", self.population, good, "0 or at least 4")
+        check("cma-es", "population", self.population, good, "0 or at least 4")
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
         """The most accurate of all candidates.
@@ -132,11 +133,6 @@ class CmaEs:
         first = _start("cma-es", problem)
         sampler = _CmaEs(cmaes, first, self.sigma, self.population or None, seed)
         return _sampled(problem, sampler, self.episodes)
-
-
-def _check(strategy: str, name: str, value: object, good: bool, wanted: str) -> None:
-    if not good:
-        raise ValueError(f"{strategy}: {name} is {value}; it must be {wanted}")
 
 
 def _imported(package: str, strategy: str) -> Any:

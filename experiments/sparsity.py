@@ -14,13 +14,13 @@ from amc.evaluation import accuracy
 from amc.finetuning import Recipe, fit
 from amc.granularity import Granularity
 from amc.iterative import Plan, prune_iteratively
-from amc.narrowing import Kept, Narrowed, narrow
+from amc.narrowing import Narrowed, narrow
 from amc.policy import Budget
 from amc.pruning import Pruner, decisions
 from amc.rules.ranked import global_counts
 from amc.samples import Samples
 from amc.schedule import Schedule
-from amc.structure import PruningGraph
+from amc.structure import Kept, PruningGraph
 from experiments.networks import augmentation
 from experiments.zoo.datasets import load_dataset
 from experiments.zoo.models import build_model

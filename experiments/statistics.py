@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import t as student  # type: ignore[import-untyped]
+from scipy.stats import sem  # type: ignore[import-untyped]
+from scipy.stats import t as student
+
+
+def half_interval(values: Sequence[float]) -> float:
+    """Half the width of the 95% interval of the mean, by Student's t; NaN for a single value."""
+    if len(values) < 2:
+        return float("nan")
+    return float(student.ppf(0.975, len(values) - 1) * sem(values))
 
 
 def mean_and_interval(values: Sequence[float]) -> tuple[float, float]:
-    """Mean, and half the width of its 95% interval by Student's t; 0 for a single value."""
-    data = np.asarray(values, np.float64)
-    if len(data) < 2:
-        return float(data.mean()), 0.0
-    error = data.std(ddof=1) / np.sqrt(len(data))
-    return float(data.mean()), float(student.ppf(0.975, len(data) - 1) * error)
+    """Mean, and its `half_interval`, for files: 0 for a single value, as JSON knows no NaN."""
+    return float(np.mean(values)), half_interval(values) if len(values) > 1 else 0.0

@@ -18,8 +18,8 @@ from amc.narrowing import Narrowed, narrow
 from amc.policy import Policy
 from amc.pruning import kept_counts
 from amc.samples import Samples
-from amc.schedule import Kept, Schedule
-from amc.structure import PruningGraph
+from amc.schedule import Schedule
+from amc.structure import Kept, PruningGraph
 from experiments.config import TRAINING_RATE, NetworkConfig, TuneConfig
 from experiments.networks import Setting, checkpoint
 from experiments.progress import Reporter

@@ -19,11 +19,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from amc.checks import check
 from amc.evaluation import fast_accuracy
 from amc.finetuning import Recipe, fit
 from amc.masks import plain_copy
-from amc.narrowing import Kept, Narrowed, Narrowing
+from amc.narrowing import Narrowed, Narrowing
 from amc.problem import Outcome, Problem, SearchResult
+from amc.structure import Kept
 from netadapt.proposals import narrowed, resource
 
 SMALLEST_STEP = 1e-6
@@ -75,8 +77,7 @@ class NetAdapt:
         for name, value in (("reduction", self.reduction), ("decay", self.decay)):
             if not 0 < value <= 1:
                 raise ValueError(f"netadapt: {name} is {value}; it must lie above 0 and at most 1")
-        if self.steps < 0:
-            raise ValueError(f"netadapt: steps is {self.steps}; it must be 0 or more")
+        check("netadapt", "steps", self.steps, self.steps >= 0, "0 or more")
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
         """Narrow one group an iteration until the budgets hold.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from amc.narrowing import Kept
 from amc.problem import Problem
+from amc.structure import Kept
 
 
 def resource(problem: Problem, kept: Kept) -> float:

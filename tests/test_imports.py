@@ -25,6 +25,7 @@ ROOMS = {
 # The files of amc/ (some of them folders): each imports only what stands above it.
 CORE_ORDER = (
     "names",
+    "checks",
     "samples",
     "devices",
     "policy",

@@ -13,12 +13,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from amc.checks import check
 from amc.costs import Limits
 from amc.problem import Problem, SearchResult
 from amc.projection import Ratios, bisect
 from amc.rules.budgets import check_budget
-
-Kept = tuple[int, ...]
+from amc.structure import Kept
 
 
 class Measured(Protocol):
@@ -142,8 +142,7 @@ class Sensitivity:
     ratios: int = 9
 
     def __post_init__(self) -> None:
-        if self.ratios < 1:
-            raise ValueError(f"sensitivity: ratios is {self.ratios}; it must be 1 or more")
+        check("sensitivity", "ratios", self.ratios, self.ratios >= 1, "1 or more")
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
         """Scan, cut the curves, and evaluate what comes out; nothing is random.

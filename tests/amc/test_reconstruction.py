@@ -187,14 +187,18 @@ def test_patches_are_those_that_the_convolution_reads(name: str) -> None:
         assert same.any(0).all(), "every patch is among 300 random ones"
 
 
-@pytest.mark.parametrize("name", CONVOLUTIONS)
-def test_patches_times_weights_are_the_convolutions_outputs(name: str) -> None:
-    conv, inputs = CONVOLUTIONS[name], noise(1, 2, 7, 9).float()
-    rows = patches_of(conv, inputs, 20, torch.Generator().manual_seed(0))
+def between_patches_and_outputs(conv: Any, inputs: torch.Tensor, positions: int) -> torch.Tensor:
+    """(patches, positions) distance of each patch times weights to each of the outputs."""
+    rows = patches_of(conv, inputs, positions, torch.Generator().manual_seed(0))
     with torch.no_grad():
         found = rows @ conv.weight.flatten(1).T + conv.bias
         outputs = conv(inputs)[0].flatten(1).T  # (positions, channels)
-    distances = torch.cdist(found, outputs, compute_mode="donot_use_mm_for_euclid_dist")
+    return torch.cdist(found, outputs, compute_mode="donot_use_mm_for_euclid_dist")
+
+
+@pytest.mark.parametrize("name", CONVOLUTIONS)
+def test_patches_times_weights_are_the_convolutions_outputs(name: str) -> None:
+    distances = between_patches_and_outputs(CONVOLUTIONS[name], noise(1, 2, 7, 9).float(), 20)
     assert distances.min(1).values.max() < 1e-5
 
 
@@ -207,12 +211,7 @@ OTHER_AXES: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
 @pytest.mark.parametrize("name", OTHER_AXES)
 def test_patches_times_weights_are_the_outputs_along_any_number_of_axes(name: str) -> None:
     conv, shape = OTHER_AXES[name]
-    inputs = noise(*shape).float()
-    rows = patches_of(conv, inputs, 1500, torch.Generator().manual_seed(0))
-    with torch.no_grad():
-        found = rows @ conv.weight.flatten(1).T + conv.bias
-        outputs = conv(inputs)[0].flatten(1).T  # (positions, channels)
-    distances = torch.cdist(found, outputs, compute_mode="donot_use_mm_for_euclid_dist")
+    distances = between_patches_and_outputs(conv, noise(*shape).float(), 1500)
     assert distances.min(1).values.max() < 1e-5
     assert distances.min(0).values.max() < 1e-5
 

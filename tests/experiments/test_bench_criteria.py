@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from experiments import bench_criteria, removal
-from experiments.bench_criteria import COMPARED, correlations, interval, tables
+from experiments.bench_criteria import COMPARED, correlations, tables
 from experiments.removal import Case, channel_changes, weight_changes
 from experiments.zoo.models import build_model
 
@@ -90,13 +90,6 @@ def test_correlations_within_groups_and_over_all():
     assert found["whole"] == pytest.approx(
         np.corrcoef([1, 2, 3, 7, 8, 9, 5, 5, 5], [4, 5, 6, 3, 2, 1, 7, 8, 9])[0, 1]
     )
-
-
-def test_an_interval_is_students():
-    mean, half = interval([1.0, 2.0, 3.0])
-    assert mean == 2
-    assert half == pytest.approx(4.303 / 3**0.5, rel=1e-3)
-    assert np.isnan(interval([1.0])[1])
 
 
 def test_the_command_prints_and_writes_its_tables(tmp_path, monkeypatch, capsys):

@@ -1,8 +1,10 @@
 """Means and their intervals, by hand."""
 
+import math
+
 import pytest
 
-from experiments.statistics import mean_and_interval
+from experiments.statistics import half_interval, mean_and_interval
 
 
 def test_three_values_by_hand() -> None:
@@ -12,3 +14,10 @@ def test_three_values_by_hand() -> None:
 
 def test_one_value_has_no_interval() -> None:
     assert mean_and_interval([0.5]) == (0.5, 0)
+
+
+def test_an_interval_is_students() -> None:
+    mean, half = mean_and_interval([1.0, 2.0, 3.0])
+    assert mean == 2
+    assert half == half_interval([1.0, 2.0, 3.0]) == pytest.approx(4.303 / 3**0.5, rel=1e-3)
+    assert math.isnan(half_interval([1.0]))
