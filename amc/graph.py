@@ -1,8 +1,8 @@
 """Tracing: from a network to its layers and its groups of channels that must go together.
 
-The channels are followed through one forward pass (`amc.following`); what may be cut is proposed
-(`amc.couplings`) and proved by cutting a copy (`amc.proving`). The result is plain picklable data:
-everything after this file works on that alone.
+The channels are followed through one forward pass (`amc.tracing.following`); what may be cut is
+proposed (`amc.tracing.couplings`) and proved by cutting a copy (`amc.tracing.proving`). The result
+is plain picklable data: everything after this file works on that alone.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from typing import Any
 from torch import nn
 
 from amc import kinds
-from amc.couplings import ALL_OR_NONE, Block, blocks
-from amc.following import followed
 from amc.inputs import Inputs, shapes
-from amc.proving import candidate, proved
 from amc.structure import Fixed, Group, Layer, PruningGraph
-from amc.trail import Call, Trail
-from amc.units import grouped
+from amc.tracing.couplings import ALL_OR_NONE, Block, blocks
+from amc.tracing.following import followed
+from amc.tracing.proving import candidate, proved
+from amc.tracing.trail import Call, Trail
+from amc.tracing.units import grouped
 
 __all__ = ["GraphError", "Inputs", "survey", "trace"]
 

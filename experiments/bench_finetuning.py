@@ -23,10 +23,10 @@ from torch import nn
 
 from amc.evaluation import accuracy, recalibrate
 from amc.finetuning import Recipe, fit
-from amc.iterative import Plan, prune_iteratively
+from amc.finetuning.iterative import Plan, prune_iteratively
+from amc.finetuning.schedule import Schedule
 from amc.narrowing import Narrowed, narrow
 from amc.pruning import decisions
-from amc.schedule import Schedule
 from experiments.files import ready_folder, write_whole
 from experiments.machine import machine
 from experiments.markdown import markdown

@@ -24,7 +24,7 @@ TRAINING_RATE = 0.1
 """Peak learning rate of `amc train`, and of the networks that come with the project."""
 
 SCHEDULES = ("one-shot", "linear", "cubic")
-"""The kinds that `amc.schedule` knows."""
+"""The kinds that `amc.finetuning.schedule` knows."""
 
 
 @dataclass(frozen=True)

@@ -12,14 +12,14 @@ from amc.costs import COSTS, Limits
 from amc.costs.connections import kept_weights
 from amc.evaluation import accuracy
 from amc.finetuning import Recipe, fit
+from amc.finetuning.iterative import Plan, prune_iteratively
+from amc.finetuning.schedule import Schedule
 from amc.granularity import Granularity
-from amc.iterative import Plan, prune_iteratively
 from amc.narrowing import Narrowed, narrow
 from amc.policy import Budget
 from amc.pruning import Pruner, decisions
 from amc.rules.ranked import global_counts
 from amc.samples import Samples
-from amc.schedule import Schedule
 from amc.structure import Kept, PruningGraph
 from experiments.networks import augmentation
 from experiments.zoo.datasets import load_dataset

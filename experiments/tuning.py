@@ -13,12 +13,12 @@ from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from amc.finetuning import Recipe
-from amc.iterative import Plan, prune_iteratively
+from amc.finetuning.iterative import Plan, prune_iteratively
+from amc.finetuning.schedule import Schedule
 from amc.narrowing import Narrowed, narrow
 from amc.policy import Policy
 from amc.pruning import kept_counts
 from amc.samples import Samples
-from amc.schedule import Schedule
 from amc.structure import Kept, PruningGraph
 from experiments.config import TRAINING_RATE, NetworkConfig, TuneConfig
 from experiments.networks import Setting, checkpoint

@@ -13,9 +13,9 @@ from tiny_networks import random_units
 from torch import Tensor, nn
 
 from amc.costs import Params
-from amc.couplings import ALL_OR_NONE
 from amc.graph import trace
 from amc.surgery import cut, mask
+from amc.tracing.couplings import ALL_OR_NONE
 
 FROM_OUTPUTS = "its channels are outputs of the network"
 WIDTHS = (4, 8)

@@ -8,9 +8,9 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 from amc.evaluation import accuracy
+from amc.finetuning.schedule import KINDS
 from amc.policy import Policy
 from amc.pruning import decisions, prune
-from amc.schedule import KINDS
 from experiments.config import SCHEDULES, PruneConfig
 from experiments.networks import load_setting
 from experiments.runs import apply_policy

@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from amc.flow import Flow
-from amc.labels import Atoms
-from amc.units import Element, Signature, Unit, unit_of
+from amc.tracing.flow import Flow
+from amc.tracing.labels import Atoms
+from amc.tracing.units import Element, Signature, Unit, unit_of
 
 WAYS = (-2, -1, -3)
 """The axis that units are counted along, from the last: of (heads, width) first whole heads, then

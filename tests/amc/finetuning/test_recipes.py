@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from amc.recipes import Recipe
+from amc.finetuning.recipes import Recipe
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amc.finetuning.schedule import KINDS, Schedule
 from amc.granularity import Rounding
-from amc.schedule import KINDS, Schedule
 
 
 def test_a_linear_schedule_takes_the_same_at_every_stage() -> None:

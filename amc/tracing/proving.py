@@ -16,12 +16,12 @@ import torch
 from torch import nn
 
 from amc import kinds
-from amc.couplings import Block
 from amc.criteria import KeptUnits
 from amc.inputs import Inputs
 from amc.structure import Attribute, Group, Layer, PruningGraph
 from amc.surgery import fault
-from amc.units import in_order, joined
+from amc.tracing.couplings import Block
+from amc.tracing.units import in_order, joined
 
 TRIALS = 2
 """Random cuts that a graph must pass."""

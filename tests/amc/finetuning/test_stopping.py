@@ -9,8 +9,8 @@ from torch import Tensor, nn
 
 from amc.evaluation import accuracy
 from amc.finetuning import Recipe, fit
+from amc.finetuning.stopping import BestWeights, check_interval
 from amc.samples import Samples
-from amc.stopping import BestWeights, check_interval
 
 
 def test_there_is_a_check_every_epoch_and_ten_at_least() -> None:

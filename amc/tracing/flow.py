@@ -10,8 +10,8 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from amc.labels import Atoms, Planes, aligned, along, broadcast, varying
 from amc.structure import Side
+from amc.tracing.labels import Atoms, Planes, aligned, along, broadcast, varying
 
 Link = tuple[int, tuple[int, ...]]
 """A label, and labels that it stands for where they all go together: a head and its channels."""

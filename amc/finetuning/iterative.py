@@ -8,11 +8,11 @@ from typing import Protocol, TypeVar
 
 from torch import nn
 
-from amc.finetuning import OnStep, fit
+from amc.finetuning.fitting import OnStep, fit
+from amc.finetuning.recipes import Recipe
+from amc.finetuning.schedule import Schedule
 from amc.granularity import Rounding
-from amc.recipes import Recipe
 from amc.samples import Samples
-from amc.schedule import Schedule
 from amc.structure import Kept
 
 

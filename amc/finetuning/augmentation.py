@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from amc.recipes import Recipe
+from amc.finetuning.recipes import Recipe
 from amc.samples import Samples
 
 

@@ -8,8 +8,8 @@ import torch
 from tiny_networks import samples, tiny
 from torch.nn import functional as F
 
-from amc.distillation import distillation_loss
 from amc.finetuning import Recipe, fit
+from amc.finetuning.distillation import distillation_loss
 from amc.samples import Samples
 
 

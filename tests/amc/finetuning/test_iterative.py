@@ -14,11 +14,11 @@ from tiny_networks import samples, tiny
 from torch import nn
 
 from amc.finetuning import Recipe, fit
+from amc.finetuning.iterative import Plan, prune_iteratively
+from amc.finetuning.schedule import Kept, Schedule
 from amc.graph import trace
-from amc.iterative import Plan, prune_iteratively
 from amc.narrowing import Narrowed, narrow
 from amc.pruning import decisions
-from amc.schedule import Kept, Schedule
 
 RECIPE = Recipe(epochs=6, batch_size=16, lr=0.02, seed=3)
 DATA = samples(48)

@@ -12,10 +12,9 @@ from tiny_networks import images, samples, tiny
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from amc import finetuning
 from amc.devices import bfloat16_is_fast
 from amc.evaluation import accuracy
-from amc.finetuning import Recipe, fit
+from amc.finetuning import Recipe, fit, fitting
 from amc.samples import Samples
 from experiments.zoo.digits import digits
 from experiments.zoo.models import build_model
@@ -277,7 +276,7 @@ def test_networks_of_other_inputs_learn(kind: str) -> None:
 def test_bfloat16_is_used_where_it_is_fast_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[torch.dtype] = []
     for fast in (True, False):
-        monkeypatch.setattr(finetuning, "bfloat16_is_fast", lambda device, fast=fast: fast)
+        monkeypatch.setattr(fitting, "bfloat16_is_fast", lambda device, fast=fast: fast)
         model = tiny("perceptron")
         model[1].register_forward_hook(lambda _, __, output: seen.append(output.dtype))
         fit(model, samples(8), Recipe(), steps=1)

@@ -5,8 +5,8 @@ import pytest
 import torch
 from tiny_networks import images, samples
 
-from amc.augmentation import augmented, flipped, shifted
-from amc.recipes import Recipe
+from amc.finetuning.augmentation import augmented, flipped, shifted
+from amc.finetuning.recipes import Recipe
 from amc.samples import Samples
 
 

@@ -25,7 +25,7 @@ class Recipe:
         flip: Mirror images left to right at random.
         seed: Seed of the order of samples and of the augmentation.
         distill: Weight of a teacher's softened answers in the loss, from 0 (labels alone) to 1
-            (Hinton et al., 2015); see `amc.distillation`.
+            (Hinton et al., 2015); see `amc.finetuning.distillation`.
         temperature: That softens both networks' answers.
         patience: Checks on held-out samples without a better accuracy after which training stops;
             0 never stops early. There is a check every epoch, and at least ten in all.

@@ -12,9 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from amc.flow import Flow
 from amc.inputs import tensors
-from amc.labels import Planes, aligned, compact, varying
+from amc.tracing.flow import Flow
+from amc.tracing.labels import Planes, aligned, compact, varying
 
 Rule = Callable[[Flow, Any, Mapping[str, Any], list[Tensor]], None]
 """Gives the outputs their labels, from the operation and its arguments by name."""

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from amc import kinds
-from amc.flow import Flow
-from amc.labels import along, varying
 from amc.structure import Side
+from amc.tracing.flow import Flow
+from amc.tracing.labels import along, varying
 
 
 @dataclass(frozen=True)

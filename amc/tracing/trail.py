@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from amc.flow import Flow
+from amc.tracing.flow import Flow
 
 
 @dataclass

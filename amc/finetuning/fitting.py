@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from amc.augmentation import augmented
 from amc.devices import bfloat16_is_fast, device_of, evaluating, lay_out, training_layout
-from amc.distillation import distillation_loss
-from amc.recipes import Recipe
+from amc.finetuning.augmentation import augmented
+from amc.finetuning.distillation import distillation_loss
+from amc.finetuning.recipes import Recipe
+from amc.finetuning.stopping import BestWeights, check_interval
 from amc.samples import Samples
-from amc.stopping import BestWeights, check_interval
 
 __all__ = ["OnStep", "Recipe", "fit"]
 

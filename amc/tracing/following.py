@@ -13,9 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_mod
 
 from amc import kinds
 from amc.inputs import Inputs, call, tensors
-from amc.operations import follow
-from amc.passage import Passage
-from amc.trail import Call, Trail
+from amc.tracing.operations import follow
+from amc.tracing.passage import Passage
+from amc.tracing.trail import Call, Trail
 
 
 def followed(model: nn.Module, inputs: Inputs, frozen: dict[str, str]) -> Trail:

@@ -7,7 +7,7 @@ import pytest
 
 from amc.criteria import CRITERIA
 
-PAGE = (Path(__file__).parents[2] / "docs" / "criteria.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "criteria.md").read_text(encoding="utf-8")
 GRANULARITIES = ("channel", "kernel", "vector", "element", "n:m")
 
 

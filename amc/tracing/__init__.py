@@ -1,0 +1,1 @@
+"""How channels run through a network: followed by labels, coupled, and proved by cuts."""
