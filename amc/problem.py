@@ -61,7 +61,11 @@ class SearchResult:
 
 
 class Strategy(Protocol):
-    """A way to choose kept counts."""
+    """A way to choose kept counts.
+
+    One whose result has weights of its own says so with an attribute `tunes_weights`, so that what
+    would begin again with the unpruned network can be refused before the search.
+    """
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
         """Look for the most accurate candidate within the problem's budgets.

@@ -9,14 +9,12 @@ from pathlib import Path
 from rich.console import Console
 
 from amc.names import look_up
-from amc.problem import Strategy
 from experiments.config import BenchmarkConfig, ProblemConfig, SearchConfig, save_config
 from experiments.files import ready_folder, write_whole
 from experiments.networks import load_setting
 from experiments.report import render
 from experiments.results import RunResult
-from experiments.runs import Watch, accuracies, finish, found, prepared
-from experiments.strategies import make_strategy
+from experiments.runs import Watch, accuracies, chosen_strategy, finish, found, prepared
 
 RUN_FILES = ("policy.json", "model.safetensors", "result.json")
 """What the benchmark's folder has of its best run; the result last, as in every run folder."""
@@ -28,7 +26,7 @@ def benchmark(config: BenchmarkConfig, console: Console) -> list[RunResult]:
     Raises:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
     """
-    entries = [(run, _strategy(run)) for run in _runs(config)]
+    entries = [(run, chosen_strategy(run)) for run in _runs(config)]
     setting = load_setting(config)
     problem, seconds = prepared(config, setting)
     ready_folder(config.out)
@@ -74,10 +72,6 @@ def _run(config: BenchmarkConfig, name: str) -> SearchConfig:
     out = str(Path(config.out) / name.replace(":", "."))
     shared = {item.name: getattr(config, item.name) for item in fields(ProblemConfig)}
     return SearchConfig(**{**shared, "strategy": name, "options": options, "out": out})
-
-
-def _strategy(run: SearchConfig) -> Strategy:
-    return make_strategy(run.strategy, run.episodes, run.options)
 
 
 def _write_summary(config: BenchmarkConfig, results: list[RunResult]) -> None:

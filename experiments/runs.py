@@ -16,7 +16,7 @@ from amc.evaluation import fast_accuracy, recalibrate
 from amc.granularity import Granularity
 from amc.masks import hold_zeros, plain_copy
 from amc.policy import Budget, Policy
-from amc.problem import Outcome, Problem, SearchResult
+from amc.problem import Outcome, Problem, SearchResult, Strategy
 from amc.pruning import decisions, kept_counts, prune
 from amc.samples import Samples
 from amc.structure import PruningGraph
@@ -28,7 +28,7 @@ from experiments.progress import Reporter
 from experiments.report import render
 from experiments.results import Accuracies, CostChange, RunResult
 from experiments.strategies import expected_evaluations, make_strategy
-from experiments.tuning import Start, tune
+from experiments.tuning import Start, check_stages, tune
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def search(config: SearchConfig, console: Console) -> RunResult:
     Raises:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
     """
-    strategy = make_strategy(config.strategy, config.episodes, config.options)
+    strategy = chosen_strategy(config)
     setting = load_setting(config)
     problem, seconds = prepared(config, setting)
     ready_folder(config.out)
@@ -72,6 +72,17 @@ def search(config: SearchConfig, console: Console) -> RunResult:
         result = strategy.search(problem, config.seed)
     unpruned = accuracies(setting.model, problem.graph, setting)
     return finish(config, setting, found(config, problem, result, seconds), unpruned, console)
+
+
+def chosen_strategy(config: SearchConfig) -> Strategy:
+    """The strategy that the settings name, seen to suit them.
+
+    Raises:
+        LookupError, ValueError: for settings that cannot be carried out.
+    """
+    strategy = make_strategy(config.strategy, config.episodes, config.options)
+    check_stages(config, getattr(strategy, "tunes_weights", False))
+    return strategy
 
 
 def apply_policy(config: PruneConfig, console: Console) -> RunResult:
@@ -145,7 +156,11 @@ def calibration(config: CutConfig, setting: Setting) -> Samples | None:
 
 
 def found(config: SearchConfig, problem: Problem, result: SearchResult, prepare: float) -> Found:
-    """What a search found, with its network."""
+    """What a search found, with its network.
+
+    Raises:
+        ValueError: for stages after a strategy that has tuned weights without saying so before.
+    """
     origin = {
         "strategy": config.strategy,
         "model": config.model,
@@ -154,6 +169,7 @@ def found(config: SearchConfig, problem: Problem, result: SearchResult, prepare:
         "budget": config.budget,
         "seed": str(config.seed),
     }
+    check_stages(config, result.weights is not None)
     network = problem.network(result.best.kept)
     if result.weights is not None:
         network.load_state_dict(result.weights)

@@ -20,7 +20,7 @@ from amc.policy import Policy
 from amc.pruning import kept_counts
 from amc.samples import Samples
 from amc.structure import Kept, PruningGraph
-from experiments.config import TRAINING_RATE, NetworkConfig, TuneConfig
+from experiments.config import TRAINING_RATE, NetworkConfig, SearchConfig, TuneConfig
 from experiments.networks import Setting, checkpoint
 from experiments.progress import Reporter
 
@@ -90,6 +90,20 @@ def tune(config: TuneConfig, setting: Setting, start: Start, console: Console) -
             on_step=watch,
         )
     return Tuned(end.network, len(made), time.perf_counter() - began)
+
+
+def check_stages(config: SearchConfig, tunes_weights: bool) -> None:
+    """Refuse to fine-tune in stages a network whose weights the search has tuned.
+
+    Raises:
+        ValueError: if stages are asked for, which would begin again with the unpruned network.
+    """
+    if tunes_weights and config.finetune_epochs and _schedule(config).count > 1:
+        raise ValueError(
+            f"--finetune-schedule {config.finetune_schedule} begins again with the unpruned "
+            f"network and would drop the weights that {config.strategy} tunes as it prunes; take "
+            "one-shot here, or apply the policy that it finds in stages with `amc prune`"
+        )
 
 
 def _schedule(config: TuneConfig) -> Schedule:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from typing import ClassVar
 
 from amc.checks import check
 from amc.evaluation import fast_accuracy
@@ -65,6 +66,8 @@ class NetAdapt:
     Raises:
         ValueError: if a number is out of range.
     """
+
+    tunes_weights: ClassVar[bool] = True
 
     reduction: float = 0.05
     decay: float = 0.96

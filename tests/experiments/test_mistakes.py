@@ -173,6 +173,9 @@ MISTAKES = {
     ),
     SEARCH + "--strategy netadapt --budget=": ("netadapt needs a budget", "such as macs=0.5"),
     SEARCH + "--strategy netadapt --options.stesp 1": ("'stesp'", "did you mean 'steps'?"),
+    SEARCH + "--strategy netadapt --finetune-epochs 1 --finetune-schedule cubic": (
+        *("--finetune-schedule cubic begins again", "one-shot", "`amc prune`"),
+    ),
     SEARCH + "--options.sigma wide": ("--options.sigma is 'wide'", "ddpg needs a number"),
     SEARCH + "--strategy uniform --options.sigma 1": ("unknown option of uniform", "known: none"),
     SEARCH + "--strategy nets_of_a_user:Idle": ("gave Idle", "search(problem, seed)"),
@@ -187,6 +190,9 @@ MISTAKES = {
     BENCHMARK + "--strategies ,": ("--strategies is ','", "separated by commas"),
     BENCHMARK + "--strategies uniform,unifrom": ("'unifrom'", "did you mean 'uniform'?"),
     BENCHMARK + "--strategies uniform,manual": ("manual needs a YAML file", "--manual FILE"),
+    BENCHMARK + "--finetune-epochs 1 --finetune-schedule linear": (
+        *("--finetune-schedule linear begins again", "one-shot", "`amc prune`"),
+    ),
     BENCHMARK + "--options.sigma 0.2": ("--options.STRATEGY.NAME", "'sigma'", "known: ddpg"),
     BENCHMARK + "--options.ddpg 0.2": ("ddpg has", "0.2", "--options.ddpg.sigma"),
     "export": ("RUN is missing", "--help"),

@@ -1,6 +1,6 @@
 """Fine-tuning from settings: its rate, its help, its stages, and what a run says of them."""
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import pytest
 import torch
@@ -11,9 +11,9 @@ from amc.evaluation import accuracy
 from amc.finetuning.schedule import KINDS
 from amc.policy import Policy
 from amc.pruning import decisions, prune
-from experiments.config import SCHEDULES, PruneConfig
+from experiments.config import SCHEDULES, CutConfig, PruneConfig, SearchConfig
 from experiments.networks import load_setting
-from experiments.runs import apply_policy
+from experiments.runs import apply_policy, search
 from experiments.tuning import Start, recipe_of, training_rate, tune
 
 
@@ -116,6 +116,26 @@ def test_a_schedule_of_stages_ends_at_the_counts_of_the_policy(config, setting, 
     assert [item.shape for item in left.network.state_dict().values()] == shapes
     assert not same(left, tuned(config, setting, finetune_epochs=0.4))
     assert not same(left, tuned(config, setting, **ways, finetune_last=1))
+
+
+class Secretive:
+    """A strategy that has tuned its network, and did not say that it would."""
+
+    def search(self, problem, seed):
+        problem.restart()
+        best = problem.evaluate(problem.limits.smallest)
+        weights = problem.network(best.kept).state_dict()
+        return problem.result(best, tuned_steps=1, weights=weights)
+
+
+def test_stages_are_refused_after_any_search_that_tuned_its_network(config, tmp_path):
+    shared = {item.name: getattr(config, item.name) for item in fields(CutConfig)}
+    own = {**shared, "strategy": f"{__name__}:Secretive", "out": str(tmp_path / "run")}
+    staged = {"finetune_schedule": "cubic", "finetune_epochs": 0.2}
+    with pytest.raises(ValueError, match=r"would drop the weights that .*Secretive tunes"):
+        search(SearchConfig(**own | staged), Console(quiet=True))
+    alone = {"finetune_schedule": "cubic", "finetune_stages": 1, "finetune_epochs": 0.2}
+    assert search(SearchConfig(**own | alone), Console(quiet=True)).tuned_steps == 1
 
 
 def test_the_unpruned_network_is_the_teacher_and_stays_as_it_is(config, setting):
