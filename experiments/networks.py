@@ -174,11 +174,13 @@ def _load_weights(model: nn.Module, config: NetworkConfig) -> None:
 def load_state(model: nn.Module, path: Path, what: str) -> None:
     """Put the tensors of a checkpoint into `model`, which messages call `what`.
 
+    Of a tensor that the network has under several names the checkpoint may hold any one.
+
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it holds no plain tensors, or others than the network has.
     """
-    state = read_checkpoint(path)
+    state = _with_all_names(read_checkpoint(path), model)
     try:
         model.load_state_dict(state)
     except RuntimeError as error:
@@ -187,6 +189,14 @@ def load_state(model: nn.Module, path: Path, what: str) -> None:
             f"{path} does not fit {what}: {difference}; give the model and width that it was "
             "trained with"
         ) from None
+
+
+def _with_all_names(state: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:
+    """`state` under all names that the network has for a tensor; safetensors writes one of them."""
+    own = {name: (item.data_ptr(), item.shape) for name, item in model.state_dict().items()}
+    known = {own[name]: tensor for name, tensor in state.items() if name in own}
+    aliases = {name: known[place] for name, place in own.items() if place in known}
+    return {**aliases, **state}
 
 
 def _difference(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:

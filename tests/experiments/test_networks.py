@@ -5,11 +5,13 @@ from dataclasses import replace
 
 import pytest
 import torch
-from safetensors.torch import load_file, save_file
+from rich.console import Console
+from safetensors.torch import load_file, save_file, save_model
 from torch import nn
 
 from amc.evaluation import accuracy
-from experiments.config import NetworkConfig
+from experiments.config import NetworkConfig, SearchConfig
+from experiments.exporting import load_pruned
 from experiments.networks import (
     WEIGHTS,
     augmentation,
@@ -17,6 +19,7 @@ from experiments.networks import (
     read_checkpoint,
     shipped_weights,
 )
+from experiments.runs import search
 from experiments.zoo.datasets import DATASETS
 from experiments.zoo.models import MODELS
 
@@ -95,6 +98,48 @@ def test_old_checkpoints_without_batch_counts_are_welcome(weights, tmp_path):
     state = {k: v for k, v in load_file(weights).items() if "num_batches" not in k}
     save_file(state, tmp_path / "old.safetensors")
     load_setting(replace(SMALL, weights=str(tmp_path / "old.safetensors")))
+
+
+class Tied(nn.Module):
+    """Two layers of one weight, and one that a mask or a cut may shrink."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.other, self.last = nn.Linear(64, 64), nn.Linear(64, 64), nn.Linear(64, 10)
+        self.other.weight = self.one.weight
+        self.inner = nn.Linear(64, 64)
+
+    def forward(self, images):
+        features = torch.relu(self.one(images.flatten(1)))
+        return self.last(torch.relu(self.inner(torch.relu(self.other(features)))))
+
+
+@pytest.mark.parametrize(("granularity", "budget"), [("channel", "macs=0.9"), ("4:8", "size=0.9")])
+def test_a_run_of_a_network_with_tied_weights_can_be_loaded(granularity, budget, tmp_path):
+    config = SearchConfig(
+        model=f"{__name__}:Tied",
+        dataset="digits",
+        strategy="uniform",
+        granularity=granularity,
+        budget=budget,
+        calibration_images=100,
+        out=str(tmp_path / "run"),
+    )
+    result = search(config, Console(quiet=True))
+    network, setting, _ = load_pruned(tmp_path / "run")
+    assert network.one.weight is network.other.weight
+    assert accuracy(network, setting.splits.test) == pytest.approx(result.searched.test, abs=0.01)
+
+
+def test_a_checkpoint_of_a_network_with_tied_weights_fills_it_again(tmp_path):
+    torch.manual_seed(1)
+    model, path = Tied(), tmp_path / "tied.safetensors"
+    save_model(model, str(path))
+    assert not {"one.weight", "other.weight"} <= load_file(path).keys()
+    again = load_setting(NetworkConfig(f"{__name__}:Tied", "digits", weights=str(path))).model
+    assert again.one.weight is again.other.weight
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(again.state_dict()[name], tensor)
 
 
 def test_untrained_networks_need_no_weights_and_depend_on_the_seed():
