@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+
 import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -99,19 +103,32 @@ def recalibrate(model: nn.Module, samples: Samples, batch_size: int = BATCH) -> 
     """Measure the running statistics of all batch norms again, in place, on training samples.
 
     The statistics are the plain average over the batches (momentum None), not a moving one. A last
-    batch of a single sample is left out: it has no variance.
+    batch of a single sample is left out: it has no variance. Norms that the forward pass does not
+    reach keep what they had, and all do where it fails.
     """
-    norms = [m for m in model.modules() if isinstance(m, _BatchNorm)]
-    before = [norm.momentum for norm in norms]
     device = device_of(model)
-    with torch.no_grad(), evaluating(model):
-        for norm in norms:
-            norm.reset_running_stats()
-            norm.momentum = None
-            norm.train()
+    with torch.no_grad(), evaluating(model), ExitStack() as stack:
+        for module in model.modules():
+            if isinstance(module, _BatchNorm):
+                stack.enter_context(_measured_anew(module))
         for inputs, _ in samples.batches(batch_size):
             if len(inputs) > 1 or len(samples) == 1:
                 model(_laid_out(inputs).to(device))
-    for norm, momentum in zip(norms, before, strict=True):
-        norm.momentum = momentum
     return model
+
+
+@contextmanager
+def _measured_anew(norm: _BatchNorm) -> Iterator[None]:
+    """Within, statistics begin anew; where none come out of it, they are what they were."""
+    momentum, before = norm.momentum, copy.deepcopy(norm.state_dict())
+    norm.reset_running_stats()
+    norm.momentum = None
+    norm.train()
+    measured = False
+    try:
+        yield
+        measured = bool(norm.num_batches_tracked)
+    finally:
+        norm.momentum = momentum
+        if not measured:
+            norm.load_state_dict(before)

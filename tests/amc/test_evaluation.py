@@ -187,6 +187,28 @@ def test_recalibration_forgets_what_it_knew_and_keeps_the_momentum() -> None:
     assert (model[1].momentum, model[4].momentum) == (0.1, 0.3)
 
 
+def test_a_norm_that_is_never_reached_keeps_its_statistics() -> None:
+    model = tiny("residual")
+    model.unused = copy.deepcopy(model.norm1)
+    before = copy.deepcopy(model.unused.state_dict())
+    recalibrate(model, samples(10))
+    assert all(torch.equal(item, before[key]) for key, item in model.unused.state_dict().items())
+
+
+def test_a_forward_pass_that_fails_leaves_statistics_and_momentum_alone() -> None:
+    model = tiny("residual")
+    before = copy.deepcopy(model.state_dict())
+    reached = []
+    model.norm1.register_forward_hook(lambda *_: reached.append(model.norm1.running_mean.clone()))
+    model.linear = nn.Linear(7, 4)
+    with pytest.raises(RuntimeError):
+        recalibrate(model, samples(10))
+    assert not torch.equal(reached[0], before["norm1.running_mean"])
+    after = model.state_dict()
+    assert all(torch.equal(after[key], item) for key, item in before.items() if "norm" in key)
+    assert [norm.momentum for norm in (model.norm1, model.norm2, model.norm3)] == [0.1] * 3
+
+
 def test_recalibration_changes_statistics_only() -> None:
     model = tiny("residual")
     before = copy.deepcopy(model.state_dict())
