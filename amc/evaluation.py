@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
@@ -99,17 +99,29 @@ def _laid_out(inputs: Tensor) -> Tensor:
     return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs
 
 
-def recalibrate(model: nn.Module, samples: Samples, batch_size: int = BATCH) -> nn.Module:
-    """Measure the running statistics of all batch norms again, in place, on training samples.
+def recalibrate(
+    model: nn.Module,
+    samples: Samples,
+    batch_size: int = BATCH,
+    *,
+    names: Collection[str] | None = None,
+) -> nn.Module:
+    """Measure the running statistics of batch norms again, in place, on training samples.
 
     The statistics are the plain average over the batches (momentum None), not a moving one. A last
     batch of a single sample is left out: it has no variance. Norms that the forward pass does not
     reach keep what they had, and all do where it fails.
+
+    Args:
+        model: Its mode and weights are left as they are.
+        samples: What it runs on.
+        batch_size: Samples a batch.
+        names: Modules among which the norms are looked for; None takes all.
     """
     device = device_of(model)
     with torch.no_grad(), evaluating(model), ExitStack() as stack:
-        for module in model.modules():
-            if isinstance(module, _BatchNorm):
+        for name, module in model.named_modules():
+            if isinstance(module, _BatchNorm) and (names is None or name in names):
                 stack.enter_context(_measured_anew(module))
         for inputs, _ in samples.batches(batch_size):
             if len(inputs) > 1 or len(samples) == 1:

@@ -34,8 +34,8 @@ class Pruner:
             every block.
         orders: At a granularity that masks, `amc.masks.unit_order` of every group's layer.
         moments: What layers that lose inputs are refit from; None leaves the refit out.
-        calibration: At a granularity that masks, samples that the statistics of batch norms are
-            measured on again; None leaves them as they are.
+        calibration: At a granularity that masks, samples that the statistics of batch norms behind
+            a mask are measured on again; None leaves them as they are.
     """
 
     model: nn.Module
@@ -99,8 +99,15 @@ class Pruner:
         with torch.no_grad():
             if not self.orders:
                 return cut(self.model, self.graph, self.units(kept), self.moments)
-            network = zeroed(self.model, self.masks(kept))
-        return network if self.calibration is None else recalibrate(network, self.calibration)
+            network = zeroed(self.model, masks := self.masks(kept))
+        if self.calibration is None or not masks:
+            return network
+        return recalibrate(network, self.calibration, names=self._behind(masks))
+
+    def _behind(self, masks: Mapping[str, Tensor]) -> list[str]:
+        """Layers from the first masked one on, in forward order."""
+        first = min(self.graph.layer_index[name] for name in masks)
+        return [layer.name for layer in self.graph.layers[first:]]
 
     def held(self, kept: Sequence[int]) -> nn.Module:
         """The same; its zeros stay zeros in training (`amc.masks.hold`)."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from amc import Budget, Policy, PolicyError, Problem, Samples, bake, prune
 from amc.export import save_onnx, save_torch
 from amc.masks import held_masks
-from amc.pruning import decisions, policy_of
+from amc.pruning import Pruner, decisions, policy_of
 
 MASKING = ["element", "vector", "kernel", "2:4", "n:4"]
 IMAGES = torch.randn(40, 4, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -133,6 +133,24 @@ def test_with_calibration_batch_norms_are_measured_again_behind_masks() -> None:
         wanted = pruned.get_submodule("0")(IMAGES).mean((0, 2, 3))
     assert torch.allclose(norms(pruned), wanted, atol=1e-5)
     assert torch.equal(norms(prune(network(), halved("element"), IMAGES[:1])), torch.zeros(8))
+
+
+@pytest.mark.parametrize("granularity", ["channel", *MASKING])
+def test_where_nothing_is_pruned_the_network_is_the_unpruned_one(granularity: str) -> None:
+    model = network()
+    graph = decisions(model, IMAGES[:1], granularity)
+    pruner = Pruner.of(model, graph, "l1", calibration=SAMPLES)
+    for pruned in (pruner.network(graph.full), pruner.held(graph.full)):
+        state = pruned.state_dict()
+        assert all(torch.equal(state[name], item) for name, item in model.state_dict().items())
+
+
+def test_batch_norms_before_the_first_mask_keep_their_statistics() -> None:
+    graph = decisions(network(), IMAGES[:1], "element", ["0"])
+    policy = policy_of(graph, [units // 2 for units in graph.full])
+    pruned = prune(network(), policy, IMAGES[:1], calibration=SAMPLES)
+    assert held_masks(pruned).keys() == {"3", "6"}
+    assert torch.equal(pruned.get_buffer("1.running_mean"), torch.zeros(8))
 
 
 @pytest.mark.parametrize("granularity", ["channel", "element"])
