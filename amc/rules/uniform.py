@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from amc.costs import COSTS, Limits
-from amc.granularity import Rounding
+from amc.granularity import Granularity, Rounding
 from amc.policy import Budget, Policy
 from amc.problem import Problem, SearchResult
 from amc.projection import project
@@ -26,11 +26,17 @@ def uniform_policy(
 ) -> Policy:
     """The uniform policy for a network under one budget or several.
 
+    Args:
+        graph: The network's decisions.
+        budget: All must hold.
+        rounding: Which kept counts are legal; None takes the granularity's own.
+
     Raises:
         BudgetError: if the budget cannot be reached.
     """
     budgets = (budget,) if isinstance(budget, Budget) else tuple(budget)
-    limits = Limits.of(graph, budgets, COSTS, rounding or Rounding())
+    legal = rounding or Granularity.parse(graph.granularity).rounding()
+    limits = Limits.of(graph, budgets, COSTS, legal)
     origin = {"strategy": "uniform", "budget": " ".join(map(str, budgets))}
     return policy_of(graph, uniform(limits), origin=origin)
 

@@ -4,15 +4,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from limit_cases import Case, cases, limits_of, perceptron
 from tiny_networks import images, samples, tiny
+from torch import nn
 
 from amc.costs import COSTS, BudgetError
 from amc.granularity import Rounding
 from amc.policy import Budget
 from amc.problem import Problem
 from amc.projection import ROUNDS
+from amc.pruning import decisions
 from amc.rules import Uniform, uniform, uniform_policy
 
 
@@ -59,6 +62,14 @@ def test_the_uniform_policy_takes_several_budgets_and_a_rounding(resnet8: Any) -
     assert params(policy.kept) <= 0.3 * params(resnet8.graph.full)
     assert all(count % 2 == 0 for count in policy.kept)
     assert policy.origin["budget"] == "macs=0.5 params=0.3"
+
+
+def test_the_uniform_policy_keeps_to_what_its_granularity_allows() -> None:
+    net, example = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, 4)), torch.zeros(1, 16)
+    pattern = uniform_policy(decisions(net, example, "2:4"), Budget.parse("params=0.9"))
+    assert sorted(pattern.kept) == [2, 4]
+    single = uniform_policy(decisions(net, example, "element"), Budget.parse("params=0.1"))
+    assert sum(single.kept) <= 0.1 * (16 * 32 + 32 * 4)
 
 
 def test_the_uniform_policy_refuses_what_cannot_be_reached(resnet8: Any) -> None:
