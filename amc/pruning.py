@@ -203,7 +203,8 @@ def kept_counts(policy: Policy, graph: PruningGraph) -> tuple[int, ...]:
     """The policy's kept counts in the order of the graph's groups.
 
     Raises:
-        PolicyError: if the policy belongs to another network; names the first difference.
+        PolicyError: if the policy belongs to another network, or a count does not follow the
+            pattern of its granularity; names the first difference.
     """
     if policy.granularity != graph.granularity:
         raise PolicyError(
@@ -222,6 +223,13 @@ def kept_counts(policy: Policy, graph: PruningGraph) -> tuple[int, ...]:
             f"the policy is for another network: it has {len(policy.groups)} groups, this network "
             f"has {len(graph.groups)}; use the model that it was searched on"
         )
+    unit = Granularity.parse(policy.granularity)
+    for choice in policy.groups:
+        if unit.n and choice.kept not in (unit.n, unit.m):
+            raise PolicyError(
+                f"the policy keeps {choice.kept} of every {unit.m} weights in {choice.name!r}; at "
+                f"granularity {unit} that is {unit.n} or {unit.m} (n:{unit.m} leaves it free)"
+            )
     return policy.kept
 
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from amc import Budget, Policy, PolicyError, Problem, Samples, bake, prune
 from amc.export import save_onnx, save_torch
 from amc.masks import held_masks
-from amc.pruning import Pruner, decisions, policy_of
+from amc.pruning import Pruner, decisions, kept_counts, policy_of
 
 MASKING = ["element", "vector", "kernel", "2:4", "n:4"]
 IMAGES = torch.randn(40, 4, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -84,6 +84,14 @@ def test_a_policy_of_another_granularity_names_what_differs() -> None:
     policy = Policy(halved("element").groups, granularity="kernel")
     with pytest.raises(PolicyError, match="group '0' of 288 units where this network has '0' of"):
         prune(network(), policy, IMAGES[:1])
+
+
+def test_a_fixed_pattern_keeps_n_or_all_of_m() -> None:
+    graph = decisions(network(), IMAGES[:1], "2:4")
+    assert kept_counts(policy_of(graph, (2, 4, 2)), graph) == (2, 4, 2)
+    for count in (1, 3):
+        with pytest.raises(PolicyError, match=rf"keeps {count} of every 4 weights in '3'.* 2 or 4"):
+            prune(network(), policy_of(graph, (2, count, 2)), IMAGES[:1])
 
 
 def test_an_unknown_granularity_is_refused_with_a_suggestion() -> None:
