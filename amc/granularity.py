@@ -86,10 +86,15 @@ class Granularity:
             max_ratio: See `Rounding`; None takes the granularity's own, 0.8 for channels.
 
         Raises:
-            ValueError: if a number is out of range, or a fixed pattern is to be rounded.
+            ValueError: if a number is out of range, or is given for a fixed pattern, which leaves
+                nothing to choose.
         """
-        if self.n and round_to > 1:
-            raise ValueError(f"round_to is {round_to}; {self} allows only {self.n} and {self.m}")
+        for name, value, free in (("round_to", round_to, 1), ("max_ratio", max_ratio, None)):
+            if self.n and value != free:
+                raise ValueError(
+                    f"{name} is {value}; granularity {self} allows only {self.n} and {self.m} of "
+                    f"{self.m}, so leave it out (n:{self.m} leaves it free)"
+                )
         most = MAX_RATIO.get(self.name, MOST) if max_ratio is None else max_ratio
         return Rounding(round_to, most, only=self.n)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amc.granularity import Rounding
+from amc.granularity import Granularity, Rounding
 
 ROUNDINGS = st.builds(Rounding, st.integers(1, 32), st.floats(0.01, 0.99))
 UNITS = st.integers(1, 600)
@@ -99,3 +99,13 @@ def test_multiples_are_of_at_least_one(round_to: int) -> None:
 def test_the_largest_ratio_lies_between_the_ends(max_ratio: float) -> None:
     with pytest.raises(ValueError, match=f"max_ratio is {max_ratio}; it must lie between 0 and 1"):
         Rounding(max_ratio=max_ratio)
+
+
+def test_a_fixed_pattern_leaves_nothing_to_choose() -> None:
+    fixed = Granularity.parse("2:4")
+    assert tuple(fixed.rounding().counts(4)) == (2, 4)
+    with pytest.raises(ValueError, match=r"max_ratio is 0\.3; granularity 2:4 allows only 2 and 4"):
+        fixed.rounding(max_ratio=0.3)
+    with pytest.raises(ValueError, match="round_to is 2; granularity 2:4 allows only 2 and 4"):
+        fixed.rounding(round_to=2)
+    assert tuple(Granularity.parse("n:4").rounding(max_ratio=0.3).counts(4)) == (3, 4)

@@ -104,6 +104,7 @@ MISTAKES = {
     SEARCH + "--max-ratio 2": ("--max-ratio is 2.0", "above 0 and below 1"),
     SEARCH + "--max-ratio .nan": ("--max-ratio is nan", "above 0 and below 1"),
     SEARCH + "--round-to 0": ("--round-to is 0", "1 or more"),
+    SEARCH + "--granularity 2:4 --max-ratio 0.5": ("max_ratio is 0.5", "2:4 allows only 2 and 4"),
     SEARCH + "--search-images -5": ("--search-images is -5", "0 or more"),
     SEARCH + "--calibration-images -5": ("--calibration-images is -5", "0 or more"),
     SEARCH + "--finetune-epochs -1": ("--finetune-epochs is -1.0", "0 or more"),
