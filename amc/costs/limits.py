@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 from amc.costs.base import Cost
 from amc.granularity import Counts, Rounding
 from amc.names import look_up
 from amc.policy import Budget
 from amc.structure import PruningGraph
+
+_ANY_RATIO = math.nextafter(1, 0)
+_LOOSER: dict[str, dict[str, Any]] = {
+    " or --max-ratio": {"max_ratio": _ANY_RATIO},
+    ", or lower --round-to": {"round_to": 1},
+    " or --max-ratio, and lower --round-to": {"max_ratio": _ANY_RATIO, "round_to": 1},
+}
+"""What else than a higher budget may help, in words, with the rounding that it leads to."""
 
 
 class BudgetError(ValueError):
@@ -96,21 +105,45 @@ def _limit(
 
 
 def _unreachable(budget: Budget, item: Limit, least: float, limits: Limits) -> str:
-    if limits.graph.granularity != "channel" and least == item.full:
+    if limits.graph.granularity != "channel" and _least_ever(item, limits) == item.full:
         return (
             f"budget {budget} cannot be reached: pruning at granularity "
             f"{limits.graph.granularity!r} changes no {item.cost.unit}, because zeros are computed "
             "like other weights; give a budget of params or size, or prune channels"
         )
-    rounding = limits.rounding
-    coarse = rounding.round_to > 1
-    multiples = f" in multiples of {rounding.round_to}" if coarse else ""
     return (
-        f"budget {budget} cannot be reached: the smallest network that a pruning ratio "
-        f"of at most {rounding.max_ratio:g} per layer{multiples} allows has "
-        f"{item.name}={_rounded_up(least, item.full):.4f} ({least:,.0f} {item.cost.unit}); "
-        f"raise the budget or --max-ratio{', or lower --round-to' if coarse else ''}"
+        f"budget {budget} cannot be reached: the smallest network that {_allowed(limits)} allows "
+        f"has {item.name}={_rounded_up(least, item.full):.4f} ({least:,.0f} {item.cost.unit}); "
+        f"raise the budget{_other_ways(item, limits)}"
     )
+
+
+def _allowed(limits: Limits) -> str:
+    """What the rounding allows, in words."""
+    rounding = limits.rounding
+    if rounding.only:
+        return f"granularity {limits.graph.granularity}"
+    multiples = f" in multiples of {rounding.round_to}" if rounding.round_to > 1 else ""
+    return f"a pruning ratio of at most {rounding.max_ratio:g} per layer{multiples}"
+
+
+def _other_ways(item: Limit, limits: Limits) -> str:
+    """What would bring the budget within reach; where nothing would, what stands in the way."""
+    whole = len(limits.graph.fixed)
+    stay = f"; {whole} layer{'s stay' if whole > 1 else ' stays'} whole" if whole else ""
+    if limits.rounding.only:
+        return stay
+    for words, changes in _LOOSER.items():
+        looser = replace(limits, rounding=replace(limits.rounding, **changes))
+        if item.cost(looser.smallest) <= item.most:
+            return words
+    least = _rounded_up(_least_ever(item, limits), item.full)
+    return f": even one unit a layer has {item.name}={least:.4f}{stay}"
+
+
+def _least_ever(item: Limit, limits: Limits) -> float:
+    """The cost with one unit left in every group."""
+    return item.cost((1,) * len(limits.graph.groups))
 
 
 def _rounded_up(least: float, full: float) -> float:

@@ -128,7 +128,7 @@ MISTAKES = {
     SEARCH + "--budget macs=nan": ("budget 'macs=nan'", "such as macs=0.5"),
     SEARCH + "--budget macs=0.5,": ("budget ''", "such as macs=0.5"),
     SEARCH + "--budget macs=0.5,macs=0.4": ("'macs=0.5,macs=0.4'", "each cost once"),
-    SEARCH + "--budget macs=0.001": ("macs=0.001 cannot be reached", "macs=0.0637", "--max-ratio"),
+    SEARCH + "--budget macs=0.05": ("macs=0.05 cannot be reached", "macs=0.0637", "--max-ratio"),
     SEARCH + "--out file": ("--out file", "in its way", "name another"),
     BARE: ("no weights come with resnet8 of width 1 on digits", "`amc train", "--weights"),
     BARE + "--weights nowhere.pt": ("no weights at nowhere.pt", "`amc train`"),

@@ -14,9 +14,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from amc.costs import COSTS, BudgetError, Limits, Macs, Params
 from amc.criteria import best_units, scores
-from amc.granularity import Rounding
+from amc.granularity import Granularity, Rounding
 from amc.graph import trace
 from amc.policy import Budget
+from amc.pruning import decisions
 from amc.structure import PruningGraph
 from amc.surgery import cut
 
@@ -151,8 +152,40 @@ def test_an_impossible_budget_is_refused_naming_the_smallest_possible_one() -> N
 def test_the_refusal_says_when_the_multiples_are_to_blame() -> None:
     with pytest.raises(BudgetError, match=r"in multiples of 4 allows .* or lower --round-to"):
         limits("macs=0.5", round_to=4)
+    with pytest.raises(
+        BudgetError, match=r"raise the budget or --max-ratio, and lower --round-to$"
+    ):
+        limits("macs=0.1", round_to=4)
+
+
+def test_the_refusal_advises_only_what_would_help() -> None:
     with pytest.raises(BudgetError, match=r"raise the budget or --max-ratio$"):
+        limits("macs=0.1")
+    least = Macs(RESIDUAL)((1, 1)) / Macs(RESIDUAL)(RESIDUAL.full)
+    assert 0.01 < least < 0.1
+    even = rf"raise the budget: even one unit a layer has macs={least:.3f}\d; 1 layer stays whole$"
+    with pytest.raises(BudgetError, match=even):
         limits("macs=0.01")
+
+
+def test_the_refusal_blames_the_ratio_where_a_mask_saves_less_than_positions_cost() -> None:
+    graph = decisions(nn.Sequential(nn.Linear(100, 100)), torch.zeros(1, 100), "element")
+    with pytest.raises(BudgetError, match=r"at most 0\.01 per layer .* or --max-ratio$"):
+        Limits.of(graph, [Budget.parse("size=0.9")], COSTS, Rounding(max_ratio=0.01))
+
+
+def test_the_refusal_of_a_pattern_names_it_and_no_ratio() -> None:
+    model = nn.Sequential(nn.Linear(6, 8), nn.ReLU(), nn.Linear(8, 4, bias=False))
+    graph, rounding = (
+        decisions(model, torch.zeros(1, 6), "2:4"),
+        Granularity.parse("2:4").rounding(),
+    )
+    with pytest.raises(BudgetError) as raised:
+        Limits.of(graph, [Budget.parse("params=0.5")], COSTS, rounding)
+    assert str(raised.value).endswith(
+        "the smallest network that granularity 2:4 allows has params=0.8182 (72 parameters); "
+        "raise the budget; 1 layer stays whole"
+    )
 
 
 def named_fraction(error: BudgetError) -> float:
