@@ -163,19 +163,6 @@ def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
     return model
 
 
-def hold_zeros(model: nn.Module, graph: PruningGraph) -> nn.Module:
-    """Hold at zero, in place, what is zero now in the layers that `graph` may mask.
-
-    Args:
-        model: A network without masks, pruned at the graph's granularity; at "channel" it is left
-            as it is.
-        graph: Of the unpruned network.
-    """
-    names = [group.name for group in graph.groups if group.unit_weights]
-    nonzero = {name: model.get_parameter(f"{name}.weight").detach() != 0 for name in names}
-    return hold(model, {name: mask for name, mask in nonzero.items() if not mask.all()})
-
-
 def bake(model: nn.Module) -> nn.Module:
     """Turn masks, in place, into plain zeros: an ordinary network of the unpruned one's classes."""
     for module in list(model.modules()):

@@ -49,8 +49,8 @@ class SearchResult:
         outcomes: All evaluations, in order.
         seconds: The search took, without preparing the problem.
         tuned_steps: Gradient steps that the network of `weights` has had.
-        weights: State of the network that the search itself tuned; None where the network is the
-            unpruned one, cut and refit.
+        weights: State of the network that the search itself tuned, as `Problem.held` names it; None
+            where the network is the unpruned one, cut and refit.
     """
 
     best: Outcome
@@ -159,6 +159,10 @@ class Problem:
         full size with plain zeros.
         """
         return self._pruner.network(kept)
+
+    def held(self, kept: Sequence[int]) -> nn.Module:
+        """The same, whose zeros are held by masks (`amc.masks`): what may be trained further."""
+        return self._pruner.held(kept)
 
     def evaluate(self, kept: Sequence[int]) -> Outcome:
         """Cost and held-out accuracy at these kept counts; asked again, it answers from memory."""

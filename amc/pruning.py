@@ -91,8 +91,8 @@ class Pruner:
         return best_units(self.ranking, kept)
 
     def masks(self, kept: Sequence[int]) -> dict[str, Tensor]:
-        """At a granularity that masks, which weights stay of each layer that loses some."""
-        return masks_of(self.graph, self.orders, kept)
+        """Which weights stay of each layer that loses some; none at granularity "channel"."""
+        return masks_of(self.graph, self.orders, kept) if self.orders else {}
 
     def network(self, kept: Sequence[int]) -> nn.Module:
         """The pruned network: really smaller, or of full size with plain zeros; repaired."""

@@ -14,7 +14,7 @@ from torch import nn
 from amc.costs import COSTS, Size
 from amc.evaluation import fast_accuracy, recalibrate
 from amc.granularity import Granularity
-from amc.masks import hold_zeros, plain_copy
+from amc.masks import plain_copy
 from amc.policy import Budget, Policy
 from amc.problem import Outcome, Problem, SearchResult, Strategy
 from amc.pruning import decisions, kept_counts, prune
@@ -170,10 +170,9 @@ def found(config: SearchConfig, problem: Problem, result: SearchResult, prepare:
         "seed": str(config.seed),
     }
     check_stages(config, result.weights is not None)
-    network = problem.network(result.best.kept)
+    network = problem.held(result.best.kept)
     if result.weights is not None:
         network.load_state_dict(result.weights)
-    hold_zeros(network, problem.graph)
     policy = problem.policy(result.best.kept, origin)
     return Found(
         policy=policy,

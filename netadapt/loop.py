@@ -112,7 +112,7 @@ class NetAdapt:
             step, number = step * self.decay, number + 1
         if best is None:
             return problem.result(problem.evaluate(state.kept))
-        weights = plain_copy(state.network).state_dict()
+        weights = state.network.state_dict()
         return problem.result(best, tuned_steps=number * self.steps, weights=weights)
 
     def _proposals(self, problem: Problem, kept: Kept, target: float) -> list[tuple[int, Kept]]:

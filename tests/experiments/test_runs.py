@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 import torch
 from rich.console import Console
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 from amc.costs import Macs
 from amc.evaluation import accuracy
@@ -198,6 +198,31 @@ def test_the_result_says_what_it_was_made_with(ddpg_run):
     assert data["config"]["episodes"] == 5
     assert data["machine"]["torch"] == torch.__version__
     assert data["schema_version"] == 1
+
+
+def test_a_weight_that_was_zero_before_is_free_to_learn(search, weights, tmp_path):
+    name = "stages.2.0.conv2.weight"
+    state = load_file(weights)
+    sparse = state[name].abs() < state[name].abs().quantile(0.5)
+    save_file({**state, name: state[name] * ~sparse}, tmp_path / "sparse.safetensors")
+    words = ("--weights", tmp_path / "sparse.safetensors", "--granularity", "element")
+    words += ("--strategy", "uniform", "--budget", "params=0.7", "--finetune-epochs", 0.5)
+    run = search(*words)
+    (kept,) = (c.kept for c in result_of(run).groups if f"{c.name}.weight" == name)
+    assert kept > int((~sparse).sum())
+    assert int((weights_of(run)[name] != 0).sum()) == kept
+
+
+def test_the_masks_of_netadapt_hold_through_fine_tuning(search):
+    quick = ("--options.steps", 2, "--options.reduction", 0.5, "--search-images", 60)
+    words = ("--strategy", "netadapt", "--granularity", "kernel", "--budget", "params=0.6", *quick)
+    run, tuned = search(*words), search(*words, "--finetune-epochs", 0.3)
+    before, after = weights_of(run), weights_of(tuned)
+    assert not same(before, after)
+    for choice in result_of(run).groups:
+        one, other = before[f"{choice.name}.weight"], after[f"{choice.name}.weight"]
+        assert torch.equal(one != 0, other != 0)
+        assert int((one != 0).sum()) == choice.kept * (one.numel() // choice.total)
 
 
 def test_a_masked_run_keeps_the_networks_shapes_and_stores_zeros(search):
