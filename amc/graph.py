@@ -81,7 +81,7 @@ def survey(
         GraphError: if the forward pass fails or returns no numbers, or a pattern matches no layer.
     """
     model, _, layers = _seen(model, example_inputs)
-    reasons = {**kinds.frozen(model), **_weightless(model, layers)}
+    reasons = {**_weightless(model, layers), **kinds.frozen(model)}
     reasons |= dict.fromkeys(_excluded(layers, exclude), "excluded by hand")
     weighted = [layer.name for layer in layers if layer.kind != "norm"]
     fixed = tuple(Fixed(name, reasons[name]) for name in weighted if name in reasons)
