@@ -149,6 +149,8 @@ def _layer(model: nn.Module, name: str, call: Call, trail: Trail) -> Layer:
 
 def _excluded(layers: Iterable[Layer], patterns: Sequence[str]) -> frozenset[str]:
     """Layers that match a pattern."""
+    if isinstance(patterns, str):
+        raise GraphError(f"exclude is {patterns!r}; give a list of patterns, as in [{patterns!r}]")
     names = [layer.name for layer in layers]
     found: set[str] = set()
     for pattern in patterns:

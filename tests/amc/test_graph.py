@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn.utils import parametrizations
 
 from amc import kinds
-from amc.graph import GraphError, trace
+from amc.graph import GraphError, survey, trace
 from amc.structure import Attribute, Group, PruningGraph
 from amc.surgery import check_cut, cut
 
@@ -544,6 +544,12 @@ def test_layers_are_excluded_by_pattern() -> None:
     graph = trace(tiny("residual"), images(), exclude=("*v2",))
     assert [g.name for g in graph.groups] == ["conv1"]
     assert reasons(graph)["conv2"] == "excluded by hand"
+
+
+@pytest.mark.parametrize("look", [trace, survey])
+def test_a_pattern_that_is_no_list_is_not_read_letter_by_letter(look: Any) -> None:
+    with pytest.raises(GraphError, match=r"exclude is 'conv\*'; give a list .* \['conv\*'\]"):
+        look(tiny("residual"), images(), exclude="conv*")
 
 
 def test_what_goes_together_with_an_excluded_layer_stays_too() -> None:
