@@ -174,7 +174,7 @@ def prune(
             the layers that lose channels, and for the batch norms behind masks; without them
             weights are only selected.
         masked: Keep all shapes and set the channels that are pruned to zero.
-        seed: Of the random positions that the refit samples.
+        seed: Of the random positions that the refit samples, and of the criterion.
         graph: The network's `decisions` at the policy's granularity, where they are known already;
             None traces the network.
 

@@ -96,7 +96,9 @@ def apply_policy(config: PruneConfig, console: Console) -> RunResult:
     start = time.perf_counter()
     graph = decisions(setting.model, setting.example, policy.granularity, policy.exclude)
     images = calibration(config, setting)
-    network = prune(setting.model, policy, setting.example, calibration=images, graph=graph)
+    network = prune(
+        setting.model, policy, setting.example, calibration=images, seed=config.seed, graph=graph
+    )
     seconds = time.perf_counter() - start
     ready_folder(config.out)
     made = Found(policy, graph, network, (), _told(policy), seconds, 0.0)
@@ -122,6 +124,7 @@ def prepared(config: ProblemConfig, setting: Setting) -> tuple[Problem, float]:
         rounding=unit.rounding(config.round_to, config.max_ratio),
         granularity=str(unit),
         exclude=[pattern.strip() for pattern in config.exclude.split(",") if pattern.strip()],
+        seed=config.seed,
     )
     return problem, time.perf_counter() - start
 

@@ -84,7 +84,7 @@ def tune(config: TuneConfig, setting: Setting, start: Start, console: Console) -
             kept_counts(start.policy, start.graph),
             plan,
             setting.splits.train,
-            narrow=_narrowing(start, plan.schedule),
+            narrow=_narrowing(start, plan.schedule, config.seed),
             holdout=setting.splits.holdout if config.patience else None,
             teacher=setting.model if config.distill else None,
             on_step=watch,
@@ -110,11 +110,12 @@ def _schedule(config: TuneConfig) -> Schedule:
     return Schedule(config.finetune_schedule, config.finetune_stages, config.finetune_last)
 
 
-def _narrowing(start: Start, schedule: Schedule) -> Callable[[Narrowed, Kept], Narrowed]:
+def _narrowing(start: Start, schedule: Schedule, seed: int) -> Callable[[Narrowed, Kept], Narrowed]:
     """How each stage prunes; the one of one-shot is what the search has already done."""
     if schedule.count == 1:
         return lambda state, kept: Narrowed(start.network, state.graph, kept)
-    return partial(narrow, criterion=start.policy.criterion, calibration=start.calibration)
+    criterion, images = start.policy.criterion, start.calibration
+    return partial(narrow, criterion=criterion, calibration=images, seed=seed)
 
 
 def recipe_of(config: TuneConfig, setting: Setting) -> Recipe:

@@ -121,6 +121,19 @@ def test_the_same_seed_brings_the_same_policy(amc, ddpg_run, tmp_path):
     assert ours[1:] != theirs[1:]
 
 
+def test_the_seed_reaches_the_criterion_and_makes_the_same_network_again(
+    amc, search, weights, tmp_path
+):
+    words = ("--strategy", "uniform", "--criterion", "random", "--calibration-images", 0)
+    one, other = search(*words, "--seed", 1), search(*words, "--seed", 2)
+    assert result_of(one).groups == result_of(other).groups
+    assert not same(weights_of(one), weights_of(other))
+    network = ("--model", "resnet8", "--dataset", "digits", "--width", 0.5, "--weights", weights)
+    policy = ("--policy", one / "policy.json", "--calibration-images", 0, "--seed", 1)
+    amc.good("prune", *network, *policy, "--out", tmp_path / "again")
+    assert same(weights_of(tmp_path / "again"), weights_of(one))
+
+
 def test_without_calibration_weights_are_only_selected(search, uniform_run, trained):
     plain = weights_of(search("--strategy", "uniform", "--calibration-images", 0))
     before = load_file(trained / "model.safetensors")

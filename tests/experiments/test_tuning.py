@@ -118,6 +118,16 @@ def test_a_schedule_of_stages_ends_at_the_counts_of_the_policy(config, setting, 
     assert not same(left, tuned(config, setting, **ways, finetune_last=1))
 
 
+@pytest.mark.parametrize(("criterion", "alike"), [("l1", True), ("random", False)])
+def test_the_seed_reaches_the_criterion_of_every_stage(config, setting, criterion, alike, tmp_path):
+    policy = replace(Policy.load(config.policy), criterion=criterion)
+    policy.save(tmp_path / "policy.json")
+    still = {"finetune_schedule": "linear", "finetune_epochs": 0.2, "finetune_lr": 1e-20}
+    made = replace(config, policy=str(tmp_path / "policy.json"), **still)
+    one, other = (tuned(made, setting, seed=seed).network for seed in (0, 1))
+    assert torch.equal(one.stem[0].weight, other.stem[0].weight) == alike
+
+
 class Secretive:
     """A strategy that has tuned its network, and did not say that it would."""
 
