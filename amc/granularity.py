@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import overload
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
 from amc.names import look_up
 from amc.structure import Layer
@@ -145,6 +145,8 @@ class Rounding:
         round_to: Kept counts are multiples of this; 1 allows every count.
         max_ratio: Largest pruning ratio of a group, a_max of AMC's Algorithm 1, in (0, 1).
         only: The one legal count beside the full one; 0 where the others decide.
+        widths: Legal counts of each group of one network, ascending to the full count, where they
+            follow no rule (`amc.costs.widths`); they go before all others.
 
     Raises:
         ValueError: if a number is out of range.
@@ -153,6 +155,7 @@ class Rounding:
     round_to: int = 1
     max_ratio: float = 0.8
     only: int = 0
+    widths: tuple[tuple[int, ...], ...] = ()
 
     def __post_init__(self) -> None:
         if self.round_to < 1:
@@ -168,30 +171,37 @@ class Rounding:
         return Counts(-(-fewest // self.round_to) * self.round_to, self.round_to, units)
 
     def nearest(self, units: int, ratio: float) -> int:
-        """The legal count closest to removing `ratio` of `units`; of two equally close, the larger.
+        """The legal count closest to removing `ratio` of `units`; see `nearest`."""
+        return nearest(self.counts(units), ratio)
+
+    def legal(self, full: Sequence[int]) -> tuple[Sequence[int], ...]:
+        """Legal kept counts of each group, ascending; the last is its full count.
 
         Args:
-            units: Of the unpruned group.
-            ratio: Pruning ratio in [0, 1]; beyond the largest legal one it is clipped.
+            full: (groups,) units of the unpruned groups.
         """
-        wanted = units * (1 - ratio)
-        counts = self.counts(units)
-        below = counts.first + (wanted - counts.first) // counts.step * counts.step
-        close = (counts.first, int(below), int(below) + counts.step, units)
-        legal = [count for count in close if count in counts]
-        return min(legal, key=lambda count: (abs(count - wanted), -count))
+        return self.widths or tuple(map(self.counts, full))
 
-    def below(self, units: Sequence[int], ratios: ArrayLike) -> NDArray[np.int64]:
-        """For each group the largest legal count that keeps at most 1 - ratio of its units.
 
-        Args:
-            units: (groups,) units of the unpruned groups.
-            ratios: (groups,) pruning ratios in [0, 1].
-        """
-        full = np.asarray(units, np.int64)
-        wanted = full * (1 - np.asarray(ratios, np.float64)) + _ROUNDOFF
-        legal = [self.counts(count) for count in units]
-        first = np.array([min(counts.first, counts.full) for counts in legal], np.int64)
-        step = np.array([counts.step for counts in legal], np.int64)
-        down = first + ((wanted - first) // step).astype(np.int64) * step
-        return np.where(wanted >= full, full, np.clip(down, first, full))
+def nearest(counts: Sequence[int], ratio: float) -> int:
+    """The legal count closest to removing `ratio` of all units; of two equally close, the larger.
+
+    Args:
+        counts: Legal counts of a group, ascending; the last is all of its units.
+        ratio: Pruning ratio in [0, 1]; beyond the largest legal one it is clipped.
+    """
+    wanted = counts[-1] * (1 - ratio)
+    above = min(bisect_left(counts, wanted), len(counts) - 1)
+    close = (counts[max(0, above - 1)], counts[above])
+    return min(close, key=lambda count: (abs(count - wanted), -count))
+
+
+def below(counts: Sequence[int], ratio: float) -> int:
+    """The largest legal count that keeps at most 1 - ratio of all units, else the smallest.
+
+    Args:
+        counts: Legal counts of a group, ascending; the last is all of its units.
+        ratio: Pruning ratio in [0, 1].
+    """
+    wanted = counts[-1] * (1 - ratio) + _ROUNDOFF
+    return counts[max(0, bisect_right(counts, wanted) - 1)]

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
-from amc.costs import COSTS, Cost, Limits
+from amc.costs import COSTS, Cost, Costs, Limits
 from amc.criteria import KeptUnits
 from amc.evaluation import accuracy, fast_accuracy
 from amc.granularity import Granularity, Rounding
@@ -93,6 +93,9 @@ class Problem:
         exclude: Shell patterns of layers (such as "stem.*") to leave whole.
         positions: Random positions per calibration sample and layer.
         seed: Of those positions, and of criteria that draw at random.
+        costs: What can be budgeted, and is told of every outcome.
+        graph: The network's `decisions` at this granularity, where they are known already; None
+            traces the network.
 
     Attributes:
         on_outcome: Called, where it is set, with each new outcome and the best so far
@@ -119,6 +122,8 @@ class Problem:
         exclude: Sequence[str] = (),
         positions: int = POSITIONS,
         seed: int = 0,
+        costs: Costs = COSTS,
+        graph: PruningGraph | None = None,
     ) -> None:
         self.model = model.eval()
         self.example_inputs = example_inputs
@@ -126,10 +131,10 @@ class Problem:
         self.train = train
         self.calibration = calibration
         self.criterion = criterion
-        self.graph: PruningGraph = decisions(model, example_inputs, granularity, exclude)
+        self.graph: PruningGraph = graph or decisions(model, example_inputs, granularity, exclude)
         legal = rounding or Granularity.parse(granularity).rounding()
-        self.limits = Limits.of(self.graph, budgets, COSTS, legal)
-        self.costs: dict[str, Cost] = {name: cost(self.graph) for name, cost in COSTS.items()}
+        self.limits = Limits.of(self.graph, budgets, costs, legal)
+        self.costs: dict[str, Cost] = {name: make(self.graph) for name, make in costs.items()}
         self._pruner = Pruner.of(
             model, self.graph, criterion, calibration=calibration, positions=positions, seed=seed
         )

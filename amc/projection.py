@@ -35,17 +35,17 @@ def project(limits: Limits, ratios: ArrayLike) -> tuple[int, ...]:
         limits: The budgets; with none, the ratios are only rounded.
         ratios: (groups,) pruning ratios in [0, 1]; all 0 stands for all alike.
     """
-    full, most = limits.graph.full, limits.rounding.max_ratio
+    most = limits.rounding.max_ratio
     asked = np.clip(np.asarray(ratios, np.float64), 0.0, 1.0)
     if not limits.items:
-        return tuple(map(limits.rounding.nearest, full, asked.tolist()))
+        return tuple(limits.nearest(group, ratio) for group, ratio in enumerate(asked.tolist()))
     wanted = _proportions(asked)
     chosen, largest = wanted > 0, most / wanted[wanted > 0].min()
 
     def scaled(scale: float) -> Ratios:
         return np.minimum(most, scale * wanted)
 
-    if limits.fits(limits.rounding.below(full, scaled(largest)).tolist()):
+    if limits.fits(limits.below(scaled(largest))):
         return bisect(limits, scaled, largest)
     return bisect(limits, lambda ratio: np.where(chosen, most, ratio), most)
 
@@ -82,14 +82,14 @@ def bisect(
     if limits.fits(full):
         return full
     low, high = 0.0, largest
-    if not limits.fits(limits.rounding.below(full, ratios_at(high)).tolist()):
+    if not limits.fits(limits.below(ratios_at(high))):
         raise BudgetError(
             "these ratios cannot meet the budget even at their largest scale; "
             "prune more layers, or raise the budget"
         )
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        if limits.fits(limits.rounding.below(full, ratios_at(middle)).tolist()):
+        if limits.fits(limits.below(ratios_at(middle))):
             high = middle
         else:
             low = middle
@@ -105,7 +105,7 @@ def filled(limits: Limits, ratios: Ratios, need: Need | None = None) -> tuple[in
         need: Which groups come first; see `bisect`.
     """
     wanted = np.asarray(limits.graph.full) * (1 - ratios)
-    kept = limits.rounding.below(limits.graph.full, ratios).tolist()
+    kept = list(limits.below(ratios))
     able = list(range(len(kept)))
     for _ in range(ROUNDS):
         needs = need(kept) if need else wanted - kept

@@ -37,5 +37,4 @@ def executed_count(limits: Limits, decided: Sequence[int], ratio: float) -> int:
         decided: Kept counts of the groups already decided, in forward order.
         ratio: Pruning ratio asked for, in [0, 1].
     """
-    units = limits.graph.full[len(decided)]
-    return min(limits.rounding.nearest(units, ratio), most_kept(limits, decided))
+    return min(limits.nearest(len(decided), ratio), most_kept(limits, decided))

@@ -119,8 +119,7 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
     def _count(self, ratio: float) -> int:
         if self._budget_mode == "clip":
             return executed_count(self.problem.limits, self._decided, ratio)
-        units = self.problem.graph.full[len(self._decided)]
-        return self.problem.limits.rounding.nearest(units, ratio)
+        return self.problem.limits.nearest(len(self._decided), ratio)
 
     def _info(self) -> dict[str, Any]:
         kept, units = self._decided[-1], self.problem.graph.full[len(self._decided) - 1]

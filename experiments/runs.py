@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from rich.console import Console
 from safetensors.torch import save_model
 from torch import nn
 
-from amc.costs import COSTS, Size
+from amc.costs import COSTS, Cost, Size
 from amc.evaluation import fast_accuracy, recalibrate
 from amc.granularity import Granularity
 from amc.masks import plain_copy
@@ -39,6 +39,7 @@ class Found:
         policy: The decision.
         graph: Of the unpruned network, at the policy's granularity.
         network: Really smaller, or of full size and held by masks.
+        costs: By short name.
         outcomes: Evaluated on the way.
         budgets: That it keeps to, as far as that is known.
         prepare_seconds: Tracing the network and collecting its moments.
@@ -49,6 +50,7 @@ class Found:
     policy: Policy
     graph: PruningGraph
     network: nn.Module
+    costs: Mapping[str, Cost]
     outcomes: tuple[Outcome, ...]
     budgets: tuple[Budget, ...]
     prepare_seconds: float
@@ -101,7 +103,8 @@ def apply_policy(config: PruneConfig, console: Console) -> RunResult:
     )
     seconds = time.perf_counter() - start
     ready_folder(config.out)
-    made = Found(policy, graph, network, (), _told(policy), seconds, 0.0)
+    costs = {name: make(graph) for name, make in COSTS.items()}
+    made = Found(policy, graph, network, costs, (), _told(policy), seconds, 0.0)
     unpruned = accuracies(setting.model, graph, setting)
     return finish(config, setting, made, unpruned, console)
 
@@ -181,6 +184,7 @@ def found(config: SearchConfig, problem: Problem, result: SearchResult, prepare:
         policy=policy,
         graph=problem.graph,
         network=network,
+        costs=problem.costs,
         outcomes=result.outcomes,
         budgets=budgets(config.budget),
         prepare_seconds=prepare,
@@ -213,7 +217,7 @@ def finish(
         unpruned=unpruned,
         searched=searched,
         finetuned=accuracies(tuned.network, graph, setting) if tuned.steps else None,
-        costs=cost_changes(graph, kept),
+        costs=cost_changes(made.costs, graph.full, kept),
         groups=made.policy.groups,
         granularity=made.policy.granularity,
         stored=Size(graph).table(kept),
@@ -237,13 +241,11 @@ def accuracies(model: nn.Module, graph: PruningGraph, setting: Setting) -> Accur
     return Accuracies(measured(setting.splits.holdout), measured(setting.splits.test))
 
 
-def cost_changes(graph: PruningGraph, kept: Iterable[int]) -> dict[str, CostChange]:
+def cost_changes(
+    costs: Mapping[str, Cost], full: Sequence[int], kept: Sequence[int]
+) -> dict[str, CostChange]:
     """Every cost before and after."""
-    counts, changes = tuple(kept), {}
-    for name, make in COSTS.items():
-        cost = make(graph)
-        changes[name] = CostChange(cost.unit, cost(graph.full), cost(counts))
-    return changes
+    return {name: CostChange(cost.unit, cost(full), cost(kept)) for name, cost in costs.items()}
 
 
 def write_run(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from amc.costs.base import Cost
-from amc.granularity import Counts, Rounding
+from amc.granularity import Rounding, below, nearest
 from amc.names import look_up
 from amc.policy import Budget
 from amc.structure import PruningGraph
@@ -82,14 +82,26 @@ class Limits:
         return limits
 
     @cached_property
-    def counts(self) -> tuple[Counts, ...]:
+    def counts(self) -> tuple[Sequence[int], ...]:
         """Legal kept counts of each group, ascending."""
-        return tuple(self.rounding.counts(units) for units in self.graph.full)
+        return self.rounding.legal(self.graph.full)
 
     @cached_property
     def smallest(self) -> tuple[int, ...]:
         """Fewest units that each group may keep."""
         return tuple(counts[0] for counts in self.counts)
+
+    def nearest(self, group: int, ratio: float) -> int:
+        """The legal count of a group, by its number, that is closest to a pruning ratio."""
+        return nearest(self.counts[group], ratio)
+
+    def below(self, ratios: Iterable[float]) -> tuple[int, ...]:
+        """For each group the largest legal count that keeps at most 1 - ratio of its units.
+
+        Args:
+            ratios: (groups,) pruning ratios in [0, 1].
+        """
+        return tuple(map(below, self.counts, ratios))
 
     def fits(self, kept: Sequence[int]) -> bool:
         """True where every budget holds at these kept counts."""

@@ -75,8 +75,8 @@ class Manual:
         """
         problem.restart()
         ratios, limits = matched_ratios(problem.graph, self.ratios), problem.limits
-        nearest = map(limits.rounding.nearest, limits.graph.full, ratios.tolist())
-        kept = project(limits, ratios) if self.scale else tuple(nearest)
+        closest = (limits.nearest(group, ratio) for group, ratio in enumerate(ratios.tolist()))
+        kept = project(limits, ratios) if self.scale else tuple(closest)
         if not limits.fits(kept):
             over = ", ".join(
                 f"{item.name}={item.cost(kept) / item.full:.4f}" for item in limits.items

@@ -104,9 +104,8 @@ def scanned_counts(limits: Limits, group: int, ratios: int) -> list[int]:
     The legal counts nearest to the ratios k / (ratios + 1), k = 1, 2, ..., each once, and the
     smallest legal count, where the scan ends.
     """
-    units, rounding = limits.graph.full[group], limits.rounding
-    steps = (rounding.nearest(units, k / (ratios + 1)) for k in range(1, ratios + 1))
-    return sorted({*steps, limits.smallest[group]} - {units}, reverse=True)
+    steps = (limits.nearest(group, k / (ratios + 1)) for k in range(1, ratios + 1))
+    return sorted({*steps, limits.smallest[group]} - {limits.graph.full[group]}, reverse=True)
 
 
 def cut_at_threshold(limits: Limits, found: Sequence[Curve]) -> Kept:

@@ -1,16 +1,20 @@
 """From pruning ratios to legal counts."""
 
 import math
+from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from amc.granularity import Granularity, Rounding
+from amc.granularity import Granularity, Rounding, below, nearest
 
 ROUNDINGS = st.builds(Rounding, st.integers(1, 32), st.floats(0.01, 0.99))
 UNITS = st.integers(1, 600)
 RATIOS = st.floats(0, 1)
+LISTED = st.sets(UNITS, min_size=1).map(lambda counts: tuple(sorted(counts)))
+COUNTS = st.one_of(st.builds(Rounding.counts, ROUNDINGS, UNITS), LISTED)
+"""Legal counts of a group, by a rule or listed."""
 ROUNDOFF = 1e-6
 
 
@@ -47,11 +51,11 @@ def test_no_count_is_left_out_and_none_removes_too_much(rounding: Rounding, unit
     assert list(rounding.counts(units)) == legal
 
 
-@given(ROUNDINGS, UNITS, RATIOS)
-def test_nearest_is_the_closest_legal_count(rounding: Rounding, units: int, ratio: float) -> None:
-    wanted = units * (1 - ratio)
-    found = rounding.nearest(units, ratio)
-    distances = {count: abs(count - wanted) for count in rounding.counts(units)}
+@given(COUNTS, RATIOS)
+def test_nearest_is_the_closest_legal_count(counts: Sequence[int], ratio: float) -> None:
+    wanted = counts[-1] * (1 - ratio)
+    found = nearest(counts, ratio)
+    distances = {count: abs(count - wanted) for count in counts}
     assert distances[found] == min(distances.values())
     assert all(found >= count for count, far in distances.items() if far == distances[found])
 
@@ -60,33 +64,30 @@ def test_of_two_equally_close_counts_the_larger_stays() -> None:
     assert Rounding(4).nearest(16, 1 - 6 / 16) == 8
 
 
-@given(ROUNDINGS, st.lists(st.tuples(UNITS, RATIOS), min_size=1, max_size=6))
-@settings(deadline=None)
+@given(COUNTS, RATIOS)
 def test_below_is_the_largest_legal_count_that_is_not_above(
-    rounding: Rounding, groups: list[tuple[int, float]]
+    counts: Sequence[int], ratio: float
 ) -> None:
-    units, ratios = zip(*groups, strict=True)
-    for found, (total, ratio) in zip(rounding.below(units, ratios), groups, strict=True):
-        wanted = total * (1 - ratio) + ROUNDOFF / 1000
-        counts = rounding.counts(total)
-        assert found in counts
-        assert found == max((n for n in counts if n <= wanted), default=counts[0])
+    wanted = counts[-1] * (1 - ratio) + ROUNDOFF / 1000
+    assert below(counts, ratio) == max((n for n in counts if n <= wanted), default=counts[0])
 
 
-@given(ROUNDINGS, UNITS, RATIOS, RATIOS)
-def test_a_larger_ratio_never_keeps_more(
-    rounding: Rounding, units: int, one: float, other: float
-) -> None:
+@given(COUNTS, RATIOS, RATIOS)
+def test_a_larger_ratio_never_keeps_more(counts: Sequence[int], one: float, other: float) -> None:
     milder, harder = sorted((one, other))
-    assert rounding.below([units], [milder])[0] >= rounding.below([units], [harder])[0]
-    assert rounding.nearest(units, milder) >= rounding.nearest(units, harder)
+    assert below(counts, milder) >= below(counts, harder)
+    assert nearest(counts, milder) >= nearest(counts, harder)
 
 
-@given(ROUNDINGS, UNITS)
-def test_the_ends_of_the_range(rounding: Rounding, units: int) -> None:
-    counts = rounding.counts(units)
-    assert rounding.nearest(units, 0) == rounding.below([units], [0])[0] == units
-    assert rounding.nearest(units, 1) == rounding.below([units], [1])[0] == counts[0]
+@given(COUNTS)
+def test_the_ends_of_the_range(counts: Sequence[int]) -> None:
+    assert nearest(counts, 0) == below(counts, 0) == counts[-1]
+    assert nearest(counts, 1) == below(counts, 1) == counts[0]
+
+
+def test_counts_of_a_network_go_before_the_rule() -> None:
+    assert list(map(tuple, Rounding(4).legal([8, 6]))) == [(4, 8), (4, 6)]
+    assert Rounding(4, widths=((3, 8), (6,))).legal([8, 6]) == ((3, 8), (6,))
 
 
 @pytest.mark.parametrize("round_to", [0, -4])

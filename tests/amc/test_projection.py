@@ -27,8 +27,8 @@ def test_projected_counts_are_legal_and_hold_every_budget(case: Case) -> None:
 def test_nothing_more_fits_after_filling_but_to_groups_that_were_given_much(case: Case) -> None:
     limits = case.limits
     ratios = np.minimum(limits.rounding.max_ratio, np.asarray(case.ratios))
-    down = limits.rounding.below(limits.graph.full, ratios)
-    assume(limits.fits(down.tolist()))
+    down = limits.below(ratios)
+    assume(limits.fits(down))
     kept = filled(limits, ratios)
     assert limits.fits(kept)
     for number, legal in enumerate(limits.counts):
