@@ -129,6 +129,14 @@ class Counts(Sequence[int]):
     def __contains__(self, value: object) -> bool:
         return value == self.full or value in self._below
 
+    def at_most(self, wanted: float) -> int:
+        """The largest of them that is no more than `wanted`, else the smallest."""
+        if wanted >= self.full or self.first >= self.full:
+            return self.full
+        last = self.first + (self.full - 1 - self.first) // self.step * self.step
+        down = self.first + int((wanted - self.first) // self.step) * self.step
+        return max(self.first, min(down, last))
+
     @property
     def _below(self) -> range:
         return range(self.first, self.full, self.step)
@@ -203,5 +211,7 @@ def below(counts: Sequence[int], ratio: float) -> int:
         counts: Legal counts of a group, ascending; the last is all of its units.
         ratio: Pruning ratio in [0, 1].
     """
+    if isinstance(counts, Counts):
+        return counts.at_most(counts.full * (1 - ratio) + _ROUNDOFF)
     wanted = counts[-1] * (1 - ratio) + _ROUNDOFF
     return counts[max(0, bisect_right(counts, wanted) - 1)]

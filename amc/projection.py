@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from amc.costs import BudgetError, Limits
 
-BISECTIONS = 40
+BISECTIONS = 30
 ROUNDS = 8
 """In which left-over budget is handed out, one legal count more for each group in each."""
 
@@ -82,17 +82,19 @@ def bisect(
     if limits.fits(full):
         return full
     low, high = 0.0, largest
-    if not limits.fits(limits.below(ratios_at(high))):
+    above, within = limits.below(ratios_at(low)), limits.below(ratios_at(high))
+    if not limits.fits(within):
         raise BudgetError(
             "these ratios cannot meet the budget even at their largest scale; "
             "prune more layers, or raise the budget"
         )
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        if limits.fits(limits.below(ratios_at(middle))):
-            high = middle
+        counts = limits.below(ratios_at(middle))
+        if counts == within or (counts != above and limits.fits(counts)):
+            high, within = middle, counts
         else:
-            low = middle
+            low, above = middle, counts
     return filled(limits, ratios_at(high), need)
 
 

@@ -184,6 +184,16 @@ class PruningGraph:
         return np.array([layer.depthwise or layer.kind == "norm" for layer in self.layers])
 
     @cached_property
+    def areas(self) -> NDArray[np.float64]:
+        """(layers,) weights of each layer for each pair of an output and an input that it reads."""
+        return np.array([layer.area for layer in self.layers], np.float64)
+
+    @cached_property
+    def divisions(self) -> NDArray[np.int64]:
+        """(layers,) groups of grouped convolutions; 1 elsewhere."""
+        return np.array([layer.groups for layer in self.layers], np.int64)
+
+    @cached_property
     def _full_widths(self) -> NDArray[np.int64]:
         """(2, layers) output and input channels of the unpruned network."""
         return np.array([[x.outputs for x in self.layers], [x.inputs for x in self.layers]])

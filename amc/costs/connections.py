@@ -17,10 +17,8 @@ def connections(graph: PruningGraph, kept: Sequence[int]) -> NDArray[np.float64]
     mask are counted: they are stored and multiplied like all others.
     """
     outputs, inputs = graph.widths(kept)
-    area = np.array([layer.area for layer in graph.layers], np.float64)
-    groups = np.array([layer.groups for layer in graph.layers])
-    read = np.where(graph.channelwise, 1, inputs // groups)
-    weights: NDArray[np.float64] = area * outputs * read
+    read = np.where(graph.channelwise, 1, inputs // graph.divisions)
+    weights: NDArray[np.float64] = graph.areas * outputs * read
     return weights
 
 

@@ -110,3 +110,11 @@ def test_a_fixed_pattern_leaves_nothing_to_choose() -> None:
     with pytest.raises(ValueError, match="round_to is 2; granularity 2:4 allows only 2 and 4"):
         fixed.rounding(round_to=2)
     assert tuple(Granularity.parse("n:4").rounding(max_ratio=0.3).counts(4)) == (3, 4)
+
+
+@given(ROUNDINGS, UNITS, st.floats(-5, 700))
+def test_the_largest_count_up_to_a_number_is_that_of_the_list(
+    rounding: Rounding, units: int, wanted: float
+) -> None:
+    counts = rounding.counts(units)
+    assert counts.at_most(wanted) == max((n for n in counts if n <= wanted), default=counts[0])
