@@ -8,11 +8,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import numpy as np
-import torch
 
 from agents.ddpg import AmcDDPG, Settings
 from agents.exploration import Exploration
 from amc.checks import check
+from amc.devices import own_generators
 from amc.problem import Problem, SearchResult
 from amc.rules import uniform
 from envs import PruningEnv
@@ -73,7 +73,7 @@ def _restored_randomness() -> Iterator[None]:
     """Put the global generators, which stable-baselines3 seeds, back as they were."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
     try:
-        with torch.random.fork_rng(devices=[]):
+        with own_generators():
             yield
     finally:
         np.random.set_state(numpy_state)

@@ -72,6 +72,13 @@ def training_layout(model: torch.nn.Module) -> torch.memory_format:
 
 
 @contextmanager
+def own_generators() -> Iterator[None]:
+    """What is seeded and drawn within leaves torch's generators as they were, on GPUs too."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        yield
+
+
+@contextmanager
 def one_thread() -> Iterator[None]:
     """Operations within use one thread: on small tensors, waiting for a second one costs more."""
     before = torch.get_num_threads()

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from amc.devices import bfloat16_is_fast, device_of, evaluating, lay_out, training_layout
+from amc.devices import (
+    bfloat16_is_fast,
+    device_of,
+    evaluating,
+    lay_out,
+    own_generators,
+    training_layout,
+)
 from amc.finetuning.augmentation import augmented
 from amc.finetuning.distillation import distillation_loss
 from amc.finetuning.recipes import Recipe
@@ -61,7 +68,8 @@ def fit(
     lay_out(model, layout)
     best = BestWeights(model, holdout, recipe.patience) if holdout is not None else None
     interval = check_interval(total, recipe.per_epoch(len(train)))
-    with _seeded(recipe.seed, device_of(model)), _evaluating(teacher):
+    with own_generators(), _evaluating(teacher):
+        torch.manual_seed(recipe.seed)
         model.train()
         learner = _Learner(model, recipe, layout, teacher)
         for done, (inputs, labels) in enumerate(augmented(train, recipe, total), start=1):
@@ -180,15 +188,6 @@ def _layout(model: nn.Module, train: Samples) -> torch.memory_format:
     """Channels last where inputs are images and every kernel can be laid out so."""
     flat = all(p.dim() <= 4 for p in model.parameters())
     return training_layout(model) if train.inputs.dim() == 4 and flat else torch.contiguous_format
-
-
-@contextmanager
-def _seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """Random numbers from this seed within; those outside are as if nothing had been drawn."""
-    devices = [torch.cuda.current_device()] if device.type == "cuda" else []
-    with torch.random.fork_rng(devices=devices):
-        torch.manual_seed(seed)
-        yield
 
 
 def _evaluating(teacher: nn.Module | None) -> AbstractContextManager[None]:

@@ -62,6 +62,7 @@ def test_what_others_draw_neither_matters_nor_changes() -> None:
 
 def test_the_global_generators_come_back_even_after_an_error() -> None:
     before = torch.get_rng_state(), np.random.get_state(legacy=False)["state"]["key"].copy()
+    on_gpus = torch.cuda.get_rng_state_all()
     problem = small("macs=0.5")
     torch.set_rng_state(before[0])
 
@@ -73,6 +74,7 @@ def test_the_global_generators_come_back_even_after_an_error() -> None:
         DDPGSearch(8, settings=FAST).search(problem, 0)
     assert torch.equal(torch.get_rng_state(), before[0])
     assert np.array_equal(np.random.get_state(legacy=False)["state"]["key"], before[1])
+    assert all(map(torch.equal, torch.cuda.get_rng_state_all(), on_gpus))
 
 
 @all_settings

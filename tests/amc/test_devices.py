@@ -15,6 +15,7 @@ from amc.devices import (
     lay_out,
     on_all_cores,
     one_thread,
+    own_generators,
     training_layout,
 )
 from amc.evaluation import accuracy
@@ -40,6 +41,16 @@ def test_bfloat16_is_fast_where_the_processor_has_it(
 
 def test_bfloat16_is_not_promised_on_other_devices() -> None:
     assert not bfloat16_is_fast("meta")
+
+
+def test_what_is_seeded_within_leaves_no_trace() -> None:
+    before, on_gpus = torch.get_rng_state(), torch.cuda.get_rng_state_all()
+    with own_generators():
+        torch.manual_seed(7)
+        torch.rand(3)
+        assert not torch.equal(torch.get_rng_state(), before)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(map(torch.equal, torch.cuda.get_rng_state_all(), on_gpus))
 
 
 def test_a_network_is_where_its_first_tensor_is() -> None:
