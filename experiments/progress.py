@@ -16,14 +16,15 @@ class Reporter:
 
     Args:
         title: What is going on.
-        total: Steps in all; None where that is not known.
+        total: Steps in all, at most: work that is done with fewer ends whole. None where that is
+            not known.
         console: Where to write.
     """
 
     def __init__(self, title: str, total: int | None, console: Console) -> None:
         self._title, self._total, self._console = title, total, console
         self._said = time.monotonic()
-        self._unsaid = ""
+        self._done, self._note, self._unsaid = 0, "", False
         self._bar: Progress | None = None
         if console.is_terminal:
             columns = (
@@ -47,21 +48,24 @@ class Reporter:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if kind is None and self._total and 0 < self._done < self._total:
+            self._total, self._unsaid = self._done, True
         if self._bar is not None:
+            self._bar.update(self._task, total=self._total)
             self._bar.stop()
         elif self._unsaid:
             self._say()
 
     def update(self, done: int, note: str) -> None:
         """Show that `done` steps are done, with a word on how it stands."""
+        self._done, self._note, self._unsaid = done, note, True
         if self._bar is not None:
             self._bar.update(self._task, completed=done, note=note)
-            return
-        of = f"/{self._total}" if self._total else ""
-        self._unsaid = f"{self._title}: {done}{of}, {note}"
-        if time.monotonic() - self._said >= LINE_EVERY_SECONDS or done == self._total:
+        elif time.monotonic() - self._said >= LINE_EVERY_SECONDS or done == self._total:
             self._say()
 
     def _say(self) -> None:
-        self._console.print(self._unsaid, markup=False, highlight=False, soft_wrap=True)
-        self._said, self._unsaid = time.monotonic(), ""
+        of = f"/{self._total}" if self._total else ""
+        line = f"{self._title}: {self._done}{of}, {self._note}"
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+        self._said, self._unsaid = time.monotonic(), False

@@ -1,5 +1,6 @@
 """What a person sees while work goes on."""
 
+import contextlib
 import io
 
 import pytest
@@ -28,15 +29,23 @@ def lines(console):
 
 def test_without_a_terminal_there_is_a_plain_line_now_and_then(plain, clock):
     with Reporter("ddpg", 100, plain) as reporter:
-        for step in range(1, 100):
+        for step in range(1, 101):
             clock[0] = step * LINE_EVERY_SECONDS / 25
             reporter.update(step, f"best accuracy {step / 100}")
     assert lines(plain) == [
         "ddpg: 25/100, best accuracy 0.25",
         "ddpg: 50/100, best accuracy 0.5",
         "ddpg: 75/100, best accuracy 0.75",
-        "ddpg: 99/100, best accuracy 0.99",
+        "ddpg: 100/100, best accuracy 1.0",
     ]
+
+
+@pytest.mark.parametrize("seconds", [0, LINE_EVERY_SECONDS])
+def test_work_that_needs_fewer_steps_ends_whole(plain, clock, seconds):
+    with Reporter("ddpg", 100, plain) as reporter:
+        clock[0] = seconds
+        reporter.update(99, "best accuracy 0.5")
+    assert lines(plain)[-1] == "ddpg: 99/99, best accuracy 0.5"
 
 
 def test_the_end_is_told_once(plain, clock):
@@ -77,13 +86,16 @@ def test_work_that_breaks_off_says_how_far_it_came(plain, clock):
     assert lines(plain) == ["ddpg: 4/9, best accuracy 0.5"]
 
 
-def test_on_a_terminal_there_is_a_bar_with_the_note():
+@pytest.mark.parametrize(("error", "count"), [(None, "3/3"), (KeyboardInterrupt, "3/4")])
+def test_on_a_terminal_there_is_a_bar_with_the_note(error, count):
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
-    with Reporter("ddpg", 4, console) as reporter:
+    with contextlib.suppress(KeyboardInterrupt), Reporter("ddpg", 4, console) as reporter:
         reporter.update(3, "best [accuracy] 0.75")
+        if error:
+            raise error
     shown = console.file.getvalue()
     assert "ddpg" in shown
-    assert "3/4" in shown
+    assert count in shown
     assert "best [accuracy] 0.75" in shown
     assert "━" in shown
     assert "ddpg: 3/4" not in shown
