@@ -9,7 +9,14 @@ from pathlib import Path
 from rich.console import Console
 
 from amc.names import look_up
-from experiments.config import BenchmarkConfig, ProblemConfig, SearchConfig, save_config
+from experiments.config import (
+    BenchmarkConfig,
+    ProblemConfig,
+    SearchConfig,
+    listed,
+    run_folder,
+    save_config,
+)
 from experiments.files import ready_folder, write_whole
 from experiments.networks import load_setting
 from experiments.report import render
@@ -50,7 +57,7 @@ def best_of(results: list[RunResult]) -> RunResult:
 
 def _runs(config: BenchmarkConfig) -> list[SearchConfig]:
     """One search for each strategy, in a folder of its own."""
-    names = [name.strip() for name in config.strategies.split(",") if name.strip()]
+    names = listed(config.strategies)
     if not names or len(set(names)) < len(names):
         raise ValueError(
             f"--strategies is {config.strategies!r}; give different names, separated by commas"
@@ -69,7 +76,7 @@ def _run(config: BenchmarkConfig, name: str) -> SearchConfig:
     options = dict(config.options.get(name, {}))
     if name == "manual" and config.manual is not None:
         options["file"] = config.manual
-    out = str(Path(config.out) / name.replace(":", "."))
+    out = str(Path(config.out) / run_folder(name))
     shared = {item.name: getattr(config, item.name) for item in fields(ProblemConfig)}
     return SearchConfig(**{**shared, "strategy": name, "options": options, "out": out})
 

@@ -264,6 +264,16 @@ class ReportConfig:
     out: str | None = None
 
 
+def listed(text: str) -> list[str]:
+    """Words that a setting separates by commas."""
+    return [word.strip() for word in text.split(",") if word.strip()]
+
+
+def run_folder(strategy: str) -> str:
+    """What a benchmark calls the folder of a strategy's run."""
+    return strategy.replace(":", ".")
+
+
 def check(name: str, value: object, good: bool, wanted: str) -> None:
     """Refuse the value of a setting that is not `good`.
 

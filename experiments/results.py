@@ -8,9 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from amc.costs import Stored
 from amc.policy import GroupChoice
 from amc.problem import Outcome
+from experiments.config import listed, run_folder
 from experiments.files import write_whole
 
 SCHEMA_VERSION = 1
@@ -117,6 +120,7 @@ class RunResult:
 def load_runs(folder: Path) -> list[RunResult]:
     """The result of a run folder, or of every run inside a folder of them.
 
+    Of a benchmark's folder these are the strategies that it named, whatever was there before.
     Trained networks among them, which have no policy, are passed over.
 
     Raises:
@@ -125,8 +129,18 @@ def load_runs(folder: Path) -> list[RunResult]:
     """
     nested = sorted(folder.glob("*/result.json"))
     paths = [path for path in nested if path.with_name("policy.json").is_file()]
-    paths = paths or [folder / "result.json"]
-    return [RunResult.load(path) for path in paths]
+    if (named := _benchmarked(folder)) is not None:
+        paths = [path for path in paths if path.parent.name in named]
+    return [RunResult.load(path) for path in paths or [folder / "result.json"]]
+
+
+def _benchmarked(folder: Path) -> set[str] | None:
+    """The run folders of a benchmark, as its settings name them; None where there was none."""
+    try:
+        settings = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        return {run_folder(name) for name in listed(settings["strategies"])}
+    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, KeyError, TypeError):
+        return None
 
 
 def _result(data: dict[str, Any]) -> RunResult:

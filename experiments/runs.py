@@ -20,7 +20,14 @@ from amc.problem import Outcome, Problem, SearchResult, Strategy
 from amc.pruning import decisions, kept_counts, prune
 from amc.samples import Samples
 from amc.structure import PruningGraph
-from experiments.config import CutConfig, ProblemConfig, PruneConfig, SearchConfig, save_config
+from experiments.config import (
+    CutConfig,
+    ProblemConfig,
+    PruneConfig,
+    SearchConfig,
+    listed,
+    save_config,
+)
 from experiments.files import ready_folder, write_whole
 from experiments.machine import machine
 from experiments.networks import Setting, load_setting
@@ -126,7 +133,7 @@ def prepared(config: ProblemConfig, setting: Setting) -> tuple[Problem, float]:
         criterion=config.criterion,
         rounding=unit.rounding(config.round_to, config.max_ratio),
         granularity=str(unit),
-        exclude=[pattern.strip() for pattern in config.exclude.split(",") if pattern.strip()],
+        exclude=listed(config.exclude),
         seed=config.seed,
     )
     return problem, time.perf_counter() - start

@@ -1,5 +1,6 @@
 """Strategies side by side."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,15 @@ def test_its_settings_bring_the_same_again(amc, compared, tmp_path):
     for name in ("uniform", "manual"):
         ours, theirs = ((out / name / "policy.json") for out in (tmp_path / "again", compared))
         assert ours.read_bytes() == theirs.read_bytes()
+
+
+def test_a_benchmark_in_the_folder_of_another_shows_its_own_runs_only(amc, compared, tmp_path):
+    out = tmp_path / "out"
+    shutil.copytree(compared, out)
+    words = ("--config", compared / "config.yaml", "--strategies", "uniform", "--out", out)
+    amc.good("benchmark", *words, "--options", "{}")
+    assert [result.strategy for result in load_runs(out)] == ["uniform"]
+    assert (out / "ddpg" / "result.json").is_file(), "nothing of the one before is thrown away"
 
 
 def test_the_best_is_the_most_accurate_after_fine_tuning(results):
