@@ -15,7 +15,7 @@ ROUNDS = 8
 """In which left-over budget is handed out, one legal count more for each group in each."""
 
 LEAST = 1e-3
-"""A ratio below this part of the largest one is taken for zero."""
+"""A ratio above 0 counts as this part of the largest one at least."""
 
 Ratios = NDArray[np.float64]
 Need = Callable[[Sequence[int]], Ratios]
@@ -51,11 +51,10 @@ def project(limits: Limits, ratios: ArrayLike) -> tuple[int, ...]:
 
 
 def _proportions(ratios: Ratios) -> Ratios:
-    """Ratios over the largest one, the smallest of them zero; all alike where all are zero."""
+    """Ratios over the largest one, 0 or at least `LEAST`; all alike where all are zero."""
     if not ratios.any():
         return np.ones_like(ratios)
-    parts = ratios / ratios.max()
-    return np.where(parts < LEAST, 0.0, parts)
+    return np.where(ratios > 0, np.maximum(ratios / ratios.max(), LEAST), 0.0)
 
 
 def bisect(

@@ -53,7 +53,7 @@ def test_a_group_of_ratio_zero_stays_whole_while_the_others_suffice(case: Case) 
     limits = case.limits
     assume(any(case.ratios))
     others = [
-        fewest if ratio > 1e-3 * max(case.ratios) else units
+        fewest if ratio > 0 else units
         for ratio, fewest, units in zip(
             case.ratios, limits.smallest, limits.graph.full, strict=True
         )
@@ -69,6 +69,14 @@ def test_a_group_set_to_zero_loses_nothing_at_a_tight_budget() -> None:
     least = COSTS["macs"](graph)((100, 1000, 100)) / COSTS["macs"](graph)(graph.full)
     limits = limits_of(graph, Budget("macs", least), max_ratio=0.9)
     assert project(limits, [0.5, 0.0, 0.3]) == (100, 1000, 100)
+
+
+def test_a_group_set_to_zero_loses_nothing_beside_ones_that_are_hardly_pruned() -> None:
+    # Pruning the last layer alone leaves more than half.
+    limits = limits_of(perceptron((100, 100, 5)), Budget("macs", 0.5), max_ratio=0.8)
+    kept = project(limits, [1e-6, 0.0, 0.5])
+    assert kept[1:] == (100, 1)
+    assert kept[0] < 100
 
 
 def test_the_proportions_are_kept() -> None:
