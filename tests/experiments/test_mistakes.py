@@ -78,9 +78,36 @@ SEARCH = "search --model resnet8 --dataset digits --width 0.5 --weights good.saf
 PRUNE = SEARCH.replace("search", "prune", 1)
 BENCHMARK = SEARCH.replace("search", "benchmark", 1)
 BARE = "search --model resnet8 --dataset digits "
+MANUAL = SEARCH + "--strategy manual --options.file "
+OWN = "search --dataset digits --model "
+
+# A flag with a value that it cannot have, and what it must be; all ranges are in test_config.py.
+VALUES = {
+    "search --episodes many": "a whole number",
+    "search --episodes 1.5": "a whole number",
+    "search --episodes 0": "1 or more",
+    "search --width wide": "a number",
+    "search --width 0": "above 0",
+    "search --width .inf": "above 0",
+    "search --seed -1": "0 to 4294967295",
+    "search --max-ratio .nan": "above 0 and below 1",
+    "search --finetune-lr fast": "a number",
+    "search --finetune-schedule cubik": "one-shot, linear, cubic",
+    "train --gamma-l1 -1": "0 or more",
+    "benchmark --search-images -5": "0 or more",
+    "prune --calibration-images -5": "0 or more",
+}
+
+
+def refusal(typed: str) -> tuple[str, ...]:
+    """Words that the answer to one of these has."""
+    flag, value = typed.split()[-2:]
+    return f"{flag} is", value.lstrip("."), VALUES[typed]
+
 
 # What is typed, and words that the answer must have: what is wrong, where, and how to mend it.
 MISTAKES = {
+    **{typed: refusal(typed) for typed in VALUES},
     "serch": ("unknown command 'serch'", "did you mean search?", "amc --help"),
     "zzz": ("unknown command 'zzz'", "amc --help"),
     "--model resnet8": ("--model comes before a command", "amc COMMAND --model"),
@@ -90,31 +117,10 @@ MISTAKES = {
     "search resnet8": ("'resnet8'", "--help"),
     "search -x": ("'-x'", "--help"),
     "search --model": ("--model needs a value", "--help"),
-    "search --episodes many": ("--episodes is 'many'", "a whole number"),
-    "search --episodes 1.5": ("--episodes is '1.5'", "a whole number"),
-    "search --width wide": ("--width is 'wide'", "a number"),
-    "search --seed x": ("--seed is 'x'", "a whole number"),
-    "search --seed -1": ("--seed is -1", "0 to 4294967295"),
-    "search --width 0": ("--width is 0.0", "above 0"),
-    "search --width .inf": ("--width is inf", "above 0"),
     "search --options sigma": ("--options is 'sigma'", "--options.NAME VALUE"),
     "search --options.sigma": ("--options.sigma needs a value", "--help"),
     "train --options.sigma 1": ("unknown flag --options.sigma", "amc train --help"),
-    SEARCH + "--episodes 0": ("--episodes is 0", "1 or more"),
-    SEARCH + "--max-ratio 2": ("--max-ratio is 2.0", "above 0 and below 1"),
-    SEARCH + "--max-ratio .nan": ("--max-ratio is nan", "above 0 and below 1"),
-    SEARCH + "--round-to 0": ("--round-to is 0", "1 or more"),
     SEARCH + "--granularity 2:4 --max-ratio 0.5": ("max_ratio is 0.5", "2:4 allows only 2 and 4"),
-    SEARCH + "--search-images -5": ("--search-images is -5", "0 or more"),
-    SEARCH + "--calibration-images -5": ("--calibration-images is -5", "0 or more"),
-    SEARCH + "--finetune-epochs -1": ("--finetune-epochs is -1.0", "0 or more"),
-    SEARCH + "--finetune-lr 0": ("--finetune-lr is 0.0", "above 0"),
-    SEARCH + "--finetune-lr fast": ("--finetune-lr is 'fast'", "a number"),
-    SEARCH + "--finetune-rate 2": ("--finetune-rate is 2.0", "a fraction above 0 and up to 1"),
-    SEARCH + "--finetune-schedule cubik": ("--finetune-schedule is cubik", "linear, cubic"),
-    SEARCH + "--finetune-stages 0": ("--finetune-stages is 0", "1 or more"),
-    SEARCH + "--distill 2": ("--distill is 2.0", "from 0 to 1"),
-    "train --gamma-l1 -1": ("--gamma-l1 is -1.0", "0 or more"),
     "search --model resnet21 --dataset digits": ("unknown model", "did you mean 'resnet20'?"),
     "search --model resnet8 --dataset digit": ("unknown data set", "did you mean 'digits'?"),
     BARE + "--strategy ddgp": ("unknown strategy", "did you mean 'ddpg'?"),
@@ -144,12 +150,12 @@ MISTAKES = {
     ),
     "search --model vgg-small --dataset digits --weights list.pt": ("list.pt",),
     "train --model vgg-small --dataset digits": ("vgg-small", "1 x 8 x 8 images of digits"),
-    "search --dataset digits --model nowhere.at:all": ("model 'nowhere.at:all'", "PYTHONPATH"),
-    "search --dataset digits --model os:nothing": ("model 'os:nothing'", "has no 'nothing'"),
-    "search --dataset digits --model os:getcwd": ("'os:getcwd' gave str", "torch.nn.Module"),
-    "search --dataset digits --model nets_of_a_user:five": ("(1, 5)", "(1, 10) logits"),
-    "search --dataset digits --model nets_of_a_user:needs": ("'more'", "without arguments"),
-    "search --dataset digits --model nets_of_a_user:broken": ("nets_of_a_user:broken", "no luck"),
+    OWN + "nowhere.at:all": ("model 'nowhere.at:all'", "PYTHONPATH"),
+    OWN + "os:nothing": ("model 'os:nothing'", "has no 'nothing'"),
+    OWN + "os:getcwd": ("'os:getcwd' gave str", "torch.nn.Module"),
+    OWN + "nets_of_a_user:five": ("(1, 5)", "(1, 10) logits"),
+    OWN + "nets_of_a_user:needs": ("'more'", "without arguments"),
+    OWN + "nets_of_a_user:broken": ("nets_of_a_user:broken", "no luck"),
     "search --dataset digits --width 0.5 --model nets_of_a_user:five": ("--width is 0.5", "zoo"),
     "search --config nowhere.yaml": ("--config nowhere.yaml", "no such file", "config.yaml"),
     "search --config folder": ("--config folder", "no such file"),
@@ -162,13 +168,13 @@ MISTAKES = {
     "search --config type.yaml": ("--episodes is 'many'", "a whole number"),
     "search --config weights.yaml": ("--weights is '[1]'", "a text"),
     SEARCH + "--strategy manual": ("manual needs a YAML file", "--options.file FILE"),
-    SEARCH + "--strategy manual --options.file nowhere.yaml": ("nowhere.yaml", "pattern: ratio"),
-    SEARCH + "--strategy manual --options.file broken.yaml": ("broken.yaml", "not valid YAML"),
-    SEARCH + "--strategy manual --options.file list.yaml": ("list.yaml", "patterns to ratios"),
-    SEARCH + "--strategy manual --options.file empty.yaml": ("empty.yaml", "patterns to ratios"),
-    SEARCH + "--strategy manual --options.file words.yaml": ("words.yaml", "patterns to ratios"),
-    SEARCH + "--strategy manual --options.file too-much.yaml": ("'stages.*' is 1.5", "[0, 1]"),
-    SEARCH + "--strategy manual --options.file no-layer.yaml": (
+    MANUAL + "nowhere.yaml": ("nowhere.yaml", "pattern: ratio"),
+    MANUAL + "broken.yaml": ("broken.yaml", "not valid YAML"),
+    MANUAL + "list.yaml": ("list.yaml", "patterns to ratios"),
+    MANUAL + "empty.yaml": ("empty.yaml", "patterns to ratios"),
+    MANUAL + "words.yaml": ("words.yaml", "patterns to ratios"),
+    MANUAL + "too-much.yaml": ("'stages.*' is 1.5", "[0, 1]"),
+    MANUAL + "no-layer.yaml": (
         "'nolayer.*' matches no",
         "layers: stem.0",
     ),
@@ -205,9 +211,6 @@ MISTAKES = {
     "report nowhere": ("no result at nowhere/result.json", "`amc search"),
     "report trained": ("trained/result.json", "not the result of a pruning run", "again"),
     "report run --out folder": ("folder is a folder", "name a file"),
-    "train --model resnet8 --dataset digits --epochs -1": ("--epochs is -1.0", "0 or more"),
-    "train --model resnet8 --dataset digits --lr 0": ("--lr is 0.0", "above 0"),
-    "train --model resnet8 --dataset digits --batch-size 0": ("--batch-size is 0", "1 or more"),
     "train --model resnet8 --dataset digits --out file": ("--out file", "in its way"),
 }
 
