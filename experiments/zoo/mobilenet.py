@@ -13,6 +13,8 @@ Departures from the papers:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from torch import Tensor, nn
 
 from experiments.zoo.layers import Classifier, conv, he_initialise, scaled_to_multiple
@@ -26,16 +28,31 @@ V1_BLOCKS = (
 """Channels at width 1 and stride of V1's thirteen blocks."""
 
 V2_STAGES = (
-    (1, 16, 1, 1),
-    (6, 24, 2, 1),
-    (6, 32, 3, 2),
-    (6, 64, 4, 2),
-    (6, 96, 3, 1),
-    (6, 160, 3, 2),
-    (6, 320, 1, 1),
+    (16, 1, 1, 1),
+    (24, 1, 6, 2),
+    (32, 2, 6, 3),
+    (64, 2, 6, 4),
+    (96, 1, 6, 3),
+    (160, 2, 6, 3),
+    (320, 1, 6, 1),
 )
-"""Expansion, channels at width 1, blocks, and stride of the first block of V2's seven stages."""
+"""Channels at width 1, stride of the first block, expansion and blocks of V2's seven stages."""
 V2_HEAD_CHANNELS = 1280
+
+
+def _chained(
+    inputs: int, width: float, rows: Iterable[tuple[int, ...]], make: Callable[..., nn.Module]
+) -> tuple[nn.Sequential, int]:
+    """`make(inputs, outputs, *settings)` of each row, one after the other, and the last outputs.
+
+    A row holds the outputs at width 1, then the settings.
+    """
+    chain = nn.Sequential()
+    for channels, *settings in rows:
+        outputs = scaled_to_multiple(channels, width)
+        chain.append(make(inputs, outputs, *settings))
+        inputs = outputs
+    return chain, inputs
 
 
 class SeparableBlock(nn.Module):
@@ -73,12 +90,8 @@ class MobileNetV1(nn.Module):
         super().__init__()
         inputs = scaled_to_multiple(STEM_CHANNELS, width)
         self.stem = nn.Sequential(conv(in_channels, inputs, 3), nn.BatchNorm2d(inputs), nn.ReLU())
-        self.blocks = nn.Sequential()
-        for channels, stride in V1_BLOCKS:
-            outputs = scaled_to_multiple(channels, width)
-            self.blocks.append(SeparableBlock(inputs, outputs, stride))
-            inputs = outputs
-        self.classifier = Classifier(inputs, classes)
+        self.blocks, outputs = _chained(inputs, width, V1_BLOCKS, SeparableBlock)
+        self.classifier = Classifier(outputs, classes)
         he_initialise(self)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -132,13 +145,9 @@ class MobileNetV2(nn.Module):
         super().__init__()
         inputs = scaled_to_multiple(STEM_CHANNELS, width)
         self.stem = _with_relu6(conv(in_channels, inputs, 3))
-        self.stages = nn.Sequential()
-        for expansion, channels, blocks, stride in V2_STAGES:
-            outputs = scaled_to_multiple(channels, width)
-            self.stages.append(_v2_stage(inputs, outputs, stride, expansion, blocks))
-            inputs = outputs
+        self.stages, outputs = _chained(inputs, width, V2_STAGES, _v2_stage)
         head = scaled_to_multiple(V2_HEAD_CHANNELS, width)
-        self.head = _with_relu6(conv(inputs, head, 1))
+        self.head = _with_relu6(conv(outputs, head, 1))
         self.classifier = Classifier(head, classes)
         he_initialise(self)
 
