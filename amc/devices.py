@@ -50,8 +50,10 @@ def evaluating(model: torch.nn.Module) -> Iterator[None]:
 
 
 def lay_out(model: torch.nn.Module, layout: torch.memory_format) -> None:
-    """Store kernels in place in this layout; convolutions are fastest with channels last."""
-    model.to(memory_format=layout)  # type: ignore[call-overload]
+    """Store flat kernels in place in this layout; convolutions are fastest with channels last."""
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.dim() == 4:
+            tensor.data = tensor.data.contiguous(memory_format=layout)
 
 
 def training_layout(model: torch.nn.Module) -> torch.memory_format:

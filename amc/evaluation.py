@@ -76,7 +76,12 @@ def fold_norms(model: nn.Module, graph: PruningGraph) -> None:
 
 
 def _folds(module: nn.Module) -> bool:
-    """A transposed convolution of several groups does not: PyTorch cannot fuse it."""
+    """Not where the weight is computed from others, nor a transposed convolution of several groups.
+
+    PyTorch cannot fuse the latter.
+    """
+    if "weight" not in dict(module.named_parameters(recurse=False)):
+        return False
     if isinstance(module, _ConvTransposeNd):
         return module.groups == 1
     return isinstance(module, nn.Linear | _ConvNd)

@@ -6,11 +6,12 @@ from typing import Any
 
 import pytest
 import torch
-from tiny_networks import TINY, Wired, images, random_units, samples, tiny
+from tiny_networks import TINY, Wired, images, random_units, randomised, samples, tiny
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from amc.evaluation import BATCH, accuracy, fast_accuracy, fold_norms, recalibrate
-from amc.graph import trace
+from amc.graph import survey, trace
 from amc.samples import Samples
 from amc.surgery import cut
 
@@ -106,6 +107,22 @@ def test_folding_works_with_and_without_a_bias_scale_and_statistics() -> None:
         nn.BatchNorm2d,
     ]
     assert model[0].bias is not None
+
+
+@pytest.mark.parametrize("wrap", [weight_norm, spectral_norm])
+def test_a_norm_behind_a_computed_weight_stays(wrap: Callable[[nn.Module], nn.Module]) -> None:
+    layers = (wrap(nn.Conv2d(3, 5, 3)), nn.BatchNorm2d(5), nn.Conv2d(5, 4, 6), nn.Flatten())
+    model = randomised(nn.Sequential(*layers))
+    data = Samples(images(40), outputs(model, images(40)).argmax(1))
+    assert fast_accuracy(copy.deepcopy(model), survey(model, images()), data) == 1.0
+
+
+def test_the_fast_path_takes_kernels_of_three_axes_on_images() -> None:
+    torch.manual_seed(0)
+    layers = (nn.Unflatten(1, (1, 3)), nn.Conv3d(1, 4, (3, 8, 8)), nn.BatchNorm3d(4), nn.Flatten())
+    model = nn.Sequential(*layers).eval()
+    data = Samples(images(40), outputs(model, images(40)).argmax(1))
+    assert fast_accuracy(copy.deepcopy(model), survey(model, images()), data) == 1.0
 
 
 def test_a_norm_that_does_not_alone_read_its_layer_stays() -> None:
