@@ -146,7 +146,7 @@ def _imported(package: str, strategy: str) -> Any:
 
 def _start(strategy: str, problem: Problem) -> Ratios:
     """Restart the problem; (groups,) the mean ratio of its uniform policy, which leads to that."""
-    check_budget(problem, strategy)
+    check_budget(problem.limits, strategy)
     problem.restart()
     kept, full = uniform(problem.limits), problem.graph.full
     return np.full(len(full), 1 - sum(kept) / sum(full))

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from amc.problem import Problem
+from amc.costs import Limits
 
 
-def check_budget(problem: Problem, rule: str) -> None:
-    """Refuse a problem without a budget.
+def check_budget(limits: Limits, rule: str) -> None:
+    """Refuse limits without a budget.
 
     Raises:
         ValueError: if there is none.
     """
-    if not problem.limits.items:
+    if not limits.items:
         raise ValueError(f"{rule} needs a budget to come down to; give one, such as macs=0.5")

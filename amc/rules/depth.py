@@ -57,7 +57,7 @@ class DepthRamp:
         Raises:
             ValueError: if the problem has no budget.
         """
-        check_budget(problem, self.more)
+        check_budget(problem.limits, self.more)
         problem.restart()
         deep = depths(problem.graph)
         problem.evaluate(project(problem.limits, deep if self.more == "deep" else 1 - deep))

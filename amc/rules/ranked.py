@@ -64,7 +64,7 @@ class GlobalRanking:
         Raises:
             ValueError: if the problem has no budget.
         """
-        check_budget(problem, "global")
+        check_budget(problem.limits, "global")
         problem.restart()
         problem.evaluate(global_counts(problem.limits, problem.ranking))
         return problem.result()

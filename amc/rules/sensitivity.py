@@ -149,7 +149,7 @@ class Sensitivity:
         Raises:
             ValueError: if the problem has no budget.
         """
-        check_budget(problem, "sensitivity")
+        check_budget(problem.limits, "sensitivity")
         problem.restart()
         limits, full = problem.limits, problem.graph.full
         problem.evaluate(full)

@@ -13,11 +13,12 @@ from amc.policy import Budget, Policy
 from amc.problem import Problem, SearchResult
 from amc.projection import project
 from amc.pruning import policy_of
+from amc.rules.budgets import check_budget
 from amc.structure import PruningGraph
 
 
 def uniform(limits: Limits) -> tuple[int, ...]:
-    """The same pruning ratio everywhere, as small as the budget allows."""
+    """The same pruning ratio everywhere, as small as the budget allows; half without a budget."""
     return project(limits, np.full(len(limits.graph.groups), 0.5))
 
 
@@ -33,10 +34,12 @@ def uniform_policy(
 
     Raises:
         BudgetError: if the budget cannot be reached.
+        ValueError: if there is none.
     """
     budgets = (budget,) if isinstance(budget, Budget) else tuple(budget)
     legal = rounding or Granularity.parse(graph.granularity).rounding()
     limits = Limits.of(graph, budgets, COSTS, legal)
+    check_budget(limits, "uniform")
     origin = {"strategy": "uniform", "budget": " ".join(map(str, budgets))}
     return policy_of(graph, uniform(limits), origin=origin)
 
@@ -46,7 +49,12 @@ class Uniform:
     """The same ratio everywhere, as a strategy of one evaluation."""
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
-        """Evaluate the uniform policy; nothing is random."""
+        """Evaluate the uniform policy; nothing is random.
+
+        Raises:
+            ValueError: if the problem has no budget.
+        """
+        check_budget(problem.limits, "uniform")
         problem.restart()
         problem.evaluate(uniform(problem.limits))
         return problem.result()

@@ -77,6 +77,14 @@ def test_the_uniform_policy_refuses_what_cannot_be_reached(resnet8: Any) -> None
         uniform_policy(resnet8.graph, Budget.parse("macs=0.001"))
 
 
+def test_without_a_budget_there_is_no_uniform_policy(resnet8: Any) -> None:
+    with pytest.raises(ValueError, match="uniform needs a budget to come down to"):
+        uniform_policy(resnet8.graph, [])
+    free = Problem(tiny("residual"), images(), [], holdout=samples(50))
+    with pytest.raises(ValueError, match="uniform needs a budget to come down to"):
+        Uniform().search(free, seed=0)
+
+
 @pytest.fixture
 def problem() -> Problem:
     return Problem(tiny("residual"), images(), [Budget("macs", 0.5)], holdout=samples(50))
