@@ -51,6 +51,7 @@ class SearchResult:
         tuned_steps: Gradient steps that the network of `weights` has had.
         weights: State of the network that the search itself tuned, as `Problem.held` names it; None
             where the network is the unpruned one, cut and refit.
+        criterion: What ranked the units that went, where it is not the problem's; None where it is.
     """
 
     best: Outcome
@@ -58,6 +59,7 @@ class SearchResult:
     seconds: float
     tuned_steps: int = 0
     weights: Mapping[str, Tensor] | None = field(default=None, repr=False)
+    criterion: str | None = None
 
 
 class Strategy(Protocol):
@@ -211,6 +213,7 @@ class Problem:
         *,
         tuned_steps: int = 0,
         weights: Mapping[str, Tensor] | None = None,
+        criterion: str | None = None,
     ) -> SearchResult:
         """The search so far as a result; `best` is the most accurate outcome if left out.
 
@@ -223,12 +226,18 @@ class Problem:
                 "the search evaluated nothing within the budget; give it more episodes"
             )
         seconds = time.perf_counter() - self._start
-        return SearchResult(chosen, self.outcomes, seconds, tuned_steps, weights)
+        return SearchResult(chosen, self.outcomes, seconds, tuned_steps, weights, criterion)
 
     def unpruned_accuracy(self) -> float:
         """Held-out accuracy of the network as it came."""
         return accuracy(self.model, self.holdout)
 
-    def policy(self, kept: Sequence[int], origin: Mapping[str, str] | None = None) -> Policy:
-        """Kept counts as a policy for this network."""
-        return policy_of(self.graph, kept, criterion=self.criterion, origin=origin)
+    def policy(
+        self,
+        kept: Sequence[int],
+        origin: Mapping[str, str] | None = None,
+        criterion: str | None = None,
+    ) -> Policy:
+        """Kept counts as a policy for this network; by the problem's criterion if left out."""
+        chosen = criterion or self.criterion
+        return policy_of(self.graph, kept, criterion=chosen, origin=origin)

@@ -186,7 +186,7 @@ def found(config: SearchConfig, problem: Problem, result: SearchResult, prepare:
     network = problem.held(result.best.kept)
     if result.weights is not None:
         network.load_state_dict(result.weights)
-    policy = problem.policy(result.best.kept, origin)
+    policy = problem.policy(result.best.kept, origin, result.criterion)
     return Found(
         policy=policy,
         graph=problem.graph,

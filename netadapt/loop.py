@@ -12,6 +12,7 @@ Departures:
 4. Where the problem refits, a narrowed network's consumers are first refit by least squares to what
    the network computed before, from moments collected once an iteration; short fine-tuning then
    starts from a better place. Every strategy of a problem has that refit.
+5. Filters are ranked by the problem's criterion, unless another is named.
 """
 
 from __future__ import annotations
@@ -60,7 +61,8 @@ class NetAdapt:
         decay: Factor on the step from one iteration to the next, in (0, 1].
         steps: Gradient steps of short fine-tuning of each proposal.
         recipe: How the short fine-tuning is done; its epochs do not matter.
-        criterion: Which units of the narrowed group go; the paper takes the L2 norm.
+        criterion: Which units of the narrowed group go: empty takes the problem's, so that all
+            strategies have the same; the paper takes the L2 norm.
         on_iteration: Called after each iteration.
 
     Raises:
@@ -73,7 +75,7 @@ class NetAdapt:
     decay: float = 0.96
     steps: int = 10
     recipe: Recipe = field(default_factory=lambda: Recipe(lr=0.01))
-    criterion: str = "l2"
+    criterion: str = ""
     on_iteration: Callable[[Iteration], None] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -94,6 +96,7 @@ class NetAdapt:
             raise ValueError("netadapt fine-tunes its proposals; give the problem training samples")
         problem.restart()
         state, best = Narrowed.start(problem.model, problem.graph), None
+        criterion = self.criterion or problem.criterion
         step, number = self.reduction * resource(problem, state.kept), 0
         while resource(problem, state.kept) > 1:
             # Below the smallest step any narrowing will do, so that the loop always ends.
@@ -104,7 +107,7 @@ class NetAdapt:
                 step /= 2
                 continue
             recipe = replace(self.recipe, seed=seed + number)
-            narrowing = Narrowing(state, self.criterion, problem.calibration, seed + number)
+            narrowing = Narrowing(state, criterion, problem.calibration, seed + number)
             tried = [self._try(problem, narrowing.to(kept), recipe) for _, kept in candidates]
             winner = max(range(len(tried)), key=lambda index: tried[index][1].accuracy)
             state, best = tried[winner]
@@ -112,8 +115,8 @@ class NetAdapt:
             step, number = step * self.decay, number + 1
         if best is None:
             return problem.result(problem.evaluate(state.kept))
-        weights = state.network.state_dict()
-        return problem.result(best, tuned_steps=number * self.steps, weights=weights)
+        weights, steps = state.network.state_dict(), number * self.steps
+        return problem.result(best, tuned_steps=steps, weights=weights, criterion=criterion)
 
     def _proposals(self, problem: Problem, kept: Kept, target: float) -> list[tuple[int, Kept]]:
         """Each group that can reach the target alone, with the kept counts that do."""

@@ -25,6 +25,7 @@ from experiments.runs import apply_policy, budgets
 def netadapt_run(search):
     """The run of a quick NetAdapt."""
     quick = ("--options.steps", 2, "--options.reduction", 0.3, "--search-images", 60)
+    quick += ("--options.criterion", "l2")
     return search("--strategy", "netadapt", "--budget", "macs=0.6", *quick)
 
 
@@ -151,6 +152,7 @@ def test_netadapt_leaves_the_network_that_it_adapted(netadapt_run):
     assert result.tuned_steps > 0
     assert result.costs["macs"].fraction <= 0.6
     assert result.searched.test == pytest.approx(accuracy(network, setting.splits.test), abs=0.03)
+    assert policy.criterion == "l2"
     from_policy = prune(load_setting(config_of(result)).model, policy, setting.example)
     assert not same(from_policy.state_dict(), weights_of(netadapt_run))
 

@@ -11,7 +11,7 @@ and r rows:
 from typing import Any
 
 import pytest
-from small_networks import Detectors, by_hand, labelled
+from small_networks import Detectors, by_hand, labelled, mixed, striped
 
 from amc import BudgetError, Problem, SearchResult
 from netadapt import Iteration, NetAdapt
@@ -158,6 +158,17 @@ def test_a_search_without_a_budget_is_refused() -> None:
 def test_fine_tuning_without_training_samples_is_refused() -> None:
     with pytest.raises(ValueError, match="give the problem training samples"):
         searched(ordinary("macs=12"), steps=1)
+
+
+def test_units_go_by_the_problems_criterion_unless_another_is_named() -> None:
+    def weights(ranked: str, **settings: Any) -> dict[str, Any]:
+        problem = by_hand(mixed(), striped(30, seed=1), "macs=0.5", criterion=ranked)
+        result, _ = searched(problem, **settings)
+        assert result.weights is not None
+        assert result.criterion == (settings.get("criterion") or ranked)
+        return {name: tensor.tolist() for name, tensor in result.weights.items()}
+
+    assert weights("random") == weights("l1", criterion="random") != weights("l1")
 
 
 @pytest.mark.parametrize(
