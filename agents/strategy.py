@@ -50,6 +50,7 @@ class DDPGSearch:
         problem.restart()
         groups = len(problem.graph.groups)
         warmup = round(self.settings.warmup * self.episodes)
+        warmup = min(warmup, self.settings.longest_warmup or warmup)
         exploration = Exploration(
             self.episodes, warmup, self.settings.sigma, self.settings.final_sigma
         )

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, NamedTuple
 
 import gymnasium
 import numpy as np
 from gymnasium.spaces import Box
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from amc.names import look_up
 from amc.problem import Outcome, Problem
 from amc.rules import project
+from amc.structure import Kept
 from envs.feasible import executed_count
 from envs.features import NAMES, Features, Observation
 from envs.rewards import REWARDS
@@ -94,15 +96,48 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         """
         ratio = self._ratio(action)
         self._asked.append(ratio)
-        self._decided.append(self._count(ratio))
+        self._decided.append(self._count(self._decided, ratio))
         if len(self._decided) < len(self.problem.graph.groups):
             return self.features.observe(self._decided), 0.0, False, False, self._info()
         if self._budget_mode == "project":
             self._decided = list(project(self.problem.limits, self._asked))
         episode = self._finished()
-        reward = self._reward(episode.outcome)
+        reward = self.reward(episode.outcome)
         info = {**self._info(), "episode_walk": episode}
         return episode.observations[-1], reward, True, False, info
+
+    def end_of(self, ratios: ArrayLike) -> Kept:
+        """Kept counts that a walk with these actions would end with; nothing is evaluated.
+
+        Args:
+            ratios: (groups,) pruning ratios in [0, 1], as they would be asked for.
+        """
+        asked, decided = np.asarray(ratios, np.float64).tolist(), list[int]()
+        if self._budget_mode == "project":
+            return project(self.problem.limits, asked)
+        for ratio in asked:
+            decided.append(executed_count(self.problem.limits, decided, ratio))
+        return tuple(decided)
+
+    def states(self, kept: Sequence[int]) -> NDArray[np.float32]:
+        """(groups + 1, 11) the state before each decision of a walk, and after the last."""
+        return np.stack([self.features.observe(kept[:step]) for step in range(len(kept) + 1)])
+
+    def walk(self, answer: Callable[[Observation], float]) -> NDArray[np.float64]:
+        """(groups,) the ratios that a rule asks for when it walks; nothing is evaluated.
+
+        Args:
+            answer: From a state to a pruning ratio in [0, 1].
+        """
+        asked, decided = list[float](), list[int]()
+        for _ in self.problem.graph.groups:
+            asked.append(answer(self.features.observe(decided)))
+            decided.append(self._count(decided, asked[-1]))
+        return np.array(asked)
+
+    def reward(self, outcome: Outcome) -> float:
+        """What a walk to this outcome earns."""
+        return self._reward(outcome)
 
     def _ratio(self, action: NDArray[np.float32]) -> float:
         if len(self._decided) == len(self.problem.graph.groups):
@@ -116,10 +151,10 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
             )
         return min(1.0, max(0.0, ratio))
 
-    def _count(self, ratio: float) -> int:
+    def _count(self, decided: Sequence[int], ratio: float) -> int:
         if self._budget_mode == "clip":
-            return executed_count(self.problem.limits, self._decided, ratio)
-        return self.problem.limits.nearest(len(self._decided), ratio)
+            return executed_count(self.problem.limits, decided, ratio)
+        return self.problem.limits.nearest(len(decided), ratio)
 
     def _info(self) -> dict[str, Any]:
         kept, units = self._decided[-1], self.problem.graph.full[len(self._decided) - 1]
@@ -127,6 +162,5 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
 
     def _finished(self) -> Episode:
         kept, full = self._decided, np.array(self.problem.graph.full)
-        states = [self.features.observe(kept[:step]) for step in range(len(kept) + 1)]
         actions = (1 - np.array(kept) / full).astype(np.float32)
-        return Episode(np.stack(states), actions, self.problem.evaluate(kept))
+        return Episode(self.states(kept), actions, self.problem.evaluate(kept))

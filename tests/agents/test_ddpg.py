@@ -18,7 +18,7 @@ from amc import Problem
 from amc.rules import uniform
 from envs import PruningEnv
 
-FAST = Settings(hidden=16, batch_size=8, updates=2)
+FAST = Settings(hidden=16, batch_size=8, updates=2, proposals=0)
 
 
 class Recorder(PruningEnv):
@@ -117,8 +117,8 @@ def test_it_learns_only_after_the_warm_up() -> None:
     assert not torch.equal(weights_of(agent.critic), before[1])
 
 
-@pytest.mark.parametrize(("updates", "each"), [(5, 5), (0, 3)])
-def test_updates_follow_each_episode_one_a_group_if_not_told_otherwise(
+@pytest.mark.parametrize(("updates", "each"), [(5, 5), (0, 0), (-1, 3)])
+def test_updates_follow_each_episode_as_many_as_told_or_one_a_group(
     updates: int, each: int
 ) -> None:
     agent = agent_of(small("macs=0.5"), replace(FAST, updates=updates), episodes=8, warmup=4)
@@ -147,6 +147,26 @@ def test_a_rate_near_zero_keeps_only_its_own_network_still(slow: str) -> None:
     assert min(moved.values()) > 1e-3
 
 
+def test_after_the_warm_up_walks_are_the_imagined_ones_and_none_is_taken_twice() -> None:
+    problem = small("macs=0.4", widths=(20, 24, 30))
+    agent = agent_of(problem, replace(FAST, proposals=16), episodes=12, warmup=4)
+    before = weights_of(agent.actor)
+    learn(agent, 12)
+    assert len(set(problem.asked)) == len(problem.asked) == 12
+    assert not torch.equal(weights_of(agent.actor), before)
+
+
+@pytest.mark.parametrize("mode", ["clip", "project"])
+def test_an_actor_that_imitates_walks_nearer_to_the_walk_it_was_shown(mode: Any) -> None:
+    problem = small("macs=0.5", widths=(20, 24, 30))
+    agent = agent_of(problem, replace(FAST, budget_mode=mode, hidden=64, imitation=100))
+    shown = (6, 20, 24)
+    wanted = 1 - np.array(shown) / problem.graph.full
+    before = np.abs(agent._own_walk() - wanted).mean()
+    agent._imitate([shown])
+    assert np.abs(agent._own_walk() - wanted).mean() < before / 2
+
+
 @pytest.mark.parametrize("mode", ["clip", "project"])
 def test_it_remembers_what_was_executed(mode: Any) -> None:
     problem = small("macs=0.3")
@@ -166,7 +186,8 @@ def test_the_published_agent_has_the_numbers_of_the_paper() -> None:
     published = Settings.published()
     assert (published.sigma, published.actor_lr, published.critic_lr) == (0.5, 1e-4, 1e-3)
     assert (published.hidden, published.batch_size, published.tau) == (300, 64, 0.01)
-    assert (published.buffer_size, published.updates) == (2000, 0)
+    assert (published.buffer_size, published.updates) == (2000, -1)
+    assert published.proposals == published.longest_warmup == 0
     assert published.warmup == 100 / 400
     assert (published.returns, published.budget_mode) == ("bootstrap", "clip")
     assert not published.start_at_uniform

@@ -22,6 +22,11 @@ from agents import Settings
         ("batch_size", 0),
         ("tau", 7.0),
         ("buffer_size", -1),
+        ("longest_warmup", -1),
+        ("proposals", -1),
+        ("elites", 0),
+        ("by_actor", 1.5),
+        ("imitation", -1),
     ],
 )
 def test_a_setting_out_of_range_is_refused_by_name(name: str, value: Any) -> None:

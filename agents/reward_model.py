@@ -1,0 +1,81 @@
+"""What a walk would earn, learned from all walks so far: a Gaussian process."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import norm  # type: ignore[import-untyped]
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.gaussian_process import GaussianProcessRegressor
+from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
+from threadpoolctl import threadpool_limits
+
+Numbers = NDArray[np.float64]
+
+GROWTH = 1.5
+"""The kernel is fitted anew when there are so many times as many walks as at the last time."""
+
+
+class RewardModel:
+    """Foretells rewards of kept counts that nobody has evaluated.
+
+    A Gaussian process over the logarithm of the fraction that each group keeps, with a length of
+    its own for each group (Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006,
+    5.1) and a Matern kernel of order 5/2. The logarithm, because half of what is left matters about
+    as much wherever one stands. What single units do beyond that counts as noise.
+
+    Args:
+        full: (groups,) units of the unpruned groups.
+    """
+
+    def __init__(self, full: Sequence[int]) -> None:
+        self._full = np.asarray(full, np.float64)
+        self._kernel: Kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(
+            np.ones(len(full)), length_scale_bounds=(0.05, 50.0), nu=2.5
+        ) + WhiteKernel(0.03, (1e-4, 1.0))
+        self._fitted = 0
+        self._best = 0.0
+        self._process = GaussianProcessRegressor(self._kernel, optimizer=None)
+
+    def learn(self, kept: Sequence[Sequence[int]], rewards: Sequence[float]) -> Numbers:
+        """Take in all walks so far, and return (walks,) what they are expected to earn.
+
+        Args:
+            kept: (walks, groups) counts, at least two of them different.
+            rewards: (walks,) what they earned.
+        """
+        earned = np.asarray(rewards, np.float64)
+        scaled = (earned - earned.mean()) / max(float(earned.std()), 1e-9)
+        self._best = float(scaled.max())
+        anew = len(earned) >= GROWTH * self._fitted
+        optimizer = "fmin_l_bfgs_b" if anew else None
+        self._process = GaussianProcessRegressor(self._kernel, optimizer=optimizer)
+        points = self._points(kept)
+        with warnings.catch_warnings(), threadpool_limits(1):
+            # A length at its bound is an answer: that group does not matter.
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            self._process.fit(points, scaled)
+            expected: Numbers = self._process.predict(points)
+        if anew:
+            self._kernel, self._fitted = self._process.kernel_, len(earned)
+        return expected
+
+    def improvement(self, kept: Sequence[Sequence[int]]) -> Numbers:
+        """(walks,) expected improvement on the best reward, in standard deviations of all rewards.
+
+        Jones et al., "Efficient Global Optimization of Expensive Black-Box Functions", 1998.
+        """
+        with threadpool_limits(1):
+            mean, spread = self._process.predict(self._points(kept), return_std=True)
+        spread = np.maximum(spread, 1e-9)
+        better = (mean - self._best) / spread
+        gain: Numbers = spread * (better * norm.cdf(better) + norm.pdf(better))
+        return gain
+
+    def _points(self, kept: Sequence[Sequence[int]]) -> Numbers:
+        """(walks, groups) where the process sees them."""
+        points: Numbers = np.log(np.asarray(kept, np.float64) / self._full)
+        return points
