@@ -94,6 +94,8 @@ def bisect(
             high, within = middle, counts
         else:
             low, above = middle, counts
+        if sum(above) - sum(within) <= limits.rounding.round_to:
+            break  # One legal count lies between the two, and `filled` sees to that.
     return filled(limits, ratios_at(high), need)
 
 

@@ -47,6 +47,28 @@ def test_it_passes_gymnasium_s_check(model: nn.Module, mode: BudgetMode) -> None
 
 
 @every_mode
+@pytest.mark.parametrize("seed", range(5))
+def test_where_a_walk_would_end_is_where_it_ends(mode: BudgetMode, seed: int) -> None:
+    env = PruningEnv(problem(small(), HALF), budget_mode=mode)
+    ratios = np.random.default_rng(seed).random(len(env.problem.graph.groups)).astype(np.float32)
+    end = env.end_of(ratios)
+    assert env.problem.outcomes == ()
+    episode, _ = walked(env, tuple(ratios.tolist()))
+    assert episode.outcome.kept == end
+    assert np.array_equal(episode.observations, env.states(end))
+
+
+@every_mode
+def test_a_rule_walks_as_an_agent_would(mode: BudgetMode) -> None:
+    env = PruningEnv(problem(small(), HALF), budget_mode=mode)
+    ratios = env.walk(lambda state: float(state[:9].mean()))
+    state, _ = env.reset()
+    for ratio in ratios:
+        assert ratio == float(state[:9].mean())
+        state, *_ = env.step(np.array([ratio]))
+
+
+@every_mode
 def test_it_passes_stable_baselines3_s_check(mode: BudgetMode) -> None:
     with warnings.catch_warnings():
         # Its advice is meant for Gaussian policies; a ratio has no use for negative numbers.
