@@ -25,7 +25,8 @@ class DDPGSearch:
 
     Args:
         episodes: Each evaluates one candidate.
-        reward: Short name: "error" within a budget; "flops" or "params" without one.
+        reward: Short name from `envs.rewards`: "error" within a budget; "flops", "params", ...
+            without one.
         settings: Of the agent.
         tensorboard: Folder for scalars of stable-baselines3's logger.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from math import prod
@@ -19,6 +20,7 @@ from torch import nn
 from amc import kinds
 from amc.inputs import Inputs, shapes
 from amc.structure import Fixed, Group, Layer, PruningGraph
+from amc.tracing.activations import activations
 from amc.tracing.couplings import ALL_OR_NONE, Block, blocks
 from amc.tracing.following import followed
 from amc.tracing.proving import candidate, proved
@@ -63,7 +65,7 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
     proof = proved(model, layers, candidates, example_inputs)
     for block, reason in proof.refused:
         _explain(reasons, block, reason)
-    return _graph(model, layers, proof.groups, reasons)
+    return _measured(_graph(layers, proof.groups, reasons), model, example_inputs)
 
 
 def survey(
@@ -85,7 +87,7 @@ def survey(
     reasons |= dict.fromkeys(_excluded(layers, exclude), "excluded by hand")
     weighted = [layer.name for layer in layers if layer.kind != "norm"]
     fixed = tuple(Fixed(name, reasons[name]) for name in weighted if name in reasons)
-    return PruningGraph(layers, (), fixed, _other_params(model, layers))
+    return _measured(PruningGraph(layers, (), fixed), model, example_inputs)
 
 
 def _seen(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, Trail, tuple[Layer, ...]]:
@@ -129,7 +131,6 @@ def _layer(model: nn.Module, name: str, call: Call, trail: Trail) -> Layer:
     kernel = tuple(module.kernel_size) if is_conv else ()
     over = trail.over(name) if kind.layer == "linear" else ""
     each = kinds.channels(model.get_submodule(over), "out") if over else 1
-    positions = call.positions / each
     return Layer(
         name,
         kind.layer,
@@ -139,12 +140,19 @@ def _layer(model: nn.Module, name: str, call: Call, trail: Trail) -> Layer:
         kernel,
         tuple(module.stride) if is_conv else (),
         call.in_size,
-        int(positions) if positions == int(positions) else positions,
+        _whole(call.positions / each),
         area=0 if kind.layer == "norm" else prod(kernel),
         extra=kinds.extra(module),
         norm=trail.norms.get(name),
         over=over,
+        statistics=kinds.statistics(module),
+        read=_whole(call.read / each),
+        written=_whole(call.written / each),
     )
+
+
+def _whole(number: float) -> float:
+    return int(number) if number == int(number) else number
 
 
 def _excluded(layers: Iterable[Layer], patterns: Sequence[str]) -> frozenset[str]:
@@ -171,7 +179,6 @@ def _explain(reasons: dict[str, str], block: Block, reason: str) -> None:
 
 
 def _graph(
-    model: nn.Module,
     layers: tuple[Layer, ...],
     groups: tuple[Group, ...],
     reasons: dict[str, str],
@@ -182,10 +189,26 @@ def _graph(
     if not groups:
         why = "; ".join(f"{item.name}: {item.reason}" for item in fixed) or "no layers"
         raise GraphError(f"the network has nothing that can be pruned ({why})")
-    return PruningGraph(layers, groups, fixed, _other_params(model, layers))
+    return PruningGraph(layers, groups, fixed)
 
 
-def _other_params(model: nn.Module, layers: Iterable[Layer]) -> int:
-    """Parameters outside of the layers."""
-    counted = sum(layer.weights + layer.extra * layer.outputs for layer in layers)
-    return sum(parameter.numel() for parameter in model.parameters()) - counted
+def _measured(graph: PruningGraph, model: nn.Module, inputs: Inputs) -> PruningGraph:
+    """The graph with what its costs need beside the layers."""
+    weights = sum(layer.weights + layer.extra * layer.outputs for layer in graph.layers)
+    statistics = sum(layer.statistics * layer.outputs for layer in graph.layers)
+    return replace(
+        graph,
+        other_params=sum(parameter.numel() for parameter in model.parameters()) - weights,
+        other_bytes=_stored_bytes(model) - 4 * (weights + statistics),
+        activations=activations(model, graph, inputs),
+    )
+
+
+def _stored_bytes(model: nn.Module) -> int:
+    """Of the whole state dict, tensors that are shared once."""
+    state = model.state_dict(keep_vars=True).values()
+    each = {(tensor.data_ptr(), tensor.shape): tensor for tensor in state}
+    return sum(
+        tensor.numel() * (4 if tensor.is_floating_point() else tensor.element_size())
+        for tensor in each.values()
+    )

@@ -174,6 +174,12 @@ def extra(module: nn.Module) -> int:
     return sum(tensor.dim() == 1 for tensor in found if isinstance(tensor, Tensor))
 
 
+def statistics(module: nn.Module) -> int:
+    """Stored buffers with a number for each output channel."""
+    stored = module.state_dict().keys() & dict(module.named_buffers(recurse=False)).keys()
+    return sum(getattr(module, name).dim() == 1 for name in stored)
+
+
 def set_channels(module: nn.Module, side: Side, count: int) -> None:
     """Make the module's own numbers say that it has `count` channels on one side.
 

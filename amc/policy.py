@@ -8,14 +8,16 @@ import os
 import re
 from collections import Counter
 from dataclasses import asdict, dataclass, field
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
+
+from amc.units import digits, quantity_of
 
 SCHEMA_VERSION = 1
 MAX_POLICY_BYTES = 16_000_000
 
-_SUFFIXES = {"": 1.0, "k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
-_AMOUNT = re.compile(r"([0-9.]+(?:e[+-]?[0-9]+)?)\s*(%|[kmgt]?)(b?)", re.IGNORECASE)
+_AMOUNT = re.compile(r"([0-9.]+(?:e[+-]?[0-9]+)?)\s*(%|[a-zµμ]*)", re.IGNORECASE)
 
 
 class PolicyError(ValueError):
@@ -28,7 +30,8 @@ class Budget:
 
     Args:
         cost: Short name of the cost ("macs", "params").
-        limit: A fraction of the unpruned network's cost if `relative`, else in the cost's unit.
+        limit: A fraction of the unpruned network's cost if `relative`, else in the cost's base
+            unit: 1, bytes, joules or seconds.
         relative: Which of the two `limit` is.
 
     Raises:
@@ -47,42 +50,62 @@ class Budget:
         if self.relative and self.limit > 1:
             raise ValueError(
                 f"budget {self.cost}: {self.limit:.4g} of the unpruned cost cannot be exceeded; "
-                "give a fraction up to 1, or an absolute amount such as 1.2M"
+                f"give a fraction up to 1, or an absolute amount such as {_example(self.cost)}"
             )
 
     @classmethod
     def parse(cls, text: str) -> Budget:
-        """Read `macs=0.5`, `macs=50%`, `params=1.2M` or `params=120000`.
+        """Read `macs=0.5`, `macs=50%`, `params=1.2M`, `size=300kB` or `latency=1.5ms`.
 
         A bare number up to 1 and a percentage are fractions of the unpruned network; a number
-        above 1, or one with a suffix (k, M, G, T: powers of 1000), is absolute, in the cost's unit.
+        above 1, or one with a unit that suits the cost (`amc.units`), is absolute.
 
         Raises:
-            ValueError: if the text has another form.
+            ValueError: if the text has another form, or the unit does not suit the cost.
         """
         cost, equals, amount = (part.strip() for part in text.partition("="))
         match = _AMOUNT.fullmatch(amount)
         if not cost or not equals or match is None:
             raise ValueError(
                 f"budget {text!r} has the wrong form; write a cost and its limit, "
-                "such as macs=0.5, macs=50% or params=1.2M"
+                f"such as macs=0.5, macs=50% or {_example(cost)}"
             )
         try:
-            number = float(match[1])
-        except ValueError:
+            number = Decimal(match[1])
+        except InvalidOperation:
             raise ValueError(f"budget {text!r}: {match[1]!r} is not a number") from None
-        suffix, byte = match[2].lower(), match[3]
-        if suffix == "%":
-            return cls(cost, number / 100, relative=True)
-        relative = not suffix and not byte and number <= 1
-        return cls(cost, number * _SUFFIXES[suffix], relative)
+        if not 0 < float(number) < math.inf:
+            return cls(cost, float(number))  # refused there
+        unit = match[2].replace("μ", "µ")  # Greek letter and micro sign
+        if unit == "%":
+            return cls(cost, float(number / 100))
+        return cls(cost, float(number * _size(text, cost, unit)), bool(not unit and number <= 1))
 
     def absolute(self, full: float) -> float:
         """The limit in the cost's unit, where the unpruned network costs `full`."""
         return self.limit * full if self.relative else self.limit
 
     def __str__(self) -> str:
-        return f"{self.cost}={self.limit:.15g}"
+        """As `parse` reads it back."""
+        if self.relative:
+            return f"{self.cost}={digits(Decimal(repr(self.limit)))}"
+        return f"{self.cost}={quantity_of(self.cost).text(self.limit)}"
+
+
+def _size(text: str, cost: str, unit: str) -> Decimal:
+    quantity = quantity_of(cost)
+    size = quantity.size(unit)
+    if size is None:
+        known = ", ".join(name for name in (*quantity.written, *quantity.read) if name)
+        raise ValueError(
+            f"budget {text!r}: {unit!r} is no unit of {cost}; "
+            f"write {_example(cost)} (known: {known}) or a fraction such as {cost}=0.5"
+        )
+    return size
+
+
+def _example(cost: str) -> str:
+    return f"{cost or 'params'}={quantity_of(cost).example}"
 
 
 @dataclass(frozen=True)

@@ -39,6 +39,10 @@ class Layer:
         area: Weights for each pair of an output and an input that it reads: k x k, or 1 for a
             linear layer, or 0 for a norm.
         extra: Weights for each output alone: a bias, or a norm's scale and shift.
+        statistics: Numbers for each output alone that are stored and no weights: running means and
+            variances.
+        read: Places per sample of what it reads, of each input channel; counted as `positions` are.
+        written: The same of what it makes, of each output channel.
         norm: Name of the batch norm that alone reads this layer's output, if there is one.
     """
 
@@ -55,6 +59,9 @@ class Layer:
     extra: int = 0
     norm: str | None = None
     over: str = ""
+    statistics: int = 0
+    read: float = 0
+    written: float = 0
 
     @property
     def depthwise(self) -> bool:
@@ -121,6 +128,38 @@ class Group:
 
 
 @dataclass(frozen=True)
+class Width:
+    """Size of a tensor along an axis that shrinks with some groups.
+
+    Args:
+        fixed: What no group takes.
+        parts: Groups, by their place in the graph, and what each of their units takes.
+    """
+
+    fixed: int
+    parts: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A tensor that a forward pass holds: of its bytes there are `each` times all its widths.
+
+    Args:
+        first: Number of the operation that makes it, from 0.
+        last: Number of the last operation during which it is held.
+        each: Bytes for each product of the widths, of `samples` samples.
+        widths: Its axes that shrink.
+        samples: In the pass that was traced; 0 where the tensor does not grow with the batch.
+    """
+
+    first: int
+    last: int
+    each: float
+    widths: tuple[Width, ...] = ()
+    samples: int = 0
+
+
+@dataclass(frozen=True)
 class Fixed:
     """A layer whose output channels all stay, and the reason."""
 
@@ -137,16 +176,21 @@ class PruningGraph:
         groups: The decisions, in forward order.
         fixed: Layers that no decision shrinks on their output side.
         other_params: Parameters outside of `layers`, which pruning does not change.
+        other_bytes: All that is stored outside of the layers' weights and statistics, with 32 bits
+            a floating-point number.
         granularity: What a unit is: "channel", or one of those that mask (`amc.granularity`).
         exclude: Shell patterns of layers that were to stay whole.
+        activations: All that a forward pass holds beside the stored weights.
     """
 
     layers: tuple[Layer, ...]
     groups: tuple[Group, ...]
     fixed: tuple[Fixed, ...] = ()
     other_params: int = 0
+    other_bytes: int = 0
     granularity: str = "channel"
     exclude: tuple[str, ...] = ()
+    activations: tuple[Activation, ...] = ()
 
     @cached_property
     def full(self) -> tuple[int, ...]:

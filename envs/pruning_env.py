@@ -54,7 +54,7 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
 
     Args:
         problem: What to search.
-        reward: Short name: "error", "flops" or "params".
+        reward: Short name from `envs.rewards`: "error", "flops", "params", ...
         budget_mode: "clip" or "project".
 
     Raises:

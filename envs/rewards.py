@@ -1,7 +1,8 @@
 """What an episode earns (He et al., 2018, 3.4): a function of its outcome alone.
 
-`error` goes with a budget: the bound on the actions takes care of it. The other two go without one
-and let the agent weigh accuracy against size ("accuracy-guaranteed compression").
+`error` goes with a budget: the bound on the actions takes care of it. The others go without one and
+let the agent weigh accuracy against a cost ("accuracy-guaranteed compression"). The paper has
+R_FLOPs and R_Param; those for further costs have the same shape.
 """
 
 from __future__ import annotations
@@ -19,15 +20,21 @@ def error(outcome: Outcome) -> float:
     return -(1 - outcome.accuracy)
 
 
-def flops(outcome: Outcome) -> float:
-    """R_FLOPs = -Error * log(FLOPs); FLOPs are twice the MACs."""
-    return -(1 - outcome.accuracy) * math.log(2 * outcome.costs["macs"])
+def weighed(cost: str, each: float = 1) -> Reward:
+    """R = -Error * log(cost), with the cost in units of `each`, small enough for a log above 0."""
+
+    def reward(outcome: Outcome) -> float:
+        return error(outcome) * math.log(outcome.costs[cost] / each)
+
+    return reward
 
 
-def params(outcome: Outcome) -> float:
-    """R_Param = -Error * log(#Param)."""
-    return -(1 - outcome.accuracy) * math.log(outcome.costs["params"])
-
-
-REWARDS: dict[str, Reward] = {"error": error, "flops": flops, "params": params}
+REWARDS: dict[str, Reward] = {
+    "error": error,
+    "flops": weighed("macs", each=0.5),  # a multiply-accumulate is two operations
+    "params": weighed("params"),
+    "size": weighed("size"),
+    "memory": weighed("memory"),
+    "energy": weighed("energy", each=1e-12),  # picojoules: about one operation
+}
 """Short names."""

@@ -28,6 +28,7 @@ CORE_ORDER = (
     "checks",
     "samples",
     "devices",
+    "units",
     "policy",
     "structure",
     "inputs",

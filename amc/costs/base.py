@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
+from amc.structure import PruningGraph
 
 
 class Cost(Protocol):
     """One resource that a network uses.
 
-    A cost is monotone: keeping more units of a group never makes it smaller.
+    A cost is monotone: keeping more units of a group never makes it smaller. One that is a sum over
+    layers also has `per_layer(kept)`: (layers,) its parts, in the order of the graph's layers.
     """
 
     @property
@@ -21,9 +21,9 @@ class Cost(Protocol):
         ...
 
     def __call__(self, kept: Sequence[int]) -> float:
-        """Cost of one sample's forward pass, or of the stored network, at these kept counts."""
+        """Cost of a forward pass, or of the stored network, at these kept counts."""
         ...
 
-    def per_layer(self, kept: Sequence[int]) -> NDArray[np.float64]:
-        """(layers,) its parts, in the order of the graph's layers."""
-        ...
+
+Costs = Mapping[str, Callable[[PruningGraph], Cost]]
+"""By short name, what makes a cost for a network."""

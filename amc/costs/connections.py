@@ -1,4 +1,4 @@
-"""Weights that connect inputs to outputs: what MACs and parameters both count."""
+"""What costs have in common: weights that connect inputs to outputs, and how often layers run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amc.structure import PruningGraph
+
+NUMBER_BYTES = 4
+"""Of a floating-point number."""
 
 
 def connections(graph: PruningGraph, kept: Sequence[int]) -> NDArray[np.float64]:
@@ -29,3 +32,38 @@ def kept_weights(graph: PruningGraph, kept: Sequence[int]) -> NDArray[np.float64
         if group.unit_weights:
             weights[graph.layer_index[group.name]] = count * group.unit_weights
     return weights
+
+
+def channel_bytes(graph: PruningGraph, kept: Sequence[int]) -> NDArray[np.float64]:
+    """(layers,) bytes of what is stored for each output alone: biases, norms, their statistics."""
+    outputs, _ = graph.widths(kept)
+    each = np.array([layer.extra + layer.statistics for layer in graph.layers], np.float64)
+    return NUMBER_BYTES * each * outputs
+
+
+class Places:
+    """How often layers run: what a sample's places come to at some kept counts.
+
+    Args:
+        graph: The network.
+        each: (layers,) places of each layer; where it is `over` another, for each output channel
+            of that one.
+    """
+
+    def __init__(self, graph: PruningGraph, each: Sequence[float]) -> None:
+        self._graph = graph
+        self._each = np.array(each, np.float64)
+        self._over = [
+            (row, graph.layer_index[layer.over])
+            for row, layer in enumerate(graph.layers)
+            if layer.over
+        ]
+
+    def __call__(self, kept: Sequence[int]) -> NDArray[np.float64]:
+        """(layers,) places."""
+        places = self._each.copy()
+        if self._over:
+            outputs, _ = self._graph.widths(kept)
+            for row, other in self._over:
+                places[row] *= outputs[other]
+        return places

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from amc.costs.base import Cost
+from amc.costs.base import Cost, Costs
 from amc.granularity import Rounding, below, nearest
 from amc.names import look_up
 from amc.policy import Budget
 from amc.structure import PruningGraph
+from amc.units import measured
 
 _ANY_RATIO = math.nextafter(1, 0)
 _LOOSER: dict[str, dict[str, Any]] = {
@@ -63,7 +64,7 @@ class Limits:
         cls,
         graph: PruningGraph,
         budgets: Sequence[Budget],
-        costs: Mapping[str, Callable[[PruningGraph], Cost]],
+        costs: Costs,
         rounding: Rounding,
     ) -> Limits:
         """Resolve `budgets` for one network.
@@ -76,9 +77,8 @@ class Limits:
         items = tuple(_limit(graph, budget, costs) for budget in budgets)
         limits = cls(graph, rounding, items)
         for budget, item in zip(budgets, items, strict=True):
-            least = item.cost(limits.smallest)
-            if least > item.most:
-                raise BudgetError(_unreachable(budget, item, least, limits))
+            if item.cost(limits.smallest) > item.most:
+                raise BudgetError(_unreachable(budget, item, limits, costs))
         return limits
 
     @cached_property
@@ -108,26 +108,35 @@ class Limits:
         return all(item.cost(kept) <= item.most for item in self.items)
 
 
-def _limit(
-    graph: PruningGraph, budget: Budget, costs: Mapping[str, Callable[[PruningGraph], Cost]]
-) -> Limit:
+def _limit(graph: PruningGraph, budget: Budget, costs: Costs) -> Limit:
     cost = look_up(costs, budget.cost, "cost")(graph)
     full = cost(graph.full)
     return Limit(budget.cost, cost, full, budget.absolute(full))
 
 
-def _unreachable(budget: Budget, item: Limit, least: float, limits: Limits) -> str:
-    if limits.graph.granularity != "channel" and _least_ever(item, limits) == item.full:
+def _unreachable(budget: Budget, item: Limit, limits: Limits, costs: Costs) -> str:
+    granularity = limits.graph.granularity
+    if granularity != "channel" and _least_ever(item.cost, limits) == item.full:
         return (
-            f"budget {budget} cannot be reached: pruning at granularity "
-            f"{limits.graph.granularity!r} changes no {item.cost.unit}, because zeros are computed "
-            "like other weights; give a budget of params or size, or prune channels"
+            f"budget {budget} cannot be reached: pruning at granularity {granularity!r} does not "
+            f"change {item.name}, because zeros are held and computed like other weights; "
+            f"{_saved_by_zeros(limits, costs)}prune channels"
         )
+    least = item.cost(limits.smallest)
     return (
         f"budget {budget} cannot be reached: the smallest network that {_allowed(limits)} allows "
-        f"has {item.name}={_rounded_up(least, item.full):.4f} ({least:,.0f} {item.cost.unit}); "
+        f"has {item.name}={_rounded_up(least, item.full):.4f} ({measured(least, item.cost.unit)}); "
         f"raise the budget{_other_ways(item, limits)}"
     )
+
+
+def _saved_by_zeros(limits: Limits, costs: Costs) -> str:
+    """The costs that can have a budget there, as advice; empty if none can."""
+    made = {name: make(limits.graph) for name, make in costs.items()}
+    full = limits.graph.full
+    names = [name for name, cost in made.items() if _least_ever(cost, limits) < cost(full)]
+    listed = " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+    return f"give a budget of {listed}, or " if names else ""
 
 
 def _allowed(limits: Limits) -> str:
@@ -149,13 +158,13 @@ def _other_ways(item: Limit, limits: Limits) -> str:
         looser = replace(limits, rounding=replace(limits.rounding, **changes))
         if item.cost(looser.smallest) <= item.most:
             return words
-    least = _rounded_up(_least_ever(item, limits), item.full)
+    least = _rounded_up(_least_ever(item.cost, limits), item.full)
     return f": even one unit a layer has {item.name}={least:.4f}{stay}"
 
 
-def _least_ever(item: Limit, limits: Limits) -> float:
+def _least_ever(cost: Cost, limits: Limits) -> float:
     """The cost with one unit left in every group."""
-    return item.cost((1,) * len(limits.graph.groups))
+    return cost((1,) * len(limits.graph.groups))
 
 
 def _rounded_up(least: float, full: float) -> float:

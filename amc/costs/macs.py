@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from amc.costs.connections import connections
+from amc.costs.connections import Places, connections
 from amc.structure import PruningGraph
 
 
@@ -22,12 +22,7 @@ class Macs:
 
     def __init__(self, graph: PruningGraph) -> None:
         self._graph = graph
-        self._positions = np.array([layer.positions for layer in graph.layers], np.float64)
-        self._over = [
-            (row, graph.layer_index[layer.over])
-            for row, layer in enumerate(graph.layers)
-            if layer.over
-        ]
+        self._places = Places(graph, [layer.positions for layer in graph.layers])
 
     def __call__(self, kept: Sequence[int]) -> float:
         """MACs of a forward pass."""
@@ -35,9 +30,4 @@ class Macs:
 
     def per_layer(self, kept: Sequence[int]) -> NDArray[np.float64]:
         """(layers,) MACs of each layer."""
-        positions = self._positions.copy()
-        if self._over:
-            outputs, _ = self._graph.widths(kept)
-            for row, other in self._over:
-                positions[row] *= outputs[other]
-        return positions * connections(self._graph, kept)
+        return self._places(kept) * connections(self._graph, kept)

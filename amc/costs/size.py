@@ -1,4 +1,9 @@
-"""Bytes of the stored weights, the positions of sparse ones included.
+"""Bytes of the stored network, the positions of sparse weights included.
+
+What is stored is the state dict: weights, biases, norms with their running means and variances,
+and whatever else a network's modules keep there. At granularity `channel` that is, to the byte,
+what the safetensors file of the network holds behind its header, with 32 bits a floating-point
+number.
 
 Only a channel makes tensors smaller by itself. What a mask leaves must say where it stands:
 
@@ -22,11 +27,11 @@ from math import ceil, log2
 import numpy as np
 from numpy.typing import NDArray
 
-from amc.costs.connections import connections, kept_weights
+from amc.costs.connections import NUMBER_BYTES, channel_bytes, connections, kept_weights
 from amc.granularity import Granularity
 from amc.structure import PruningGraph
 
-VALUE_BITS = 32
+VALUE_BITS = 8 * NUMBER_BYTES
 POINTER_BITS = 32
 SHORT_INDEX = 2**16
 
@@ -51,7 +56,11 @@ class Stored:
 
 
 class Size:
-    """Bytes of the stored network, each layer in the smallest format its granularity allows."""
+    """Bytes of the stored network, each layer in the smallest format its granularity allows.
+
+    Exact at granularity `channel`. At others the positions are counted by the table above; the file
+    that this project writes of such a network holds its zeros.
+    """
 
     unit = "bytes"
 
@@ -59,7 +68,6 @@ class Size:
         self._graph = graph
         self._granularity = Granularity.parse(graph.granularity)
         layers = graph.layers
-        self._extra = np.array([layer.extra for layer in layers], np.float64)
         self._rows = np.array([layer.outputs for layer in layers], np.float64)
         self._units = np.zeros(len(layers))
         self._each = np.ones(len(layers))
@@ -72,23 +80,20 @@ class Size:
         self._index_bits = np.where(columns <= SHORT_INDEX, 16, 32)
 
     def __call__(self, kept: Sequence[int]) -> float:
-        """Bytes of all weights, biases and norms."""
-        others = self._graph.other_params * VALUE_BITS / 8
-        return float(self.per_layer(kept).sum()) + others
+        """Bytes of all that is stored."""
+        return float(self.per_layer(kept).sum()) + self._graph.other_bytes
 
     def per_layer(self, kept: Sequence[int]) -> NDArray[np.float64]:
         """(layers,) bytes of each layer."""
-        outputs, _ = self._graph.widths(kept)
-        weights = np.min(list(self.by_format(kept).values()), axis=0)
-        total: NDArray[np.float64] = weights + self._extra * outputs * VALUE_BITS / 8
-        return total
+        weights: NDArray[np.float64] = np.min(list(self.by_format(kept).values()), axis=0)
+        return weights + channel_bytes(self._graph, kept)
 
     def by_format(self, kept: Sequence[int]) -> dict[str, NDArray[np.float64]]:
         """For each format that the granularity allows, (layers,) bytes of the layers' weights.
 
         Layers that are not masked are dense in every format.
         """
-        dense = connections(self._graph, kept) * VALUE_BITS / 8
+        dense = connections(self._graph, kept) * NUMBER_BYTES
         if not self._granularity.masks:
             return {"dense": dense}
         left = kept_weights(self._graph, kept)

@@ -142,16 +142,33 @@ class _Follower:
         seen = self.trail.calls.setdefault(name, Call(size))
         seen.times += 1
         if isinstance(module, nn.MultiheadAttention):
-            places = [self._places(module.out_proj, tensor) for tensor in _three(given)]
-            seen.positions += sum(places) / 3
-            inner = Call(size, self._places(module.out_proj, output), 1)
-            known = self.trail.calls.setdefault(f"{name}.out_proj", inner)
-            if known is not inner:
-                known.positions += inner.positions
-        elif kind.layer != "embedding":
-            where = given[0] if kinds.known(module).weight == ("in", "out") else output
-            where = where if kind.layer == "conv" else output
-            seen.positions += self._places(module, where)
+            self._count_attention(name, module, seen, given, output)
+            return
+        written = self._places(module, output)
+        seen.written += written
+        if kind.layer != "embedding":
+            read = self._places(module, given[0])
+            transposed = kind.layer == "conv" and kind.weight == ("in", "out")
+            seen.read += read
+            seen.positions += read if transposed else written
+
+    def _count_attention(
+        self,
+        name: str,
+        module: nn.MultiheadAttention,
+        seen: Call,
+        given: list[Tensor],
+        output: Tensor,
+    ) -> None:
+        """One projection to three times the width, and one back."""
+        places = {id(tensor): self._places(module.out_proj, tensor) for tensor in _three(given)}
+        projected = sum(places[id(tensor)] for tensor in _three(given)) / 3
+        seen.positions += projected
+        seen.written += projected
+        seen.read += sum(places.values())  # what is given twice is read once
+        last = self.trail.calls.setdefault(f"{name}.out_proj", Call(seen.in_size, times=1))
+        for kind in ("positions", "read", "written"):
+            setattr(last, kind, getattr(last, kind) + self._places(module.out_proj, output))
 
     def _places(self, module: nn.Module, tensor: Tensor) -> float:
         """Places per sample, by a tensor that has one channel axis."""

@@ -16,12 +16,16 @@ class Call:
     Attributes:
         in_size: Size of its first input, without batch and channels.
         positions: Places per sample that every weight is multiplied at, over all of its calls.
+        read: Places per sample of what it reads.
+        written: Places per sample of what it makes.
         times: How often it ran.
         across: Labels along the one other axis of its input that has some.
     """
 
     in_size: tuple[int, ...]
     positions: float = 0
+    read: float = 0
+    written: float = 0
     times: int = 0
     across: Tensor | None = None
 

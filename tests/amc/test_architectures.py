@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 import torch
 from architectures import ARCHITECTURES, built
+from real_costs import moved_words, peak_bytes, stored_bytes
 from tiny_networks import random_units
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from amc.costs import Macs, Params
+from amc.costs import NM45, Energy, Macs, Memory, Params, Size
 from amc.evaluation import fold_norms
 from amc.graph import trace
 from amc.inputs import Inputs, call, tensors
@@ -56,9 +57,19 @@ def test_what_can_be_pruned(name: str) -> None:
     assert len(numbers) == len(set(numbers))
 
 
+LOOKED_AT = ("ViT, qkv by reshape", "ViT, qkv by chunk", "nn.TransformerEncoder")
+"""Cut to one head these look at a tensor that is copied otherwise, or run a kernel of their own."""
+
+UNSEEN = ("nn.TransformerEncoder", "nn.MultiheadAttention", "Weights computed or shared")
+"""Modules whose weights cannot be seen from outside."""
+
+
 @pytest.mark.parametrize("name", ARCHITECTURES)
-def test_a_cut_network_equals_the_masked_one_and_its_costs_are_exact(name: str) -> None:
+def test_a_cut_network_equals_the_masked_one_and_its_costs_are_exact(
+    name: str, tmp_path: Path
+) -> None:
     case = traced(name)
+    memory = Memory(case.graph, batch=len(tensors(case.inputs)[0]))
     for seed in range(3):
         units = random_units(case.graph.full, seed)
         smaller = cut(case.model, case.graph, units)
@@ -67,7 +78,14 @@ def test_a_cut_network_equals_the_masked_one_and_its_costs_are_exact(name: str) 
             torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * float(other.abs().max()))
         kept = [len(staying) for staying in units]
         assert Params(case.graph)(kept) == sum(p.numel() for p in smaller.parameters())
-        assert Macs(case.graph)(kept) == counted_macs(smaller, case.graph, case.inputs)
+        macs = counted_macs(smaller, case.graph, case.inputs)
+        assert Macs(case.graph)(kept) == macs
+        assert Size(case.graph)(kept) == stored_bytes(smaller, tmp_path)
+        peak = peak_bytes(smaller, case.inputs)
+        assert peak <= memory(kept) <= peak * (1.05 if name in LOOKED_AT else 1)
+        if name not in UNSEEN:
+            words = moved_words(smaller, case.graph, case.inputs)
+            assert Energy(case.graph)(kept) == pytest.approx(macs * NM45.mac + words * NM45.dram)
 
 
 def counted_macs(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> float:

@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from amc.policy import MAX_POLICY_BYTES, Budget, GroupChoice, Policy, PolicyError
+from amc.units import QUANTITIES
 
 GOOD: dict[str, Any] = {
     "schema_version": 1,
@@ -36,6 +37,22 @@ GOOD: dict[str, Any] = {
         ("macs=2G", "macs", 2e9, False),
         ("size=3MB", "size", 3e6, False),
         ("size=1B", "size", 1, False),
+        ("size=300k", "size", 3e5, False),
+        ("size=2 mb", "size", 2e6, False),
+        ("size=2MiB", "size", 2 * 1024**2, False),
+        ("memory=0.5kB", "memory", 500, False),
+        ("memory=0.5", "memory", 0.5, True),
+        ("latency=1.5ms", "latency", 0.0015, False),
+        ("latency=250us", "latency", 0.00025, False),
+        ("latency=250µs", "latency", 0.00025, False),  # micro sign
+        ("latency=250μs", "latency", 0.00025, False),  # Greek letter
+        ("latency=2s", "latency", 2, False),
+        ("latency=2", "latency", 2, False),
+        ("latency=60%", "latency", 0.6, True),
+        ("energy=3mJ", "energy", 0.003, False),
+        ("energy=3nJ", "energy", 3e-9, False),
+        ("my-cost=3mJ", "my-cost", 0.003, False),
+        ("my-cost=3M", "my-cost", 3e6, False),
     ],
 )
 def test_budgets_are_read(text: str, cost: str, limit: float, relative: bool) -> None:
@@ -75,18 +92,43 @@ def test_a_fraction_made_in_code_is_checked_too(limit: float) -> None:
         Budget("macs", limit)
 
 
-@given(st.floats(1e-6, 1) | st.integers(2, 10**12).map(float))
-def test_a_budget_reads_back_as_it_is_written(limit: float) -> None:
-    budget = Budget("macs", limit, relative=limit <= 1)
-    again = Budget.parse(str(budget))
-    assert again.relative == budget.relative
-    assert again.limit == pytest.approx(limit, rel=1e-14)
+@given(
+    st.sampled_from([*QUANTITIES, "one's own"]),
+    st.floats(1e-18, 1e24) | st.integers(1, 10**12).map(float),
+    st.booleans(),
+)
+@settings(max_examples=300)
+def test_a_budget_reads_back_as_it_is_written(cost: str, limit: float, relative: bool) -> None:
+    budget = Budget(cost, limit, relative and limit <= 1)
+    assert Budget.parse(str(budget)) == budget
 
 
 def test_a_budget_is_written_for_people() -> None:
     assert str(Budget.parse("macs=33.3%")) == "macs=0.333"
-    assert str(Budget.parse("params=1.2M")) == "params=1200000"
-    assert str(Budget("macs", 1234567, relative=False)) == "macs=1234567"
+    assert str(Budget.parse("params=1.2M")) == "params=1.2M"
+    assert str(Budget("macs", 1234567, relative=False)) == "macs=1.234567M"
+    assert str(Budget("latency", 0.0015, relative=False)) == "latency=1.5ms"
+    assert str(Budget.parse("energy=0.25mJ")) == "energy=250uJ"
+    assert str(Budget.parse("size=1KiB")) == "size=1.024kB"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("macs=1.5ms", "'ms' is no unit of macs; write macs=1.2M"),
+        ("params=3MB", "'MB' is no unit of params"),
+        ("latency=1.5M", "'M' is no unit of latency; write latency=1.5ms"),
+        ("latency=2m", "'m' is no unit of latency"),  # milliseconds or minutes?
+        ("energy=1MJ", "'MJ' is no unit of energy; write energy=250uJ"),
+        ("energy=1ms", "'ms' is no unit of energy"),
+        ("size=1.5ms", "'ms' is no unit of size; write size=300kB"),
+    ],
+)
+def test_a_unit_of_something_else_is_refused_with_one_that_fits(text: str, said: str) -> None:
+    with pytest.raises(ValueError, match="is no unit of") as raised:
+        Budget.parse(text)
+    assert said in str(raised.value)
+    assert repr(text) in str(raised.value)
 
 
 def test_a_fraction_is_of_the_unpruned_cost() -> None:

@@ -1,6 +1,7 @@
 """The one way in which candidates are pruned and measured."""
 
 import copy
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from tiny_networks import Wired, averaged, images, samples, tiny
 from torch import nn
 
-from amc.costs import BudgetError, Macs, Params
+from amc.costs import COSTS, BudgetError, Macs, Memory, Params
 from amc.evaluation import accuracy
 from amc.granularity import Rounding
 from amc.graph import GraphError
@@ -33,8 +34,17 @@ def test_an_evaluation_is_the_accuracy_and_the_costs_of_the_network() -> None:
     assert (outcome.number, outcome.kept) == (0, (4, 3))
     assert outcome.accuracy == pytest.approx(accuracy(problem.network((4, 3)), HOLDOUT), abs=0.02)
     graph = problem.graph
-    params = Params(graph)((4, 3))
-    assert outcome.costs == {"macs": Macs(graph)((4, 3)), "params": params, "size": 4 * params}
+    wanted = {name: cost(graph)((4, 3)) for name, cost in COSTS.items()}
+    assert outcome.costs == wanted
+    assert (wanted["macs"], wanted["params"]) == (Macs(graph)((4, 3)), Params(graph)((4, 3)))
+
+
+def test_costs_can_be_made_in_another_way() -> None:
+    costs = {"macs": Macs, "memory": partial(Memory, batch=50)}
+    problem = residual_problem("memory=0.7", costs=costs)
+    full = Memory(problem.graph, batch=50)(problem.graph.full)
+    assert problem.limits.items[0].most == 0.7 * full
+    assert problem.evaluate((4, 3)).costs.keys() == costs.keys()
 
 
 def test_asked_again_it_answers_from_memory() -> None:

@@ -70,7 +70,7 @@ def test_other_criteria_choose_other_weights(criterion: str) -> None:
 
 
 def test_a_budget_of_operations_is_refused_where_zeros_are_computed_too() -> None:
-    with pytest.raises(ValueError, match="changes no MACs, because zeros are computed like other"):
+    with pytest.raises(ValueError, match="not change macs, because zeros are held and"):
         Problem(
             network(),
             IMAGES[:1],

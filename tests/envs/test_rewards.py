@@ -9,7 +9,8 @@ from amc import Outcome
 from envs import PruningEnv
 from envs.rewards import REWARDS
 
-OUTCOME = Outcome(0, (3, 4), 0.75, {"macs": 500.0, "params": 200.0}, 0.0)
+COSTS = {"macs": 500.0, "params": 200.0, "size": 900.0, "memory": 7e3, "energy": 3e-9}
+OUTCOME = Outcome(0, (3, 4), 0.75, COSTS, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -18,6 +19,9 @@ OUTCOME = Outcome(0, (3, 4), 0.75, {"macs": 500.0, "params": 200.0}, 0.0)
         ("error", -0.25),
         ("flops", -0.25 * math.log(1000)),  # two operations a multiply-accumulate
         ("params", -0.25 * math.log(200)),
+        ("size", -0.25 * math.log(900)),
+        ("memory", -0.25 * math.log(7000)),
+        ("energy", -0.25 * math.log(3000)),  # in picojoules
     ],
 )
 def test_rewards_by_hand(name: str, reward: float) -> None:
@@ -25,7 +29,7 @@ def test_rewards_by_hand(name: str, reward: float) -> None:
 
 
 def test_the_names_are_those_of_the_documentation() -> None:
-    assert set(REWARDS) == {"error", "flops", "params"}
+    assert set(REWARDS) == {"error", "flops", "params", "size", "memory", "energy"}
 
 
 @pytest.mark.parametrize("name", REWARDS)

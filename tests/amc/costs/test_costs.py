@@ -12,14 +12,16 @@ from tiny_networks import TINY, Wired, images, random_kept, tiny
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from amc.costs import COSTS, BudgetError, Limits, Macs, Params
+from amc.costs import COSTS, BudgetError, Energy, Limits, Macs, Params, Size
 from amc.criteria import best_units, scores
 from amc.granularity import Granularity, Rounding
-from amc.graph import trace
+from amc.graph import survey, trace
+from amc.masks import masking_graph
 from amc.policy import Budget
 from amc.pruning import decisions
 from amc.structure import PruningGraph
 from amc.surgery import cut
+from amc.units import QUANTITIES
 
 RESIDUAL = trace(tiny("residual"), images())
 
@@ -88,13 +90,19 @@ def test_parameters_outside_of_known_layers_stay() -> None:
     assert fewest == (3 + 1) + 1 + (1 + 1) + (64 * 4 + 4)
 
 
-@pytest.mark.parametrize("name", COSTS)
-def test_every_cost_is_the_sum_of_its_layers_and_says_its_unit(name: str, zoo: Any) -> None:
-    cost = COSTS[name](zoo.graph)
+@pytest.mark.parametrize("name", [name for name in COSTS if name != "memory"])
+def test_every_cost_but_the_peak_is_the_sum_of_its_layers_and_the_rest(name: str, zoo: Any) -> None:
+    cost: Any = COSTS[name](zoo.graph)
     parts = cost.per_layer(zoo.graph.full)
+    others = {"params": zoo.graph.other_params, "size": zoo.graph.other_bytes}
     assert parts.shape == (len(zoo.graph.layers),)
-    assert parts.sum() + zoo.graph.other_params == cost(zoo.graph.full)
-    assert cost.unit
+    assert parts.sum() + others.get(name, 0) == pytest.approx(cost(zoo.graph.full), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_every_cost_says_its_unit_and_has_units_for_budgets(name: str) -> None:
+    assert COSTS[name](RESIDUAL).unit
+    assert name in QUANTITIES
 
 
 KEPT = st.tuples(*(st.integers(1, units) for units in RESIDUAL.full))
@@ -105,8 +113,9 @@ KEPT = st.tuples(*(st.integers(1, units) for units in RESIDUAL.full))
 def test_keeping_more_never_costs_less(name: str, one: Any, other: Any) -> None:
     cost = COSTS[name](RESIDUAL)
     assert cost(np.maximum(one, other)) >= cost(one)
-    per_layer = cost.per_layer(np.maximum(one, other)) - cost.per_layer(one)
-    assert (per_layer >= 0).all()
+    if isinstance(cost, Macs | Params | Size | Energy):
+        per_layer = cost.per_layer(np.maximum(one, other)) - cost.per_layer(one)
+        assert (per_layer >= 0).all()
 
 
 def limits(*budgets: str, **rounding: Any) -> Limits:
@@ -150,7 +159,9 @@ def test_an_impossible_budget_is_refused_naming_the_smallest_possible_one() -> N
 
 
 def test_the_refusal_says_when_the_multiples_are_to_blame() -> None:
-    with pytest.raises(BudgetError, match=r"in multiples of 4 allows .* or lower --round-to"):
+    with pytest.raises(
+        BudgetError, match=r"in multiples of 4 allows .* budget, or lower --round-to$"
+    ):
         limits("macs=0.5", round_to=4)
     with pytest.raises(
         BudgetError, match=r"raise the budget or --max-ratio, and lower --round-to$"
@@ -166,6 +177,15 @@ def test_the_refusal_advises_only_what_would_help() -> None:
     even = rf"raise the budget: even one unit a layer has macs={least:.3f}\d; 1 layer stays whole$"
     with pytest.raises(BudgetError, match=even):
         limits("macs=0.01")
+
+
+@pytest.mark.parametrize("budget", ["macs=0.5", "memory=0.5"])
+def test_what_zeros_do_not_save_is_refused_with_what_they_do(budget: str) -> None:
+    graph = masking_graph(survey(tiny("residual"), images()), Granularity.parse("element"))
+    with pytest.raises(BudgetError, match="budget of params, size or energy, or prune channels"):
+        Limits.of(graph, [Budget.parse(budget)], COSTS, Rounding())
+    for name in ("params", "size", "energy"):
+        Limits.of(graph, [Budget(name, 0.9)], COSTS, Rounding(max_ratio=0.9))
 
 
 def test_the_refusal_blames_the_ratio_where_a_mask_saves_less_than_positions_cost() -> None:

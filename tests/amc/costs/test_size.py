@@ -1,7 +1,12 @@
-"""Bytes of sparse weights, by hand."""
+"""Stored bytes: of the file that is written, and of sparse weights by hand."""
+
+from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from real_costs import stored_bytes
+from tiny_networks import TINY, images, random_units, tiny
 from torch import nn
 
 from amc.costs import Size
@@ -9,6 +14,7 @@ from amc.granularity import Granularity
 from amc.graph import survey, trace
 from amc.masks import masking_graph
 from amc.structure import PruningGraph
+from amc.surgery import cut
 
 
 def graph_at(granularity: str) -> PruningGraph:
@@ -23,6 +29,30 @@ def test_dense_channels_cost_four_bytes_a_parameter() -> None:
     size = Size(graph_at("channel"))
     assert size((16,)) == 4 * (8 * 16 + 16 + 16 * 4)
     assert size((5,)) == 4 * (8 * 5 + 5 + 5 * 4)
+
+
+def test_a_batch_norm_stores_its_statistics_too() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 6, 3, bias=False), nn.BatchNorm2d(6), nn.Conv2d(6, 2, 1))
+    size = Size(trace(model, images()))
+    batches_seen = 8  # a whole number of 64 bits
+    assert size.per_layer([4]).tolist() == [4 * 27 * 4, 4 * 4 * 4, 4 * (8 + 2)]
+    assert size([4]) == size.per_layer([4]).sum() + batches_seen
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_the_file_of_a_cut_network_is_as_large_as_said(name: str, tmp_path: Path) -> None:
+    model = tiny(name)
+    graph = trace(model, images())
+    for seed in range(3):
+        units = random_units(graph.full, seed)
+        size = Size(graph)([len(staying) for staying in units])
+        assert size == stored_bytes(cut(model, graph, units), tmp_path)
+
+
+def test_the_files_of_the_zoo_are_as_large_as_said(zoo: Any, tmp_path: Path) -> None:
+    units = random_units(zoo.graph.full, 0)
+    size = Size(zoo.graph)([len(staying) for staying in units])
+    assert size == stored_bytes(cut(zoo.model, zoo.graph, units), tmp_path)
 
 
 def test_elements_by_hand_in_every_format() -> None:

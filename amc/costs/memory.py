@@ -1,0 +1,79 @@
+"""Peak memory of a forward pass: the stored weights, and all that is held beside them at worst.
+
+What is counted is PyTorch's eager execution on one device, without gradients, with 32 bits a
+floating-point number: every operation makes new tensors, but for operations in place and views, and
+each is held until the network's code lets go of it, at or after the last operation that reads it.
+The inputs are held throughout, by whoever gave them. Left out is what the inside of one operation
+needs for itself (workspaces of convolutions), and what an allocator rounds up and keeps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amc.costs.connections import NUMBER_BYTES, channel_bytes, connections
+from amc.structure import PruningGraph, Width
+
+
+class Memory:
+    """Bytes that a forward pass holds at most. Not a sum over layers: the worst moment may move.
+
+    Exact, but an upper bound where operations differ from the traced network's: where a cut leaves
+    an axis of one place, code may look at a tensor instead of copying it; and PyTorch's own
+    attention may run as one operation as long as it is not cut.
+
+    Args:
+        graph: The network.
+        batch: Samples at once.
+
+    Raises:
+        ValueError: for a batch of none.
+    """
+
+    unit = "bytes"
+
+    def __init__(self, graph: PruningGraph, batch: int = 1) -> None:
+        if batch < 1:
+            raise ValueError(f"memory: batch is {batch}; it must be 1 or more samples")
+        self._graph = graph
+        held = graph.activations
+        self._first = np.array([item.first for item in held], np.int64)
+        self._gone = np.array([item.last + 1 for item in held], np.int64)
+        grown = [batch / item.samples if item.samples else 1 for item in held]
+        self._each = np.array([item.each for item in held]) * grown
+        widths = {width: row for row, width in enumerate(_widths(graph), 1)}
+        self._fixed = np.array([1, *(width.fixed for width in widths)], np.int64)
+        self._parts = np.zeros((len(self._fixed), len(graph.groups)), np.int64)
+        for width, row in widths.items():
+            for group, each in width.parts:
+                self._parts[row, group] = each
+        # (tensors, axes) rows of the two above; row 0 stands for no axis.
+        self._axes = np.zeros((len(held), max((len(x.widths) for x in held), default=0)), np.int64)
+        for at, item in enumerate(held):
+            self._axes[at, : len(item.widths)] = [widths[width] for width in item.widths]
+
+    def __call__(self, kept: Sequence[int]) -> float:
+        """Bytes at the worst moment."""
+        return self.weights(kept) + float(self.held(kept).max(initial=0))
+
+    def weights(self, kept: Sequence[int]) -> float:
+        """Bytes of the stored weights and statistics, zeros of masks included."""
+        layers = NUMBER_BYTES * connections(self._graph, kept) + channel_bytes(self._graph, kept)
+        return float(layers.sum()) + self._graph.other_bytes
+
+    def held(self, kept: Sequence[int]) -> NDArray[np.float64]:
+        """(operations + 1,) bytes of all other tensors during each operation; 0 after the last."""
+        widths = self._fixed + self._parts @ np.asarray(kept, np.int64)
+        sizes = np.rint(self._each * widths[self._axes].prod(1))
+        steps = int(self._gone.max(initial=0)) + 1
+        made, gone = (np.bincount(at, sizes, steps) for at in (self._first, self._gone))
+        held: NDArray[np.float64] = np.cumsum(made - gone)
+        return held
+
+
+def _widths(graph: PruningGraph) -> tuple[Width, ...]:
+    """All that axes shrink by, each once."""
+    return tuple(dict.fromkeys(width for item in graph.activations for width in item.widths))

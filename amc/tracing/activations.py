@@ -1,0 +1,205 @@
+"""What a forward pass holds in memory: every tensor, during which operations, and how it shrinks.
+
+Nothing is derived from what an operation does: the network runs once as it is, once on twice as
+many samples, and once with one unit less of each group; tensors at the same place are compared.
+That follows any code, inside of modules too.
+"""
+
+from __future__ import annotations
+
+import copy
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
+
+from amc.attention import narrowed
+from amc.inputs import Inputs, call, tensors
+from amc.structure import Activation, PruningGraph, Width
+from amc.surgery import cut
+
+
+@dataclass
+class Made:
+    """One tensor of one forward pass.
+
+    Attributes:
+        shape: As the operation that made it returned it.
+        bytes: Of its storage, with 32 bits a floating-point number whatever its type.
+        first: Number of that operation; 0 too for what was there before.
+        last: Number of the last operation during which the storage was held.
+    """
+
+    shape: tuple[int, ...]
+    bytes: int
+    first: int
+    last: int = -1
+
+
+Pass = list[Made]
+
+
+def activations(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> tuple[Activation, ...]:
+    """Every tensor that a forward pass holds beside the stored weights, in the order they are made.
+
+    PyTorch's own attention runs as in a cut network (`amc.attention`), operation by operation.
+    Where a network of one unit less runs other operations, its tensors are taken not to shrink with
+    that group; where twice the samples do, all are taken to grow with the batch. So a tensor may be
+    made too large, never too small.
+
+    Args:
+        model: In evaluation mode; left as it is.
+        graph: Its groups.
+        inputs: Of its forward pass, samples along the first axis.
+    """
+    model = _with_plain_attention(copy.deepcopy(model))
+    full, samples = recorded(model, inputs), _samples(inputs)
+    twice = _same(full, _attempted(model, _twice(inputs, samples)))
+    smaller = _with_one_unit_less(model, graph)
+    fewer = [_same(full, recorded(network, inputs)) for network in smaller]
+    return tuple(
+        Activation(
+            made.first,
+            made.last,
+            *_size(made, graph.full, [other[at] if other else made for other in fewer]),
+            samples=samples if twice is None or twice[at].bytes != made.bytes else 0,
+        )
+        for at, made in enumerate(full)
+    )
+
+
+def recorded(model: nn.Module, inputs: Inputs) -> Pass:
+    """Run the network without gradients and note each tensor that it makes.
+
+    Tensors count by their storage: views and results of operations in place are no new ones. Inputs
+    are held throughout, by whoever gave them, and so are buffers that are not stored.
+    """
+    stored = model.state_dict(keep_vars=True).values()
+    recorder = _Recorder(stored)
+    for tensor in (*tensors(inputs), *model.buffers()):
+        recorder.note(tensor)
+    with torch.no_grad(), recorder:
+        outputs = call(model, inputs)
+    return recorder.finished(outputs)
+
+
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes when storages come and go, which weak references tell."""
+
+    def __init__(self, stored: Iterable[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._stored = {tensor.untyped_storage()._cdata for tensor in stored}
+        self._made: Pass = []
+        self._held: dict[int, Made] = {}
+        self._step = 0
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else PyTorch loads its compiler, which takes seconds
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        out = func(*args, **(kwargs or {}))
+        for tensor in tensors(out):
+            self.note(tensor)
+        self._step += 1
+        return out
+
+    def note(self, tensor: Tensor) -> None:
+        """Begin to watch a storage that is not known yet."""
+        storage = tensor.untyped_storage()
+        key, size = storage._cdata, storage.nbytes()
+        if size and key not in self._stored and key not in self._held:
+            if tensor.is_floating_point():
+                size = size // tensor.element_size() * 4
+            made = Made(tuple(tensor.shape), size, self._step)
+            self._made.append(made)
+            self._held[key] = made
+            weakref.finalize(storage, self._let_go, key).atexit = False
+
+    def _let_go(self, key: int) -> None:
+        made = self._held.pop(key, None)
+        if made is not None:
+            made.last = self._step - 1
+
+    def finished(self, outputs: Any) -> Pass:
+        """All that was noted; what is still held, `outputs` among it, is so to the end."""
+        for made in self._held.values():
+            made.last = max(0, self._step - 1)
+        self._held.clear()
+        return self._made
+
+
+def _with_plain_attention(model: nn.Module) -> nn.Module:
+    """In place: PyTorch's own attention as cut networks have it."""
+    for module in model.modules():
+        if isinstance(module, nn.MultiheadAttention) and module.in_proj_weight is not None:
+            narrowed(module)
+    return model
+
+
+def _with_one_unit_less(model: nn.Module, graph: PruningGraph) -> Iterable[nn.Module]:
+    """For each group the network without its last unit."""
+    full = tuple(tuple(range(units)) for units in graph.full)
+    for at, units in enumerate(full if graph.granularity == "channel" else ()):
+        yield cut(model, graph, (*full[:at], units[:-1], *full[at + 1 :]), sharing=True)
+
+
+def _samples(inputs: Inputs) -> int:
+    first = next(iter(tensors(inputs)), None)
+    return first.shape[0] if first is not None and first.dim() else 1
+
+
+def _twice(value: Any, samples: int) -> Any:
+    """Inputs with all of their samples twice."""
+    if isinstance(value, Tensor):
+        batched = value.dim() and value.shape[0] == samples
+        return torch.cat([value, value]) if batched else value
+    if isinstance(value, Mapping):
+        return {name: _twice(item, samples) for name, item in value.items()}
+    if isinstance(value, tuple | list):
+        return type(value)(_twice(item, samples) for item in value)
+    return value
+
+
+def _attempted(model: nn.Module, inputs: Inputs) -> Pass:
+    try:
+        return recorded(model, inputs)
+    except Exception:  # code that fixes the number of samples may raise anything
+        return []
+
+
+def _same(full: Pass, other: Pass) -> Pass | None:
+    """The other pass, if it made the same tensors but for their sizes."""
+    alike = len(full) == len(other) and all(
+        len(one.shape) == len(two.shape) for one, two in zip(full, other, strict=True)
+    )
+    return other if alike else None
+
+
+def _size(
+    made: Made, units: Sequence[int], fewer: Sequence[Made]
+) -> tuple[float, tuple[Width, ...]]:
+    """Bytes for each product of the widths, and the widths.
+
+    Args:
+        made: In the whole network.
+        units: Of each group.
+        fewer: The same tensor with one unit less of each group.
+    """
+    widths, whole = [], made.bytes / prod(made.shape)
+    for axis, size in enumerate(made.shape):
+        taken = [size - other.shape[axis] for other in fewer]
+        parts = tuple((group, each) for group, each in enumerate(taken) if each)
+        if parts:
+            fixed = size - sum(units[group] * each for group, each in parts)
+            widths.append(Width(fixed, parts))
+        else:
+            whole *= size
+    return whole, tuple(widths)
