@@ -64,7 +64,7 @@ def parse(words: list[str], kinds: Kinds) -> tuple[str, Any]:
     if words[0] not in (*known, "-h", "--help"):
         raise UsageError(_no_command(words[0], kinds))
     if words[0] in known:
-        words = [words[0], *_file_first(words[1:])]
+        words = [words[0], *_joined("--budget", _file_first(words[1:]))]
         _check_flags(words[1:], known[words[0]], words[0])
         _check_file(words[1:], known[words[0]], words[0])
     words, options = _without_options(words)
@@ -91,6 +91,24 @@ def _file_first(words: list[str]) -> list[str]:
         (first if is_file else rest).append(word)
         follows = word == "--config"
     return first + rest
+
+
+def _joined(flag: str, words: list[str]) -> list[str]:
+    """One flag with all values, separated by commas, where it is given several times."""
+    rest: list[str] = []
+    values: list[str] = []
+    coming = iter(words)
+    for word in coming:
+        name, equals, value = word.partition("=")
+        if name != flag:
+            rest.append(word)
+        elif equals:
+            values.append(value)
+        else:
+            values += [next(coming, "--")]
+    if any(value.startswith("--") for value in values):
+        return words  # one without a value, which is refused later
+    return [*rest, *([flag, ",".join(values)] if values else [])]
 
 
 def _no_command(word: str, kinds: Kinds) -> str:

@@ -144,14 +144,17 @@ class CutConfig(TuneConfig):
 
     Args:
         calibration_images: Training images for the least-squares refit; 0 leaves it out.
+        memory_batch: Images at once that the cost memory is counted for.
     """
 
     calibration_images: int = 4000
+    memory_batch: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         images = self.calibration_images
         check("calibration_images", images, images >= 0, "0 or more")
+        check("memory_batch", self.memory_batch, self.memory_batch >= 1, "1 or more")
 
 
 @dataclass(frozen=True)
@@ -172,7 +175,8 @@ class ProblemConfig(CutConfig):
 
     Args:
         budget: What the pruned network may cost at most: macs=0.5, macs=50% (fractions of the
-            unpruned network) or params=1.2M (absolute). Several are separated by commas.
+            unpruned network) or params=1.2M, size=300kB, memory=2MB, energy=250uJ (absolute).
+            Several are separated by commas, or the flag is given again; all hold.
         episodes: Candidates that a search with a free number of them evaluates.
         search_images: Held-out images that candidates are measured on; 0 takes all.
         criterion: What ranks the units of a group: l1, l2, lp (lp:0.5), bn-scale, taylor, hessian,

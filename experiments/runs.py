@@ -5,13 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 from safetensors.torch import save_model
 from torch import nn
 
-from amc.costs import COSTS, Cost, Size
+from amc.costs import COSTS, Cost, Costs, Memory, Size
 from amc.evaluation import fast_accuracy, recalibrate
 from amc.granularity import Granularity
 from amc.masks import plain_copy
@@ -110,7 +111,7 @@ def apply_policy(config: PruneConfig, console: Console) -> RunResult:
     )
     seconds = time.perf_counter() - start
     ready_folder(config.out)
-    costs = {name: make(graph) for name, make in COSTS.items()}
+    costs = {name: make(graph) for name, make in costs_of(config).items()}
     made = Found(policy, graph, network, costs, (), _told(policy), seconds, 0.0)
     unpruned = accuracies(setting.model, graph, setting)
     return finish(config, setting, made, unpruned, console)
@@ -135,6 +136,7 @@ def prepared(config: ProblemConfig, setting: Setting) -> tuple[Problem, float]:
         granularity=str(unit),
         exclude=listed(config.exclude),
         seed=config.seed,
+        costs=costs_of(config),
     )
     return problem, time.perf_counter() - start
 
@@ -151,6 +153,11 @@ def budgets(text: str) -> tuple[Budget, ...]:
     if len(set(names)) < len(names):
         raise ValueError(f"--budget is {text!r}; name each cost once")
     return found
+
+
+def costs_of(config: CutConfig) -> Costs:
+    """Every cost, as the settings have it counted."""
+    return {**COSTS, "memory": partial(Memory, batch=config.memory_batch)}
 
 
 def _told(policy: Policy) -> tuple[Budget, ...]:
@@ -179,7 +186,7 @@ def found(config: SearchConfig, problem: Problem, result: SearchResult, prepare:
         "model": config.model,
         "width": f"{config.width:g}",
         "dataset": config.dataset,
-        "budget": config.budget,
+        "budget": ",".join(map(str, budgets(config.budget))),
         "seed": str(config.seed),
     }
     check_stages(config, result.weights is not None)

@@ -40,7 +40,7 @@ def uniform_policy(
     legal = rounding or Granularity.parse(graph.granularity).rounding()
     limits = Limits.of(graph, budgets, COSTS, legal)
     check_budget(limits, "uniform")
-    origin = {"strategy": "uniform", "budget": " ".join(map(str, budgets))}
+    origin = {"strategy": "uniform", "budget": ",".join(map(str, budgets))}
     return policy_of(graph, uniform(limits), origin=origin)
 
 

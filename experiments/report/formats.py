@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from amc.units import scaled
+
 MISSING = "–"
+
+COSTS = {
+    "macs": "MACs",
+    "params": "parameters",
+    "size": "stored size",
+    "memory": "peak memory",
+    "energy": "energy",
+    "latency": "latency",
+}
+"""What costs are called."""
 
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
@@ -15,6 +27,20 @@ def accuracy(value: float | None, digits: int = 4) -> str:
 def percent(fraction: float) -> str:
     """A fraction in [0, 1] as a percentage with one decimal."""
     return f"{100 * fraction:.1f}%"
+
+
+def cost_name(name: str) -> str:
+    """What a cost is called, by its short name; one that is not known is called that."""
+    return COSTS.get(name) or printable(name)
+
+
+def measure(value: float, unit: str) -> str:
+    """A cost with its unit where that is not plain from its name: 31.0M, 1.09 MB, 286 µJ."""
+    if unit == "bytes":
+        text = amount(value)
+        return f"{text.rstrip('kMGT')} {text.lstrip('0123456789.')}B"
+    number, name = scaled(value, unit)
+    return f"{_three_digits(number)} {name}" if name != unit else amount(value)
 
 
 def amount(value: float) -> str:

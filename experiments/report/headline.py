@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from experiments.report.comparison import Comparison, Run
-from experiments.report.formats import accuracy, count, listed, percent, printable
+from experiments.report.formats import accuracy, cost_name, count, listed, percent, printable
 from experiments.report.progress import excesses
 from experiments.results import Accuracies, RunResult
 
@@ -32,9 +32,11 @@ def headlines(comparison: Comparison) -> list[str]:
 def _headline(runs: Sequence[Run]) -> str:
     run = best(runs)
     result = run.result
-    every = list(result.costs.values())
-    changed = [cost for cost in every if cost.fraction < 1]
-    costs = [f"{percent(c.fraction)} of its {printable(c.unit)}" for c in changed or every]
+    changed = {name: cost for name, cost in result.costs.items() if cost.fraction < 1}
+    costs = [
+        f"{percent(cost.fraction)} of its {cost_name(name)}"
+        for name, cost in (changed or result.costs).items()
+    ]
     step = "after fine-tuning" if result.finetuned else "without fine-tuning"
     return (
         f"{run.label} leaves {printable(result.model)} with {listed(costs)}, and with a test "

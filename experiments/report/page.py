@@ -52,7 +52,10 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    words = (formats.accuracy, formats.amount, formats.duration, formats.percent, formats.printable)
+    words = (
+        *(formats.accuracy, formats.amount, formats.cost_name, formats.duration),
+        *(formats.measure, formats.percent, formats.printable),
+    )
     environment.filters.update({word.__name__: word for word in words})
     environment.globals.update(series_key=series_key, drops=DROPS)
     return environment

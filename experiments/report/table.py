@@ -2,58 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 from rich.table import Table
 from rich.text import Text
 
-from experiments.report.comparison import Comparison, Run, compare
-from experiments.report.formats import MISSING, amount, percent
+from amc.policy import Budget
+from experiments.report.comparison import Comparison, compare
+from experiments.report.formats import MISSING, cost_name, measure, percent
 from experiments.results import Accuracies, RunResult
 
-COSTS = {"macs": "MACs", "params": "params", "size": "bytes"}
-"""Short names of the costs that the table can show, and their headings."""
+HEADINGS = {"macs": "MACs"}
+"""Costs that are headed by more than their short names."""
 
 
 def results_table(results: Sequence[RunResult]) -> Table:
     """Strategies below each other; fits 80 columns where their names are short.
 
     Accuracies, in [0, 1], are pairs: on held-out images / on test images. Costs are what is left of
-    the unpruned network's; seconds are the search's own.
+    the unpruned network's; seconds are the search's own. With more than two costs the accuracy of
+    the unpruned network stands below.
 
     Raises:
         ValueError: if there are no results.
     """
-    comparisons = compare(results)
-    table = Table(box=None, pad_edge=False, caption=_caption(comparisons), caption_justify="left")
+    comparisons, columns = compare(results), _columns(results)
+    caption = _caption(comparisons, accuracy="before" not in columns)
+    table = Table(box=None, pad_edge=False, caption=caption, caption_justify="left")
     table.add_column("strategy", overflow="fold")
-    for heading in ("before", "after\nsearch", "after\nfine-tuning"):
-        table.add_column(Text(heading), justify="right", no_wrap=True)
-    costs = _costs(results)
-    for heading in (*(f"{COSTS[name]}\nleft" for name in costs), "evals", "search\nseconds"):
+    for heading in columns:
         table.add_column(Text(heading), justify="right", no_wrap=True)
     for comparison in comparisons:
         if len(comparisons) > 1:
             table.add_row(Text(comparison.title, style="bold"))
         for run in comparison.runs:
-            table.add_row(*_cells(run, costs))
+            name = Text(run.label + "*" * bool(run.result.tuned_steps))
+            table.add_row(name, *(Text(cell(run.result)) for cell in columns.values()))
     return table
 
 
-def _costs(results: Sequence[RunResult]) -> tuple[str, str]:
-    """Which costs to show: masks leave the MACs as they are."""
+def _columns(results: Sequence[RunResult]) -> dict[str, Callable[[RunResult], str]]:
+    """Headings, and what stands below each."""
+    costs = _costs(results)
+    columns: dict[str, Callable[[RunResult], str]] = {
+        "before": lambda result: _pair(result.unpruned),
+        "after\nsearch": lambda result: _pair(result.searched),
+        "after\nfine-tuning": lambda result: _pair(result.finetuned),
+        **{f"{HEADINGS.get(name, name)}\nleft": partial(_left, cost=name) for name in costs},
+        "evals": lambda result: str(len(result.evaluations)),
+        "search\nseconds": _seconds,
+    }
+    if len(costs) > 2:
+        del columns["before"]
+        if not any(result.finetuned for result in results):
+            del columns["after\nfine-tuning"]
+    return columns
+
+
+def _costs(results: Sequence[RunResult]) -> list[str]:
+    """Which costs to show: those that budgets limit, and at least two of them all."""
+    limited = dict.fromkeys(
+        Budget.parse(text).cost for result in results for text in result.budgets
+    )
+    # Masks leave the MACs as they are.
     masked = all(result.granularity != "channel" for result in results)
-    return ("params", "size") if masked else ("macs", "params")
+    usual = ("params", "size") if masked else ("macs", "params")
+    return list(dict.fromkeys((*limited, *usual)))[: max(2, len(limited))]
 
 
-def _cells(run: Run, costs: Sequence[str]) -> list[Text]:
-    result = run.result
-    steps = (result.unpruned, result.searched, result.finetuned)
-    left = [_left(result, cost) for cost in costs]
-    seconds = result.seconds.get("search")
-    taken = MISSING if seconds is None else f"{seconds:.1f}"
-    words = [*map(_pair, steps), *left, str(len(result.evaluations)), taken]
-    return [Text(run.label + "*" * bool(result.tuned_steps)), *map(Text, words)]
+def _seconds(result: RunResult) -> str:
+    return f"{result.seconds['search']:.1f}" if "search" in result.seconds else MISSING
 
 
 def _pair(accuracies: Accuracies | None) -> str:
@@ -64,9 +83,9 @@ def _left(result: RunResult, cost: str) -> str:
     return percent(result.costs[cost].fraction) if cost in result.costs else MISSING
 
 
-def _caption(comparisons: Sequence[Comparison]) -> Text:
+def _caption(comparisons: Sequence[Comparison], accuracy: bool) -> Text:
     lines = ["accuracy on held-out / test images"]
-    lines += [_unpruned(comparison) for comparison in comparisons]
+    lines += [_unpruned(comparison, accuracy) for comparison in comparisons]
     runs = [run for comparison in comparisons for run in comparison.runs]
     steps = [f"{run.label}: {run.result.tuned_steps:,}" for run in runs if run.result.tuned_steps]
     if steps:
@@ -74,7 +93,11 @@ def _caption(comparisons: Sequence[Comparison]) -> Text:
     return Text("\n".join(lines))
 
 
-def _unpruned(comparison: Comparison) -> str:
-    costs = comparison.runs[0].result.costs.values()
-    amounts = ", ".join(f"{amount(cost.unpruned)} {cost.unit}" for cost in costs)
-    return f"{comparison.title}, unpruned: {amounts}"
+def _unpruned(comparison: Comparison, accuracy: bool) -> str:
+    result = comparison.runs[0].result
+    amounts = [
+        f"{measure(cost.unpruned, cost.unit)} {cost_name(name)}"
+        for name, cost in result.costs.items()
+    ]
+    words = [f"accuracy {_pair(result.unpruned)}"] * accuracy + amounts
+    return f"{comparison.title}, unpruned: {', '.join(words)}"

@@ -22,7 +22,7 @@ from experiments.report.drawing import (
     series_keys,
     span,
 )
-from experiments.report.formats import accuracy, percent, printable
+from experiments.report.formats import accuracy, cost_name, percent
 from experiments.report.markers import MARKERS, STAR
 from experiments.report.progress import fits_budgets
 from experiments.report.svg import INK, MUTED, PAPER, draw, series_colour
@@ -56,7 +56,7 @@ def tradeoff_picture(comparison: Comparison, cost: str, key: str) -> Picture:
     dots = [y for _, y, _ in points]
     low, high = span(dots, [y for one in chosen for y in one.needed])
     limits = _limits(comparison, cost)
-    unit = printable(comparison.runs[0].result.costs[cost].unit)
+    name = cost_name(cost)
 
     def plot(axes: Axes) -> None:
         _candidates(axes, chosen, low)
@@ -65,11 +65,11 @@ def tradeoff_picture(comparison: Comparison, cost: str, key: str) -> Picture:
         _unpruned(axes, comparison)
         for one in chosen:
             _mark(axes, one)
-        axes.set(xlim=_extent(chosen, low), xlabel=f"{unit} left")
+        axes.set(xlim=_extent(chosen, low), xlabel=f"{name} left")
         percent_axis(axes)
         accuracy_axis(axes, low, high, "accuracy on held-out images")
 
-    svg = draw(key, _words(comparison, chosen, unit), 440, 66, plot)
+    svg = draw(key, _words(comparison, chosen, name), 440, 66, plot)
     keys = series_keys(comparison) + _extra_keys(comparison, points, limits)
     return Picture(svg, keys, _caption(comparison, dots, low))
 
@@ -155,16 +155,16 @@ def _extra_keys(comparison: Comparison, points: Points, limits: Sequence[float])
     )
 
 
-def _words(comparison: Comparison, chosen: Sequence[_Chosen], unit: str) -> str:
-    words = "; ".join(_outcome(one, unit) for one in chosen)
-    return f"Held-out accuracy against {unit} left, {comparison.title}: {words}."
+def _words(comparison: Comparison, chosen: Sequence[_Chosen], name: str) -> str:
+    words = "; ".join(_outcome(one, name) for one in chosen)
+    return f"Held-out accuracy against {name} left, {comparison.title}: {words}."
 
 
-def _outcome(one: _Chosen, unit: str) -> str:
+def _outcome(one: _Chosen, name: str) -> str:
     result = one.run.result
     text = f"{one.run.label} reached {accuracy(result.searched.holdout)} at {percent(one.left)}"
     tuned = f", {accuracy(result.finetuned.holdout)} after fine-tuning" if result.finetuned else ""
-    return f"{text} of the {unit}{tuned}"
+    return f"{text} of the {name}{tuned}"
 
 
 def _caption(comparison: Comparison, dots: Sequence[float], low: float) -> str:

@@ -37,6 +37,21 @@ def test_values_keep_their_dashes():
     )
 
 
+def test_a_budget_given_again_is_one_more():
+    made = settings("--budget", "macs=0.5", "--seed", "3", "--budget=energy=0.6")
+    assert (made.budget, made.seed) == ("macs=0.5,energy=0.6", 3)
+    assert settings("--budget", "macs=0.5,size=2MB", "--budget", "energy=1mJ").budget == (
+        "macs=0.5,size=2MB,energy=1mJ"
+    )
+
+
+def test_budgets_on_the_command_line_replace_those_of_the_file(tmp_path):
+    (tmp_path / "settings.yaml").write_text("budget: params=0.2\n")
+    words = ("--budget", "macs=0.5", "--config", str(tmp_path / "settings.yaml"))
+    assert settings(*words).budget == "macs=0.5"
+    assert settings(*words[2:]).budget == "params=0.2"
+
+
 def test_options_of_a_strategy_gather():
     made = settings("--options.sigma", "0.2", "--options.hidden", "20")
     assert made.options == {"sigma": 0.2, "hidden": 20}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
@@ -36,6 +37,7 @@ LAST_WINS = ("netadapt",)
 BUDGETS = {
     "one budget": ("macs=0.5",),
     "two budgets": ("macs=0.6", "params=0.4"),
+    "every cost in its unit": ("macs=3k", "params=1.8k", "size=5kB", "memory=7kB", "energy=1.1uJ"),
     "multiples of 4": ("macs=0.5",),
 }
 
@@ -165,29 +167,41 @@ def test_the_policy_can_be_written_read_and_applied(
 
 
 @cache
-def masking(granularity: str) -> Problem:
+def masking(granularity: str, cost: str) -> Problem:
     """A problem at a granularity that sets weights to zero."""
     return Problem(
         network(),
         torch.zeros(1, 2, 5, 5),
-        [Budget("params", 0.65)],
+        [Budget(cost, 0.65)],
         holdout=data(30, 0),
         train=data(32, 2),
         granularity=granularity,
     )
 
 
-@pytest.mark.parametrize("granularity", ["kernel", "vector", "element", "2:4", "n:4"])
+MASKING = [
+    *((granularity, "params") for granularity in ("kernel", "vector", "element", "2:4", "n:4")),
+    *(("element", "size"), ("element", "energy"), ("n:4", "energy")),
+]
+"""Granularities that set weights to zero, and what a budget limits there."""
+
+
+@pytest.mark.parametrize(("granularity", "cost"), MASKING)
 def test_every_granularity_works_with_every_strategy(
-    name: str, granularity: str, ratios_file: Path
+    name: str, granularity: str, cost: str, ratios_file: Path
 ) -> None:
-    asked = masking(granularity)
+    asked = masking(granularity, cost)
     best = search(name, asked, ratios_file).best
     limit = asked.limits.items[0]
     assert 0.4 * limit.full < limit.cost(best.kept) <= 0.65 * limit.full
     assert all(count in legal for count, legal in zip(best.kept, asked.limits.counts, strict=True))
     zeros = sum(int((weight == 0).sum()) for weight in asked.network(best.kept).parameters())
-    assert zeros >= limit.full - limit.cost(best.kept)
+    assert zeros >= parameters_left(asked, asked.graph.full) - parameters_left(asked, best.kept)
+
+
+def parameters_left(asked: Problem, kept: Sequence[int]) -> float:
+    """Parameters that are not held at zero."""
+    return COSTS["params"](asked.graph)(kept)
 
 
 def test_a_budget_out_of_reach_is_refused_before_any_strategy_with_the_smallest_in_reach() -> None:

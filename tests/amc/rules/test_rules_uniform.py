@@ -61,7 +61,7 @@ def test_the_uniform_policy_takes_several_budgets_and_a_rounding(resnet8: Any) -
     params = COSTS["params"](resnet8.graph)
     assert params(policy.kept) <= 0.3 * params(resnet8.graph.full)
     assert all(count % 2 == 0 for count in policy.kept)
-    assert policy.origin["budget"] == "macs=0.5 params=0.3"
+    assert policy.origin["budget"] == "macs=0.5,params=0.3"
 
 
 def test_the_uniform_policy_keeps_to_what_its_granularity_allows() -> None:

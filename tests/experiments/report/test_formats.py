@@ -45,6 +45,31 @@ def test_durations(seconds: float, text: str) -> None:
     assert formats.duration(seconds) == text
 
 
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (31_000_000, "MACs", "31.0M"),
+        (1_094_000, "bytes", "1.09 MB"),
+        (12, "bytes", "12 B"),
+        (0.000286, "joules", "286 µJ"),
+        (0.0029, "joules", "2.90 mJ"),
+        (0.0015, "seconds", "1.50 ms"),
+        (0.00099996, "seconds", "1.00 ms"),
+        (12, "seconds", "12.0 s"),
+        (0, "joules", "0.00 J"),
+        (12, "units of one's own", "12"),
+    ],
+)
+def test_costs_have_a_unit_that_suits_them(value: float, unit: str, text: str) -> None:
+    assert formats.measure(value, unit) == text
+
+
+def test_costs_of_one_unit_are_told_apart_by_name() -> None:
+    assert formats.cost_name("size") == "stored size"
+    assert formats.cost_name("memory") == "peak memory"
+    assert formats.cost_name("one's\nown") == "one's own"
+
+
 def test_counts_have_their_plural() -> None:
     assert formats.count(1, "evaluation") == "1 evaluation"
     assert formats.count(1200, "evaluation") == "1,200 evaluations"

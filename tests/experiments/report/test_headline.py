@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from experiments.report.comparison import compare
 from experiments.report.headline import headlines, notes
-from experiments.results import Accuracies, RunResult
+from experiments.results import Accuracies, CostChange, RunResult
 
 Made = Callable[..., RunResult]
 
@@ -14,6 +14,12 @@ def test_one_run_is_told_with_what_is_left_and_how_good_it_is(made: Made) -> Non
         "ddpg leaves resnet8 with 50.0% of its MACs and 50.0% of its parameters, and with a test "
         "accuracy of 0.9200 after fine-tuning, against 0.9400 unpruned."
     ]
+
+
+def test_costs_of_one_unit_are_told_apart(made: Made) -> None:
+    costs = {"size": CostChange("bytes", 9e5, 3e5), "memory": CostChange("bytes", 9e5, 6e5)}
+    (sentence,) = headlines(compare([made(costs=costs)])[0])
+    assert "with 33.3% of its stored size and 66.7% of its peak memory, and" in sentence
 
 
 def test_the_winner_is_chosen_on_held_out_images_not_on_test_images(made: Made) -> None:

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from experiments.report import results_table
-from experiments.results import RunResult
+from experiments.results import CostChange, RunResult
 
 Made = Callable[..., RunResult]
 
@@ -42,6 +42,28 @@ def test_below_stand_units_the_unpruned_costs_and_steps_inside_searches(
         "resnet8 on digits, unpruned: 1.00M MACs, 40.0k parameters",
         "* gradient steps inside the search: netadapt: 580",
     ]
+
+
+def all_costs(left: float) -> dict[str, CostChange]:
+    full = {"macs": 1e6, "size": 1.6e5, "memory": 3e5, "energy": 2.5e-5}
+    units = {"macs": "MACs", "size": "bytes", "memory": "bytes", "energy": "joules"}
+    return {name: CostChange(units[name], full[name], full[name] * left) for name in full}
+
+
+def test_the_costs_shown_are_those_that_have_a_budget(made: Made) -> None:
+    budgets = ("energy=20uJ", "memory=0.5", "size=100kB")
+    lines = printed([made(budgets=budgets, costs=all_costs(0.4))])
+    assert spaced(lines[0]) == "after after energy memory size search"
+    assert spaced(lines[2]) == "ddpg 0.850/0.840 0.930/0.920 40.0% 40.0% 40.0% 3 61.5"
+    assert " ".join(map(spaced, lines[3:])) == (
+        "accuracy on held-out / test images resnet8 on digits, unpruned: accuracy 0.950/0.940, "
+        "1.00M MACs, 160 kB stored size, 300 kB peak memory, 25.0 µJ energy"
+    )
+
+
+def test_one_budget_has_a_usual_cost_beside_it(made: Made) -> None:
+    lines = printed([made(budgets=("energy=20uJ",), costs=all_costs(0.4))])
+    assert spaced(lines[0]) == "after after energy MACs search"
 
 
 def test_what_was_not_done_is_a_dash(made: Made) -> None:
