@@ -19,7 +19,7 @@ from torch import nn
 
 from amc import kinds
 from amc.inputs import Inputs, shapes
-from amc.structure import Fixed, Group, Layer, PruningGraph
+from amc.structure import NUMBER_BYTES, Fixed, Group, Layer, PruningGraph
 from amc.tracing.activations import activations
 from amc.tracing.couplings import ALL_OR_NONE, Block, blocks
 from amc.tracing.following import followed
@@ -199,7 +199,7 @@ def _measured(graph: PruningGraph, model: nn.Module, inputs: Inputs) -> PruningG
     return replace(
         graph,
         other_params=sum(parameter.numel() for parameter in model.parameters()) - weights,
-        other_bytes=_stored_bytes(model) - 4 * (weights + statistics),
+        other_bytes=_stored_bytes(model) - NUMBER_BYTES * (weights + statistics),
         activations=activations(model, graph, inputs),
     )
 
@@ -209,6 +209,6 @@ def _stored_bytes(model: nn.Module) -> int:
     state = model.state_dict(keep_vars=True).values()
     each = {(tensor.data_ptr(), tensor.shape): tensor for tensor in state}
     return sum(
-        tensor.numel() * (4 if tensor.is_floating_point() else tensor.element_size())
+        tensor.numel() * (NUMBER_BYTES if tensor.is_floating_point() else tensor.element_size())
         for tensor in each.values()
     )

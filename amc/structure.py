@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 Kept = tuple[int, ...]
 """Units that stay, per group."""
 
+NUMBER_BYTES = 4
+"""Of a floating-point number, wherever bytes are counted."""
+
 Side = Literal["out", "in"]
 SIDES: tuple[Side, Side] = ("out", "in")
 

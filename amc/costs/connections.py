@@ -7,10 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from amc.structure import PruningGraph
-
-NUMBER_BYTES = 4
-"""Of a floating-point number."""
+from amc.structure import NUMBER_BYTES, PruningGraph
 
 
 def connections(graph: PruningGraph, kept: Sequence[int]) -> NDArray[np.float64]:

@@ -26,9 +26,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from amc.costs.connections import NUMBER_BYTES, Places, kept_weights
+from amc.costs.connections import Places, kept_weights
 from amc.costs.size import Size
-from amc.structure import PruningGraph
+from amc.structure import NUMBER_BYTES, PruningGraph
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from amc.costs.connections import NUMBER_BYTES, channel_bytes, connections
-from amc.structure import PruningGraph, Width
+from amc.costs.connections import channel_bytes, connections
+from amc.structure import NUMBER_BYTES, PruningGraph, Width
 
 
 class Memory:

@@ -27,9 +27,9 @@ from math import ceil, log2
 import numpy as np
 from numpy.typing import NDArray
 
-from amc.costs.connections import NUMBER_BYTES, channel_bytes, connections, kept_weights
+from amc.costs.connections import channel_bytes, connections, kept_weights
 from amc.granularity import Granularity
-from amc.structure import PruningGraph
+from amc.structure import NUMBER_BYTES, PruningGraph
 
 VALUE_BITS = 8 * NUMBER_BYTES
 POINTER_BITS = 32

@@ -20,7 +20,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from amc.attention import narrowed
 from amc.inputs import Inputs, call, tensors
-from amc.structure import Activation, PruningGraph, Width
+from amc.structure import NUMBER_BYTES, Activation, PruningGraph, Width
 from amc.surgery import cut
 
 
@@ -82,7 +82,7 @@ def recorded(model: nn.Module, inputs: Inputs) -> Pass:
     stored = model.state_dict(keep_vars=True).values()
     recorder = _Recorder(stored)
     for tensor in (*tensors(inputs), *model.buffers()):
-        recorder.note(tensor)
+        recorder.note(tensor, given=True)
     with torch.no_grad(), recorder:
         outputs = call(model, inputs)
     return recorder.finished(outputs)
@@ -111,13 +111,16 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self._step += 1
         return out
 
-    def note(self, tensor: Tensor) -> None:
-        """Begin to watch a storage that is not known yet."""
+    def note(self, tensor: Tensor, *, given: bool = False) -> None:
+        """Begin to watch a storage that is not known yet.
+
+        Of what was `given` only the tensor itself counts: it may be one sample of a whole data set.
+        """
         storage = tensor.untyped_storage()
-        key, size = storage._cdata, storage.nbytes()
-        if size and key not in self._stored and key not in self._held:
-            if tensor.is_floating_point():
-                size = size // tensor.element_size() * 4
+        key, itemsize = storage._cdata, tensor.element_size()
+        numbers = tensor.numel() if given else storage.nbytes() // itemsize
+        if numbers and key not in self._stored and key not in self._held:
+            size = numbers * (NUMBER_BYTES if tensor.is_floating_point() else itemsize)
             made = Made(tuple(tensor.shape), size, self._step)
             self._made.append(made)
             self._held[key] = made

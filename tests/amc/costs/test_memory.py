@@ -102,6 +102,12 @@ def test_a_number_takes_32_bits_whatever_the_network_was_traced_in() -> None:
     assert Memory(half)([3]) == Memory(trace(net, images()))([3])
 
 
+def test_an_example_that_is_part_of_a_data_set_counts_alone() -> None:
+    alone, part = images(1), images(50)[:1]
+    net = two_convolutions(inplace=False)
+    assert Memory(trace(net, part))([3]) == Memory(trace(net, alone))([3])
+
+
 def test_what_does_not_grow_with_the_batch_is_held_once() -> None:
     def forward(net: Any, pictures: Tensor) -> Tensor:
         places = torch.arange(8.0)[:, None].expand(8, 8).contiguous()  # (8, 8)
