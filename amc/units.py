@@ -5,7 +5,6 @@ Numbers are decimal on their way in and out, so that what is written reads back 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
@@ -111,8 +110,7 @@ def scaled(value: float, unit: str) -> tuple[float, str]:
     return value / float(sizes[name]), name.replace("u", "µ")
 
 
-def measured(value: float, unit: str) -> str:
-    """An amount for a sentence: 1,234 MACs, 1.50 ms."""
+def readable(value: float, unit: str) -> str:
+    """An amount for a sentence: 1,234 MACs, 1.5 ms."""
     number, name = scaled(value, unit)
-    few = name != unit and math.isfinite(number)
-    return f"{number:.3g} {name}" if few else f"{number:,.0f} {name}"
+    return f"{number:,.0f} {name}" if number >= 1000 else f"{number:.3g} {name}"

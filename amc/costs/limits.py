@@ -13,7 +13,7 @@ from amc.granularity import Rounding, below, nearest
 from amc.names import look_up
 from amc.policy import Budget
 from amc.structure import PruningGraph
-from amc.units import measured
+from amc.units import readable
 
 _ANY_RATIO = math.nextafter(1, 0)
 _LOOSER: dict[str, dict[str, Any]] = {
@@ -125,7 +125,7 @@ def _unreachable(budget: Budget, item: Limit, limits: Limits, costs: Costs) -> s
     least = item.cost(limits.smallest)
     return (
         f"budget {budget} cannot be reached: the smallest network that {_allowed(limits)} allows "
-        f"has {item.name}={_rounded_up(least, item.full):.4f} ({measured(least, item.cost.unit)}); "
+        f"has {item.name}={_rounded_up(least, item.full):.4f} ({readable(least, item.cost.unit)}); "
         f"raise the budget{_other_ways(item, limits)}"
     )
 

@@ -179,6 +179,11 @@ def test_the_refusal_advises_only_what_would_help() -> None:
         limits("macs=0.01")
 
 
+def test_the_refusal_gives_amounts_with_units() -> None:
+    with pytest.raises(BudgetError, match=r"^budget energy=1pJ .* has energy=0\.\d+ \(\d+ nJ\)"):
+        limits("energy=1pJ")
+
+
 @pytest.mark.parametrize("budget", ["macs=0.5", "memory=0.5"])
 def test_what_zeros_do_not_save_is_refused_with_what_they_do(budget: str) -> None:
     graph = masking_graph(survey(tiny("residual"), images()), Granularity.parse("element"))
