@@ -18,7 +18,7 @@ from typing import Any
 from torch import nn
 
 from amc import kinds
-from amc.inputs import Inputs, shapes
+from amc.inputs import Inputs, shapes, tensors
 from amc.structure import NUMBER_BYTES, Fixed, Group, Layer, PruningGraph
 from amc.tracing.activations import activations
 from amc.tracing.couplings import ALL_OR_NONE, Block, blocks
@@ -206,7 +206,7 @@ def _measured(graph: PruningGraph, model: nn.Module, inputs: Inputs) -> PruningG
 
 def _stored_bytes(model: nn.Module) -> int:
     """Of the whole state dict, tensors that are shared once."""
-    state = model.state_dict(keep_vars=True).values()
+    state = tensors(model.state_dict(keep_vars=True))
     each = {(tensor.data_ptr(), tensor.shape): tensor for tensor in state}
     return sum(
         tensor.numel() * (NUMBER_BYTES if tensor.is_floating_point() else tensor.element_size())

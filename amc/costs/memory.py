@@ -15,7 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amc.costs.connections import channel_bytes, connections
-from amc.structure import NUMBER_BYTES, PruningGraph, Width
+from amc.structure import NUMBER_BYTES, Activation, PruningGraph, Width
+
+NO_AXIS = Width(1, ())
 
 
 class Memory:
@@ -40,20 +42,14 @@ class Memory:
             raise ValueError(f"memory: batch is {batch}; it must be 1 or more samples")
         self._graph = graph
         held = graph.activations
-        self._first = np.array([item.first for item in held], np.int64)
-        self._gone = np.array([item.last + 1 for item in held], np.int64)
         grown = [batch / item.samples if item.samples else 1 for item in held]
         self._each = np.array([item.each for item in held]) * grown
-        widths = {width: row for row, width in enumerate(_widths(graph), 1)}
-        self._fixed = np.array([1, *(width.fixed for width in widths)], np.int64)
-        self._parts = np.zeros((len(self._fixed), len(graph.groups)), np.int64)
-        for width, row in widths.items():
-            for group, each in width.parts:
-                self._parts[row, group] = each
-        # (tensors, axes) rows of the two above; row 0 stands for no axis.
-        self._axes = np.zeros((len(held), max((len(x.widths) for x in held), default=0)), np.int64)
-        for at, item in enumerate(held):
-            self._axes[at, : len(item.widths)] = [widths[width] for width in item.widths]
+        self._first = np.array([item.first for item in held], np.int64)
+        self._gone = np.array([item.last + 1 for item in held], np.int64)
+        widths = tuple(dict.fromkeys(width for item in held for width in item.widths))
+        self._fixed = np.array([width.fixed for width in (NO_AXIS, *widths)], np.int64)
+        self._parts = _parts((NO_AXIS, *widths), len(graph.groups))
+        self._axes = _axes(held, widths)
 
     def __call__(self, kept: Sequence[int]) -> float:
         """Bytes at the worst moment."""
@@ -74,6 +70,19 @@ class Memory:
         return held
 
 
-def _widths(graph: PruningGraph) -> tuple[Width, ...]:
-    """All that axes shrink by, each once."""
-    return tuple(dict.fromkeys(width for item in graph.activations for width in item.widths))
+def _parts(widths: Sequence[Width], groups: int) -> NDArray[np.int64]:
+    """(widths, groups) what a unit of each group takes."""
+    parts = np.zeros((len(widths), groups), np.int64)
+    for row, width in enumerate(widths):
+        for group, each in width.parts:
+            parts[row, group] = each
+    return parts
+
+
+def _axes(held: Sequence[Activation], widths: Sequence[Width]) -> NDArray[np.int64]:
+    """(tensors, axes) which width each axis has, from 1; 0 where a tensor has no more axes."""
+    places = {width: row for row, width in enumerate(widths, 1)}
+    axes = np.zeros((len(held), max((len(x.widths) for x in held), default=0)), np.int64)
+    for at, item in enumerate(held):
+        axes[at, : len(item.widths)] = [places[width] for width in item.widths]
+    return axes

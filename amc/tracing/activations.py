@@ -48,9 +48,9 @@ def activations(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> tuple[
     """Every tensor that a forward pass holds beside the stored weights, in the order they are made.
 
     PyTorch's own attention runs as in a cut network (`amc.attention`), operation by operation.
-    Where a network of one unit less runs other operations, its tensors are taken not to shrink with
-    that group; where twice the samples do, all are taken to grow with the batch. So a tensor may be
-    made too large, never too small.
+    Where a network of one unit less runs other operations or none, tensors are taken not to shrink
+    with that group; where twice the samples do, all are taken to grow with the batch. So a tensor
+    may be made too large, never too small.
 
     Args:
         model: In evaluation mode; left as it is.
@@ -61,7 +61,7 @@ def activations(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> tuple[
     full, samples = recorded(model, inputs), _samples(inputs)
     twice = _same(full, _attempted(model, _twice(inputs, samples)))
     smaller = _with_one_unit_less(model, graph)
-    fewer = [_same(full, recorded(network, inputs)) for network in smaller]
+    fewer = [_same(full, _attempted(network, inputs)) for network in smaller]
     return tuple(
         Activation(
             made.first,
@@ -79,8 +79,7 @@ def recorded(model: nn.Module, inputs: Inputs) -> Pass:
     Tensors count by their storage: views and results of operations in place are no new ones. Inputs
     are held throughout, by whoever gave them, and so are buffers that are not stored.
     """
-    stored = model.state_dict(keep_vars=True).values()
-    recorder = _Recorder(stored)
+    recorder = _Recorder(tensors(model.state_dict(keep_vars=True)))
     for tensor in (*tensors(inputs), *model.buffers()):
         recorder.note(tensor, given=True)
     with torch.no_grad(), recorder:
@@ -93,7 +92,8 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
     def __init__(self, stored: Iterable[Tensor]) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._stored = {tensor.untyped_storage()._cdata for tensor in stored}
+        dense = filter(_is_dense, stored)
+        self._stored = {tensor.untyped_storage()._cdata for tensor in dense}
         self._made: Pass = []
         self._held: dict[int, Made] = {}
         self._step = 0
@@ -116,12 +116,14 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
         Of what was `given` only the tensor itself counts: it may be one sample of a whole data set.
         """
+        if not _is_dense(tensor):
+            return
         storage = tensor.untyped_storage()
         key, itemsize = storage._cdata, tensor.element_size()
         numbers = tensor.numel() if given else storage.nbytes() // itemsize
         if numbers and key not in self._stored and key not in self._held:
             size = numbers * (NUMBER_BYTES if tensor.is_floating_point() else itemsize)
-            made = Made(tuple(tensor.shape), size, self._step)
+            made = Made(tuple(tensor.shape) if tensor.numel() else (), size, self._step)
             self._made.append(made)
             self._held[key] = made
             weakref.finalize(storage, self._let_go, key).atexit = False
@@ -137,6 +139,11 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
             made.last = max(0, self._step - 1)
         self._held.clear()
         return self._made
+
+
+def _is_dense(tensor: Tensor) -> bool:
+    """Whether the tensor has one storage; sparse ones are not counted."""
+    return tensor.layout is torch.strided
 
 
 def _with_plain_attention(model: nn.Module) -> nn.Module:
@@ -167,14 +174,15 @@ def _twice(value: Any, samples: int) -> Any:
     if isinstance(value, Mapping):
         return {name: _twice(item, samples) for name, item in value.items()}
     if isinstance(value, tuple | list):
-        return type(value)(_twice(item, samples) for item in value)
+        items = [_twice(item, samples) for item in value]
+        return items if isinstance(value, list) else tuple(items)
     return value
 
 
 def _attempted(model: nn.Module, inputs: Inputs) -> Pass:
     try:
         return recorded(model, inputs)
-    except Exception:  # code that fixes the number of samples may raise anything
+    except Exception:  # code that fixes a number of samples or units may raise anything
         return []
 
 

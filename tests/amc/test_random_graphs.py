@@ -9,10 +9,11 @@ import torch
 from architectures import SqueezeExcite, noisy
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from real_costs import peak_bytes
 from tiny_networks import random_units
 from torch import Tensor, nn
 
-from amc.costs import Params
+from amc.costs import Memory, Params
 from amc.graph import trace
 from amc.surgery import cut, mask
 from amc.tracing.couplings import ALL_OR_NONE
@@ -115,3 +116,4 @@ def test_a_cut_random_network_equals_the_masked_one(steps: list[Step], seed: int
         torch.testing.assert_close(smaller(images), wanted, rtol=1e-4, atol=1e-4)
     kept = [len(staying) for staying in units]
     assert Params(graph)(kept) == sum(p.numel() for p in smaller.parameters())
+    assert Memory(graph, batch=2)(kept) == peak_bytes(smaller, images)
