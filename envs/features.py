@@ -16,7 +16,8 @@ A decision is about a group; its first layer in forward order is the one describ
 | 9 | rest | operations left in the layers of decisions after t | all operations |
 | 10 | a[t-1] | pruning ratio executed one decision earlier; 0 at first | 1 |
 
-After the last decision the position is 1, rest is 0, and what describes a layer is 0.
+After the last decision the position is 1, rest is 0, and what describes a layer is 0. Where weights
+are masked, operations with a zero count as removed, although a dense kernel makes them.
 """
 
 from __future__ import annotations
@@ -79,7 +80,7 @@ class Features:
     def progress(self, decided: Sequence[int]) -> Progress:
         """Where the MACs are, with the groups not yet decided unpruned."""
         here, full = len(decided), self._graph.full
-        left = self._macs.per_layer((*decided, *full[here:]))
+        left = self._macs.without_zeros((*decided, *full[here:]))
         owner = self._graph.owner
         return Progress(
             reduced=self._total - left.sum(),

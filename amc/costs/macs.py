@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from amc.costs.connections import Places, connections
+from amc.costs.connections import Places, connections, kept_weights
 from amc.structure import PruningGraph
 
 
@@ -31,3 +31,7 @@ class Macs:
     def per_layer(self, kept: Sequence[int]) -> NDArray[np.float64]:
         """(layers,) MACs of each layer."""
         return self._places(kept) * connections(self._graph, kept)
+
+    def without_zeros(self, kept: Sequence[int]) -> NDArray[np.float64]:
+        """(layers,) the same, but for those that multiply with a zero of a mask."""
+        return self._places(kept) * kept_weights(self._graph, kept)

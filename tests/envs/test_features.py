@@ -9,10 +9,11 @@ from random_networks import IMAGE, Case, Residual, cases, network
 from torch import nn
 
 from amc import trace
+from amc.pruning import decisions
 from envs.features import NAMES, Features
 
 
-def by_hand() -> Features:
+def by_hand(granularity: str = "channel") -> Features:
     """Three layers that are decided and a head, on images of 2 x 8 x 6."""
     model = nn.Sequential(
         nn.Conv2d(2, 4, 3, stride=2, padding=1),  # 4 x 4 x 3: 12 * 9 * 2 * 4 = 864 MACs
@@ -23,7 +24,7 @@ def by_hand() -> Features:
         nn.ReLU(),
         nn.Linear(5, 3),  # 15, together 1527
     )
-    return Features(trace(model, torch.zeros(1, 2, 8, 6)))
+    return Features(decisions(model, torch.zeros(1, 2, 8, 6), granularity))
 
 
 # Kept 2 of 4, then 3 of 6, then 4 of 5:
@@ -65,6 +66,20 @@ def test_where_the_operations_are_by_hand() -> None:
         144,
         360,
     )
+
+
+def test_zeros_of_a_mask_are_operations_removed() -> None:
+    features = by_hand("element")
+    # A third of 72 weights at 12 positions each; 24 weights at 12; the rest as it was.
+    progress, seen = features.progress((48, 24)), features.observe((48, 24))
+    assert (progress.reduced, progress.kept, progress.current, progress.rest) == (
+        12 * 24,
+        12 * 48 + 12 * 24,
+        360,
+        15,
+    )
+    assert seen[8] == pytest.approx(288 / 1527)
+    assert seen[10] == 0
 
 
 def test_the_operations_of_a_group_are_those_of_all_its_layers() -> None:
