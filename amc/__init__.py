@@ -1,6 +1,7 @@
 """What can be pruned from a network, what it costs, and how good what is left is."""
 
 from amc.costs import COSTS, BudgetError
+from amc.export import load_pruned, save_pruned
 from amc.finetuning import Recipe, fit
 from amc.granularity import Rounding
 from amc.graph import GraphError, trace
@@ -33,7 +34,9 @@ __all__ = [
     "SurgeryError",
     "bake",
     "fit",
+    "load_pruned",
     "prune",
+    "save_pruned",
     "trace",
     "uniform_policy",
 ]

@@ -2,29 +2,128 @@
 
 from __future__ import annotations
 
+import copy
 import logging
+import os
 import warnings
 from pathlib import Path
 
 import torch
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
+from amc.inputs import Inputs
 from amc.masks import plain_copy
 from amc.policy import Policy
+from amc.pruning import decisions, kept_counts
+from amc.structure import Group, PruningGraph
+from amc.surgery import cut
+from amc.weights import read_weights, save_weights, set_weights
 
 BATCH_NAME = "batch"
+POLICY_KEY = "policy"
+"""What the metadata of a file call the policy that its network was pruned by."""
+
+MARGIN = 0.01
+"""Units by which a ratio for others is short, so that rounding down finds the kept count."""
 
 
-def save_torch(model: nn.Module, policy: Policy, path: Path) -> None:
+def save_pruned(model: nn.Module, policy: Policy, path: str | os.PathLike[str]) -> None:
     """Weights as safetensors, with the policy as JSON in the file's metadata.
 
-    To load: build the unpruned network, `prune` it by the policy, load the state dict. Masks are
-    written as plain zeros: such a file is a state dict of the unpruned network itself.
+    Masks are written as plain zeros, so that such a file is a state dict of the unpruned network
+    itself. `load_pruned` reads it.
+
+    Args:
+        model: The pruned network.
+        policy: What it was pruned by.
+        path: File to write.
     """
-    plain = plain_copy(model).state_dict()
-    state = {name: tensor.contiguous() for name, tensor in plain.items()}
-    save_file(state, path, metadata={"policy": policy.to_json()})
+    save_weights(plain_copy(model), Path(path), {POLICY_KEY: policy.to_json()})
+
+
+def load_pruned(
+    model: nn.Module,
+    example_inputs: Inputs,
+    path: str | os.PathLike[str],
+    policy: Policy | None = None,
+) -> nn.Module:
+    """A pruned network from its file; it needs no criterion, no images and no trained weights.
+
+    Args:
+        model: The unpruned network, with any weights; it is left untouched.
+        example_inputs: One tensor (batch, ...) or a tuple of the forward's arguments.
+        path: What `save_pruned` wrote, such as the `model.safetensors` of a run.
+        policy: How many units of each group the file has; None takes the policy inside the file.
+
+    Returns:
+        In evaluation mode. Where weights were masked, of full size with plain zeros.
+
+    Raises:
+        FileNotFoundError: if there is no such file.
+        PolicyError: if the policy is for another network; names the first difference.
+        ValueError: if it is not such a file, or its tensors do not fit; names the first difference.
+    """
+    source = Path(path)
+    state, metadata = read_weights(source)
+    if policy is None and POLICY_KEY not in metadata:
+        raise ValueError(
+            f"{source}: has no policy inside; `amc export RUN --format torch` writes one that has"
+        )
+    policy = policy or Policy.from_json(metadata[POLICY_KEY], str(source))
+    network = _shaped(model, policy, example_inputs)
+    set_weights(network, state, source, "the network cut by its policy")
+    return network.eval()
+
+
+def _shaped(model: nn.Module, policy: Policy, example_inputs: Inputs) -> nn.Module:
+    """A copy of the shapes that the policy gives; which units stay does not change them."""
+    graph = decisions(model, example_inputs, policy.granularity, policy.exclude)
+    kept = kept_counts(policy, graph)
+    if policy.granularity != "channel":
+        return copy.deepcopy(model)
+    return cut(model, graph, tuple(tuple(range(count)) for count in kept))
+
+
+def channel_ratios(graph: PruningGraph, kept: tuple[int, ...]) -> dict[str, float]:
+    """Pruning ratios of single layers, as torch-pruning's `pruning_ratio_dict` takes them.
+
+    Every layer that makes the channels of a group is named, because any of them may be the one
+    that its pruner looks up. Ratios are short by `MARGIN` of a channel: its pruner keeps
+    int(channels * (1 - ratio)), which a float just below a whole number would make one too few.
+
+    Args:
+        graph: At granularity "channel".
+        kept: Units that stay, per group.
+
+    Returns:
+        The ratio of output channels removed, in [0, 1), by the layer's name, in forward order.
+        Groups of attention heads are left out: its pruner has settings of its own for them.
+
+    Raises:
+        ValueError: at other granularities.
+    """
+    if graph.granularity != "channel":
+        raise ValueError(
+            f"torch-pruning removes whole channels, and this policy sets weights to zero "
+            f"(granularity {graph.granularity}); export it as json"
+        )
+    outputs, _ = graph.widths(kept)
+    names = {name for group in graph.groups if not _heads(graph, group) for name in group.layers}
+    return {
+        layer.name: max(0.0, round(1 - (count + MARGIN) / layer.outputs, 9))
+        for layer, count in zip(graph.layers, outputs.tolist(), strict=True)
+        if layer.name in names
+    }
+
+
+def _heads(graph: PruningGraph, group: Group) -> bool:
+    """Whether units are no single channels, nor one place in each of equal parts of them."""
+    for member in group.members:
+        if member.side == "out" and member.module in group.layers:
+            part = graph.layers[graph.layer_index[member.module]].outputs // len(member.indices[0])
+            if any(len({index % part for index in unit}) > 1 for unit in member.indices):
+                return True
+    return bool(group.attributes)
 
 
 def save_onnx(model: nn.Module, example: Tensor, path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 import torch
 from torch import Tensor, nn
@@ -211,18 +212,14 @@ def kept_counts(policy: Policy, graph: PruningGraph) -> tuple[int, ...]:
             f"the policy's granularity is {policy.granularity!r}, not {graph.granularity!r}; "
             "trace the network at the policy's"
         )
-    for choice, group in zip(policy.groups, graph.groups, strict=False):
-        if choice.name != group.name or choice.total != group.units:
+    ours = [f"{choice.name!r} of {choice.total} units" for choice in policy.groups]
+    theirs = [f"{group.name!r} of {group.units} units" for group in graph.groups]
+    for number, (asked, found) in enumerate(zip_longest(ours, theirs, fillvalue="none"), 1):
+        if asked != found:
             raise PolicyError(
-                f"the policy is for another network: it has group {choice.name!r} of "
-                f"{choice.total} units where this network has {group.name!r} of {group.units}; "
-                "use the model and width that it was searched on"
+                f"the policy is for another network: as group {number} it has {asked}, where this "
+                f"network has {found}; use the model and width that it was searched on"
             )
-    if len(policy.groups) != len(graph.groups):
-        raise PolicyError(
-            f"the policy is for another network: it has {len(policy.groups)} groups, this network "
-            f"has {len(graph.groups)}; use the model that it was searched on"
-        )
     unit = Granularity.parse(policy.granularity)
     for choice in policy.groups:
         if unit.n and choice.kept not in (unit.n, unit.m):

@@ -126,7 +126,7 @@ def _benchmark(config: BenchmarkConfig) -> None:
 def _export(config: ExportConfig) -> None:
     from experiments.exporting import export
 
-    _console().print(export(config), soft_wrap=True)
+    export(config, _console())
 
 
 def _report(config: ReportConfig) -> None:

@@ -245,14 +245,27 @@ class ExportConfig:
 
     Args:
         run: Run folder, as made by search, prune or benchmark.
-        format: onnx (needs the extra of that name), torch (safetensors with the policy inside) or
-            json (the policy).
-        out: File to write; left out, inside the run folder.
+        format: onnx (needs the extra of that name), torch (safetensors with the policy inside),
+            torch-pruning (pruning ratios of layers, for the package of that name) or json (the
+            policy).
+        out: File to write; left out, inside the run folder. Beside an ONNX file stand unpruned.onnx
+            and export.json, which compares the two.
+        measure: Seconds to compare the latencies of the ONNX files for; 0 writes the pruned network
+            alone.
+        threads: Of onnxruntime while it is measured.
+        weights: Checkpoint of the unpruned network for unpruned.onnx; left out, the run's own.
     """
 
     run: str
     format: str = "onnx"
     out: str | None = None
+    measure: float = 5
+    threads: int = 1
+    weights: str | None = None
+
+    def __post_init__(self) -> None:
+        check("measure", self.measure, 0 <= self.measure < math.inf, "0 or more")
+        check("threads", self.threads, self.threads >= 1, "1 or more")
 
 
 @dataclass(frozen=True)

@@ -2,33 +2,62 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Callable
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
-from torch import nn
+from rich.console import Console
+from torch import Tensor, nn
 
-from amc.export import save_onnx, save_torch
+from amc import export as formats
 from amc.names import look_up
 from amc.policy import Policy
-from amc.pruning import prune
+from amc.pruning import decisions, kept_counts
 from experiments.config import ExportConfig, NetworkConfig
-from experiments.networks import Setting, load_setting, load_state
+from experiments.files import write_whole
+from experiments.gain import Gain
+from experiments.networks import Setting, checkpoint, load_setting
+from experiments.results import RunResult
 
-Writer = Callable[[Path, Path], None]
+PROVED_ON = 128
+"""Held-out images that an ONNX file has to answer as the network does."""
 
 
-def export(config: ExportConfig) -> str:
+@dataclass(frozen=True)
+class Order:
+    """What is to be written.
+
+    Args:
+        config: As asked for.
+        run: Folder of the run.
+        policy: Of the run.
+        target: File to write.
+        console: Where to tell what else there is to say.
+    """
+
+    config: ExportConfig
+    run: Path
+    policy: Policy
+    target: Path
+    console: Console
+
+
+Writer = Callable[[Order], None]
+
+
+def export(config: ExportConfig, console: Console) -> None:
     """Write the file and say where it is.
 
     Raises:
         LookupError: for an unknown format.
-        FileNotFoundError: if the folder holds no finished run.
+        FileNotFoundError: if the folder holds no finished run, or the unpruned network is gone.
         IsADirectoryError: if a folder stands where the file is to be.
         ImportError: if the format needs an extra that is not installed.
+        ValueError: if the run cannot be written so.
     """
     suffix, write = look_up(FORMATS, config.format, "format")
     run = Path(config.run)
@@ -37,31 +66,40 @@ def export(config: ExportConfig) -> str:
     target = Path(config.out) if config.out else run / f"pruned{suffix}"
     if target.is_dir():
         raise IsADirectoryError(f"--out {target} is a folder; name the file to write")
+    policy = Policy.load(run / "policy.json")
     target.parent.mkdir(parents=True, exist_ok=True)
-    write(run, target)
-    return f"{config.format}: {target} ({target.stat().st_size:,} bytes)"
+    write(Order(config, run, policy, target, console))
+    told = f"{config.format}: {target} ({target.stat().st_size:,} bytes)"
+    console.print(told, soft_wrap=True)
 
 
-def load_pruned(run: Path) -> tuple[nn.Module, Setting, Policy]:
+def load_pruned(run: Path, setting: Setting | None = None) -> tuple[nn.Module, Setting, Policy]:
     """The smaller network of a run folder, with the setting that it was made in.
+
+    Args:
+        run: The folder.
+        setting: What is loaded of it already.
 
     Raises:
         FileNotFoundError: if something is missing.
         ValueError: if the weights do not fit.
     """
-    settings = _saved_settings(run / "config.yaml")
     # Only the shapes are needed: the run's own weights replace all others.
-    setting = load_setting(settings, trained=False)
+    setting = setting or load_setting(saved_settings(run), trained=False)
     policy = Policy.load(run / "policy.json")
-    network = setting.model
-    if policy.granularity == "channel":
-        # Any criterion gives the shapes; this one needs no images.
-        network = prune(network, replace(policy, criterion="l1"), setting.example)
-    load_state(network, run / "model.safetensors", f"{settings.model} cut by its policy")
+    weights = run / "model.safetensors"
+    network = formats.load_pruned(setting.model, setting.example, weights, policy)
     return network, setting, policy
 
 
-def _saved_settings(path: Path) -> NetworkConfig:
+def saved_settings(run: Path) -> NetworkConfig:
+    """Which network a run is of.
+
+    Raises:
+        FileNotFoundError: if they are missing.
+        ValueError: if they are none.
+    """
+    path = run / "config.yaml"
     if not path.is_file():
         raise FileNotFoundError(f"no settings at {path}; `amc search` writes them")
     try:
@@ -72,23 +110,85 @@ def _saved_settings(path: Path) -> NetworkConfig:
         raise ValueError(f"{path}: not the settings of a run; `amc search` writes them") from None
 
 
-def _write_onnx(run: Path, target: Path) -> None:
-    network, setting, _ = load_pruned(run)
-    save_onnx(network, setting.example, target)
+def _write_onnx(order: Order) -> None:
+    """The pruned network; beside it, where asked for, the unpruned one and what was gained."""
+    from experiments.onnx_files import write_proved
+
+    if order.config.measure:
+        _write_both(order)
+    else:
+        network, setting, _ = load_pruned(order.run)
+        write_proved(network, _images(setting), order.target)
 
 
-def _write_torch(run: Path, target: Path) -> None:
-    network, _, policy = load_pruned(run)
-    save_torch(network, policy, target)
+def _write_both(order: Order) -> None:
+    from experiments.onnx_files import latencies, runtime, write_proved
+
+    config, files = order.config, (order.target.with_name("unpruned.onnx"), order.target)
+    if order.target == files[0]:
+        raise ValueError(
+            f"--out {order.target}: the unpruned network is written there; name another file"
+        )
+    result = RunResult.load(order.run / "result.json")
+    setting = _trained(order)
+    network, *_ = load_pruned(order.run, setting)
+    images = _images(setting)
+    worst = [
+        write_proved(model, images, path)
+        for model, path in zip((setting.model, network), files, strict=True)
+    ]
+    times = latencies(files, images[:1], config.threads, config.measure)
+    found = Gain.of(files, result.costs, times, runtime(config.threads), max(worst))
+    found.save(order.target.with_name("export.json"))
+    order.console.print(found.table())
+    order.console.print(found.notes(), soft_wrap=True)
 
 
-def _write_json(run: Path, target: Path) -> None:
-    shutil.copyfile(run / "policy.json", target)
+def _trained(order: Order) -> Setting:
+    """The setting of a run, with the network as it was before.
+
+    Raises:
+        FileNotFoundError: if its weights are gone.
+    """
+    settings = saved_settings(order.run)
+    settings = replace(settings, weights=order.config.weights or settings.weights)
+    path = checkpoint(settings)
+    if path is not None and not path.is_file():
+        raise FileNotFoundError(
+            f"no weights at {path}, and unpruned.onnx needs them; name the checkpoint with "
+            "--weights, or write the pruned network alone with --measure 0"
+        )
+    return load_setting(settings)
+
+
+def _images(setting: Setting) -> Tensor:
+    return setting.splits.holdout.floats(slice(0, PROVED_ON))
+
+
+def _write_torch(order: Order) -> None:
+    network, *_ = load_pruned(order.run)
+    formats.save_pruned(network, order.policy, order.target)
+
+
+def _write_torch_pruning(order: Order) -> None:
+    policy, setting = order.policy, load_setting(saved_settings(order.run), trained=False)
+    graph = decisions(setting.model, setting.example, policy.granularity, policy.exclude)
+    ratios = formats.channel_ratios(graph, kept_counts(policy, graph))
+    write_whole(order.target, json.dumps(ratios, indent=1) + "\n")
+    heads = [group.name for group in graph.groups if group.layers[0] not in ratios]
+    if heads:
+        told = f"left out, as they are heads and torch-pruning counts those: {', '.join(heads)}"
+        order.console.print(told, soft_wrap=True)
+
+
+def _write_json(order: Order) -> None:
+    shutil.copyfile(order.run / "policy.json", order.target)
 
 
 FORMATS: dict[str, tuple[str, Writer]] = {
     "onnx": (".onnx", _write_onnx),
     "torch": (".safetensors", _write_torch),
+    "torch-pruning": (".torch-pruning.json", _write_torch_pruning),
     "json": (".json", _write_json),
 }
 """Short names, the ending of their files, and what writes them."""

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from amc.weights import read_weights, set_weights
 from experiments.config import NetworkConfig
 from experiments.zoo.datasets import ImageDataset, Splits, load_dataset
 from experiments.zoo.importing import import_named
@@ -74,7 +72,7 @@ def shipped_weights(model: str, dataset: str, width: float) -> Path | None:
     return path if path.is_file() else None
 
 
-def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """Tensors of a state dict; nothing in the file is executed.
 
     Raises:
@@ -83,15 +81,13 @@ def read_checkpoint(path: Path) -> Mapping[str, Tensor]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no weights at {path}; `amc train` writes model.safetensors")
+    if path.suffix == ".safetensors":
+        return read_weights(path)[0]
     try:
-        if path.suffix == ".safetensors":
-            return load_file(path)
         with warnings.catch_warnings():
             # It warns of the very files that it then refuses.
             warnings.simplefilter("ignore")
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except SafetensorError as error:
-        raise ValueError(f"{path}: not a safetensors file ({error}); save it again") from None
     except Exception as error:
         raise ValueError(
             f"{path}: cannot be read as plain tensors ({type(error).__name__}); save the "
@@ -168,44 +164,4 @@ def _load_weights(model: nn.Module, config: NetworkConfig) -> None:
             f"train it with `amc train --model {config.model} --dataset {config.dataset} "
             f"--width {config.width:g}` and name the file with --weights"
         )
-    load_state(model, path, f"{config.model} of width {config.width:g}")
-
-
-def load_state(model: nn.Module, path: Path, what: str) -> None:
-    """Put the tensors of a checkpoint into `model`, which messages call `what`.
-
-    Of a tensor that the network has under several names the checkpoint may hold any one.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it holds no plain tensors, or others than the network has.
-    """
-    state = _with_all_names(read_checkpoint(path), model)
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as error:
-        difference = _difference(model.state_dict(), state) or first_line(error)
-        raise ValueError(
-            f"{path} does not fit {what}: {difference}; give the model and width that it was "
-            "trained with"
-        ) from None
-
-
-def _with_all_names(state: Mapping[str, Tensor], model: nn.Module) -> Mapping[str, Tensor]:
-    """`state` under all names that the network has for a tensor; safetensors writes one of them."""
-    own = {name: (item.data_ptr(), item.shape) for name, item in model.state_dict().items()}
-    known = {own[name]: tensor for name, tensor in state.items() if name in own}
-    aliases = {name: known[place] for name, place in own.items() if place in known}
-    return {**aliases, **state}
-
-
-def _difference(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor]) -> str:
-    """The first difference between two state dicts, in words; empty if there is none."""
-    for name, tensor in wanted.items():
-        if name not in found:
-            return f"it has no {name!r}"
-        if found[name].shape != tensor.shape:
-            has, needs = tuple(found[name].shape), tuple(tensor.shape)
-            return f"{name!r} is {has} there where the network has {needs}"
-    extra = [name for name in found if name not in wanted]
-    return f"it also has {extra[0]!r}" if extra else ""
+    set_weights(model, read_checkpoint(path), path, f"{config.model} of width {config.width:g}")

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 
 from rich.console import Console
-from safetensors.torch import save_model
 from torch import nn
 
 from amc.costs import COSTS, Cost, Costs, Memory, Size
 from amc.evaluation import fast_accuracy, recalibrate
+from amc.export import save_pruned
 from amc.granularity import Granularity
 from amc.masks import plain_copy
 from amc.policy import Budget, Policy
@@ -270,7 +270,7 @@ def write_run(
     (out / "result.json").unlink(missing_ok=True)
     save_config(config, out / "config.yaml")
     policy.save(out / "policy.json")
-    save_model(plain_copy(network), str(out / "model.safetensors"))
+    save_pruned(network, policy, out / "model.safetensors")
     write_whole(out / "report.html", render([result]))
     result.save(out / "result.json")
 

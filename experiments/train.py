@@ -7,10 +7,10 @@ import time
 from dataclasses import asdict
 
 from rich.console import Console
-from safetensors.torch import save_model
 
 from amc.evaluation import accuracy
 from amc.finetuning import Recipe, fit
+from amc.weights import save_weights
 from experiments.config import TrainConfig, save_config
 from experiments.files import ready_folder, write_whole
 from experiments.machine import machine
@@ -57,7 +57,7 @@ def train(config: TrainConfig, console: Console) -> Accuracies:
     )
     save_config(config, out / "config.yaml")
     metadata = {RATE_KEY: str(config.lr)}
-    save_model(setting.model, str(out / "model.safetensors"), metadata)
+    save_weights(setting.model, out / "model.safetensors", metadata)
     report = {"accuracy": asdict(reached), "seconds": seconds, "machine": machine()}
     write_whole(out / "result.json", json.dumps(report, indent=1) + "\n")
     return reached

@@ -47,7 +47,7 @@ def use(run: Run) -> Use:
         prune=_prune(result, here),
         export=("amc export", _quoted(here), "--format onnx"),
         search=None if "policy" in result.config else _search(result, here),
-        python=_python(here, result.granularity),
+        python=_python(here),
         tuned=result.tuned_steps > 0,
     )
 
@@ -99,17 +99,6 @@ def _quoted(value: object) -> str:
     return shlex.quote(printable(str(value)))
 
 
-def _python(here: str, granularity: str) -> str:
-    policy, weights = f"{here}/policy.json", f"{here}/model.safetensors"
-    if granularity != "channel":
-        # Masks change no shape, and the pruned weights are stored as zeros.
-        return (
-            "from safetensors.torch import load_file\n\n"
-            f"model.load_state_dict(load_file({weights!r}))"
-        )
-    return (
-        "import amc\n"
-        "from safetensors.torch import load_file\n\n"
-        f"smaller = amc.prune(model, amc.Policy.load({policy!r}), example_inputs)\n"
-        f"smaller.load_state_dict(load_file({weights!r}))"
-    )
+def _python(here: str) -> str:
+    weights = f"{here}/model.safetensors"
+    return f"import amc\n\nsmaller = amc.load_pruned(model, example_inputs, {weights!r})"

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from amc import Budget, Policy, PolicyError, Problem, Samples, bake, prune
-from amc.export import save_onnx, save_torch
+from amc.export import save_onnx, save_pruned
 from amc.masks import held_masks
 from amc.pruning import Pruner, decisions, kept_counts, policy_of
 
@@ -82,7 +82,7 @@ def test_a_budget_of_operations_is_refused_where_zeros_are_computed_too() -> Non
 
 def test_a_policy_of_another_granularity_names_what_differs() -> None:
     policy = Policy(halved("element").groups, granularity="kernel")
-    with pytest.raises(PolicyError, match="group '0' of 288 units where this network has '0' of"):
+    with pytest.raises(PolicyError, match="'0' of 288 units, where this network has '0' of"):
         prune(network(), policy, IMAGES[:1])
 
 
@@ -107,7 +107,7 @@ def test_masks_leave_with_the_files_as_plain_zeros(tmp_path: Path) -> None:
 
     policy = halved("2:4")
     pruned = prune(network(), policy, IMAGES[:1])
-    save_torch(pruned, policy, tmp_path / "pruned.safetensors")
+    save_pruned(pruned, policy, tmp_path / "pruned.safetensors")
     state = load_file(tmp_path / "pruned.safetensors")
     plain = network()
     plain.load_state_dict(state)

@@ -273,16 +273,19 @@ def other_network(**change: Any) -> Policy:
 REFUSED = {
     "width": (
         other_network(second=GroupChoice("conv2", 2, 10)),
-        r"has group 'conv2' of 10 units where this network has 'conv2' of 5",
+        "as group 2 it has 'conv2' of 10 units, where this network has 'conv2' of 5",
     ),
     "name": (
         other_network(second=GroupChoice("layer2", 2, 5)),
-        r"has group 'layer2' of 5 units where this network has 'conv2' of 5",
+        "as group 2 it has 'layer2' of 5 units, where this network has 'conv2' of 5",
     ),
-    "fewer": (other_network(count=1), "it has 1 groups, this network has 2"),
+    "fewer": (
+        other_network(count=1),
+        "as group 2 it has none, where this network has 'conv2' of 5",
+    ),
     "more": (
         other_network(extra=GroupChoice("conv3", 1, 1)),
-        "it has 3 groups, this network has 2",
+        "as group 3 it has 'conv3' of 1 units, where this network has none",
     ),
 }
 

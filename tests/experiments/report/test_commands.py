@@ -53,7 +53,7 @@ def test_paths_and_names_are_quoted_for_the_shell(made: Made) -> None:
 def test_python_paths_are_quoted_too(made: Made) -> None:
     code = uses(made(config={"out": "it's"})).python
     compile(code, "<report>", "exec")
-    assert '"it\'s/policy.json"' in code
+    assert '"it\'s/model.safetensors"' in code
 
 
 def test_a_run_without_settings_leaves_a_placeholder(made: Made) -> None:
