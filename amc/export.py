@@ -6,7 +6,9 @@ import copy
 import logging
 import os
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -137,30 +139,49 @@ def save_onnx(model: nn.Module, example: Tensor, path: Path) -> None:
     Raises:
         ImportError: if the extra `onnx` is not installed.
     """
+    # A batch of one would be taken for a constant.
+    inputs = torch.cat([example, example])
+    batch = ({0: torch.export.Dim(BATCH_NAME)},)
+    _exported(model, (inputs,), path, input_names=["input"], dynamic_shapes=batch)
+
+
+def onnx_model(model: nn.Module, inputs: Inputs) -> Any:
+    """The network as an `onnx.ModelProto` in which every shape is a number.
+
+    Args:
+        model: In any mode; exported in evaluation mode and left as it is.
+        inputs: Of its forward pass; their shapes are those of the model.
+
+    Raises:
+        ImportError: if the extra `onnx` is not installed.
+    """
+    named = inputs if isinstance(inputs, Mapping) else {}
+    plain = () if named else inputs if isinstance(inputs, tuple) else (inputs,)
+    return _exported(model, plain, None, kwargs=dict(named)).model_proto
+
+
+def _exported(model: nn.Module, args: tuple[Any, ...], path: Path | None, **options: Any) -> Any:
     try:
         import onnxscript  # noqa: F401
     except ImportError:
         raise ImportError(
             "ONNX export needs packages that are not here; pip install onnx onnxscript onnxruntime"
         ) from None
-    # A batch of one would be taken for a constant.
-    inputs = torch.cat([example, example])
     quiet = logging.getLogger("torch.onnx")
     level = quiet.level
     quiet.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            torch.onnx.export(
+            return torch.onnx.export(
                 plain_copy(model).eval(),
-                (inputs,),
+                args,
                 path,
-                input_names=["input"],
                 output_names=["logits"],
-                dynamic_shapes=({0: torch.export.Dim(BATCH_NAME)},),
                 dynamo=True,
                 external_data=False,
                 verbose=False,
+                **options,
             )
     finally:
         quiet.setLevel(level)

@@ -216,7 +216,7 @@ class PruningGraph:
         return owner
 
     @cached_property
-    def _width_maps(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def width_maps(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(layers, groups) channels that a unit takes on the output and on the input side."""
         maps = {side: np.zeros((len(self.layers), len(self.groups)), np.int64) for side in SIDES}
         for number, group in enumerate(self.groups):
@@ -251,7 +251,7 @@ class PruningGraph:
         Exact: every unit of a group takes the same number of channels of a member.
         """
         gone = np.asarray(self.full, np.int64) - np.asarray(kept, np.int64)
-        out_map, in_map = self._width_maps
+        out_map, in_map = self.width_maps
         full_out, full_in = self._full_widths
         outputs = full_out - out_map @ gone
         return outputs, np.where(self.channelwise, outputs, full_in - in_map @ gone)

@@ -1,4 +1,4 @@
-"""The command line: `amc train | search | prune | export | benchmark | report`."""
+"""The command line: `amc train | profile | search | prune | export | benchmark | report`."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from experiments.arguments import UsageError, one_line, parse
 from experiments.config import (
     BenchmarkConfig,
     ExportConfig,
+    ProfileConfig,
     PruneConfig,
     ReportConfig,
     SearchConfig,
@@ -102,6 +103,12 @@ def _train(config: TrainConfig) -> None:
     )
 
 
+def _profile(config: ProfileConfig) -> None:
+    from experiments.profiling.profile import profile
+
+    profile(config, _console())
+
+
 def _search(config: SearchConfig) -> None:
     from experiments.runs import search
 
@@ -144,6 +151,7 @@ def _show(results: list[Any], out: str, console: Any) -> None:
 
 COMMANDS: dict[str, tuple[type, Command, str]] = {
     "train": (TrainConfig, _train, "Train a network of the zoo"),
+    "profile": (ProfileConfig, _profile, "Measure how long a network takes, layer by layer"),
     "search": (SearchConfig, _search, "Search pruning ratios under a budget"),
     "prune": (PruneConfig, _prune, "Apply a policy file to a network"),
     "export": (ExportConfig, _export, "Write a run's network in another format"),

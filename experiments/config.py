@@ -23,6 +23,9 @@ LARGEST_SEED = 2**32 - 1
 TRAINING_RATE = 0.1
 """Peak learning rate of `amc train`, and of the networks that come with the project."""
 
+RUNTIMES = ("onnxruntime", "torch")
+"""That `amc profile` knows."""
+
 SCHEDULES = ("one-shot", "linear", "cubic")
 """The kinds that `amc.finetuning.schedule` knows."""
 
@@ -85,6 +88,43 @@ class TrainConfig(NetworkConfig):
         check("batch_size", self.batch_size, self.batch_size >= 1, "1 or more")
         check("gamma_l1", self.gamma_l1, 0 <= self.gamma_l1 < math.inf, "0 or more")
         check("gamma_l2", self.gamma_l2, 0 <= self.gamma_l2 < math.inf, "0 or more")
+
+
+@dataclass(frozen=True)
+class ProfileConfig(NetworkConfig):
+    """Where and at which widths the time of a network is measured.
+
+    Args:
+        runtime: onnxruntime, or torch (PyTorch's operators called one by one).
+        threads: That the runtime may use.
+        batch_size: Samples in one pass.
+        exclude: Layers that stay whole, as shell patterns separated by commas.
+        round_to: Only multiples of this many kept channels are measured.
+        max_ratio: Largest pruning ratio of a group that is measured; left out, 0.8.
+        prepare: Folder for the programs and the script that times them on another device; nothing
+            is measured here then.
+        timings: What that script wrote, brought back; given with the same settings.
+        out: Folder for the table, latency.json.
+    """
+
+    runtime: str = "onnxruntime"
+    threads: int = 1
+    batch_size: int = 1
+    exclude: str = ""
+    round_to: int = 1
+    max_ratio: float | None = None
+    prepare: str | None = None
+    timings: str | None = None
+    out: str = "runs/profile"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check("runtime", self.runtime, self.runtime in RUNTIMES, " or ".join(RUNTIMES))
+        check("threads", self.threads, self.threads >= 1, "1 or more")
+        check("batch_size", self.batch_size, self.batch_size >= 1, "1 or more")
+        check("round_to", self.round_to, self.round_to >= 1, "1 or more")
+        most = self.max_ratio
+        check("max_ratio", most, most is None or 0 < most < 1, "above 0 and below 1")
 
 
 @dataclass(frozen=True)

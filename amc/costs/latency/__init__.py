@@ -1,0 +1,28 @@
+"""Latency: measured where the network will run, predicted at all kept counts."""
+
+from amc.costs.latency.cost import Latency
+from amc.costs.latency.fast import fast_counts
+from amc.costs.latency.reach import Reach, reach
+from amc.costs.latency.table import (
+    Correction,
+    Device,
+    Fit,
+    LatencyTable,
+    LatencyTableError,
+    Piece,
+    Point,
+)
+
+__all__ = [
+    "Correction",
+    "Device",
+    "Fit",
+    "Latency",
+    "LatencyTable",
+    "LatencyTableError",
+    "Piece",
+    "Point",
+    "Reach",
+    "fast_counts",
+    "reach",
+]

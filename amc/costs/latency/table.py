@@ -1,0 +1,251 @@
+"""What was measured of a network on one device: frozen, and kept as JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amc.costs.latency.interpolation import completed, weights
+from amc.structure import Layer
+
+SCHEMA_VERSION = 1
+MAX_BYTES = 64_000_000
+
+
+class LatencyTableError(ValueError):
+    """A table that cannot be read, or that is of another network."""
+
+
+@dataclass(frozen=True)
+class Device:
+    """Where and how the times were taken.
+
+    Args:
+        processor: Its name.
+        cores: It has.
+        system: Operating system and instruction set.
+        runtime: "onnxruntime" or "torch".
+        version: Of the runtime.
+        threads: That the runtime may use.
+        batch: Samples in one pass.
+        dtype: Of weights and activations.
+    """
+
+    processor: str
+    cores: int
+    system: str
+    runtime: str
+    version: str
+    threads: int
+    batch: int
+    dtype: str = "float32"
+
+    def differences(self, other: Device) -> tuple[str, ...]:
+        """In what it is not the other device: "version 1.31.0, not 1.32.0"."""
+        mine, others = asdict(self), asdict(other)
+        return tuple(
+            f"{key} {mine[key]}, not {others[key]}" for key in mine if mine[key] != others[key]
+        )
+
+    def __str__(self) -> str:
+        threads = f"{self.threads} thread{'s' if self.threads > 1 else ''}"
+        return f"{self.processor}, {self.runtime} {self.version}, {threads}, batch {self.batch}"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One measured width.
+
+    Args:
+        inputs: Channels read.
+        outputs: Channels made.
+        seconds: The median over the rounds, without what an empty pass takes.
+        spread: Between the quartiles of the rounds, in seconds.
+    """
+
+    inputs: int
+    outputs: int
+    seconds: float
+    spread: float
+
+
+@dataclass(frozen=True)
+class Piece:
+    """A layer with all that runs behind it up to the next one, at several widths.
+
+    Layers that are alike share one.
+
+    Args:
+        about: What runs, for people: "conv 3x3 on 28x28, Relu".
+        kind: Which correction it takes.
+        tied: Inputs and outputs go together, so that the points lie on a line.
+        points: What was measured.
+        error: Median relative error at widths that were measured only to check the rest.
+    """
+
+    about: str
+    kind: str
+    tied: bool
+    points: tuple[Point, ...]
+    error: float = 0.0
+
+    @cached_property
+    def inputs(self) -> tuple[int, ...]:
+        """Measured numbers of input channels, ascending."""
+        return tuple(sorted({point.inputs for point in self.points}))
+
+    @cached_property
+    def outputs(self) -> tuple[int, ...]:
+        """Measured numbers of output channels, ascending."""
+        return tuple(sorted({point.outputs for point in self.points}))
+
+    @cached_property
+    def seconds(self) -> NDArray[np.float64]:
+        """(inputs, outputs) at all knots; where they are tied (knots,)."""
+        if self.tied:
+            along = sorted(self.points, key=lambda point: (point.outputs, point.inputs))
+            return np.array([point.seconds for point in along])
+        times = np.full((len(self.inputs), len(self.outputs)), np.nan)
+        for point in self.points:
+            row, column = self.inputs.index(point.inputs), self.outputs.index(point.outputs)
+            times[row, column] = point.seconds
+        return np.maximum(completed(times), 0.0)
+
+    def over(self, inputs: Sequence[int], outputs: Sequence[int]) -> NDArray[np.float64]:
+        """(inputs, outputs) seconds at these widths; where they are tied (outputs,)."""
+        right = weights(outputs, self.outputs)
+        if self.tied:
+            return right @ self.seconds
+        return weights(inputs, self.inputs) @ self.seconds @ right.T
+
+
+@dataclass(frozen=True)
+class Correction:
+    """From the sum over pieces measured alone to the whole network.
+
+    Args:
+        constant: Seconds that a pass takes beside its layers.
+        scales: By kind of piece, what its own time is multiplied by.
+    """
+
+    constant: float
+    scales: Mapping[str, float]
+
+
+@dataclass(frozen=True)
+class Fit:
+    """How well the table predicts whole networks.
+
+    Args:
+        networks: That were measured whole.
+        median: Relative error, cross-validated.
+        p90: Its 90th percentile.
+        spearman: Rank correlation of predicted and measured.
+        noise: Median relative difference of two measurements of the same network.
+    """
+
+    networks: int
+    median: float
+    p90: float
+    spearman: float
+    noise: float
+
+
+@dataclass(frozen=True)
+class LatencyTable:
+    """Times of a network's pieces on a device.
+
+    Args:
+        device: Where they were taken.
+        network: Its name, for people.
+        layers: Every layer but norms, unpruned, in forward order.
+        calls: The layer and the piece of each call, in forward order; a shared layer has several.
+        pieces: What was measured.
+        correction: From pieces to the network.
+        fit: How far to trust it.
+        settings: How it was measured: rounds, runs a round, seconds that it took.
+    """
+
+    device: Device
+    network: str
+    layers: tuple[Layer, ...]
+    calls: tuple[tuple[str, int], ...]
+    pieces: tuple[Piece, ...]
+    correction: Correction
+    fit: Fit
+    settings: Mapping[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The table as JSON that `from_json` reads back to an equal one."""
+        data = {"schema_version": SCHEMA_VERSION, **asdict(self)}
+        data["pieces"] = [
+            {**asdict(piece), "points": [list(asdict(point).values()) for point in piece.points]}
+            for piece in self.pieces
+        ]
+        return json.dumps(data) + "\n"
+
+    @classmethod
+    def from_json(cls, text: str, where: str = "latency table") -> LatencyTable:
+        """Read JSON; `where` names its source in messages.
+
+        Raises:
+            LatencyTableError: if it is not a table of this schema version.
+        """
+        try:
+            data = json.loads(text)
+            version = data.pop("schema_version", None)
+            if version != SCHEMA_VERSION:
+                raise ValueError(f"schema version {version!r}, not {SCHEMA_VERSION}")
+            return _table(data)
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise LatencyTableError(
+                f"{where}: not a latency table of this release ({error}); `amc profile` writes one"
+            ) from None
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> LatencyTable:
+        """Read a table from a file.
+
+        Raises:
+            FileNotFoundError: if there is none.
+            LatencyTableError: if it is not a table of this schema version.
+        """
+        source = Path(path)
+        if not source.is_file():
+            raise FileNotFoundError(f"no latency table at {source}; `amc profile` writes one")
+        if source.stat().st_size > MAX_BYTES:
+            raise LatencyTableError(f"{source}: too large for a latency table")
+        try:
+            text = source.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            raise LatencyTableError(f"{source}: not text; a latency table is a JSON file") from None
+        return cls.from_json(text, str(source))
+
+
+def _table(data: dict[str, Any]) -> LatencyTable:
+    return LatencyTable(
+        device=Device(**data.pop("device")),
+        layers=tuple(_layer(item) for item in data.pop("layers")),
+        calls=tuple((str(name), int(piece)) for name, piece in data.pop("calls")),
+        pieces=tuple(_piece(item) for item in data.pop("pieces")),
+        correction=Correction(**data.pop("correction")),
+        fit=Fit(**data.pop("fit")),
+        **data,
+    )
+
+
+def _piece(item: dict[str, Any]) -> Piece:
+    return Piece(points=tuple(Point(*point) for point in item.pop("points")), **item)
+
+
+def _layer(item: dict[str, Any]) -> Layer:
+    lists = {key: tuple(item[key]) for key in ("kernel", "stride", "in_size")}
+    return Layer(**{**item, **lists})

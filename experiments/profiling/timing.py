@@ -1,0 +1,344 @@
+"""Times programs where they will run. This file needs numpy and the runtime, and nothing else here.
+
+Copied to another device beside a `programs.zip`, it times what is in there:
+
+    python timing.py
+
+and leaves `timings.json`, which `amc profile --timings` reads. It runs on Python 3.8 and later.
+
+How: programs take turns, in rounds, so that a slower phase of the machine meets all of them alike.
+In a round a program runs a few times in a row, and the fastest of these counts: other work on the
+machine can only make a run slower. The median over the rounds is the program's time, and the
+quartiles of the rounds are its spread. So that memory does not limit the number of programs, they
+are shuffled and loaded in batches; one program is in every batch and tells how steady the machine
+is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import random
+import statistics
+import sys
+import time
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypedDict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    Run = Callable[[], Any]
+
+ROUNDS = 8
+BURST_SECONDS = 0.003
+LONGEST_BURST = 6
+AT_ONCE = 64
+SCHEMA_VERSION = 1
+
+
+class Timing(TypedDict):
+    """Of one program, in seconds.
+
+    Args:
+        seconds: Its time.
+        spread: Between the quartiles of the rounds.
+        typical: The median of all single runs, the slow ones included.
+    """
+
+    seconds: float
+    spread: float
+    typical: float
+
+
+def device(runtime: str, threads: int) -> dict[str, Any]:
+    """What the times depend on."""
+    return {
+        "processor": processor(),
+        "cores": os.cpu_count() or 1,
+        "system": platform.system() + " " + platform.machine(),
+        "runtime": runtime,
+        "version": version(runtime),
+        "threads": threads,
+    }
+
+
+def processor() -> str:
+    """The processor's name, as far as the system tells it."""
+    keys = ("model name", "hardware", "cpu model")
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as info:
+            lines = [line.partition(":") for line in info]
+    except OSError:
+        lines = []
+    named = [value.strip() for key, _, value in lines if key.strip().lower() in keys]
+    return named[0] if named else platform.processor() or platform.machine() or "unknown"
+
+
+def version(runtime: str) -> str:
+    """The installed version of a runtime."""
+    return str(__import__(runtime).__version__).partition("+")[0]
+
+
+def load(runtime: str, payload: bytes, threads: int) -> Run:
+    """A program ready to run, with something to run on.
+
+    Args:
+        runtime: "onnxruntime" or "torch".
+        payload: The program, in the form that the runtime is given.
+        threads: That it may use.
+    """
+    return LOADERS[runtime](payload, threads)
+
+
+def _onnxruntime(payload: bytes, threads: int) -> Run:
+    import numpy as np
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(payload, options, ["CPUExecutionProvider"])
+    chance = np.random.default_rng(0)
+    feeds = {
+        item.name: chance.standard_normal(item.shape).astype(np.float32)
+        for item in session.get_inputs()
+    }
+    return lambda: session.run(None, feeds)
+
+
+def _torch(payload: bytes, threads: int) -> Run:
+    """PyTorch's operators called one by one, as eager code and traced programs do."""
+    import torch
+
+    torch.set_num_threads(threads)
+    program = json.loads(payload)
+    torch.manual_seed(0)
+    held: dict[str, Any] = {"": None, **program["constants"]}
+    held.update({name: torch.full(shape, 0.01) for name, shape in program["weights"].items()})
+    held.update({name: torch.randn(shape) for name, shape in program["inputs"].items()})
+    steps = [
+        (_operator(kind, attributes), inputs, outputs[0])
+        for kind, inputs, outputs, attributes in program["ops"]
+    ]
+
+    def run() -> Any:
+        values = dict(held)
+        with torch.inference_mode():
+            for operator, inputs, output in steps:
+                values[output] = operator(*[values[name] for name in inputs])
+        return values
+
+    return run
+
+
+def _operator(kind: str, given: dict[str, Any]) -> Any:
+    """One of ONNX's operators in PyTorch.
+
+    Raises:
+        ValueError: for one that is not in the table.
+    """
+    import torch
+    from torch.nn import functional
+
+    plain: dict[str, Any] = {
+        "Add": torch.add,
+        "Clip": torch.clamp,
+        "Div": torch.div,
+        "Erf": torch.erf,
+        "GlobalAveragePool": lambda x: x.mean(tuple(range(2, x.dim())), keepdim=True),
+        "HardSigmoid": functional.hardsigmoid,
+        "HardSwish": functional.hardswish,
+        "Identity": lambda x: x,
+        "MatMul": torch.matmul,
+        "Mul": torch.mul,
+        "Relu": torch.relu,
+        "Sigmoid": torch.sigmoid,
+        "Sub": torch.sub,
+        "Tanh": torch.tanh,
+    }
+    with_settings: dict[str, Any] = {
+        "AveragePool": lambda: _pool(functional.avg_pool1d, functional.avg_pool2d, given),
+        "BatchNormalization": lambda: (
+            lambda x, scale, shift, mean, var: functional.batch_norm(
+                x, mean, var, scale, shift, eps=given.get("epsilon", 1e-5)
+            )
+        ),
+        "Concat": lambda: lambda *parts: torch.cat(parts, given["axis"]),
+        "Conv": lambda: _convolution(given),
+        "Flatten": lambda: lambda x: x.flatten(given.get("axis", 1)),
+        "Gelu": lambda: lambda x: functional.gelu(x, approximate=given.get("approximate", "none")),
+        "Gemm": lambda: (
+            lambda x, w, b=None: functional.linear(x, w if given["transB"] else w.t(), b)
+        ),
+        "LayerNormalization": lambda: (
+            lambda x, scale, shift=None: functional.layer_norm(
+                x, x.shape[given.get("axis", -1) :], scale, shift
+            )
+        ),
+        "LeakyRelu": lambda: lambda x: functional.leaky_relu(x, given.get("alpha", 0.01)),
+        "MaxPool": lambda: _pool(functional.max_pool1d, functional.max_pool2d, given),
+        "ReduceMean": lambda: lambda x, axes: x.mean(axes, keepdim=bool(given.get("keepdims", 1))),
+        "Reshape": lambda: _reshaped,
+        "Softmax": lambda: lambda x: x.softmax(given.get("axis", -1)),
+        "Transpose": lambda: lambda x: x.permute(given["perm"]),
+    }
+    if kind in plain:
+        found = plain[kind]
+    elif kind in with_settings:
+        found = with_settings[kind]()
+    else:
+        raise ValueError(
+            f"runtime torch cannot time the operator {kind}; profile with runtime onnxruntime"
+        )
+    return found
+
+
+def _reshaped(x: Any, target: list[int]) -> Any:
+    return x.reshape([x.shape[at] if size == 0 else size for at, size in enumerate(target)])
+
+
+def _convolution(given: dict[str, Any]) -> Callable[..., Any]:
+    from torch.nn import functional
+
+    axes = len(given["kernel_shape"])
+    call = (functional.conv1d, functional.conv2d, functional.conv3d)[axes - 1]
+    before, after = _padding(given, axes)
+    settings = {
+        "stride": given.get("strides", [1] * axes),
+        "dilation": given.get("dilations", [1] * axes),
+        "groups": given.get("group", 1),
+    }
+    if before == after:
+        return lambda x, w, b=None: call(x, w, b, padding=before, **settings)
+    return lambda x, w, b=None: call(_padded(x, before, after), w, b, **settings)
+
+
+def _padding(given: dict[str, Any], axes: int) -> tuple[list[int], list[int]]:
+    pads = given.get("pads", [0] * 2 * axes)
+    return pads[:axes], pads[axes:]
+
+
+def _padded(x: Any, before: list[int], after: list[int], value: float = 0.0) -> Any:
+    from torch.nn import functional
+
+    sides = [side for at in reversed(range(len(before))) for side in (before[at], after[at])]
+    return functional.pad(x, sides, value=value)
+
+
+def _pool(one: Any, two: Any, given: dict[str, Any]) -> Callable[..., Any]:
+    sizes = given["kernel_shape"]
+    call = (one, two)[len(sizes) - 1]
+    before, after = _padding(given, len(sizes))
+    if before != after:
+        raise ValueError("runtime torch cannot time uneven padding; profile with onnxruntime")
+    return lambda x: call(x, sizes, given.get("strides", sizes), before)
+
+
+LOADERS = {"onnxruntime": _onnxruntime, "torch": _torch}
+
+
+def measure(
+    names: Sequence[str],
+    ready: Callable[[str], Run],
+    steady: str,
+    said: Callable[[int], None] = lambda done: None,
+) -> tuple[dict[str, Timing], float]:
+    """Time programs.
+
+    Args:
+        names: Of the programs.
+        ready: Loads one of them.
+        steady: The program that is timed with every batch.
+        said: Told after each batch how many are done.
+
+    Returns:
+        For each program what was found, and how far the steady program's time went apart between
+        batches, relative to its median: 0.02 are two hundredths.
+    """
+    order = [name for name in names if name != steady]
+    random.Random(0).shuffle(order)
+    found: dict[str, Timing] = {}
+    steadies: list[Timing] = []
+    for at in range(0, max(1, len(order)), AT_ONCE):
+        batch = [steady, *order[at : at + AT_ONCE]]
+        times = _batch([ready(name) for name in batch])
+        found.update(dict(zip(batch, times)))  # noqa: B905
+        steadies.append(times[0])
+        said(min(at + AT_ONCE, len(order)) + 1)
+    middle = statistics.median(one["seconds"] for one in steadies)
+    apart = [abs(one["seconds"] / middle - 1) for one in steadies]
+    found[steady] = min(steadies, key=lambda one: abs(one["seconds"] - middle))
+    return found, statistics.median(apart)
+
+
+def _batch(runs: list[Run]) -> list[Timing]:
+    """Rounds of turns over programs that are all loaded."""
+    lengths = [_length(run) for run in runs]
+    bursts: list[list[list[float]]] = [[] for _ in runs]
+    for _ in range(ROUNDS):
+        for at, run in enumerate(runs):
+            bursts[at].append(_burst(run, lengths[at]))
+    return [_timing(rounds) for rounds in bursts]
+
+
+def _length(run: Run) -> int:
+    """Warm up, and see how many runs make a burst."""
+    run()
+    once = min(_burst(run, 2))
+    return max(1, min(LONGEST_BURST, int(BURST_SECONDS / once)))
+
+
+def _burst(run: Run, length: int) -> list[float]:
+    if length > 1:
+        run()  # what ran before has left its own data in the caches
+    times = []
+    for _ in range(length):
+        start = time.perf_counter()
+        run()
+        times.append(time.perf_counter() - start)
+    return times
+
+
+def _timing(rounds: list[list[float]]) -> Timing:
+    best = sorted(min(times) for times in rounds)
+    low, high = best[len(best) // 4], best[-1 - len(best) // 4]
+    every = [one for times in rounds for one in times]
+    return {
+        "seconds": statistics.median(best),
+        "spread": high - low,
+        "typical": statistics.median(every),
+    }
+
+
+def main() -> int:
+    """Time what is in programs.zip beside this file."""
+    here = Path(__file__).resolve().parent
+    with zipfile.ZipFile(here / "programs.zip") as archive:
+        plan = json.loads(archive.read("plan.json"))
+        runtime, threads, files = plan["runtime"], plan["threads"], plan["files"]
+        start = time.time()
+
+        def ready(name: str) -> Run:
+            return load(runtime, archive.read(files[name]), threads)
+
+        def said(done: int) -> None:
+            print(f"{done} of {len(files)}, {time.time() - start:.0f} s", flush=True)
+
+        found, unsteady = measure(list(files), ready, plan["steady"], said)
+    answer = {
+        "schema_version": SCHEMA_VERSION,
+        "device": {**device(runtime, threads), **plan["fixed"]},
+        "timings": found,
+        "unsteady": unsteady,
+        "took": time.time() - start,
+    }
+    (here / "timings.json").write_text(json.dumps(answer) + "\n", encoding="utf-8")
+    print("timings.json is written; bring it back")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
