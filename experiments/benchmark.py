@@ -35,7 +35,7 @@ def benchmark(config: BenchmarkConfig, console: Console) -> list[RunResult]:
     """
     entries = [(run, chosen_strategy(run)) for run in _runs(config)]
     setting = load_setting(config)
-    problem, seconds = prepared(config, setting)
+    problem, seconds = prepared(config, setting, console)
     ready_folder(config.out)
     unpruned = accuracies(setting.model, problem.graph, setting)
     results = []

@@ -23,6 +23,9 @@ LARGEST_SEED = 2**32 - 1
 TRAINING_RATE = 0.1
 """Peak learning rate of `amc train`, and of the networks that come with the project."""
 
+HARDWARE = "hardware"
+"""What round_to can be beside a number."""
+
 RUNTIMES = ("onnxruntime", "torch")
 """That `amc profile` knows."""
 
@@ -185,10 +188,13 @@ class CutConfig(TuneConfig):
     Args:
         calibration_images: Training images for the least-squares refit; 0 leaves it out.
         memory_batch: Images at once that the cost memory is counted for.
+        latency: Table of how long this network takes where it will run, as `amc profile` writes
+            it; latency is then told and can have a budget.
     """
 
     calibration_images: int = 4000
     memory_batch: int = 1
+    latency: str | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -224,7 +230,8 @@ class ProblemConfig(CutConfig):
         granularity: What is removed at once: channel (the network really shrinks), or kernel,
             vector, element, 2:4, n:4 (weights become zeros).
         exclude: Layers to leave whole, as shell patterns separated by commas: stem.*,classifier.
-        round_to: Kept channels (or kernels, ...) are multiples of this.
+        round_to: Kept channels (or kernels, ...) are multiples of this; hardware takes the counts
+            at the edges of steps in the table of --latency, which a budget of latency always does.
         max_ratio: Largest pruning ratio of any group, above 0 and below 1; left out, 0.8 for
             channels and 0.99 for what is finer; a fixed pattern such as 2:4 takes none.
     """
@@ -235,16 +242,22 @@ class ProblemConfig(CutConfig):
     criterion: str = "l1"
     granularity: str = "channel"
     exclude: str = ""
-    round_to: int = 1
+    round_to: int | str = 1
     max_ratio: float | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check("episodes", self.episodes, self.episodes >= 1, "1 or more")
         check("search_images", self.search_images, self.search_images >= 0, "0 or more")
-        check("round_to", self.round_to, self.round_to >= 1, "1 or more")
+        known = self.round_to == HARDWARE or (isinstance(self.round_to, int) and self.round_to >= 1)
+        check("round_to", self.round_to, known, f"1 or more, or {HARDWARE}")
         most = self.max_ratio
         check("max_ratio", most, most is None or 0 < most < 1, "above 0 and below 1")
+
+    @property
+    def multiple(self) -> int:
+        """Of what legal counts are multiples, before a latency table has its say."""
+        return self.round_to if isinstance(self.round_to, int) else 1
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from pathlib import Path
 from rich.console import Console
 from torch import nn
 
-from amc.costs import COSTS, Cost, Costs, Memory, Size
+from amc.costs import Cost, Size
 from amc.evaluation import fast_accuracy, recalibrate
 from amc.export import save_pruned
 from amc.granularity import Granularity
@@ -30,6 +30,7 @@ from experiments.config import (
     save_config,
 )
 from experiments.files import ready_folder, write_whole
+from experiments.latency import costs_of, table_of, terms
 from experiments.machine import machine
 from experiments.networks import Setting, load_setting
 from experiments.progress import Reporter
@@ -74,7 +75,7 @@ def search(config: SearchConfig, console: Console) -> RunResult:
     """
     strategy = chosen_strategy(config)
     setting = load_setting(config)
-    problem, seconds = prepared(config, setting)
+    problem, seconds = prepared(config, setting, console)
     ready_folder(config.out)
     watch = Watch(console, config, problem)
     problem.on_outcome = watch
@@ -111,32 +112,38 @@ def apply_policy(config: PruneConfig, console: Console) -> RunResult:
     )
     seconds = time.perf_counter() - start
     ready_folder(config.out)
-    costs = {name: make(graph) for name, make in costs_of(config).items()}
+    costs = {name: make(graph) for name, make in costs_of(config, table_of(config)).items()}
     made = Found(policy, graph, network, costs, (), _told(policy), seconds, 0.0)
     unpruned = accuracies(setting.model, graph, setting)
     return finish(config, setting, made, unpruned, console)
 
 
-def prepared(config: ProblemConfig, setting: Setting) -> tuple[Problem, float]:
+def prepared(config: ProblemConfig, setting: Setting, console: Console) -> tuple[Problem, float]:
     """The problem that a search solves, and the seconds that it took to set up."""
     start = time.perf_counter()
-    unit = Granularity.parse(config.granularity)
+    unit, limits = Granularity.parse(config.granularity), budgets(config.budget)
+    excluded = listed(config.exclude)
+    graph = decisions(setting.model, setting.example, str(unit), excluded)
+    agreed = terms(config, graph, limits, unit.rounding(config.multiple, config.max_ratio))
+    for note in agreed.notes:
+        console.print(note, soft_wrap=True)
     holdout = setting.splits.holdout
     if config.search_images:
         holdout = holdout.take(slice(0, config.search_images))
     problem = Problem(
         setting.model,
         setting.example,
-        budgets(config.budget),
+        limits,
         holdout=holdout,
         calibration=calibration(config, setting),
         train=setting.splits.train,
         criterion=config.criterion,
-        rounding=unit.rounding(config.round_to, config.max_ratio),
+        rounding=agreed.rounding,
         granularity=str(unit),
-        exclude=listed(config.exclude),
+        exclude=excluded,
         seed=config.seed,
-        costs=costs_of(config),
+        costs=agreed.costs,
+        graph=graph,
     )
     return problem, time.perf_counter() - start
 
@@ -153,11 +160,6 @@ def budgets(text: str) -> tuple[Budget, ...]:
     if len(set(names)) < len(names):
         raise ValueError(f"--budget is {text!r}; name each cost once")
     return found
-
-
-def costs_of(config: CutConfig) -> Costs:
-    """Every cost, as the settings have it counted."""
-    return {**COSTS, "memory": partial(Memory, batch=config.memory_batch)}
 
 
 def _told(policy: Policy) -> tuple[Budget, ...]:

@@ -14,7 +14,7 @@ from amc.costs.latency import Device, LatencyTable
 from amc.granularity import Granularity, Rounding
 from amc.pruning import decisions
 from amc.structure import PruningGraph
-from experiments.config import ProfileConfig, save_config
+from experiments.config import ProfileConfig, listed, save_config
 from experiments.files import ready_folder, write_whole
 from experiments.networks import load_setting
 from experiments.profiling import timing
@@ -87,8 +87,7 @@ def planned(config: ProfileConfig) -> Plan:
     """What to time for these settings; the same wherever it is asked."""
     fed = RUNTIMES[config.runtime].fed
     setting = load_setting(config)
-    patterns = [pattern.strip() for pattern in config.exclude.split(",") if pattern.strip()]
-    graph = decisions(setting.model, setting.example, exclude=patterns)
+    graph = decisions(setting.model, setting.example, exclude=listed(config.exclude))
     inputs = torch.cat([setting.example] * config.batch_size)
     return plan(template(setting.model, graph, inputs), _rounding(config), fed=fed)
 

@@ -32,7 +32,7 @@ OFFSETS = (0, 1, 2, 4)
 """How far below the full width the rows and columns of a skeleton stand: one of every kind of
 remainder, whether blocks are of 2, 4 or 8."""
 
-NOISE = 0.005
+NOISE = 0.003
 """Singular values of the skeleton's crossing that are smaller, relative to the first, are noise."""
 
 Times = NDArray[np.float64]

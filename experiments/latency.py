@@ -1,0 +1,169 @@
+"""What a latency table changes about a problem: its costs, and which kept counts are legal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+
+from amc.costs import COSTS, BudgetError, Costs, Limits, Memory
+from amc.costs.latency import Device, Latency, LatencyTable, fast_counts
+from amc.granularity import Rounding
+from amc.policy import Budget
+from amc.rules.uniform import uniform
+from amc.structure import PruningGraph
+from experiments.config import HARDWARE, CutConfig, ProblemConfig
+from experiments.profiling import timing
+from experiments.profiling.describe import milliseconds
+from experiments.report.formats import percent
+
+LATENCY = "latency"
+"""Short name of the cost."""
+
+NO_GAIN = 0.97
+"""Of the unpruned network's latency; a budget that leaves more does not make it faster."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On which a network is pruned.
+
+    Args:
+        costs: That can be budgeted and are reported.
+        rounding: Which kept counts are legal.
+        notes: What to tell before a search.
+    """
+
+    costs: Costs
+    rounding: Rounding
+    notes: tuple[str, ...] = ()
+
+
+def costs_of(
+    config: CutConfig, table: LatencyTable | None, counts: Sequence[Sequence[int]] = ()
+) -> Costs:
+    """Every cost that can be told of a network, as the settings have it counted.
+
+    Args:
+        config: The settings.
+        table: Of latency, where there is one.
+        counts: Legal counts of each group; left out, every count is.
+    """
+    costs: Costs = {**COSTS, "memory": partial(Memory, batch=config.memory_batch)}
+    if table is None:
+        return costs
+    legal = {"counts": counts} if counts else {}
+    return {**costs, LATENCY: partial(Latency, table=table, **legal)}
+
+
+def table_of(config: CutConfig) -> LatencyTable | None:
+    """The table that the settings name.
+
+    Raises:
+        FileNotFoundError, LatencyTableError: if it cannot be read.
+    """
+    return None if config.latency is None else LatencyTable.load(config.latency)
+
+
+def terms(
+    config: ProblemConfig, graph: PruningGraph, budgets: Sequence[Budget], rounding: Rounding
+) -> Terms:
+    """Costs and legal counts of a search.
+
+    A budget of latency, like `--round-to hardware`, makes counts illegal that a wider one equals in
+    speed: where a layer of 63 channels is slower than one of 64, no search should end there, and
+    none could bisect.
+
+    Args:
+        config: The search's settings.
+        graph: What is pruned.
+        budgets: As in the settings.
+        rounding: Plain.
+
+    Raises:
+        FileNotFoundError: if there is no such table.
+        LatencyTableError: if it is of another network.
+        ValueError: if a table is needed and none is named.
+    """
+    table = table_of(config)
+    limited = any(budget.cost == LATENCY for budget in budgets)
+    if table is None:
+        if limited or config.round_to == HARDWARE:
+            raise ValueError(_no_table(config, limited))
+        return Terms(costs_of(config, None), rounding)
+    plain = Latency(graph, table)
+    costs = costs_of(config, table)
+    if graph.granularity != "channel":
+        return Terms(costs, rounding, about_device(table))
+    fast = replace(rounding, widths=fast_counts(graph, plain, rounding.legal(graph.full)))
+    if limited or config.round_to == HARDWARE:
+        chosen = Terms(costs_of(config, table, fast.widths), fast)
+    else:
+        chosen = Terms(costs, rounding)
+    told = (*about_device(table), *_outlook(plain, graph, budgets, (rounding, fast), chosen))
+    return replace(chosen, notes=told)
+
+
+def about_device(table: LatencyTable) -> tuple[str, ...]:
+    """What to say where a table is of another machine or version than this one; often nothing."""
+    device = table.device
+    try:
+        here = Device(
+            **timing.device(device.runtime, device.threads), batch=device.batch, dtype=device.dtype
+        )
+    except ImportError:
+        return (f"latency is that on {device}, and {device.runtime} is not installed here",)
+    differences = device.differences(here)
+    if not differences:
+        return ()
+    return (f"latency is that on another device than this one: {'; '.join(differences)}",)
+
+
+def _outlook(
+    latency: Latency,
+    graph: PruningGraph,
+    budgets: Sequence[Budget],
+    roundings: tuple[Rounding, Rounding],
+    chosen: Terms,
+) -> list[str]:
+    """How fast the network can become, and what the budget would make of it with uniform ratios."""
+    table, full = latency.table, latency(graph.full)
+    least = latency([counts[0] for counts in roundings[1].widths])
+    notes = [
+        f"latency on {table.device}: unpruned {milliseconds(full)}, at the least "
+        f"{milliseconds(least)} ({percent(least / full)}); predictions are off by "
+        f"{percent(table.fit.median)} in the median"
+    ]
+    if not budgets:
+        return notes
+    words = []
+    for rounding, name in zip(roundings, ("all counts", "the edges of steps alone"), strict=True):
+        left = _uniform(latency, graph, budgets, rounding) / full
+        words.append(f"{percent(left)} of the time with {name}")
+        if rounding is chosen.rounding and left >= NO_GAIN:
+            notes.append(
+                f"warning: {' '.join(map(str, budgets))} does not make this network faster on that "
+                f"device; give a budget of latency, or --round-to {HARDWARE}"
+            )
+    return [*notes, f"uniform ratios at {' '.join(map(str, budgets))}: {', '.join(words)}"]
+
+
+def _uniform(
+    latency: Latency, graph: PruningGraph, budgets: Sequence[Budget], rounding: Rounding
+) -> float:
+    """Seconds of the network that uniform ratios make; of the unpruned one where none can."""
+    counts = rounding.legal(graph.full)
+    costs: Costs = {**COSTS, LATENCY: partial(Latency, table=latency.table, counts=counts)}
+    try:
+        return latency(uniform(Limits.of(graph, budgets, costs, rounding)))
+    except BudgetError:
+        return latency(graph.full)
+
+
+def _no_table(config: ProblemConfig, limited: bool) -> str:
+    what = f"--budget {config.budget}" if limited else f"--round-to {HARDWARE}"
+    return (
+        f"{what} needs a table of how long this network takes where it will run; "
+        f"`amc profile --model {config.model} --dataset {config.dataset} --out runs/profile` makes "
+        "one, and --latency runs/profile/latency.json names it"
+    )
