@@ -5,37 +5,17 @@ from __future__ import annotations
 import json
 import shutil
 import zipfile
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from amc.costs.latency import Device
 from experiments.profiling import timing
-from experiments.profiling.measuring import Timings, payload
+from experiments.profiling.measuring import Answer, payload
 from experiments.profiling.plan import WHOLE, Plan
 
 ARCHIVE, SCRIPT = "programs.zip", "timing.py"
 
 
-@dataclass(frozen=True)
-class Carried:
-    """What a device answered.
-
-    Args:
-        device: Where the programs ran.
-        timings: Of every program.
-        unsteady: How far one program's time went apart meanwhile.
-        took: Seconds.
-    """
-
-    device: Device
-    timings: Timings
-    unsteady: float
-    took: float
-
-
-def prepare(plan: Plan, folder: Path, runtime: str, threads: int, fixed: Mapping[str, Any]) -> None:
+def prepare(plan: Plan, folder: Path, runtime: str, threads: int) -> None:
     """Write what another device needs: the programs, and the script that times them.
 
     Args:
@@ -43,7 +23,6 @@ def prepare(plan: Plan, folder: Path, runtime: str, threads: int, fixed: Mapping
         folder: Made if it is not there.
         runtime: That the device has.
         threads: That it may use.
-        fixed: Of the device's description, what is decided here: batch and type.
 
     Raises:
         OSError: if the folder cannot be written to.
@@ -56,11 +35,11 @@ def prepare(plan: Plan, folder: Path, runtime: str, threads: int, fixed: Mapping
         for name, make in programs.items():
             archive.writestr(files[name], payload(make(), runtime))
         what = {"runtime": runtime, "threads": threads, "steady": WHOLE, "files": files}
-        archive.writestr("plan.json", json.dumps({**what, "fixed": dict(fixed)}))
+        archive.writestr("plan.json", json.dumps({**what, "fixed": plan.fixed}))
     shutil.copyfile(timing.__file__, folder / SCRIPT)
 
 
-def carried(plan: Plan, path: Path) -> Carried:
+def carried(plan: Plan, path: Path) -> Answer:
     """Read what the script wrote.
 
     Raises:
@@ -76,7 +55,7 @@ def carried(plan: Plan, path: Path) -> Carried:
         data = json.loads(path.read_text(encoding="utf-8"))
         if data["schema_version"] != timing.SCHEMA_VERSION:
             raise ValueError(f"schema version {data['schema_version']}")
-        answer = Carried(Device(**data["device"]), data["timings"], data["unsteady"], data["took"])
+        answer = Answer(Device(**data["device"]), data["timings"], data["unsteady"], data["took"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not timings that {SCRIPT} wrote ({error})") from None
     missing = [name for name in plan.programs() if name not in answer.timings]

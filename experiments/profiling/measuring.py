@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -50,34 +51,53 @@ def payload(program: Program, runtime: str) -> bytes:
     return RUNTIMES[runtime].payload(program)
 
 
-def measured(
-    plan: Plan, runtime: str, threads: int, said: Callable[[int], None]
-) -> tuple[Timings, float]:
+@dataclass(frozen=True)
+class Answer:
+    """What a device answered to a plan.
+
+    Args:
+        device: Where the programs ran.
+        timings: Of every program.
+        unsteady: How far one program's time went apart meanwhile.
+        took: Seconds.
+    """
+
+    device: Device
+    timings: Timings
+    unsteady: float
+    took: float
+
+
+def measured(plan: Plan, runtime: str, threads: int, said: Callable[[int], None]) -> Answer:
     """Time a plan on this machine; see `experiments.profiling.timing.measure`."""
-    programs = plan.programs()
+    programs, start = plan.programs(), time.perf_counter()
 
     def ready(name: str) -> timing.Run:
         return timing.load(runtime, payload(programs[name](), runtime), threads)
 
-    return timing.measure(list(programs), ready, WHOLE, said)
+    timings, unsteady = timing.measure(list(programs), ready, WHOLE, said)
+    device = Device(**timing.device(runtime, threads), **plan.fixed)
+    return Answer(device, timings, unsteady, time.perf_counter() - start)
 
 
-def table(plan: Plan, timings: Timings, device: Device, network: str) -> LatencyTable:
-    """What the timings come to.
-
-    Raises:
-        ValueError: if timings are missing.
-    """
-    graph = plan.template.graph
+def table(plan: Plan, answer: Answer, network: str) -> LatencyTable:
+    """What an answer comes to; `network` names it for people."""
+    graph, timings = plan.template.graph, answer.timings
     pieces = tuple(_piece(plan, number, part, timings) for number, part in enumerate(plan.parts))
     found = LatencyTable(
-        device,
+        answer.device,
         network,
         tuple(layer for layer in graph.layers if layer.kind != "norm"),
         plan.calls,
         pieces,
         Correction(0.0, {part.kind: 1.0 for part in plan.parts}),
         Fit(0, 0.0, 0.0, 0.0, 0.0),
+        {
+            "rounds": timing.ROUNDS,
+            "programs": len(timings),
+            "unsteady": answer.unsteady,
+            "took": answer.took,
+        },
     )
     correction, fit = _correction(plan, found, timings)
     return replace(found, correction=correction, fit=fit)

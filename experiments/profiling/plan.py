@@ -88,6 +88,12 @@ class Plan:
     parts: tuple[Part, ...]
     networks: tuple[Kept, ...]
 
+    @property
+    def fixed(self) -> dict[str, Any]:
+        """What of a device's description is decided here."""
+        batch = next(iter(self.template.program.inputs.values()))[0]
+        return {"batch": batch, "dtype": "float32"}
+
     def programs(self) -> dict[str, Callable[[], Program]]:
         """By name, what makes each program; every whole network stands there twice."""
         made: dict[str, Callable[[], Program]] = {EMPTY: _empty}
@@ -125,7 +131,7 @@ def _empty() -> Program:
     return Program((Op("Identity", ("input",), ("output",)),), {"input": (1,)}, ("output",), {})
 
 
-def plan(template: Template, rounding: Rounding, *, fed: bool, seed: int = 0) -> Plan:
+def plan_of(template: Template, rounding: Rounding, *, fed: bool, seed: int = 0) -> Plan:
     """Decide what to time.
 
     Args:

@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from rich.console import Console
 
-from amc.costs.latency import Device, LatencyTable
+from amc.costs.latency import LatencyTable
 from amc.granularity import Granularity, Rounding
 from amc.pruning import decisions
 from amc.structure import PruningGraph
 from experiments.config import ProfileConfig, listed, save_config
 from experiments.files import ready_folder, write_whole
 from experiments.networks import load_setting
-from experiments.profiling import timing
 from experiments.profiling.carrying import ARCHIVE, SCRIPT, carried, prepare
 from experiments.profiling.describe import milliseconds, reach_of, trust, where, widths
-from experiments.profiling.measuring import RUNTIMES, measured, table
-from experiments.profiling.plan import Plan, plan
+from experiments.profiling.measuring import RUNTIMES, Answer, measured, table
+from experiments.profiling.plan import Plan, plan_of
 from experiments.profiling.template import template
 from experiments.progress import Reporter
 from experiments.report.formats import percent
@@ -39,35 +35,32 @@ def profile(config: ProfileConfig, console: Console) -> None:
         ImportError: without the extra `onnx`.
     """
     folder = ready_folder(config.prepare or config.out)
-    made = planned(config)
-    fixed: dict[str, Any] = {"batch": config.batch_size, "dtype": "float32"}
+    plan = planned(config)
     if config.prepare:
-        prepare(made, folder, config.runtime, config.threads, fixed)
+        prepare(plan, folder, config.runtime, config.threads)
         console.print(
             f"{ARCHIVE} and {SCRIPT} are in {folder}; run `python {SCRIPT}` on the device, which "
             f"needs {config.runtime} and numpy, and give what it writes to --timings",
             soft_wrap=True,
         )
         return
-    start = time.perf_counter()
     if config.timings:
-        answer = carried(made, Path(config.timings))
-        timings, unsteady, took = answer.timings, answer.unsteady, answer.took
-        device = answer.device
+        answer = carried(plan, Path(config.timings))
     else:
-        with Reporter("profile", len(made.programs()), console) as reporter:
-            timings, unsteady = measured(
-                made, config.runtime, config.threads, lambda done: reporter.update(done, "")
-            )
-        took = time.perf_counter() - start
-        device = Device(**timing.device(config.runtime, config.threads), **fixed)
-    found = table(made, timings, device, config.model)
-    settings = {"rounds": timing.ROUNDS, "programs": len(timings), "took": took}
-    found = replace(found, settings={**settings, "unsteady": unsteady})
+        answer = measured_here(plan, config.runtime, config.threads, console)
+    found = table(plan, answer, config.model)
     save_config(config, folder / "config.yaml")
     write_whole(folder / TABLE, found.to_json())
-    _tell(found, made.template.graph, _rounding(config), console)
+    _tell(found, plan.template.graph, _rounding(config), console)
     console.print(f"table: {folder / TABLE}", soft_wrap=True)
+
+
+def measured_here(plan: Plan, runtime: str, threads: int, console: Console) -> Answer:
+    """Time a plan on this machine, and show how it goes on."""
+    with Reporter("profile", len(plan.programs()), console) as reporter:
+        return measured(
+            plan, runtime, threads, lambda done: reporter.update(done, "programs timed")
+        )
 
 
 def _tell(table: LatencyTable, graph: PruningGraph, rounding: Rounding, console: Console) -> None:
@@ -86,10 +79,11 @@ def _tell(table: LatencyTable, graph: PruningGraph, rounding: Rounding, console:
 def planned(config: ProfileConfig) -> Plan:
     """What to time for these settings; the same wherever it is asked."""
     fed = RUNTIMES[config.runtime].fed
-    setting = load_setting(config)
+    # How long a pass takes does not depend on the weights.
+    setting = load_setting(config, trained=False)
     graph = decisions(setting.model, setting.example, exclude=listed(config.exclude))
     inputs = torch.cat([setting.example] * config.batch_size)
-    return plan(template(setting.model, graph, inputs), _rounding(config), fed=fed)
+    return plan_of(template(setting.model, graph, inputs), _rounding(config), fed=fed)
 
 
 def _rounding(config: ProfileConfig) -> Rounding:

@@ -22,7 +22,7 @@ from amc.criteria import KeptUnits
 from amc.evaluation import fold_norms
 from amc.export import onnx_model
 from amc.inputs import Inputs, call, tensors
-from amc.structure import Kept, PruningGraph
+from amc.structure import PruningGraph
 from amc.surgery import cut
 from experiments.profiling.program import Op, Program, Shape, from_onnx, shapes, to_onnx
 
@@ -243,21 +243,38 @@ def _prove(found: Template, model: nn.Module, inputs: Inputs) -> None:
     Raises:
         ProfileError: if one computes something else.
     """
-    from onnxruntime import InferenceSession
-
     chance = np.random.default_rng(0)
     for _ in range(PROOFS):
-        kept: Kept = tuple(int(chance.integers(1, units + 1)) for units in found.graph.full)
-        network = _folded(model, found.graph, kept)
-        with torch.no_grad():
-            wanted = tensors(call(network, inputs))
-        exported = to_onnx(found.at(kept), found.values(network))
-        given = dict(zip(found.program.inputs, (t.numpy() for t in tensors(inputs)), strict=True))
-        try:
-            computed = InferenceSession(exported.SerializeToString()).run(None, given)
-        except Exception as error:  # onnxruntime's own have no other base
-            raise ProfileError(f"resized, it does not run: {error}") from error
-        for one, other in zip(computed, wanted, strict=True):
-            room = TOLERANCE * float(other.abs().max() + 1e-12)
-            if one.shape != other.shape or not np.allclose(one, other.numpy(), rtol=0, atol=room):
-                raise ProfileError("resized, it computes something else than the cut network")
+        kept = tuple(int(chance.integers(1, units + 1)) for units in found.graph.full)
+        proved_model(found, _folded(model, found.graph, kept), kept, inputs)
+
+
+def proved_model(
+    found: Template, network: nn.Module, kept: Sequence[int], inputs: Inputs
+) -> onnx.ModelProto:
+    """The program at these kept counts as a model with the weights of a cut network.
+
+    Args:
+        found: Of the unpruned network.
+        network: Cut to these counts, its batch norms folded.
+        kept: Units that stay, per group.
+        inputs: That both compute on.
+
+    Raises:
+        ProfileError: if they compute different things.
+    """
+    from onnxruntime import InferenceSession
+
+    exported = to_onnx(found.at(kept), found.values(network))
+    with torch.no_grad():
+        wanted = tensors(call(network, inputs))
+    given = dict(zip(found.program.inputs, (t.numpy() for t in tensors(inputs)), strict=True))
+    try:
+        computed = InferenceSession(exported.SerializeToString()).run(None, given)
+    except Exception as error:  # onnxruntime's own have no other base
+        raise ProfileError(f"resized, it does not run: {error}") from error
+    for one, other in zip(computed, wanted, strict=True):
+        room = TOLERANCE * float(other.abs().max() + 1e-12)
+        if one.shape != other.shape or not np.allclose(one, other.numpy(), rtol=0, atol=room):
+            raise ProfileError("resized, it computes something else than the cut network")
+    return exported

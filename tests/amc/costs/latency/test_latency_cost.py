@@ -121,7 +121,7 @@ def test_a_narrower_layer_than_was_measured_is_refused() -> None:
 
 def test_a_table_of_another_network_is_refused_naming_the_first_difference() -> None:
     other = trace(tiny("depthwise"), images())
-    with pytest.raises(LatencyTableError, match="where this one has name .* at layer"):
+    with pytest.raises(LatencyTableError, match=r"where this one has name .* at layer"):
         Latency(other, table_of(RESIDUAL))
     layers = table_of(RESIDUAL).layers
     larger = (layers[0], replace(layers[1], in_size=(16, 16)), *layers[2:])
@@ -137,7 +137,7 @@ def test_masks_save_no_time_so_a_budget_of_it_is_refused(granularity: str) -> No
     graph = masking_graph(seen, Granularity.parse(granularity))
     costs = {"latency": partial(Latency, table=table_of(RESIDUAL))}
     rounding = Granularity.parse(granularity).rounding()
-    with pytest.raises(BudgetError, match="zeros are .*computed like other weights"):
+    with pytest.raises(BudgetError, match=r"zeros are .*computed like other weights"):
         Limits.of(graph, [Budget("latency", 0.9)], costs, rounding)
 
 

@@ -1,0 +1,301 @@
+"""How far a latency table is to be trusted: `python -m experiments.bench_latency`.
+
+Each network is profiled for onnxruntime as `amc profile` does it. Then random policies are applied,
+and the latency that the table predicts is compared with that of the really smaller network, which
+is measured whole. That network is cut, its batch norms are folded, and onnxruntime is seen to
+compute what PyTorch does. A policy draws a level for the network, and below it a ratio for every
+group. There are two families: any kept counts, and counts at the edges of steps alone, as a latency
+budget allows them. The noise floor is the difference between two measurements of one network.
+
+The second table has what the edges of steps save: uniform ratios at budgets of MACs, rounded to any
+count and to the edges.
+
+Timings want a machine that does nothing else meanwhile.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from amc.costs import COSTS, Limits, Macs
+from amc.costs.latency import Latency, LatencyTable, fast_counts
+from amc.granularity import Rounding, nearest
+from amc.policy import Budget
+from amc.rules.uniform import uniform
+from amc.structure import Kept, PruningGraph
+from experiments.config import NetworkConfig, ProfileConfig
+from experiments.files import write_whole
+from experiments.machine import machine
+from experiments.markdown import markdown
+from experiments.networks import load_setting
+from experiments.profiling import timing
+from experiments.profiling.fitting import judged
+from experiments.profiling.measuring import table as table_of
+from experiments.profiling.plan import Plan
+from experiments.profiling.profile import measured_here, planned
+from experiments.profiling.template import made, proved_model
+from experiments.report.formats import duration, percent
+
+NETWORKS = (("resnet20", 1.0), ("mobilenet-v1", 0.5))
+BUDGETS = (0.75, 0.5, 0.25)
+"""Of MACs, in the second table."""
+
+UNPRUNED, ANY, EDGES = "unpruned", "any counts", "edges of steps"
+BARS = {"median": 0.05, "p90": 0.10, "spearman": 0.97}
+"""Errors at most, and the rank correlation at least."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """One network that was predicted and measured.
+
+    Args:
+        family: Where its counts come from.
+        budget: Of MACs, where uniform ratios were brought to one; 0 for a random policy.
+        kept: Units that stay, per group.
+        macs: Fraction of the unpruned network's.
+        predicted: Seconds by the table.
+        measured: Seconds, the mean of both measurements.
+        twice: Both.
+        typical: The median of all single runs.
+    """
+
+    family: str
+    budget: float
+    kept: Kept
+    macs: float
+    predicted: float
+    measured: float
+    twice: tuple[float, float]
+    typical: float
+
+
+def random_policies(graph: PruningGraph, rounding: Rounding, number: int, seed: int) -> list[Kept]:
+    """Kept counts: a level for the network, and below it a ratio for each group."""
+    chance, found = np.random.default_rng(seed), []
+    counts = rounding.legal(graph.full)
+    for _ in range(number):
+        most = chance.uniform(0, rounding.max_ratio)
+        ratios = chance.uniform(0, most, len(graph.groups)).tolist()
+        found.append(tuple(map(nearest, counts, ratios)))
+    return found
+
+
+def asked(
+    graph: PruningGraph, table: LatencyTable, number: int, seed: int
+) -> list[tuple[str, float, Kept]]:
+    """The family, the budget and the kept counts of every network that is tested."""
+    plain = Rounding()
+    edges = fast_counts(graph, Latency(graph, table), plain.legal(graph.full))
+    families = {ANY: plain, EDGES: replace(plain, widths=edges)}
+    found: list[tuple[str, float, Kept]] = [(UNPRUNED, 0.0, graph.full)]
+    for family, rounding in families.items():
+        drawn = random_policies(graph, rounding, number, seed)
+        found += [(family, 0.0, kept) for kept in drawn]
+        for budget in BUDGETS:
+            limits = Limits.of(graph, [Budget("macs", budget)], COSTS, rounding)
+            found.append((family, budget, uniform(limits)))
+    return found
+
+
+def tested(
+    plan: Plan,
+    table: LatencyTable,
+    networks: Sequence[tuple[str, float, Kept]],
+    setting: Any,
+) -> list[Tested]:
+    """Measure networks whole, twice each, in turns."""
+    graph = plan.template.graph
+    latency, macs = Latency(graph, table), Macs(graph)
+    payloads = {}
+    for number, (_, _, kept) in enumerate(networks):
+        network = made(setting.model, graph, kept)
+        model = proved_model(plan.template, network, kept, setting.example)
+        payloads[f"{number}"] = payloads[f"{number} again"] = model.SerializeToString()
+
+    def ready(name: str) -> timing.Run:
+        return timing.load("onnxruntime", payloads[name], table.device.threads)
+
+    times, _ = timing.measure(list(payloads), ready, "0")
+    found = []
+    for number, (family, budget, kept) in enumerate(networks):
+        one, other = times[f"{number}"], times[f"{number} again"]
+        twice = (one["seconds"], other["seconds"])
+        found.append(
+            Tested(
+                family,
+                budget,
+                kept,
+                macs(kept) / macs(graph.full),
+                latency(kept),
+                sum(twice) / 2,
+                twice,
+                (one["typical"] + other["typical"]) / 2,
+            )
+        )
+    return found
+
+
+def studied(name: str, width: float, number: int, seed: int, console: Console) -> dict[str, Any]:
+    """Profile one network, and test the table."""
+    setting = load_setting(NetworkConfig(model=name, width=width))
+    start = time.perf_counter()
+    plan = planned(ProfileConfig(model=name, width=width))
+    prepared = time.perf_counter() - start
+    table = table_of(plan, measured_here(plan, "onnxruntime", 1, console), name)
+    graph = plan.template.graph
+    results = tested(plan, table, asked(graph, table, number, seed), setting)
+    return {
+        "network": name,
+        "width": width,
+        "device": asdict(table.device),
+        "unpruned": results[0].measured,
+        "seconds_to_prepare": prepared,
+        "seconds_to_measure": table.settings["took"],
+        "programs": table.settings["programs"],
+        "unsteady": table.settings["unsteady"],
+        "correction": asdict(table.correction),
+        "fit": asdict(table.fit),
+        "families": {family: _judged(results, family) for family in (ANY, EDGES)},
+        "tested": [asdict(result) for result in results],
+    }
+
+
+def _judged(results: Iterable[Tested], family: str) -> dict[str, float]:
+    """How predictions of a family's random policies meet what was measured."""
+    some = [item for item in results if item.family == family and not item.budget]
+    predicted = np.array([item.predicted for item in some])
+    measured = np.array([item.measured for item in some])
+    one, other = np.array([item.twice for item in some]).T
+    return asdict(judged(predicted, measured, float(np.median(np.abs(one / other - 1)))))
+
+
+def accuracy_table(studies: Sequence[Mapping[str, Any]]) -> str:
+    """Errors against the bars, in Markdown."""
+    heads = [
+        "network",
+        "policies",
+        "median error",
+        "90th percentile",
+        "Spearman",
+        "noise",
+        "profile",
+    ]
+    lines = []
+    for study in studies:
+        for family, fit in study["families"].items():
+            took = study["seconds_to_prepare"] + study["seconds_to_measure"]
+            numbers = [percent(fit["median"]), percent(fit["p90"]), f"{fit['spearman']:.3f}"]
+            policies = f"{fit['networks']}, {family}"
+            lines.append(
+                [study["network"], policies, *numbers, percent(fit["noise"]), duration(took)]
+            )
+    return markdown(heads, lines)
+
+
+def saving_table(studies: Sequence[Mapping[str, Any]]) -> str:
+    """What the edges of steps save at uniform ratios, in Markdown."""
+    heads = [
+        "network",
+        "budget",
+        *(f"{family}: {w}" for family in (ANY, EDGES) for w in ("MACs", "time")),
+    ]
+    lines = []
+    for study in studies:
+        for budget in BUDGETS:
+            line = [study["network"], f"macs={budget:g}"]
+            for family in (ANY, EDGES):
+                (item,) = [
+                    item
+                    for item in study["tested"]
+                    if (item["family"], item["budget"]) == (family, budget)
+                ]
+                left = item["measured"] / study["unpruned"]
+                line += [percent(item["macs"]), f"{1e3 * item['measured']:.3f} ms, {percent(left)}"]
+            lines.append(line)
+    return markdown(heads, lines)
+
+
+def met(studies: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether every family meets the bars."""
+    fits = [fit for study in studies for fit in study["families"].values()]
+    return all(
+        fit["median"] <= BARS["median"]
+        and fit["p90"] <= BARS["p90"]
+        and fit["spearman"] >= BARS["spearman"]
+        for fit in fits
+    )
+
+
+def draw(studies: Sequence[Mapping[str, Any]], path: Path) -> None:
+    """Predicted against measured, as an SVG."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot
+
+    # Text as text, and no time stamp: the same figures give the same file.
+    with pyplot.rc_context({"svg.fonttype": "none", "svg.hashsalt": "amc"}):
+        figure, plots = pyplot.subplots(1, len(studies), figsize=(9, 4.4), layout="constrained")
+        for axes, study in zip(np.atleast_1d(plots), studies, strict=True):
+            _scatter(axes, study)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, metadata={"Date": None})
+        pyplot.close(figure)
+
+
+def _scatter(axes: Any, study: Mapping[str, Any]) -> None:
+    random = [item for item in study["tested"] if not item["budget"]]
+    ends = [1e3 * item[key] for item in random for key in ("measured", "predicted")]
+    low, high = 0.93 * min(ends), 1.07 * max(ends)
+    axes.plot([low, high], [low, high], color="0.5", linewidth=1)
+    axes.fill_between([low, high], [0.9 * low, 0.9 * high], [1.1 * low, 1.1 * high], color="0.92")
+    for family, look in ((ANY, "o"), (EDGES, "^")):
+        some = [item for item in random if item["family"] == family]
+        x, y = ([1e3 * item[key] for item in some] for key in ("measured", "predicted"))
+        axes.plot(x, y, look, markersize=5, alpha=0.8, label=family)
+    unpruned = 1e3 * study["unpruned"]
+    axes.axvline(unpruned, color="0.5", linestyle=":", linewidth=1)
+    axes.set(
+        title=study["network"],
+        xlabel="measured (ms)",
+        ylabel="predicted (ms)",
+        xlim=(low, high),
+        ylim=(low, high),
+    )
+    axes.legend(loc="upper left")
+    axes.grid(alpha=0.3)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the study, print its tables, write its figures and picture; 1 where a bar is missed."""
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.bench_latency",
+        description="Predicted against measured latency of really smaller networks.",
+    )
+    parser.add_argument("--policies", type=int, default=30, help="of each family (default: 30)")
+    parser.add_argument("--seed", type=int, default=1, help="of the policies (default: 1)")
+    parser.add_argument("--out", default="docs/figures", help="folder (default: docs/figures)")
+    chosen = parser.parse_args(arguments)
+    console = Console(markup=False, highlight=False)
+    studies = [studied(*network, chosen.policies, chosen.seed, console) for network in NETWORKS]
+    data = {"bars": BARS, "seed": chosen.seed, "studies": studies, "machine": machine()}
+    print(f"{accuracy_table(studies)}\n\n{saving_table(studies)}")
+    out = Path(chosen.out)
+    write_whole(out / "latency.json", json.dumps(data, indent=1) + "\n")
+    draw(studies, out / "latency.svg")
+    return 0 if met(studies) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
