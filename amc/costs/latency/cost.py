@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from amc.costs.latency.reach import reach
+from amc.costs.latency.reach import Reach, reach
 from amc.costs.latency.table import LatencyTable, LatencyTableError, Piece
 from amc.structure import Layer, PruningGraph
 
@@ -19,7 +19,7 @@ COMPARED = ("name", "kind", "outputs", "inputs", "groups", "kernel", "stride", "
 
 @dataclass(frozen=True)
 class _Grid:
-    """Seconds of one call at the widths it may have; between them, those of the next wider one."""
+    """Seconds of one call at the widths it may have; at others, those of the next wider one."""
 
     row: int
     inputs: Sequence[int]
@@ -53,6 +53,7 @@ class Latency:
 
     Raises:
         LatencyTableError: if the table is of another network; names the first difference.
+        ValueError: if `counts` are narrower than what was measured.
     """
 
     unit = "seconds"
@@ -64,13 +65,14 @@ class Latency:
         counts: Sequence[Sequence[int]] | None = None,
     ) -> None:
         check_same(graph, table)
-        self._graph, self.table = graph, table
+        self._graph, self.table, self._plain = graph, table, counts is None
         ranges = None if counts is None else reach(graph, counts)
-        rows = [graph.layer_index[name] for name, _ in table.calls]
         self._grids = []
-        for row, (_, number) in zip(rows, table.calls, strict=True):
-            widths = None if ranges is None else (ranges[row].inputs, ranges[row].outputs)
-            self._grids.append(_grid(row, table.pieces[number], widths))
+        for name, number in table.calls:
+            row, piece = graph.layer_index[name], table.pieces[number]
+            self._grids.append(
+                _plain(row, piece) if ranges is None else _rising(row, piece, graph, ranges[row])
+            )
         kinds = [table.pieces[number].kind for _, number in table.calls]
         self._scales = np.array([table.correction.scales[kind] for kind in kinds])
 
@@ -98,10 +100,10 @@ class Latency:
         outputs, inputs = (side.tolist() for side in self._graph.widths(kept))
         found = np.empty(len(self._grids))
         for at, grid in enumerate(self._grids):
-            row = grid.row
-            if inputs[row] < grid.inputs[0] or outputs[row] < grid.outputs[0]:
-                raise ValueError(_too_narrow(self._graph.layers[row], inputs[row], outputs[row]))
-            found[at] = grid(inputs[row], outputs[row])
+            widths = inputs[grid.row], outputs[grid.row]
+            if self._plain:
+                _check_measured(self._graph.layers[grid.row], widths, grid)
+            found[at] = grid(*widths)
         return found
 
 
@@ -128,26 +130,30 @@ def check_same(graph: PruningGraph, table: LatencyTable) -> None:
         )
 
 
-def _grid(row: int, piece: Piece, widths: tuple[Sequence[int], Sequence[int]] | None) -> _Grid:
-    """The piece's times at all widths, or, made monotone, at those given."""
-    ends = [range(side[0], side[-1] + 1) for side in (piece.inputs, piece.outputs)]
-    inputs, outputs = (
-        ends if widths is None else (_inside(*p) for p in zip(widths, ends, strict=True))
-    )
-    seconds = piece.over(inputs, outputs)
-    if widths is not None:
-        for axis in range(seconds.ndim):
-            seconds = np.maximum.accumulate(seconds, axis=axis)
-    return _Grid(row, inputs, outputs, piece.tied, seconds)
+def _plain(row: int, piece: Piece) -> _Grid:
+    """The piece's times at all widths between those measured."""
+    inputs, outputs = (range(side[0], side[-1] + 1) for side in (piece.inputs, piece.outputs))
+    return _Grid(row, inputs, outputs, piece.tied, piece.over(inputs, outputs))
 
 
-def _inside(widths: Sequence[int], measured: range) -> Sequence[int]:
-    """Those that were measured; narrower ones are refused when they are asked for."""
-    return tuple(width for width in widths if width in measured)
+def _rising(row: int, piece: Piece, graph: PruningGraph, own: Reach) -> _Grid:
+    """The piece's times at the widths that its layer can have, never falling."""
+    _check_measured(graph.layers[row], (own.inputs[0], own.outputs[0]), piece)
+    seconds = piece.over(own.inputs, own.outputs)
+    for axis in range(seconds.ndim):
+        seconds = np.maximum.accumulate(seconds, axis=axis)
+    return _Grid(row, own.inputs, own.outputs, piece.tied, seconds)
 
 
-def _too_narrow(layer: Layer, inputs: int, outputs: int) -> str:
-    return (
-        f"latency: layer {layer.name!r} with {inputs} inputs and {outputs} outputs is narrower "
-        "than what was measured; profile again with a larger --max-ratio, or lower it here"
-    )
+def _check_measured(layer: Layer, widths: tuple[int, int], measured: _Grid | Piece) -> None:
+    """See that a layer is not narrower than what was measured.
+
+    Raises:
+        ValueError: if it is.
+    """
+    if widths[0] < measured.inputs[0] or widths[1] < measured.outputs[0]:
+        raise ValueError(
+            f"latency: layer {layer.name!r} with {widths[0]} inputs and {widths[1]} outputs is "
+            "narrower than what was measured; profile again with a larger --max-ratio, or lower "
+            "it here"
+        )

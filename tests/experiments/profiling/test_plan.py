@@ -1,0 +1,98 @@
+"""From a plan over a device's answer to a table, where the truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from answers import DEVICE, answer, in_blocks
+from exported import Exported
+
+from amc.costs.latency import Latency, LatencyTable
+from amc.granularity import Rounding
+from experiments.profiling.measuring import table
+from experiments.profiling.plan import Plan, plan_of
+from experiments.profiling.program import shapes
+from experiments.profiling.segments import segments
+
+
+@pytest.fixture(scope="module")
+def plan(small: Exported) -> Plan:
+    return plan_of(small.template, Rounding(1, 0.9), fed=True)
+
+
+@pytest.fixture(scope="module")
+def found(plan: Plan) -> LatencyTable:
+    return table(plan, answer(plan, in_blocks, constant=2e-6, scale=1.25), "small")
+
+
+def truth(small: Exported, kept: tuple[int, ...]) -> float:
+    outputs, inputs = small.graph.widths(kept)
+    rows = [row for row, layer in enumerate(small.graph.layers) if layer.kind != "norm"]
+    return 2e-6 + 1.25 * sum(in_blocks(int(inputs[row]), int(outputs[row])) for row in rows)
+
+
+def test_every_layer_has_what_runs_behind_it(small: Exported) -> None:
+    parts = {segment.layer: segment.behind for segment in segments(small.template)}
+    assert parts == {
+        "stem": ("Relu",),
+        "depthwise": ("Relu",),
+        "pointwise": ("Add",),
+        "wide": ("Relu", "Reshape"),
+        "linear": (),
+    }
+
+
+def test_segments_hold_every_operator_once(small: Exported) -> None:
+    inside = [op for segment in segments(small.template) for op in segment.ops]
+    assert sorted(op.outputs for op in inside) == sorted(
+        op.outputs for op in small.template.program.ops
+    )
+
+
+def test_every_program_has_shapes_that_fit(plan: Plan) -> None:
+    for make in plan.programs().values():
+        assert all(min(shape, default=1) >= 1 for shape in shapes(make()).values())
+
+
+def test_a_depthwise_convolution_is_measured_along_one_line(plan: Plan) -> None:
+    (part,) = [part for part in plan.parts if part.kind == "depthwise"]
+    assert part.tied
+    assert all(item.inputs == item.outputs for item in part.settings)
+    assert [item.outputs for item in part.settings] == list(range(2, 13))
+
+
+def test_the_unpruned_network_comes_first_and_the_others_can_be_reached(plan: Plan) -> None:
+    full = plan.template.graph.full
+    legal = Rounding(1, 0.9).legal(full)
+    assert plan.networks[0] == full
+    assert all(
+        count in counts for kept in plan.networks for count, counts in zip(kept, legal, strict=True)
+    )
+    assert len(set(plan.networks)) > 12
+
+
+def test_the_same_settings_give_the_same_plan(plan: Plan, small: Exported) -> None:
+    again = plan_of(small.template, Rounding(1, 0.9), fed=True)
+    assert (again.networks, list(again.programs())) == (plan.networks, list(plan.programs()))
+
+
+def test_a_table_tells_the_truth_at_every_width(small: Exported, found: LatencyTable) -> None:
+    latency = Latency(small.graph, found)
+    chance = np.random.default_rng(0)
+    for _ in range(50):
+        kept = (int(chance.integers(2, 13)), int(chance.integers(4, 41)))
+        assert latency(kept) == pytest.approx(truth(small, kept), rel=0.01)
+
+
+def test_the_correction_and_its_error_are_found(found: LatencyTable) -> None:
+    assert found.correction.constant == pytest.approx(2e-6, rel=0.01)
+    assert set(found.correction.scales) == {"conv", "depthwise", "pointwise", "linear"}
+    assert found.correction.scales["conv"] == pytest.approx(1.25, rel=0.01)
+    assert found.fit.median < 0.005
+    assert found.fit.spearman > 0.98  # some are equally fast
+    assert (found.fit.noise, found.device) == (0, DEVICE)
+    assert max(piece.error for piece in found.pieces) < 0.01
+
+
+def test_tables_of_plans_survive_their_file(found: LatencyTable) -> None:
+    assert LatencyTable.from_json(found.to_json()) == found

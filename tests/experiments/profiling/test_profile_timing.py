@@ -1,0 +1,109 @@
+"""How programs take turns, by a clock that the test winds."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from exported import Exported
+
+from experiments.profiling import timing
+from experiments.profiling.measuring import payload
+from experiments.profiling.program import to_onnx
+
+
+class Clock:
+    """Time passes when programs run."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now = 0.0
+        self.runs: list[str] = []
+        monkeypatch.setattr(timing.time, "perf_counter", lambda: self.now)
+
+    def program(self, name: str, seconds: Callable[[int], float]) -> timing.Run:
+        """A program that takes what `seconds` says, given how often it ran before."""
+
+        def run() -> None:
+            self.now += seconds(self.runs.count(name))
+            self.runs.append(name)
+
+        return run
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    return Clock(monkeypatch)
+
+
+def test_each_program_has_its_own_time(clock: Clock) -> None:
+    names = {"steady": 2e-3, "fast": 1e-4, "slow": 0.5}
+    found, unsteady = timing.measure(
+        list(names), lambda name: clock.program(name, lambda _: names[name]), "steady"
+    )
+    assert {name: one["seconds"] for name, one in found.items()} == pytest.approx(names)
+    assert unsteady == pytest.approx(0)
+
+
+def test_programs_take_turns(clock: Clock) -> None:
+    timing.measure(list("abc"), lambda name: clock.program(name, lambda _: 1.0), "a")
+    rounds = "".join(clock.runs)[-3 * timing.ROUNDS :]
+    assert rounds == rounds[:3] * timing.ROUNDS
+    assert set(rounds[:3]) == set("abc")
+
+
+def test_runs_that_other_work_made_slow_do_not_count(clock: Clock) -> None:
+    """Every third run takes ten times as long; the fastest in a row counts."""
+    found, _ = timing.measure(
+        ["a"], lambda name: clock.program(name, lambda n: 1e-3 if n % 3 else 1e-2), "a"
+    )
+    assert found["a"]["seconds"] == pytest.approx(1e-3)
+    assert found["a"]["spread"] == pytest.approx(0)
+
+
+def test_the_spread_is_that_of_the_rounds(clock: Clock) -> None:
+    """Rounds of one run each that take 1 s and 3 s in turns, after the warm-up's four."""
+    found, _ = timing.measure(
+        ["a"], lambda name: clock.program(name, lambda n: 3.0 if n % 2 else 1.0), "a"
+    )
+    assert found["a"] == {"seconds": 2.0, "spread": 2.0, "typical": 2.0}
+
+
+def test_the_steady_program_is_in_every_batch_and_tells_of_drift(clock: Clock) -> None:
+    names = ["steady", *map(str, range(2 * timing.AT_ONCE))]
+    started: Counter[str] = Counter()
+
+    def ready(name: str) -> timing.Run:
+        started[name] += 1
+        slower = 1.0 if started[name] == 1 else 1.5
+        return clock.program(name, lambda _: slower)
+
+    found, unsteady = timing.measure(names, ready, "steady")
+    assert started["steady"] == 2
+    assert max(started[name] for name in names[1:]) == 1
+    assert set(found) == set(names)
+    assert unsteady == pytest.approx(0.2)  # 1 and 1.5 around 1.25
+
+
+def test_torch_computes_what_onnxruntime_does(small: Exported) -> None:
+    from onnxruntime import InferenceSession
+
+    program = small.template.at((7, 19))
+    values = timing.load("torch", payload(program, "torch"), 1)()
+    session = InferenceSession(to_onnx(program).SerializeToString())
+    (name,) = program.inputs
+    (logits,) = session.run(None, {name: values[name].numpy()})
+    np.testing.assert_allclose(values[program.outputs[0]].numpy(), logits, rtol=1e-4, atol=1e-6)
+
+
+def test_an_operator_that_torch_cannot_time_is_named() -> None:
+    with pytest.raises(ValueError, match="cannot time the operator Einsum; profile with runtime"):
+        timing._operator("Einsum", {})
+
+
+def test_a_device_tells_what_times_depend_on() -> None:
+    found = timing.device("onnxruntime", 3)
+    assert list(found) == ["processor", "cores", "system", "runtime", "version", "threads"]
+    assert found["processor"]
+    assert found["threads"] == 3

@@ -1,0 +1,186 @@
+"""Searches with a latency table, on the command line and off it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_tables import in_blocks, rising, table_of
+
+from amc.costs.latency import Latency, LatencyTable
+from amc.granularity import Rounding
+from amc.graph import trace
+from amc.policy import Budget
+from amc.structure import PruningGraph
+from experiments.config import NetworkConfig, SearchConfig
+from experiments.latency import about_device, terms
+from experiments.networks import load_setting
+from experiments.results import RunResult
+
+NETWORK = NetworkConfig(model="resnet8", dataset="digits", width=0.5)
+
+
+@pytest.fixture(scope="module")
+def graph() -> PruningGraph:
+    """Of the network that the fixture `search` prunes."""
+    setting = load_setting(NETWORK, trained=False)
+    return trace(setting.model, setting.example)
+
+
+@pytest.fixture(scope="module")
+def tables(graph: PruningGraph, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A table of blocks, and one in which every channel counts."""
+    folder = tmp_path_factory.mktemp("tables")
+    for formula in (in_blocks, rising):
+        table = table_of(graph, formula, constant=1e-5)
+        (folder / f"{formula.__name__}.json").write_text(table.to_json(), encoding="utf-8")
+    return folder
+
+
+def agreed(graph: PruningGraph, tables: Path, **settings: Any) -> Any:
+    """Terms of a search with the table of blocks."""
+    config = SearchConfig(**{"latency": str(tables / "in_blocks.json"), **settings})
+    budgets = [Budget.parse(config.budget)] if config.budget else []
+    return terms(config, graph, budgets, Rounding(config.multiple))
+
+
+def test_a_latency_budget_holds_and_is_reported(search: Any, tables: Path) -> None:
+    table = tables / "in_blocks.json"
+    run = search("--strategy", "uniform", "--budget", "latency=0.6", "--latency", table)
+    result = RunResult.load(run / "result.json")
+    change = result.costs["latency"]
+    assert change.unit == "seconds"
+    assert 0.3 < change.fraction <= 0.6
+    (outcome,) = result.evaluations
+    assert outcome.costs["latency"] == change.pruned
+    assert all(group.kept % 4 == 0 for group in result.groups)
+    assert "latency" in (run / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_latency_of_a_run_is_the_tables(search: Any, tables: Path, graph: PruningGraph) -> None:
+    table = tables / "rising.json"
+    run = search("--strategy", "uniform", "--budget", "macs=0.5", "--latency", table)
+    result = RunResult.load(run / "result.json")
+    latency = Latency(graph, LatencyTable.load(table))
+    kept = [group.kept for group in result.groups]
+    assert result.costs["latency"].pruned == latency(kept)
+    assert result.costs["latency"].unpruned == latency(graph.full)
+
+
+def test_a_policy_is_told_its_latency(
+    amc: Any, search: Any, weights: Path, tables: Path, tmp_path: Path
+) -> None:
+    policy = search("--strategy", "uniform") / "policy.json"
+    network = ("--model", "resnet8", "--dataset", "digits", "--width", 0.5, "--weights", weights)
+    table = ("--latency", tables / "rising.json", "--calibration-images", 0)
+    amc.good("prune", *network, "--policy", policy, *table, "--out", tmp_path / "run")
+    assert 0 < RunResult.load(tmp_path / "run" / "result.json").costs["latency"].fraction < 1
+
+
+def test_legal_counts_are_the_edges_where_time_is_limited(
+    graph: PruningGraph, tables: Path
+) -> None:
+    for settings in ({"budget": "latency=0.6"}, {"round_to": "hardware"}):
+        counts = agreed(graph, tables, **settings).rounding.legal(graph.full)
+        assert all(count % 4 == 0 for legal in counts for count in legal)
+
+
+def test_elsewhere_they_are_as_they_were(graph: PruningGraph, tables: Path) -> None:
+    found = agreed(graph, tables, budget="macs=0.5", round_to=3)
+    assert found.rounding == Rounding(3)
+    assert "latency" in found.costs
+
+
+def test_edges_are_multiples_too_where_both_are_asked_for(
+    graph: PruningGraph, tables: Path
+) -> None:
+    found = agreed(graph, tables, budget="latency=0.8", round_to=3)
+    counts = found.rounding.legal(graph.full)
+    full = zip(counts, graph.full, strict=True)
+    assert all(count % 12 == 0 or count == units for legal, units in full for count in legal)
+
+
+def test_what_to_expect_is_told_before_a_search(graph: PruningGraph, tables: Path) -> None:
+    told = "\n".join(agreed(graph, tables, budget="macs=0.5").notes)
+    assert "latency is that on another device than this one: processor a processor, not" in told
+    assert "latency on a processor, onnxruntime 1.0.0, 1 thread, batch 1: unpruned" in told
+    assert "uniform ratios at macs=0.5: " in told
+    assert "% of the time with the edges of steps alone" in told
+
+
+def test_a_budget_that_makes_nothing_faster_is_warned_of(graph: PruningGraph, tables: Path) -> None:
+    slower = "\n".join(agreed(graph, tables, budget="macs=0.9").notes)
+    assert "warning: macs=0.9 does not make this network faster on that device" in slower
+    faster = "\n".join(agreed(graph, tables, budget="macs=0.9", round_to="hardware").notes)
+    assert "warning" not in faster
+
+
+def test_a_budget_that_no_pruning_reaches_names_the_least(
+    amc: Any, weights: Path, tables: Path
+) -> None:
+    network = ("--model", "resnet8", "--dataset", "digits", "--width", 0.5, "--weights", weights)
+    table = ("--latency", tables / "in_blocks.json")
+    answer = amc("search", *network, *table, "--strategy", "uniform", "--budget", "latency=0.01")
+    assert answer.code == 2
+    assert "budget latency=0.01 cannot be reached: the smallest network" in answer.err
+    assert "has latency=0." in answer.err
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (
+            ("--budget", "latency=0.6"),
+            "--budget latency=0.6 needs a table of how long this network takes where it will run; "
+            "`amc profile --model resnet8 --dataset digits --out runs/profile` makes one",
+        ),
+        (("--round-to", "hardware"), "--round-to hardware needs a table"),
+        (("--round-to", "fast"), "--round-to is fast; it must be 1 or more, or hardware"),
+        (("--round-to", 0), "--round-to is 0; it must be 1 or more, or hardware"),
+        (("--latency", "none.json"), "no latency table at none.json; `amc profile` writes one"),
+    ],
+)
+def test_mistakes(amc: Any, weights: Path, words: tuple[Any, ...], told: str) -> None:
+    network = ("--model", "resnet8", "--dataset", "digits", "--width", 0.5, "--weights", weights)
+    answer = amc("search", *network, "--strategy", "uniform", *words)
+    assert answer.code == 2
+    assert told in answer.err
+
+
+def test_a_table_of_another_network_is_refused(
+    amc: Any, weights: Path, graph: PruningGraph, tmp_path: Path
+) -> None:
+    data = json.loads(table_of(graph).to_json())
+    data["layers"][0]["in_size"] = [28, 28]
+    (tmp_path / "other.json").write_text(json.dumps(data), encoding="utf-8")
+    network = ("--model", "resnet8", "--dataset", "digits", "--width", 0.5, "--weights", weights)
+    answer = amc("search", *network, "--strategy", "uniform", "--latency", tmp_path / "other.json")
+    assert answer.code == 2
+    assert (
+        "the latency table is of another network (made up): where this one has in_size"
+        in answer.err
+    )
+
+
+def test_masks_save_no_time(amc: Any, weights: Path, tables: Path) -> None:
+    network = ("--model", "resnet8", "--dataset", "digits", "--width", 0.5, "--weights", weights)
+    masked = ("--granularity", "element", "--budget", "latency=0.6")
+    table = ("--latency", tables / "in_blocks.json")
+    answer = amc("search", *network, "--strategy", "uniform", *masked, *table)
+    assert answer.code == 2
+    assert "computed like other weights" in answer.err
+
+
+def test_a_table_of_this_device_needs_no_remark(graph: PruningGraph) -> None:
+    from dataclasses import replace
+
+    from amc.costs.latency import Device
+    from experiments.profiling import timing
+
+    here = Device(**timing.device("onnxruntime", 1), batch=1)
+    assert about_device(replace(table_of(graph), device=here)) == ()
+    older = replace(here, version="0.1.0")
+    (note,) = about_device(replace(table_of(graph), device=older))
+    assert "version 0.1.0, not " in note
