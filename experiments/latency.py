@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from amc.costs import COSTS, BudgetError, Costs, Limits, Memory
+import torch
+from torch import nn
+
+from amc.costs import COSTS, BudgetError, Cost, Costs, Limits, Memory
 from amc.costs.latency import Device, Latency, LatencyTable, fast_counts
 from amc.granularity import Rounding
+from amc.masks import plain_copy
 from amc.policy import Budget
 from amc.rules.uniform import uniform
 from amc.structure import PruningGraph
 from experiments.config import HARDWARE, CutConfig, ProblemConfig
+from experiments.networks import Setting
 from experiments.profiling import timing
 from experiments.profiling.describe import milliseconds
 from experiments.report.formats import percent
+from experiments.results import Remeasured
+from experiments.semi_structured import SemiStructured, refusal, timed
 
 LATENCY = "latency"
 """Short name of the cost."""
@@ -66,7 +73,11 @@ def table_of(config: CutConfig) -> LatencyTable | None:
 
 
 def terms(
-    config: ProblemConfig, graph: PruningGraph, budgets: Sequence[Budget], rounding: Rounding
+    config: ProblemConfig,
+    model: nn.Module,
+    graph: PruningGraph,
+    budgets: Sequence[Budget],
+    rounding: Rounding,
 ) -> Terms:
     """Costs and legal counts of a search.
 
@@ -76,23 +87,25 @@ def terms(
 
     Args:
         config: The search's settings.
-        graph: What is pruned.
+        model: The network.
+        graph: What is pruned of it.
         budgets: As in the settings.
         rounding: Plain.
 
     Raises:
         FileNotFoundError: if there is no such table.
         LatencyTableError: if it is of another network.
-        ValueError: if a table is needed and none is named.
+        ValueError: if a table is needed and none is named, or where masks cannot save time.
     """
-    table = table_of(config)
     limited = any(budget.cost == LATENCY for budget in budgets)
+    if limited and graph.granularity != "channel":
+        return Terms({**COSTS, LATENCY: _masked(model, graph)}, rounding)
+    table = table_of(config)
     if table is None:
         if limited or config.round_to == HARDWARE:
             raise ValueError(_no_table(config, limited))
         return Terms(costs_of(config, None), rounding)
-    plain = Latency(graph, table)
-    costs = costs_of(config, table)
+    plain, costs = Latency(graph, table), costs_of(config, table)
     if graph.granularity != "channel":
         return Terms(costs, rounding, about_device(table))
     fast = replace(rounding, widths=fast_counts(graph, plain, rounding.legal(graph.full)))
@@ -104,19 +117,60 @@ def terms(
     return replace(chosen, notes=told)
 
 
+def _masked(model: nn.Module, graph: PruningGraph) -> Callable[[PruningGraph], Cost]:
+    """The latency of zeros, where they save any.
+
+    Raises:
+        ValueError: where they do not, with the reason.
+    """
+    if graph.granularity != "2:4":
+        raise ValueError(refusal(f"this granularity is {graph.granularity}"))
+    return partial(SemiStructured, times=timed(model, graph))
+
+
 def about_device(table: LatencyTable) -> tuple[str, ...]:
     """What to say where a table is of another machine or version than this one; often nothing."""
     device = table.device
     try:
-        here = Device(
-            **timing.device(device.runtime, device.threads), batch=device.batch, dtype=device.dtype
-        )
+        differences = device.differences(_here(device))
     except ImportError:
         return (f"latency is that on {device}, and {device.runtime} is not installed here",)
-    differences = device.differences(here)
     if not differences:
         return ()
     return (f"latency is that on another device than this one: {'; '.join(differences)}",)
+
+
+def _here(device: Device) -> Device:
+    """This machine with the other's settings."""
+    own = timing.device(device.runtime, device.threads)
+    return Device(**own, batch=device.batch, dtype=device.dtype)
+
+
+def remeasured(
+    table: LatencyTable, setting: Setting, network: nn.Module, predicted: float
+) -> Remeasured | None:
+    """Time the unpruned and the pruned network, where the table is of this device.
+
+    Args:
+        table: Of the run.
+        setting: With the unpruned network.
+        network: The pruned one.
+        predicted: Its latency by the table, in seconds.
+
+    Returns:
+        None where the table is of another device.
+    """
+    if about_device(table):
+        return None
+    # Needs the extra `onnx`, which a table from elsewhere does without.
+    from experiments.profiling.whole import latencies
+
+    device = table.device
+    inputs = torch.cat([setting.example] * device.batch)
+    models = [setting.model, plain_copy(network)]
+    times, noise = latencies(models, inputs, device.runtime, device.threads)
+    unpruned, pruned = (one["seconds"] for one in times)
+    return Remeasured(unpruned, pruned, predicted, noise)
 
 
 def _outlook(

@@ -47,6 +47,28 @@ class CostChange:
 
 
 @dataclass(frozen=True)
+class Remeasured:
+    """Latency of both networks at the end, timed whole on the device of the run's table.
+
+    Args:
+        unpruned: Seconds of a pass.
+        pruned: The same.
+        predicted: Of the pruned one, by the table.
+        noise: Relative difference of two timings of one network.
+    """
+
+    unpruned: float
+    pruned: float
+    predicted: float
+    noise: float
+
+    @property
+    def fraction(self) -> float:
+        """What is left of the time."""
+        return self.pruned / self.unpruned
+
+
+@dataclass(frozen=True)
 class RunResult:
     """The result of one strategy on one problem.
 
@@ -61,6 +83,7 @@ class RunResult:
         finetuned: After fine-tuning; None where there was none.
         costs: By short name.
         granularity: What a unit is: "channel", "element", "2:4", ...
+        latency: Where the run had a latency table of this device, what was measured at the end.
         stored: Where weights are masked, what each layer takes in each sparse format.
         groups: Kept and total units of each group, in forward order.
         evaluations: All candidates, in order; network states of strategies that fine-tune included.
@@ -85,6 +108,7 @@ class RunResult:
     seconds: Mapping[str, float]
     granularity: str = "channel"
     stored: tuple[Stored, ...] = ()
+    latency: Remeasured | None = None
     tuned_steps: int = 0
     finetune_steps: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)
@@ -144,7 +168,7 @@ def _benchmarked(folder: Path) -> set[str] | None:
 
 
 def _result(data: dict[str, Any]) -> RunResult:
-    finetuned = data.pop("finetuned")
+    finetuned, latency = data.pop("finetuned"), data.pop("latency", None)
     return RunResult(
         unpruned=Accuracies(**data.pop("unpruned")),
         searched=Accuracies(**data.pop("searched")),
@@ -154,6 +178,7 @@ def _result(data: dict[str, Any]) -> RunResult:
         evaluations=_evaluations(data.pop("evaluations")),
         budgets=tuple(data.pop("budgets")),
         stored=tuple(Stored(**layer) for layer in data.pop("stored", ())),
+        latency=Remeasured(**latency) if latency else None,
         **data,
     )
 

@@ -30,12 +30,12 @@ from experiments.config import (
     save_config,
 )
 from experiments.files import ready_folder, write_whole
-from experiments.latency import costs_of, table_of, terms
+from experiments.latency import LATENCY, costs_of, remeasured, table_of, terms
 from experiments.machine import machine
 from experiments.networks import Setting, load_setting
 from experiments.progress import Reporter
-from experiments.report import render
-from experiments.results import Accuracies, CostChange, RunResult
+from experiments.report import measured_again, render
+from experiments.results import Accuracies, CostChange, Remeasured, RunResult
 from experiments.strategies import expected_evaluations, make_strategy
 from experiments.tuning import Start, check_stages, tune
 
@@ -124,7 +124,9 @@ def prepared(config: ProblemConfig, setting: Setting, console: Console) -> tuple
     unit, limits = Granularity.parse(config.granularity), budgets(config.budget)
     excluded = listed(config.exclude)
     graph = decisions(setting.model, setting.example, str(unit), excluded)
-    agreed = terms(config, graph, limits, unit.rounding(config.multiple, config.max_ratio))
+    agreed = terms(
+        config, setting.model, graph, limits, unit.rounding(config.multiple, config.max_ratio)
+    )
     for note in agreed.notes:
         console.print(note, soft_wrap=True)
     holdout = setting.splits.holdout
@@ -224,6 +226,7 @@ def finish(
         "search": made.search_seconds,
         "finetune": tuned.seconds,
     }
+    changes = cost_changes(made.costs, graph.full, kept)
     result = RunResult(
         strategy=made.policy.origin.get("strategy", "policy"),
         model=config.model,
@@ -233,10 +236,11 @@ def finish(
         unpruned=unpruned,
         searched=searched,
         finetuned=accuracies(tuned.network, graph, setting) if tuned.steps else None,
-        costs=cost_changes(made.costs, graph.full, kept),
+        costs=changes,
         groups=made.policy.groups,
         granularity=made.policy.granularity,
         stored=Size(graph).table(kept),
+        latency=_remeasured(config, setting, tuned.network, changes),
         evaluations=made.outcomes,
         seconds=seconds,
         tuned_steps=made.tuned_steps,
@@ -245,7 +249,18 @@ def finish(
         machine=machine(),
     )
     write_run(Path(config.out), config, result, made.policy, tuned.network)
+    if result.latency is not None:
+        console.print(measured_again(result.strategy, result.latency), soft_wrap=True)
     return result
+
+
+def _remeasured(
+    config: CutConfig, setting: Setting, network: nn.Module, costs: Mapping[str, CostChange]
+) -> Remeasured | None:
+    table = table_of(config)
+    if table is None:
+        return None
+    return remeasured(table, setting, network, costs[LATENCY].pruned)
 
 
 def accuracies(model: nn.Module, graph: PruningGraph, setting: Setting) -> Accuracies:

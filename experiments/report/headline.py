@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from experiments.report.comparison import Comparison, Run
 from experiments.report.formats import accuracy, cost_name, count, listed, percent, printable
 from experiments.report.progress import excesses
-from experiments.results import Accuracies, RunResult
+from experiments.results import Accuracies, Remeasured, RunResult
 
 
 def final(result: RunResult) -> Accuracies:
@@ -60,13 +60,29 @@ def _rivals(winner: Run, runs: Sequence[Run]) -> str:
 def notes(comparison: Comparison) -> list[str]:
     """What to keep in mind when the numbers are compared."""
     runs = comparison.runs
-    found = [*map(_excess, runs), _tuned(runs), _fine_tuning(runs), _seeds(comparison)]
+    found = [*map(_excess, runs), *map(_latency, runs), _tuned(runs), _fine_tuning(runs)]
+    found.append(_seeds(comparison))
     return [note for note in found if note]
 
 
 def _excess(run: Run) -> str:
     broken = listed([printable(budget) for budget in excesses(run.result)])
     return f"{run.label} does not meet its budget {broken}." if broken else ""
+
+
+def _latency(run: Run) -> str:
+    found = run.result.latency
+    return "" if found is None else measured_again(run.label, found)
+
+
+def measured_again(label: str, found: Remeasured) -> str:
+    """The latency that was promised beside that of the network itself."""
+    return (
+        f"Measured at the end, a pass of {label}'s network takes {1e3 * found.pruned:.3f} ms, "
+        f"{percent(found.fraction)} of the unpruned network's {1e3 * found.unpruned:.3f} ms; "
+        f"{1e3 * found.predicted:.3f} ms were predicted, and one network measured twice differs by "
+        f"{percent(found.noise)}."
+    )
 
 
 def _tuned(runs: Sequence[Run]) -> str:

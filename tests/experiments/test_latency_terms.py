@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from made_tables import in_blocks, rising, table_of
+from torch import nn
 
 from amc.costs.latency import Latency, LatencyTable
 from amc.granularity import Rounding
@@ -18,6 +19,7 @@ from experiments.config import NetworkConfig, SearchConfig
 from experiments.latency import about_device, terms
 from experiments.networks import load_setting
 from experiments.results import RunResult
+from experiments.semi_structured import obstacle
 
 NETWORK = NetworkConfig(model="resnet8", dataset="digits", width=0.5)
 
@@ -43,7 +45,7 @@ def agreed(graph: PruningGraph, tables: Path, **settings: Any) -> Any:
     """Terms of a search with the table of blocks."""
     config = SearchConfig(**{"latency": str(tables / "in_blocks.json"), **settings})
     budgets = [Budget.parse(config.budget)] if config.budget else []
-    return terms(config, graph, budgets, Rounding(config.multiple))
+    return terms(config, nn.Identity(), graph, budgets, Rounding(config.multiple))
 
 
 def test_a_latency_budget_holds_and_is_reported(search: Any, tables: Path) -> None:
@@ -164,13 +166,27 @@ def test_a_table_of_another_network_is_refused(
     )
 
 
-def test_masks_save_no_time(amc: Any, weights: Path, tables: Path) -> None:
+@pytest.mark.parametrize(
+    ("granularity", "reason"),
+    [
+        ("element", "and this granularity is element; prune at granularity channel"),
+        pytest.param(
+            "2:4",
+            f"and {obstacle()}; prune at granularity channel",
+            marks=pytest.mark.skipif(not obstacle(), reason="here 2:4 is really faster"),
+        ),
+    ],
+)
+def test_masks_save_no_time(
+    amc: Any, weights: Path, tables: Path, granularity: str, reason: str
+) -> None:
     network = ("--model", "resnet8", "--dataset", "digits", "--width", 0.5, "--weights", weights)
-    masked = ("--granularity", "element", "--budget", "latency=0.6")
+    masked = ("--granularity", granularity, "--budget", "latency=0.6")
     table = ("--latency", tables / "in_blocks.json")
     answer = amc("search", *network, "--strategy", "uniform", *masked, *table)
     assert answer.code == 2
-    assert "computed like other weights" in answer.err
+    assert "zeros of a mask are computed like other weights" in answer.err
+    assert reason in answer.err
 
 
 def test_a_table_of_this_device_needs_no_remark(graph: PruningGraph) -> None:

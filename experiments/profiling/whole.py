@@ -1,0 +1,71 @@
+"""Whole networks, timed as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from torch import nn
+
+from amc.export import onnx_model
+from amc.inputs import Inputs
+from experiments.profiling import timing
+from experiments.profiling.measuring import payload
+from experiments.profiling.program import from_onnx
+
+
+def exported(model: nn.Module, inputs: Inputs, runtime: str) -> bytes:
+    """A network in the form that a runtime is given; the shapes of `inputs` are fixed in it.
+
+    Raises:
+        ImportError: without the extra `onnx`.
+    """
+    made = onnx_model(model, inputs)
+    if runtime == "onnxruntime":
+        serialised: bytes = made.SerializeToString()
+        return serialised
+    return payload(from_onnx(made, _weights(made)), runtime)
+
+
+def _weights(model: onnx.ModelProto) -> list[str]:
+    values = {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer}
+    return [name for name, value in values.items() if value.ndim and value.dtype == np.float32]
+
+
+def latencies(
+    models: Sequence[nn.Module], inputs: Inputs, runtime: str, threads: int
+) -> tuple[list[timing.Timing], float]:
+    """Time networks against each other, in turns, each twice.
+
+    Args:
+        models: In any mode; left as they are.
+        inputs: Of their forward passes, in the batch that they are timed at.
+        runtime: "onnxruntime" or "torch".
+        threads: That it may use.
+
+    Returns:
+        Of each network the mean of both timings, and the median relative difference of the two:
+        the noise.
+
+    Raises:
+        ImportError: without the extra `onnx`.
+    """
+    payloads = [exported(model, inputs, runtime) for model in models]
+    names = [f"{number} {time}" for number in range(len(models)) for time in ("first", "second")]
+
+    def ready(name: str) -> timing.Run:
+        return timing.load(runtime, payloads[int(name.split()[0])], threads)
+
+    found, _ = timing.measure(names, ready, names[0])
+    pairs = [[found[f"{n} first"], found[f"{n} second"]] for n in range(len(models))]
+    noise = float(np.median([abs(a["seconds"] / b["seconds"] - 1) for a, b in pairs]))
+    return [_mean(pair) for pair in pairs], noise
+
+
+def _mean(pair: Sequence[timing.Timing]) -> timing.Timing:
+    return {
+        "seconds": sum(one["seconds"] for one in pair) / len(pair),
+        "spread": max(one["spread"] for one in pair),
+        "typical": sum(one["typical"] for one in pair) / len(pair),
+    }
