@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import sem
+from scipy.stats import sem  # type: ignore[import-untyped]
 from scipy.stats import t as student
 
 
