@@ -47,7 +47,7 @@ class Terms:
 
 
 def costs_of(
-    config: CutConfig, table: LatencyTable | None, counts: Sequence[Sequence[int]] = ()
+    config: CutConfig, table: LatencyTable | None, counts: Sequence[Sequence[int]] | None = None
 ) -> Costs:
     """Every cost that can be told of a network, as the settings have it counted.
 
@@ -59,8 +59,7 @@ def costs_of(
     costs: Costs = {**COSTS, "memory": partial(Memory, batch=config.memory_batch)}
     if table is None:
         return costs
-    legal = {"counts": counts} if counts else {}
-    return {**costs, LATENCY: partial(Latency, table=table, **legal)}
+    return {**costs, LATENCY: partial(Latency, table=table, counts=counts)}
 
 
 def table_of(config: CutConfig) -> LatencyTable | None:
