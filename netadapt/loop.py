@@ -22,6 +22,7 @@ from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from amc.checks import check
+from amc.criteria import criterion as named
 from amc.evaluation import fast_accuracy
 from amc.finetuning import Recipe, fit
 from amc.masks import plain_copy
@@ -66,6 +67,7 @@ class NetAdapt:
         on_iteration: Called after each iteration.
 
     Raises:
+        LookupError: if there is no such criterion.
         ValueError: if a number is out of range.
     """
 
@@ -83,6 +85,8 @@ class NetAdapt:
             if not 0 < value <= 1:
                 raise ValueError(f"netadapt: {name} is {value}; it must lie above 0 and at most 1")
         check("netadapt", "steps", self.steps, self.steps >= 0, "0 or more")
+        if self.criterion:
+            named(self.criterion)
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
         """Narrow one group an iteration until the budgets hold.

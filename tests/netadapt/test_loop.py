@@ -171,6 +171,11 @@ def test_units_go_by_the_problems_criterion_unless_another_is_named() -> None:
     assert weights("random") == weights("l1", criterion="random") != weights("l1")
 
 
+def test_an_unknown_criterion_is_refused_before_the_search() -> None:
+    with pytest.raises(LookupError, match="unknown criterion 'l3'"):
+        NetAdapt(criterion="l3")
+
+
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
