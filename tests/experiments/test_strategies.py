@@ -7,6 +7,7 @@ import pytest
 
 from agents import DDPGSearch, Settings
 from amc.finetuning import Recipe
+from amc.granularity import GRANULARITIES
 from amc.rules import DepthRamp, GlobalRanking, Manual, Sensitivity, Uniform
 from experiments.arguments import parse
 from experiments.cli import COMMANDS
@@ -208,6 +209,13 @@ def rows(heading):
 @pytest.mark.parametrize("heading", ["Which there are", "Where each works"])
 def test_the_page_on_ratio_rules_has_a_row_for_every_strategy(heading):
     assert sorted(row[0] for row in rows(heading)) == sorted(STRATEGIES)
+
+
+def test_the_page_says_that_every_strategy_works_at_every_granularity():
+    # test_strategy_contract.py runs each of these cells.
+    heads = re.search(r"^\| strategy \| (.*) \|$", PAGE, re.MULTILINE)[1].split(" | ")
+    assert heads == list(GRANULARITIES)
+    assert all(cells == ["yes"] * len(heads) for _, *cells in rows("Where each works"))
 
 
 def test_the_page_names_every_option_of_the_rules_and_samplers():
