@@ -21,6 +21,7 @@ from experiments.config import ExportConfig, NetworkConfig
 from experiments.files import write_whole
 from experiments.gain import Gain
 from experiments.networks import Setting, checkpoint, load_setting
+from experiments.profiling.timing import device
 from experiments.results import RunResult
 
 PROVED_ON = 128
@@ -122,7 +123,7 @@ def _write_onnx(order: Order) -> None:
 
 
 def _write_both(order: Order) -> None:
-    from experiments.onnx_files import latencies, runtime, write_proved
+    from experiments.onnx_files import latencies, write_proved
 
     config, files = order.config, (order.target.with_name("unpruned.onnx"), order.target)
     if order.target == files[0]:
@@ -138,7 +139,7 @@ def _write_both(order: Order) -> None:
         for model, path in zip((setting.model, network), files, strict=True)
     ]
     times = latencies(files, images[:1], config.threads, config.measure)
-    found = Gain.of(files, result.costs, times, runtime(config.threads), max(worst))
+    found = Gain.of(files, result.costs, times, max(worst), device("onnxruntime", config.threads))
     found.save(order.target.with_name("export.json"))
     order.console.print(found.table())
     order.console.print(found.notes(), soft_wrap=True)

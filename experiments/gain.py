@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,8 +49,8 @@ class Gain:
         pruned: As the run left it.
         speedup: How many times as fast the pruned one is, over the rounds.
         rounds: In each of which both had their turn.
-        runtime: Its name, version and threads.
         difference: The largest of either file's logits from PyTorch's.
+        device: What the times depend on (`experiments.profiling.timing.device`).
         machine: Versions and processor.
     """
 
@@ -57,8 +58,8 @@ class Gain:
     pruned: Deployed
     speedup: Spread
     rounds: int
-    runtime: str
     difference: float
+    device: Mapping[str, Any]
     machine: Mapping[str, str] = field(default_factory=machine)
 
     @classmethod
@@ -67,8 +68,8 @@ class Gain:
         files: Sequence[Path],
         costs: Mapping[str, CostChange],
         times: NDArray[np.float64],
-        runtime: str,
         difference: float,
+        device: Mapping[str, Any],
     ) -> Gain:
         """From files of the unpruned and the pruned network.
 
@@ -76,8 +77,8 @@ class Gain:
             files: Both.
             costs: "params" and "macs" of both.
             times: (2, rounds) seconds.
-            runtime: Its name, version and threads.
             difference: The largest of either file's logits from PyTorch's.
+            device: What the times depend on.
         """
         params, macs = costs["params"], costs["macs"]
         amounts = ((params.unpruned, macs.unpruned), (params.pruned, macs.pruned))
@@ -86,7 +87,7 @@ class Gain:
             for file, amount, seconds in zip(files, amounts, times, strict=True)
         ]
         speedup = Spread.of(times[0] / times[1])
-        return cls(unpruned, pruned, speedup, times.shape[1], runtime, difference)
+        return cls(unpruned, pruned, speedup, times.shape[1], difference, device)
 
     def save(self, path: Path) -> None:
         """Write it as JSON, whole or not at all."""
@@ -113,7 +114,8 @@ class Gain:
         """What the numbers are, line by line."""
         return (
             f"{self.pruned.file} {self.verdict()}\n"
-            f"latency: batch 1, {self.runtime}; median and quartiles of "
+            f"latency: batch 1, {self.device['runtime']} {self.device['version']}, "
+            f"{count(self.device['threads'], 'thread')}; median and quartiles of "
             f"{count(self.rounds, 'round')} in turns\n"
             f"logits differ from PyTorch's by at most {self.difference:.1e}"
         )

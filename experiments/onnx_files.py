@@ -86,13 +86,6 @@ def latencies(
     return interleaved(calls, seconds)
 
 
-def runtime(threads: int) -> str:
-    """The runtime in words."""
-    import onnxruntime
-
-    return f"onnxruntime {onnxruntime.__version__}, {count(threads, 'thread')}"
-
-
 def session(path: Path, threads: int = 1) -> Any:
     """A file ready to run on the processor, by that many threads."""
     import onnxruntime

@@ -14,6 +14,7 @@ COSTS = {
     "macs": CostChange("MACs", 4_000_000, 1_000_000),
     "params": CostChange("params", 2000, 1500),
 }
+DEVICE = {"runtime": "a runtime", "version": "1.2", "threads": 1}
 BEFORE = np.array([0.004, 0.0042, 0.0044])
 
 
@@ -25,7 +26,7 @@ def gain(tmp_path):
         files = [tmp_path / "unpruned.onnx", tmp_path / "pruned.onnx"]
         for file, size in zip(files, (10_000, 6_000), strict=True):
             file.write_bytes(bytes(size))
-        return Gain.of(files, COSTS, np.stack([BEFORE, after]), "a runtime, 1 thread", 2e-6)
+        return Gain.of(files, COSTS, np.stack([BEFORE, after]), 2e-6, DEVICE)
 
     return made
 
@@ -73,7 +74,7 @@ def test_the_table_has_both_files_side_by_side(gain):
 def test_the_notes_say_what_the_numbers_are(gain):
     assert gain(BEFORE / 2).notes().splitlines() == [
         "pruned.onnx is 2.00 times as fast (2.00 to 2.00)",
-        "latency: batch 1, a runtime, 1 thread; median and quartiles of 3 rounds in turns",
+        "latency: batch 1, a runtime 1.2, 1 thread; median and quartiles of 3 rounds in turns",
         "logits differ from PyTorch's by at most 2.0e-06",
     ]
 
@@ -92,4 +93,5 @@ def test_the_file_holds_all_of_it(gain, tmp_path):
         "macs": 1_000_000,
     }
     assert data["speedup"]["median"] == 2
+    assert data["device"] == DEVICE
     assert data["machine"].keys() >= {"torch", "processor"}

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from experiments import onnx_files
-from experiments.onnx_files import BATCHES, latencies, runtime, write_proved
+from experiments.onnx_files import BATCHES, latencies, write_proved
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +51,3 @@ def test_latencies_are_measured_for_every_file_in_every_round(written):
     found = latencies([written[0], written[0]], torch.randn(1, 1, 4, 4), threads=1, seconds=0)
     assert found.shape[0] == 2
     assert (found > 0).all()
-
-
-def test_the_runtime_is_named_with_its_threads():
-    assert runtime(1).startswith("onnxruntime 1.")
-    assert runtime(2).endswith(", 2 threads")
