@@ -5,11 +5,12 @@ RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
 ROOMS := amc envs agents netadapt experiments
 
-.PHONY: help demo test lint format clean
+.PHONY: help demo test docs lint format clean
 
 help:
 	@echo "make demo    train, prune and compare on a small data set; leaves a report (under 5 minutes)"
 	@echo "make test    lint, then every test (under 8 minutes on 2 cores)"
+	@echo "make docs    the documentation as a site, in build/site"
 	@echo "make lint    ruff and mypy"
 	@echo "make format  let ruff rewrite what it can"
 	@echo "make clean   remove the environment and the caches; runs/ stays"
@@ -20,6 +21,9 @@ demo: $(STAMP)
 
 test: lint
 	@$(RUN) pytest
+
+docs: $(STAMP)
+	@$(RUN) mkdocs build --quiet && echo "documentation: build/site/index.html"
 
 lint: $(STAMP)
 	@$(RUN) ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import defaultdict
 from collections.abc import Mapping
 from copy import copy
@@ -30,14 +31,14 @@ def save_weights(model: nn.Module, path: Path, metadata: Mapping[str, str] | Non
     save_file(state, path, dict(metadata or {}))
 
 
-def read_weights(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and metadata of a safetensors file; nothing in it is executed.
 
     Raises:
         FileNotFoundError: if there is no such file.
         ValueError: if it is no safetensors file.
     """
-    if not path.is_file():
+    if not Path(path).is_file():
         raise FileNotFoundError(f"no weights at {path}; name a safetensors file")
     try:
         with safe_open(path, framework="pt") as file:

@@ -27,7 +27,7 @@ class Episode(NamedTuple):
 
     A tuple, so that Gymnasium's checker can compare two of them.
 
-    Args:
+    Attributes:
         observations: (groups + 1, 11) state before each decision, and after the last.
         actions: (groups,) executed pruning ratios.
         outcome: What it led to.
