@@ -15,7 +15,8 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 WALKS = ("tutorial", "own-network", "latency-budget", "write-a-strategy")
 STEP = re.compile(
-    r'^```python(?: title="(?P<file>[\w.]+)")?\n(?P<code>.*?)^```$|^    amc (?P<words>[^\n]+)$',
+    r'^```python(?: title="(?P<file>[\w.]+)")?\n(?P<code>.*?)^```$'
+    r"|^    amc (?P<words>(?:[^\n]+\\\n)*[^\n]+)$",
     re.MULTILINE | re.DOTALL,
 )
 
@@ -64,7 +65,8 @@ def test_a_walk_can_be_walked(name: str, tmp_path: Path, monkeypatch: pytest.Mon
 def take(step: re.Match[str]) -> None:
     """Do what one block of a page shows."""
     if step["words"]:
-        assert main(shlex.split(step["words"])) == 0, step["words"]
+        words = shlex.split(step["words"].replace("\\\n", " "))
+        assert main(words) == 0, words
     elif step["file"]:
         Path(step["file"]).write_text(step["code"], encoding="utf-8")
     else:
