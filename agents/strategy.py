@@ -47,7 +47,13 @@ class DDPGSearch:
 
         Raises:
             LookupError: if there is no such reward.
+            ValueError: if the problem stops candidates by accuracy and the reward is another.
         """
+        if problem.racing and self.reward != "error":
+            raise ValueError(
+                f"ddpg: the reward {self.reward!r} weighs accuracy against size, and racing stops "
+                "candidates by accuracy alone; leave one of the two out"
+            )
         problem.restart()
         groups = len(problem.graph.groups)
         warmup = round(self.settings.warmup * self.episodes)
@@ -61,8 +67,7 @@ class DDPGSearch:
             if self.settings.start_at_uniform:
                 agent.start_at(_uniform_ratio(problem))
             agent.learn(self.episodes * groups)
-        fitting = [outcome for outcome in problem.outcomes if problem.limits.fits(outcome.kept)]
-        return problem.result(max(fitting, key=REWARDS[self.reward]))
+        return problem.result(max(problem.finalists(), key=REWARDS[self.reward]))
 
 
 def _uniform_ratio(problem: Problem) -> float:

@@ -12,6 +12,8 @@ import torch
 T = TypeVar("T")
 R = TypeVar("R")
 
+CPU = torch.device("cpu")
+
 _VECTOR_LANES = 16
 """Numbers in the widest register of any processor (AVX-512, float32)."""
 
@@ -53,7 +55,8 @@ def lay_out(model: torch.nn.Module, layout: torch.memory_format) -> None:
     """Store flat kernels in place in this layout; convolutions are fastest with channels last."""
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.dim() == 4:
-            tensor.data = tensor.data.contiguous(memory_format=layout)
+            # A copy, because the strides of a 1x1 kernel pass for either layout.
+            tensor.data = tensor.data.clone(memory_format=layout)
 
 
 def training_layout(model: torch.nn.Module) -> torch.memory_format:
@@ -91,7 +94,9 @@ def one_thread() -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def on_all_cores(function: Callable[[T], R], items: Sequence[T], device: torch.device) -> list[R]:
+def on_all_cores(
+    function: Callable[[T], R], items: Sequence[T], device: torch.device = CPU
+) -> list[R]:
     """`function` of every item, in their order; on a processor, one item on each of its threads.
 
     Whole batches side by side keep cores busier than splitting each operation of a small network

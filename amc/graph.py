@@ -65,7 +65,8 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
     proof = proved(model, layers, candidates, example_inputs)
     for block, reason in proof.refused:
         _explain(reasons, block, reason)
-    return _measured(_graph(layers, proof.groups, reasons), model, example_inputs)
+    graph = replace(_graph(layers, proof.groups, reasons), overwriting=trail.overwriting)
+    return _measured(graph, model, example_inputs)
 
 
 def survey(
@@ -82,12 +83,13 @@ def survey(
     Raises:
         GraphError: if the forward pass fails or returns no numbers, or a pattern matches no layer.
     """
-    model, _, layers = _seen(model, example_inputs)
+    model, trail, layers = _seen(model, example_inputs)
     reasons = {**_weightless(model, layers), **kinds.frozen(model)}
     reasons |= dict.fromkeys(_excluded(layers, exclude), "excluded by hand")
     weighted = [layer.name for layer in layers if layer.kind != "norm"]
     fixed = tuple(Fixed(name, reasons[name]) for name in weighted if name in reasons)
-    return _measured(PruningGraph(layers, (), fixed), model, example_inputs)
+    graph = PruningGraph(layers, (), fixed, overwriting=trail.overwriting)
+    return _measured(graph, model, example_inputs)
 
 
 def _seen(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, Trail, tuple[Layer, ...]]:

@@ -9,14 +9,17 @@ from typing import Protocol
 
 from torch import Tensor, nn
 
+from amc.candidates import Candidates
+from amc.checks import check
 from amc.costs import COSTS, Cost, Costs, Limits
 from amc.criteria import KeptUnits
-from amc.evaluation import accuracy, fast_accuracy
+from amc.evaluation import accuracy, fast_hits
 from amc.granularity import Granularity, Rounding
 from amc.graph import Inputs
+from amc.moments import POSITIONS, Moments
 from amc.policy import Budget, Policy
 from amc.pruning import Pruner, decisions, policy_of
-from amc.reconstruction import POSITIONS
+from amc.racing import Measured, Race
 from amc.samples import Samples
 from amc.structure import Kept, PruningGraph
 
@@ -31,6 +34,8 @@ class Outcome:
         accuracy: On the held-out samples, in [0, 1].
         costs: Each cost by its short name, in its unit.
         seconds: Since the search began.
+        seen: Held-out samples after which it was stopped as hopeless, so that its accuracy is an
+            estimate (`amc.racing`); None where it has seen all.
     """
 
     number: int
@@ -38,6 +43,7 @@ class Outcome:
     accuracy: float
     costs: Mapping[str, float]
     seconds: float
+    seen: int | None = None
 
 
 @dataclass(frozen=True)
@@ -98,6 +104,8 @@ class Problem:
         costs: What can be budgeted, and is told of every outcome.
         graph: The network's `decisions` at this granularity, where they are known already; None
             traces the network.
+        racing: Highest probability that a candidate within the budgets is stopped early although
+            it is at least as accurate as the best one so far; 0 stops none.
 
     Attributes:
         on_outcome: Called, where it is set, with each new outcome and the best so far
@@ -126,7 +134,10 @@ class Problem:
         seed: int = 0,
         costs: Costs = COSTS,
         graph: PruningGraph | None = None,
+        racing: float = 0.0,
     ) -> None:
+        check("problem", "racing", racing, 0 <= racing < 1, "0 or more, and below 1")
+        self.racing = racing
         self.model = model.eval()
         self.example_inputs = example_inputs
         self.holdout = holdout
@@ -140,6 +151,8 @@ class Problem:
         self._pruner = Pruner.of(
             model, self.graph, criterion, calibration=calibration, positions=positions, seed=seed
         )
+        self._candidates = Candidates.of(self._pruner)
+        self._race = Race(holdout, racing, seed)
         self._known: dict[Kept, Outcome] = {}
         self._outcomes: list[Outcome] = []
         self.on_outcome: Callable[[Outcome, Outcome | None], None] | None = None
@@ -171,22 +184,50 @@ class Problem:
         """The same, whose zeros are held by masks (`amc.masks`): what may be trained further."""
         return self._pruner.held(kept)
 
+    def candidate(self, kept: Sequence[int]) -> nn.Module:
+        """What is measured of these kept counts: the same function, faster (`amc.candidates`)."""
+        return self._candidates.network(kept)
+
+    @property
+    def moments(self) -> Moments | None:
+        """What layers that lose inputs are refit from; None without calibration."""
+        return self._pruner.moments
+
     def evaluate(self, kept: Sequence[int]) -> Outcome:
         """Cost and held-out accuracy at these kept counts; asked again, it answers from memory."""
         key = tuple(int(count) for count in kept)
         if key not in self._known:
-            found = fast_accuracy(self.network(key), self.graph, self.holdout)
-            self._known[key] = self.record(key, found)
+            found = self._measured(key)
+            self._known[key] = self.record(key, found.accuracy, found.seen)
         return self._known[key]
 
-    def record(self, kept: Sequence[int], measured: float) -> Outcome:
-        """Count an evaluation that a strategy made of a network of its own."""
+    def _measured(self, kept: Kept, *, whole: bool = False) -> Measured:
+        network = self.candidate(kept)
+
+        def hits(samples: Samples) -> Tensor:
+            return fast_hits(network, self.graph, samples)
+
+        # Without a budget, or outside of it, less accurate does not mean worse.
+        races = self.racing and self.limits.items and self.limits.fits(kept) and not whole
+        if races:
+            return self._race.run(hits)
+        return Measured(int(hits(self.holdout).sum()) / len(self.holdout))
+
+    def record(self, kept: Sequence[int], measured: float, seen: int | None = None) -> Outcome:
+        """Count an evaluation that a strategy made of a network of its own.
+
+        Args:
+            kept: Units that stay, per group.
+            measured: Its held-out accuracy, in [0, 1].
+            seen: See `Outcome`.
+        """
         outcome = Outcome(
             number=len(self._outcomes),
             kept=tuple(int(count) for count in kept),
             accuracy=measured,
             costs={name: cost(kept) for name, cost in self.costs.items()},
             seconds=time.perf_counter() - self._start,
+            seen=seen,
         )
         self._outcomes.append(outcome)
         if self.on_outcome is not None:
@@ -194,9 +235,16 @@ class Problem:
         return outcome
 
     def best(self) -> Outcome | None:
-        """The most accurate outcome within the budgets; of equal ones the first."""
-        fitting = [outcome for outcome in self._outcomes if self.limits.fits(outcome.kept)]
-        return max(fitting, key=lambda outcome: outcome.accuracy, default=None)
+        """The most accurate outcome within the budgets; of equal ones the first.
+
+        Never one that was stopped early.
+        """
+        return max(self.finalists(), key=lambda outcome: outcome.accuracy, default=None)
+
+    def finalists(self) -> list[Outcome]:
+        """The outcomes within the budgets that have seen all held-out samples, in order."""
+        whole = (outcome for outcome in self._outcomes if outcome.seen is None)
+        return [outcome for outcome in whole if self.limits.fits(outcome.kept)]
 
     def restart(self) -> None:
         """Forget all outcomes and start the clock: the first act of every search.
@@ -205,6 +253,7 @@ class Problem:
         """
         self._known.clear()
         self._outcomes.clear()
+        self._race.restart()
         self._start = time.perf_counter()
 
     def result(
@@ -217,6 +266,8 @@ class Problem:
     ) -> SearchResult:
         """The search so far as a result; `best` is the most accurate outcome if left out.
 
+        One that was stopped early is measured on all samples first.
+
         Raises:
             ValueError: if nothing within the budgets was evaluated.
         """
@@ -225,6 +276,9 @@ class Problem:
             raise ValueError(
                 "the search evaluated nothing within the budget; give it more episodes"
             )
+        if chosen.seen is not None:
+            whole = self._measured(chosen.kept, whole=True)
+            chosen = self._known[chosen.kept] = self.record(chosen.kept, whole.accuracy)
         seconds = time.perf_counter() - self._start
         return SearchResult(chosen, self.outcomes, seconds, tuned_steps, weights, criterion)
 

@@ -14,8 +14,8 @@ from amc.evaluation import recalibrate
 from amc.granularity import Granularity
 from amc.graph import Inputs, survey, trace
 from amc.masks import hold, input_axis, masking_graph, masks_of, unit_order, unit_scores, zeroed
+from amc.moments import POSITIONS, Moments
 from amc.policy import GroupChoice, Policy, PolicyError
-from amc.reconstruction import POSITIONS, Moments
 from amc.samples import Samples
 from amc.structure import PruningGraph
 from amc.surgery import check_cut, cut, mask

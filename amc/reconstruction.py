@@ -9,28 +9,27 @@ Departures from the papers:
 1. The moments are collected once, from the unpruned network, and serve every later refit.
 2. Where the layer has a bias, or a batch norm alone reads it, a constant is fit as well, so that
    the mean of what is removed is not lost.
-3. A ridge of `RIDGE` times the mean diagonal keeps the solution bounded.
+3. A ridge of `RIDGE` times the mean diagonal of all columns keeps the solution bounded.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
 
 from amc import kinds
-from amc.devices import device_of, evaluating
-from amc.inputs import tensors
-from amc.patches import patches
-from amc.samples import Samples
+from amc.devices import on_all_cores
+from amc.moments import Moment, Moments
 from amc.structure import Layer, PruningGraph, Side
 
 RIDGE = 1e-4
-POSITIONS = 10
-BATCH = 100
+DIRECT = 2304
+"""Input columns that a refit solves for at most. Where there are up to twice as many, it solves for
+those that stay or for those that go, whichever are fewer."""
 
 
 @dataclass(frozen=True)
@@ -48,114 +47,160 @@ class Refit:
 
 
 @dataclass(frozen=True)
-class Moment:
-    """First and second moments of a layer's input patches, in float32.
+class Equations:
+    """Normal equations of one layer's refit, of which every solve takes a part.
 
     Args:
-        mean: (d,) mean patch.
-        second: (d, d) mean of x x'.
+        moment: Of the layer's input patches, or of its input channels where those are too many.
+        across: (d, outputs, areas) X' X W in float64, centred where a constant is fit; areas is 1,
+            or the kernel's area where the moment is of channels.
+        target: (outputs, areas) mean of X W in float64.
+        ridge: Added to the diagonal.
+        shape: Of the layer's weight as (outputs, inputs, ...).
+        like: Of the type and on the device that the weights shall have.
+        with_offset: Whether a constant may be fit as well.
+        swapped: Whether the layer has its weight as (inputs, outputs).
     """
 
-    mean: Tensor
-    second: Tensor
+    moment: Moment
+    across: Tensor
+    target: Tensor
+    ridge: float
+    shape: tuple[int, ...]
+    like: Tensor
+    with_offset: bool
+    swapped: bool = False
+
+    @classmethod
+    def of(
+        cls, weight: Tensor, moment: Moment, with_offset: bool, swapped: bool = False
+    ) -> Equations:
+        """Multiply the moments with the unpruned layer's weight, (outputs, inputs, ...)."""
+        outputs, channels = weight.shape[:2]
+        kernel = weight.detach().reshape(outputs, channels, -1).double().cpu()
+        by_channel = len(moment.mean) == channels
+        kernel = kernel.movedim(0, 1 if by_channel else 2)  # (inputs, outputs, area) or
+        kernel = kernel if by_channel else kernel.flatten(0, 1)[..., None]  # (d, outputs, 1)
+        mean, flat = moment.mean.double(), kernel.flatten(1)
+        across, target = moment.second.double() @ flat, mean @ flat
+        diagonal = moment.second.diagonal().double()
+        if with_offset:
+            across -= torch.outer(mean, target)
+            diagonal = diagonal - mean.square()
+        tiny = torch.finfo(torch.float64).tiny
+        sizes = kernel.shape[1:]
+        return cls(
+            moment,
+            across.reshape(-1, *sizes),
+            target.reshape(sizes),
+            RIDGE * float(diagonal.mean().clamp_min(tiny)),
+            tuple(weight.shape),
+            weight.detach(),
+            with_offset,
+            swapped,
+        )
+
+    def solve(self, inputs: Tensor, outputs: Tensor | None = None) -> Refit:
+        """Least-squares weights on the kept inputs that reproduce the layer's kept outputs.
+
+        Args:
+            inputs: (kept,) positions of the input channels that stay.
+            outputs: (kept outputs,) positions of the output channels that stay; None: all.
+        """
+        area = len(self.moment.mean) // self.shape[1]
+        columns = (inputs[:, None] * area + torch.arange(area)).flatten()  # (kept * area,)
+        outputs = torch.arange(self.shape[0]) if outputs is None else outputs
+        wide = len(self.moment.mean) > DIRECT and 2 * len(columns) > len(self.moment.mean)
+        found = self._without if wide else self._directly
+        solution = found(columns, outputs)  # (kept * area, outputs * areas)
+        target = self.target.index_select(0, outputs)
+        offset = torch.zeros_like(target[:, 0])
+        if self.with_offset:
+            mean = self.moment.mean[columns].double()
+            offset = (target - (mean @ solution).view_as(target)).sum(1)
+        weight = self._as_weight(solution, len(inputs), len(outputs))
+        return Refit(weight.to(self.like), offset.to(self.like))
+
+    def _directly(self, columns: Tensor, outputs: Tensor) -> Tensor:
+        across = self.across.index_select(0, columns).index_select(1, outputs).flatten(1)
+        return _solve(self._within(columns), across)
+
+    def _without(self, columns: Tensor, outputs: Tensor) -> Tensor:
+        """The same by what the columns that go change in the solution on all of them.
+
+        Cheaper where few go: with P the inverse of all equations and B their solution, it is
+        B_S - P_SR P_RR^-1 B_R, for the columns S that stay and R that go.
+        """
+        inverse, full = self._whole
+        stays = torch.zeros(len(inverse), dtype=torch.bool)
+        stays[columns] = True
+        gone = (~stays).nonzero().flatten()
+        across = inverse.index_select(0, gone)
+        full = full.index_select(1, outputs).flatten(1)
+        step = _solve(across.index_select(1, gone), full.index_select(0, gone))
+        return full.index_select(0, columns) - across.index_select(1, columns).T @ step
+
+    @cached_property
+    def _whole(self) -> tuple[Tensor, Tensor]:
+        """(d, d) inverse of the equations, and (d, outputs, areas) their solution."""
+        within = self._within(torch.arange(len(self.moment.mean)))
+        factor, failed = torch.linalg.cholesky_ex(within)
+        if int(failed):
+            inverse = torch.linalg.pinv(within, hermitian=True)
+        else:
+            inverse = torch.cholesky_inverse(factor)
+        return inverse, (inverse @ self.across.flatten(1)).view_as(self.across)
+
+    def _within(self, columns: Tensor) -> Tensor:
+        """X_S' X_S with its ridge, centred where a constant is fit."""
+        within = self.moment.second.index_select(0, columns).index_select(1, columns).double()
+        if self.with_offset:
+            mean = self.moment.mean[columns].double()
+            within.addr_(mean, mean, alpha=-1)
+        within.diagonal().add_(self.ridge)
+        return within
+
+    def _as_weight(self, solution: Tensor, inputs: int, outputs: int) -> Tensor:
+        """In the layer's own shape, with so many inputs and outputs."""
+        by_channel = solution.reshape(inputs, outputs, -1).movedim(0, 1)
+        weight = by_channel if len(self.moment.mean) == self.shape[1] else solution.T
+        weight = weight.reshape(outputs, inputs, *self.shape[2:])
+        return weight.T if self.swapped else weight
 
 
 @dataclass(frozen=True)
-class Moments:
-    """The moments of every layer that can lose inputs, by its name."""
+class Reconstruction:
+    """The equations of every layer that can lose inputs, by its name: for many refits."""
 
-    by_layer: Mapping[str, Moment]
+    by_layer: Mapping[str, Equations]
 
     @classmethod
-    def collect(
-        cls,
-        model: nn.Module,
-        graph: PruningGraph,
-        samples: Samples,
-        *,
-        positions: int = POSITIONS,
-        seed: int = 0,
-    ) -> Moments:
-        """Run the unpruned network over `samples` and keep its layers' input moments.
+    def of(cls, model: nn.Module, graph: PruningGraph, moments: Moments) -> Reconstruction:
+        """Multiply the moments of the unpruned network with its weights."""
+        return cls({name: _equations(model, graph, name, moments) for name in moments.by_layer})
+
+    def refits(self, staying: Mapping[tuple[str, Side], Tensor]) -> dict[str, Refit]:
+        """New weights for every layer that loses inputs.
 
         Args:
-            model: The unpruned network; its mode and weights are left as they are.
-            graph: Its graph.
-            samples: Calibration inputs, from the training split.
-            positions: Random output positions sampled for each input and layer.
-            seed: Of those positions.
+            staying: For each side of a module that shrinks, the positions that stay.
         """
-        sums: dict[str, _Sum] = {}
-        generator = torch.Generator().manual_seed(seed)
+        losing = [name for name in self.by_layer if (name, "in") in staying]
+        # The longest first, so that no core waits for one that began last.
+        losing.sort(key=lambda name: -len(self.by_layer[name].across))
 
-        def note(name: str) -> Any:
-            def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
-                rows = patches(module, tensors((args, kwargs))[0], positions, generator)
-                sums.setdefault(name, _Sum.of_size(rows.shape[1])).add(rows)
+        def solved(name: str) -> Refit:
+            inputs, outputs = staying[name, "in"], staying.get((name, "out"))
+            return self.by_layer[name].solve(inputs, outputs)
 
-            return hook
-
-        handles = [
-            module.register_forward_pre_hook(note(name), with_kwargs=True)
-            for name in refittable(graph)
-            if _is_plain(module := model.get_submodule(name))
-        ]
-        device = device_of(model)
-        try:
-            with torch.inference_mode(), evaluating(model):
-                for inputs, _ in samples.batches(BATCH):
-                    model(inputs.to(device))
-        finally:
-            for handle in handles:
-                handle.remove()
-        return cls({name: total.moment() for name, total in sums.items()})
-
-
-@dataclass
-class _Sum:
-    rows: int
-    first: Tensor
-    second: Tensor
-
-    @classmethod
-    def of_size(cls, size: int) -> _Sum:
-        return cls(0, torch.zeros(size, dtype=torch.float64), torch.zeros(size, size))
-
-    def add(self, rows: Tensor) -> None:
-        self.rows += len(rows)
-        self.first += rows.sum(0, dtype=torch.float64).cpu()
-        self.second += (rows.T @ rows).cpu()
-
-    def moment(self) -> Moment:
-        return Moment((self.first / self.rows).float().clone(), self.second.div(self.rows).clone())
-
-
-def refittable(graph: PruningGraph) -> list[str]:
-    """Layers that a refit may apply to: those that can lose inputs without losing outputs.
-
-    Grouped convolutions are left out: each group would need moments of its own.
-    """
-    losing = {m.module for group in graph.groups for m in group.members if m.side == "in"}
-    weighted = (layer for layer in graph.layers if layer.kind in ("conv", "linear"))
-    return [layer.name for layer in weighted if layer.name in losing and layer.groups == 1]
-
-
-def _is_plain(module: nn.Module) -> bool:
-    """Whether an output of the layer is a product of its weight with one patch of its input.
-
-    Not of a transposed convolution, which sums products of several overlapping patches, nor of
-    attention, whose weights make three things at once.
-    """
-    known = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    linear = kinds.known(module) in (kinds.LINEAR, kinds.SWAPPED_LINEAR)
-    return isinstance(module, known) or linear
+        return dict(zip(losing, on_all_cores(solved, losing), strict=True))
 
 
 def refit_layers(
     model: nn.Module,
     graph: PruningGraph,
     staying: Mapping[tuple[str, Side], Tensor],
-    moments: Moments,
+    known: Moments | Reconstruction,
 ) -> dict[str, Refit]:
     """New weights for every layer that loses inputs.
 
@@ -163,54 +208,24 @@ def refit_layers(
         model: The unpruned network.
         graph: Its graph.
         staying: For each side of a module that shrinks, the positions that stay.
-        moments: Of the unpruned network.
+        known: Of the unpruned network; moments for one refit, a reconstruction for many.
     """
-    refits = {}
-    for name, moment in moments.by_layer.items():
-        inputs = staying.get((name, "in"))
-        if inputs is not None:
-            layer = graph.layers[graph.layer_index[name]]
-            swapped = kinds.known(model.get_submodule(name)).weight == ("in", "out")
-            weight = model.get_parameter(f"{name}.weight").detach()
-            weight = weight.T if swapped else weight
-            outputs = staying.get((name, "out"))
-            wanted = weight if outputs is None else weight[outputs]
-            found = solve(wanted, inputs, moment, _takes_offset(model, layer))
-            refits[name] = replace(found, weight=found.weight.T) if swapped else found
-    return refits
+    if isinstance(known, Moments):
+        losing = {name: own for name, own in known.by_layer.items() if (name, "in") in staying}
+        known = Reconstruction.of(model, graph, Moments(losing))
+    return known.refits(staying)
 
 
-def solve(weight: Tensor, inputs: Tensor, moment: Moment, with_offset: bool) -> Refit:
-    """Least-squares weights on the kept inputs that reproduce the layer's output.
-
-    Args:
-        weight: (outputs, inputs, ...) of the unpruned layer.
-        inputs: (kept,) positions of the input channels that stay.
-        moment: Of the layer's (inputs * area) patches.
-        with_offset: Whether a constant may be fit as well.
-    """
-    outputs, channels = weight.shape[:2]
-    area = weight[0, 0].numel()
-    columns = (inputs[:, None] * area + torch.arange(area)).flatten()  # (kept * area,)
-    mean = moment.mean.double()
-    kernel = weight.reshape(outputs, channels * area).T.double().cpu()  # (d, outputs)
-    within = moment.second[columns][:, columns].double()
-    across = moment.second[columns].double() @ kernel  # X_S' X W
-    if with_offset:
-        within -= torch.outer(mean[columns], mean[columns])
-        across -= torch.outer(mean[columns], mean @ kernel)
-    solution = _solve_ridge(within, across)  # (kept * area, outputs)
-    offset = torch.zeros(outputs, dtype=torch.float64)
-    if with_offset:
-        offset = mean @ kernel - mean[columns] @ solution
-    shape = (outputs, len(inputs), *weight.shape[2:])
-    return Refit(solution.T.reshape(shape).to(weight), offset.to(weight))
+def _equations(model: nn.Module, graph: PruningGraph, name: str, moments: Moments) -> Equations:
+    swapped = kinds.known(model.get_submodule(name)).weight == ("in", "out")
+    weight = model.get_parameter(f"{name}.weight")
+    layer = graph.layers[graph.layer_index[name]]
+    offset = _takes_offset(model, layer)
+    return Equations.of(weight.T if swapped else weight, moments.by_layer[name], offset, swapped)
 
 
-def _solve_ridge(within: Tensor, across: Tensor) -> Tensor:
-    """(within + ridge) \\ across, by Cholesky; by pseudo-inverse where that breaks down."""
-    ridge = RIDGE * within.diagonal().mean().clamp_min(torch.finfo(within.dtype).tiny)
-    within = within + ridge * torch.eye(len(within), dtype=within.dtype)
+def _solve(within: Tensor, across: Tensor) -> Tensor:
+    """within \\ across, by Cholesky; by pseudo-inverse where that breaks down."""
     factor, failed = torch.linalg.cholesky_ex(within)
     if int(failed):
         inverse: Tensor = torch.linalg.pinv(within, hermitian=True)

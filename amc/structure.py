@@ -91,6 +91,11 @@ class Member:
     side: Side
     indices: tuple[tuple[int, ...], ...]
 
+    @cached_property
+    def places(self) -> NDArray[np.int64]:
+        """(units, channels of a unit) the same as an array."""
+        return np.array(self.indices, np.int64)
+
 
 @dataclass(frozen=True)
 class Attribute:
@@ -184,6 +189,7 @@ class PruningGraph:
         granularity: What a unit is: "channel", or one of those that mask (`amc.granularity`).
         exclude: Shell patterns of layers that were to stay whole.
         activations: All that a forward pass holds beside the stored weights.
+        overwriting: Activations that may overwrite their input, as nothing else reads it.
     """
 
     layers: tuple[Layer, ...]
@@ -194,6 +200,7 @@ class PruningGraph:
     granularity: str = "channel"
     exclude: tuple[str, ...] = ()
     activations: tuple[Activation, ...] = ()
+    overwriting: tuple[str, ...] = ()
 
     @cached_property
     def full(self) -> tuple[int, ...]:

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from amc import kinds
 from amc.attention import narrowed
 from amc.criteria import KeptUnits
+from amc.devices import one_thread
 from amc.inputs import Inputs, call, tensors
-from amc.reconstruction import Moments, Refit, refit_layers
-from amc.structure import SIDES, Member, PruningGraph, Side
+from amc.moments import Moments
+from amc.reconstruction import Reconstruction, Refit, refit_layers
+from amc.structure import SIDES, PruningGraph, Side
 
 Channels = dict[tuple[str, Side], Tensor]
 """For each side of a module that shrinks, the positions that stay, ascending."""
+HOOKS = frozenset(key for key in vars(nn.Module()) if key.endswith("_hooks"))
+"""Where a module has its hooks."""
 
 
 class SurgeryError(RuntimeError):
@@ -29,47 +35,68 @@ def cut(
     model: nn.Module,
     graph: PruningGraph,
     units: KeptUnits,
-    moments: Moments | None = None,
+    moments: Moments | Reconstruction | None = None,
     *,
+    room: KeptUnits | None = None,
     sharing: bool = False,
 ) -> nn.Module:
-    """A copy that has only the kept units; with `moments`, refit to the original's outputs.
+    """A copy that has only the kept units.
 
     Args:
         model: Left as it is.
         graph: Its groups.
         units: That stay of each group.
-        moments: What layers that lose inputs are refit from.
-        sharing: Take modules that do not change from `model` itself, which is quick: for a forward
-            pass, and nothing else.
+        moments: What layers that lose inputs are refit from, to the original's outputs; None
+            selects weights only.
+        room: Units that have a place in the copy, those that stay among them; the others are zeros.
+            Only where every module keeps its channels apart (see `amc.candidates`).
+        sharing: Take what does not change from `model` itself, which is quick: for a forward pass,
+            and nothing else.
     """
-    staying = _channels(graph, units)
+    staying = staying_channels(graph, units)
     refits = {} if moments is None else refit_layers(model, graph, staying, moments)
-    memo = _unchanged(model, graph, staying) if sharing else {}
-    for name in {name for name, _ in staying}:
-        module = model.get_submodule(name)
-        _replace(memo, module, _sliced(module, name, staying, refits.get(name)))
-    smaller = copy.deepcopy(model, memo)
-    _resize(smaller, staying)
-    _set_attributes(smaller, graph, units)
-    _shift_offsets(smaller, graph, staying, refits)
-    return smaller
+    with one_thread():
+        changed = {
+            name: _sliced(model.get_submodule(name), name, staying, refits.get(name))
+            for name in dict.fromkeys(name for name, _ in staying)
+        }
+        _shift_offsets(changed, model, graph, refits)
+        places = staying
+        if room is not None:
+            places = staying_channels(graph, room)
+            inner = _places_within(staying, places)
+            for name, tensors in changed.items():
+                _spread(tensors, model.get_submodule(name), name, inner, places)
+        memo = _unchanged(model, graph, changed) if sharing else {}
+        for name, tensors in changed.items():
+            _replace(memo, model.get_submodule(name), tensors)
+        smaller = copy.deepcopy(model, memo)
+        _resize(smaller, places)
+        _set_attributes(smaller, graph, units)
+        return smaller
 
 
-def _unchanged(model: nn.Module, graph: PruningGraph, staying: Channels) -> dict[int, Any]:
-    """What deepcopy is to leave as it is: modules in which nothing is cut."""
-    names = {name for name, _ in staying}
-    names |= {item.module for group in graph.groups for item in group.attributes}
-    changed = {id(model.get_submodule(name)) for name in names}
+def _unchanged(model: nn.Module, graph: PruningGraph, changed: Iterable[str]) -> dict[int, Any]:
+    """What deepcopy is to leave as it is: modules in which nothing is cut, and tables of no hooks.
 
-    def holds_some(module: nn.Module) -> bool:
-        return any(id(inner) in changed for inner in module.modules())
-
-    return {id(module): module for module in model.modules() if not holds_some(module)}
+    Such tables make up most of a module's copy.
+    """
+    names = set(changed) | {item.module for group in graph.groups for item in group.attributes}
+    inner = {id(model.get_submodule(name)) for name in names}
+    memo: dict[int, Any] = {}
+    for module in model.modules():
+        if not any(id(one) in inner for one in module.modules()):
+            memo[id(module)] = module
+        empty = (table for key, table in vars(module).items() if key in HOOKS and not table)
+        memo |= {id(table): table for table in empty}
+    return memo
 
 
 def mask(
-    model: nn.Module, graph: PruningGraph, units: KeptUnits, moments: Moments | None = None
+    model: nn.Module,
+    graph: PruningGraph,
+    units: KeptUnits,
+    moments: Moments | Reconstruction | None = None,
 ) -> nn.Module:
     """A copy of full size with the pruned weights at zero; its outputs equal those of `cut`.
 
@@ -83,7 +110,7 @@ def _enlarged(
     model: nn.Module, graph: PruningGraph, units: KeptUnits, small: nn.Module
 ) -> nn.Module:
     """A network of full size that computes what a cut one does."""
-    staying, state = _channels(graph, units), small.state_dict()
+    staying, state = staying_channels(graph, units), small.state_dict()
     masked = copy.deepcopy(model)
     for name in {name for name, _ in staying}:
         module = masked.get_submodule(name)
@@ -183,42 +210,31 @@ def _close(found: Tensor, wanted: Tensor) -> bool:
     return torch.allclose(found, wanted, rtol=0, atol=room, equal_nan=True)
 
 
-def _channels(graph: PruningGraph, units: KeptUnits) -> Channels:
+def staying_channels(graph: PruningGraph, units: KeptUnits) -> Channels:
     """Positions that stay on each side of each module that loses some."""
-    gone: dict[tuple[str, Side], set[int]] = {}
+    stays: dict[tuple[str, Side], NDArray[np.bool_]] = {}
     for group, staying in zip(graph.groups, units, strict=True):
-        leaving = sorted(set(range(group.units)) - set(staying))
-        if leaving:
-            for member in group.members:
-                gone.setdefault((member.module, member.side), set()).update(_taken(member, leaving))
-    layers = {layer.name: layer for layer in graph.layers}
-    return {
-        (name, side): torch.tensor(
-            [
-                index
-                for index in range(layers[name].outputs if side == "out" else layers[name].inputs)
-                if index not in lost
-            ]
-        )
-        for (name, side), lost in gone.items()
-    }
-
-
-def _taken(member: Member, units: list[int]) -> set[int]:
-    return {index for unit in units for index in member.indices[unit]}
+        if len(staying) == group.units:
+            continue
+        leaving = np.ones(group.units, bool)
+        leaving[list(staying)] = False
+        for member in group.members:
+            layer = graph.layers[graph.layer_index[member.module]]
+            size = layer.outputs if member.side == "out" else layer.inputs
+            here = stays.setdefault((member.module, member.side), np.ones(size, bool))
+            here[member.places[leaving]] = False
+    return {side: torch.from_numpy(np.flatnonzero(here)) for side, here in stays.items()}
 
 
 def _region(module: nn.Module, name: str, key: str, staying: Channels) -> tuple[Any, ...]:
     """Index of what stays of one tensor."""
-    shape, index = kinds.tensors_of(module)[key].shape, []
-    for axis, side in enumerate(kinds.roles(module, key)):
+    shape, roles = kinds.tensors_of(module)[key].shape, kinds.roles(module, key)
+    index = []
+    for axis, side in enumerate(roles):
         kept = staying.get((name, side)) if side else None
-        # The second axis of a grouped convolution has the channels of one group: all lose the same.
-        index.append(torch.arange(shape[axis]) if kept is None else kept[kept < shape[axis]])
-    return tuple(
-        where.reshape([-1 if at == axis else 1 for at in range(len(index))])
-        for axis, where in enumerate(index)
-    )
+        stays = torch.arange(shape[axis]) if kept is None else _within_group(kept, shape[axis])
+        index.append(stays.reshape([-1 if at == axis else 1 for at in range(len(roles))]))
+    return tuple(index)
 
 
 def _sliced(
@@ -228,9 +244,19 @@ def _sliced(
     for key, tensor in kinds.tensors_of(module).items():
         if key == "weight" and refit is not None:
             sliced[key] = refit.weight
-        else:
-            sliced[key] = tensor.detach()[_region(module, name, key, staying)]
+            continue
+        own = tensor.detach()
+        for axis, side in enumerate(kinds.roles(module, key)):
+            if (kept := staying.get((name, side)) if side else None) is not None:
+                where = _within_group(kept, tensor.shape[axis]).to(tensor.device)
+                own = own.index_select(axis, where)
+        sliced[key] = own.clone() if own.data_ptr() == tensor.data_ptr() else own
     return sliced
+
+
+def _within_group(kept: Tensor, size: int) -> Tensor:
+    """The second axis of a grouped convolution has the channels of one group: all lose the same."""
+    return kept if int(kept[-1]) < size else kept[kept < size]
 
 
 def _replace(memo: dict[int, Any], module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
@@ -262,15 +288,42 @@ def _set_attributes(model: nn.Module, graph: PruningGraph, units: KeptUnits) -> 
 
 
 def _shift_offsets(
-    model: nn.Module, graph: PruningGraph, staying: Channels, refits: Mapping[str, Refit]
+    changed: dict[str, dict[str, Tensor]],
+    model: nn.Module,
+    graph: PruningGraph,
+    refits: Mapping[str, Refit],
 ) -> None:
     """Put the constant that a refit adds into the layer's bias, or into the norm that reads it."""
     for name, refit in refits.items():
         layer = graph.layers[graph.layer_index[name]]
-        module = model.get_submodule(name)
-        if isinstance(module.bias, Tensor):
-            module.bias.data += refit.offset
+        if isinstance(model.get_submodule(name).bias, Tensor):
+            changed[name]["bias"] = changed[name]["bias"] + refit.offset
         elif layer.norm is not None:
-            norm = model.get_submodule(layer.norm)
-            if isinstance(norm.running_mean, Tensor):
-                norm.running_mean -= refit.offset
+            mean = model.get_submodule(layer.norm).running_mean
+            if isinstance(mean, Tensor):
+                own = changed.setdefault(layer.norm, {})
+                own["running_mean"] = own.get("running_mean", mean) - refit.offset
+
+
+def _places_within(staying: Channels, places: Channels) -> Channels:
+    """Where the positions that stay are among those that have a place, of sides that have more."""
+    return {
+        side: torch.searchsorted(places[side], kept) if side in places else kept
+        for side, kept in staying.items()
+        if side not in places or len(places[side]) > len(kept)
+    }
+
+
+def _spread(
+    tensors: dict[str, Tensor], module: nn.Module, name: str, inner: Channels, places: Channels
+) -> None:
+    """Give the tensors of a module, in place of them, their room."""
+    for key, tensor in tensors.items():
+        for axis, side in enumerate(kinds.roles(module, key)):
+            if side and (name, side) in inner:
+                known = places.get((name, side))
+                shape = list(tensor.shape)
+                shape[axis] = kinds.channels(module, side) if known is None else len(known)
+                full = tensor.new_full(shape, 1.0 if key == "running_var" else 0.0)
+                tensor = full.index_copy_(axis, inner[name, side].to(full.device), tensor)
+        tensors[key] = tensor

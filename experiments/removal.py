@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from amc.criteria import Asked
 from amc.finetuning import Recipe, fit
 from amc.graph import trace
-from amc.reconstruction import Moments
+from amc.moments import Moments
 from amc.samples import Samples
 from amc.structure import PruningGraph
 from amc.surgery import mask

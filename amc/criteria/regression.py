@@ -23,7 +23,8 @@ from torch import Tensor
 
 from amc.criteria.base import Asked, Criterion
 from amc.kinds import known
-from amc.reconstruction import RIDGE, Moment, Moments
+from amc.moments import Moment, Moments
+from amc.reconstruction import RIDGE
 from amc.structure import Group, Member
 
 
@@ -111,7 +112,9 @@ def _reader(asked: Asked, member: Member, moment: Moment) -> Reader:
     module = asked.model.get_submodule(layer.name)
     kernel = asked.model.get_parameter(f"{layer.name}.weight").detach().double().cpu()
     kernel = kernel.T if known(module).weight == ("in", "out") else kernel
-    weight = kernel.flatten(1).T  # (d, outputs)
+    weight, area = kernel.flatten(1).T, kernel[0, 0].numel()  # (d, outputs)
+    if len(moment.mean) < len(weight):  # of channels alone, as the layer is wide
+        weight, area = kernel.movedim(1, 0).flatten(1), 1  # (d, outputs * area)
     second = moment.second.double()
     if not second.isfinite().all():
         raise ValueError(
@@ -123,7 +126,6 @@ def _reader(asked: Asked, member: Member, moment: Moment) -> Reader:
         second = second - torch.outer(moment.mean.double(), moment.mean.double())
     tiny = torch.finfo(torch.float32).tiny
     power = (weight * (second @ weight)).sum().clamp_min(tiny)
-    area = kernel[0, 0].numel()
     channels = torch.tensor(member.indices)  # (units, channels of a unit)
     columns = (channels[:, :, None] * area + torch.arange(area)).flatten(1)
     return Reader(_inverse(second), weight, columns, float(power))

@@ -67,6 +67,8 @@ class _Follower:
         self._inside = 0
         self._readers: dict[int, list[str]] = {}
         self._made: dict[str, Tensor] = {}
+        self._fresh: dict[int, Tensor] = {}
+        self._activated: dict[str, list[Tensor]] = {}
 
     @contextmanager
     def hooks(self) -> Iterator[None]:
@@ -78,6 +80,8 @@ class _Follower:
                     module.register_forward_pre_hook(self._before),
                     module.register_forward_hook(self._after(name, ran), with_kwargs=True),
                 ]
+            elif can_overwrite(module):
+                handles.append(module.register_forward_pre_hook(self._activates(name)))
         try:
             yield
         finally:
@@ -94,6 +98,14 @@ class _Follower:
                 reason = f"it meets {name}, a parameter outside of a known layer"
                 self.trail.flow.refused(tensor, reason)
         follow(self.trail.flow, func, args, kwargs, out)
+        if not any(result.alias_info for result in func._schema.returns):
+            self._fresh.update((id(tensor), tensor) for tensor in tensors(out))
+
+    def _activates(self, name: str) -> Any:
+        def hook(module: nn.Module, args: Any) -> None:
+            self._activated.setdefault(name, []).extend(tensors(args))
+
+        return hook
 
     def _read(self, tensor: Tensor, reader: str) -> None:
         self._readers.setdefault(id(tensor), []).append(reader)
@@ -116,7 +128,7 @@ class _Follower:
             self._read(tensor, name)
         # Whatever had the same id before is gone.
         self._readers.pop(id(output), None)
-        self._made[name] = output
+        self._made[name] = self._fresh[id(output)] = output
         if isinstance(module, nn.MultiheadAttention):
             for tensor in _three(given):
                 self._passage.take(name, module, tensor)
@@ -179,7 +191,7 @@ class _Follower:
         return places // self._batch
 
     def end(self, outputs: list[Tensor]) -> None:
-        """Note what the network returned, and which norms alone read a layer."""
+        """Note what the network returned, and what alone reads a layer or an operation."""
         flow = self.trail.flow
         flow.tie_slices()
         self.trail.outputs = outputs
@@ -190,6 +202,13 @@ class _Follower:
             readers = self._readers.get(id(made), [])
             if len(readers) == 1 and self._is_lone_norm(name, readers[0], made):
                 self.trail.norms[name] = readers[0]
+        self.trail.overwriting = tuple(
+            name for name, given in self._activated.items() if all(map(self._is_lone, given))
+        )
+
+    def _is_lone(self, tensor: Tensor) -> bool:
+        """Whether the numbers were made by the network and are read once."""
+        return id(tensor) in self._fresh and len(self._readers.get(id(tensor), [])) == 1
 
     def _is_lone_norm(self, name: str, reader: str, made: Tensor) -> bool:
         module = self._model.get_submodule(reader) if reader else None
@@ -203,6 +222,11 @@ class _Follower:
             and self.trail.calls[reader].times == 1
             and kinds.channel_axis(maker, shape) == kinds.channel_axis(module, shape)
         )
+
+
+def can_overwrite(module: nn.Module) -> bool:
+    """Whether this is one of PyTorch's activations that may be told to overwrite their input."""
+    return type(module).__module__ == nn.ReLU.__module__ and hasattr(module, "inplace")
 
 
 def _is_recurrent(module: nn.Module) -> bool:

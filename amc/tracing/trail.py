@@ -38,12 +38,14 @@ class Trail:
         flow: Which channels meet.
         calls: The modules of known kinds, in the order they first ran.
         norms: For each module whose output only a batch norm reads, that norm.
+        overwriting: Activations that may overwrite their input, as nothing else reads it.
         outputs: The tensors that the network returned.
     """
 
     flow: Flow = field(default_factory=Flow)
     calls: dict[str, Call] = field(default_factory=dict)
     norms: dict[str, str] = field(default_factory=dict)
+    overwriting: tuple[str, ...] = ()
     outputs: list[Tensor] = field(default_factory=list)
 
     def over(self, name: str) -> str:

@@ -19,7 +19,7 @@ from amc.costs import NM45, Energy, Macs, Memory, Params, Size
 from amc.evaluation import fold_norms
 from amc.graph import trace
 from amc.inputs import Inputs, call, tensors
-from amc.reconstruction import Moments
+from amc.moments import Moments
 from amc.samples import Samples
 from amc.structure import PruningGraph
 from amc.surgery import cut, mask

@@ -11,8 +11,9 @@ from torch.nn import functional as F
 
 from amc import reconstruction
 from amc.graph import trace
+from amc.moments import Moment, Moments, refittable
 from amc.patches import patches as patches_of
-from amc.reconstruction import RIDGE, Moment, Moments, refittable, solve
+from amc.reconstruction import RIDGE, Equations, Refit
 from amc.samples import Samples
 from amc.surgery import cut
 
@@ -32,6 +33,10 @@ def patches(inputs: int, area: int, rows: int = 400, seed: int = 0) -> Tensor:
 
 def moment_of(rows: Tensor) -> Moment:
     return Moment(rows.mean(0), rows.T @ rows / len(rows))
+
+
+def solve(weight: Tensor, kept: Tensor, moment: Moment, with_offset: bool) -> Refit:
+    return Equations.of(weight, moment, with_offset).solve(kept)
 
 
 def columns(kept: Tensor, area: int) -> Tensor:
@@ -71,7 +76,7 @@ def test_the_ridge_is_that_much_weight_decay() -> None:
     found = solve(weight, kept, moment_of(rows), with_offset=False).weight
 
     known = rows[:, kept].numpy()
-    ridge = RIDGE * (known**2).mean()
+    ridge = RIDGE * float(rows.square().mean())
     augmented = np.vstack([known / len(rows) ** 0.5, ridge**0.5 * np.eye(3)])
     wanted = np.vstack([(rows @ weight.T).numpy() / len(rows) ** 0.5, np.zeros((3, 4))])
     solution = np.linalg.lstsq(augmented, wanted, rcond=None)[0]

@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from amc.criteria import best_units, scores
 from amc.graph import trace
+from amc.moments import Moments
 from amc.policy import GroupChoice, Policy, PolicyError
 from amc.pruning import kept_counts, policy_of, prune
-from amc.reconstruction import Moments
 from amc.samples import Samples
 from amc.structure import Group, Member, PruningGraph
 from amc.surgery import SurgeryError, check_cut, cut, mask
@@ -32,9 +32,11 @@ def outputs(model: nn.Module, inputs: Tensor) -> Tensor:
     return found
 
 
-def assert_same_outputs(one: nn.Module, other: nn.Module, inputs: Tensor) -> None:
+def assert_same_outputs(
+    one: nn.Module, other: nn.Module, inputs: Tensor, room: float = 1e-5
+) -> None:
     wanted = outputs(other, inputs)
-    assert (outputs(one, inputs) - wanted).abs().max() <= 1e-5 * wanted.abs().max()
+    assert (outputs(one, inputs) - wanted).abs().max() <= room * wanted.abs().max()
 
 
 def random_policy(graph: PruningGraph, seed: int, criterion: str = "l1") -> Policy:
@@ -70,7 +72,9 @@ def test_the_cut_zoo_equals_the_masked_one(zoo: Any, refit: bool) -> None:
     for seed in range(2):
         units = random_units(zoo.graph.full, seed)
         smaller = cut(zoo.model, zoo.graph, units, moments)
-        assert_same_outputs(smaller, mask(zoo.model, zoo.graph, units, moments), zoo.inputs)
+        # Weights refit to few samples are large, and their products cancel.
+        wanted = mask(zoo.model, zoo.graph, units, moments)
+        assert_same_outputs(smaller, wanted, zoo.inputs, room=1e-4 if refit else 1e-5)
         assert_own_numbers(smaller)
 
 

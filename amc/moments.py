@@ -1,0 +1,143 @@
+"""Moments of what a network's layers read: all that a least-squares refit needs of the data.
+
+They are collected once, from the unpruned network, and serve every later refit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.conv import _ConvNd
+
+from amc import kinds
+from amc.devices import device_of, evaluating
+from amc.inputs import tensors
+from amc.patches import patches
+from amc.samples import Samples
+from amc.structure import PruningGraph
+
+POSITIONS = 10
+BATCH = 100
+WIDEST = 4608
+"""Input columns that are known each by itself at most: 512 channels of 3 x 3. Of a convolution that
+has more, the moments are those of its channels alone, as if a channel that goes could only be made
+up for by others in the same place; that takes k * k times fewer columns. What has more channels
+than this, as a linear layer that reads a flattened map may, has no moments and is not refit."""
+
+
+@dataclass(frozen=True)
+class Moment:
+    """First and second moments of a layer's input patches, in float32.
+
+    Args:
+        mean: (d,) mean patch.
+        second: (d, d) mean of x x'.
+    """
+
+    mean: Tensor
+    second: Tensor
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The moments of every layer that can lose inputs, by its name."""
+
+    by_layer: Mapping[str, Moment]
+
+    @classmethod
+    def collect(
+        cls,
+        model: nn.Module,
+        graph: PruningGraph,
+        samples: Samples,
+        *,
+        positions: int = POSITIONS,
+        seed: int = 0,
+    ) -> Moments:
+        """Run the unpruned network over `samples` and keep its layers' input moments.
+
+        Args:
+            model: The unpruned network; its mode and weights are left as they are.
+            graph: Its graph.
+            samples: Calibration inputs, from the training split.
+            positions: Random output positions sampled for each input and layer.
+            seed: Of those positions.
+        """
+        sums: dict[str, _Sum] = {}
+        generator = torch.Generator().manual_seed(seed)
+
+        def note(name: str) -> Any:
+            def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
+                rows = patches(module, tensors((args, kwargs))[0], positions, generator)
+                rows = _narrowed(module, rows)
+                sums.setdefault(name, _Sum.of_size(rows.shape[1])).add(rows)
+
+            return hook
+
+        handles = [
+            module.register_forward_pre_hook(note(name), with_kwargs=True)
+            for name in refittable(graph)
+            if _is_plain(module := model.get_submodule(name))
+            if kinds.channels(module, "in") <= WIDEST
+        ]
+        device = device_of(model)
+        try:
+            with torch.inference_mode(), evaluating(model):
+                for inputs, _ in samples.batches(BATCH):
+                    model(inputs.to(device))
+        finally:
+            for handle in handles:
+                handle.remove()
+        return cls({name: total.moment() for name, total in sums.items()})
+
+
+def _narrowed(module: nn.Module, rows: Tensor) -> Tensor:
+    """(rows, d) patches, or (rows, channels) their middles where d is more than `WIDEST`."""
+    if rows.shape[1] <= WIDEST or not isinstance(module, _ConvNd):
+        return rows
+    patch = rows.reshape(len(rows), module.in_channels, -1)
+    return patch[:, :, patch.shape[2] // 2]
+
+
+@dataclass
+class _Sum:
+    rows: int
+    first: Tensor
+    second: Tensor
+
+    @classmethod
+    def of_size(cls, size: int) -> _Sum:
+        return cls(0, torch.zeros(size, dtype=torch.float64), torch.zeros(size, size))
+
+    def add(self, rows: Tensor) -> None:
+        self.rows += len(rows)
+        self.first += rows.sum(0, dtype=torch.float64).cpu()
+        self.second += (rows.T @ rows).cpu()
+
+    def moment(self) -> Moment:
+        return Moment((self.first / self.rows).float().clone(), self.second.div(self.rows).clone())
+
+
+def refittable(graph: PruningGraph) -> list[str]:
+    """Layers that a refit may apply to: those that can lose inputs without losing outputs.
+
+    Grouped convolutions are left out: each group would need moments of its own.
+    """
+    losing = {m.module for group in graph.groups for m in group.members if m.side == "in"}
+    weighted = (layer for layer in graph.layers if layer.kind in ("conv", "linear"))
+    return [layer.name for layer in weighted if layer.name in losing and layer.groups == 1]
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether an output of the layer is a product of its weight with one patch of its input.
+
+    Not of a transposed convolution, which sums products of several overlapping patches, nor of
+    attention, whose weights make three things at once.
+    """
+    known = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
+    linear = kinds.known(module) in (kinds.LINEAR, kinds.SWAPPED_LINEAR)
+    return isinstance(module, known) or linear

@@ -1,0 +1,91 @@
+"""The networks that a search's speed is measured on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from amc.evaluation import recalibrate
+from amc.policy import Budget
+from amc.problem import Problem
+from amc.samples import Samples
+from experiments.config import NetworkConfig
+from experiments.networks import Setting, load_setting, shipped_weights
+
+NETWORKS = {
+    "resnet20": NetworkConfig("resnet20"),
+    "resnet56": NetworkConfig("resnet56"),
+    "mobilenet-v1": NetworkConfig("mobilenet-v1", width=0.5),
+}
+SHIPPED = "shipped"
+RANDOM = "random, batch norms measured on training images"
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured.
+
+    Args:
+        budget: Of MACs, as a fraction of the unpruned network's.
+        images: Held-out images that each candidate is measured on.
+        calibration: Training images that layers are refit on.
+    """
+
+    budget: float = 0.5
+    images: int = 5000
+    calibration: int = 3000
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network with its images.
+
+    Args:
+        name: Of the network.
+        setting: The network and its data set.
+        weights: Where its weights come from.
+        sizes: How much is measured.
+    """
+
+    name: str
+    setting: Setting
+    weights: str
+    sizes: Sizes
+
+    @classmethod
+    def of(cls, name: str, sizes: Sizes) -> Case:
+        """Load the shipped weights; where there are none, take random ones.
+
+        Time does not depend on them. Batch norms are measured on training images, so that numbers
+        stay of ordinary size.
+        """
+        config = NETWORKS[name]
+        shipped = shipped_weights(config.model, config.dataset, config.width) is not None
+        setting = load_setting(config, trained=shipped)
+        if not shipped:
+            recalibrate(setting.model, setting.splits.train.take(slice(0, 500)))
+        return cls(name, setting, SHIPPED if shipped else RANDOM, sizes)
+
+    @property
+    def calibration(self) -> Samples:
+        """Training images for the refit."""
+        return self.setting.splits.train.take(slice(0, self.sizes.calibration))
+
+    @property
+    def holdout(self) -> Samples:
+        """Images that candidates are measured on."""
+        return self.setting.splits.holdout.take(slice(0, self.sizes.images))
+
+    def problem(self, racing: float = 0.0) -> Problem:
+        """The search problem, as `amc search` sets it up."""
+        return Problem(
+            self.setting.model,
+            self.setting.example,
+            [Budget("macs", self.sizes.budget)],
+            holdout=self.holdout,
+            calibration=self.calibration,
+            racing=racing,
+        )
+
+    def with_images(self, images: int) -> Case:
+        """The same with another number of held-out images."""
+        return replace(self, sizes=replace(self.sizes, images=images))

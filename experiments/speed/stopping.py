@@ -1,0 +1,113 @@
+"""What stopping hopeless candidates early saves, and whether another policy wins by it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from amc.evaluation import fast_hits
+from amc.problem import Problem
+from amc.racing import Race
+from amc.samples import Samples
+from experiments.markdown import markdown
+from experiments.speed.cases import Case
+from experiments.speed.policies import random_policies
+
+ERRORS = (1e-2, 1e-3, 1e-4)
+
+
+@dataclass(frozen=True)
+class Searched:
+    """One search over known candidates.
+
+    Args:
+        winner: Number of the best candidate that has seen all images.
+        seen: Mean part of the images that candidates have seen.
+        stopped: Part of the candidates that were stopped.
+    """
+
+    winner: int
+    seen: float
+    stopped: float
+
+
+def stopping(case: Case, policies: int, searches: int) -> dict[str, Any]:
+    """Replay searches with and without early stops, print the table and return it.
+
+    All candidates are measured once on all images. Each search then meets them in an order, and the
+    images in an order, of its own.
+
+    Args:
+        case: The network.
+        policies: Candidates of each search.
+        searches: How many.
+    """
+    problem = case.problem()
+    kept = random_policies(problem, policies, seed=1)
+    right = torch.stack([hits(problem, one) for one in kept])
+    rows = []
+    for error in ERRORS:
+        found = [search(right, seed, error) for seed in range(searches)]
+        plain = [search(right, seed, 0.0) for seed in range(searches)]
+        changed = sum(one.winner != other.winner for one, other in zip(found, plain, strict=True))
+        rows.append(
+            {
+                "error": error,
+                "seen": float(np.mean([one.seen for one in found])),
+                "stopped": float(np.mean([one.stopped for one in found])),
+                "winner_changed": changed,
+            }
+        )
+    print(_table(rows, searches), flush=True)
+    return {"racing": {"policies": policies, "searches": searches, "rows": rows}}
+
+
+def hits(problem: Problem, kept: Sequence[int]) -> Tensor:
+    """(images,) which of the held-out ones a candidate classifies correctly."""
+    return fast_hits(problem.candidate(kept), problem.graph, problem.holdout)
+
+
+def search(right: Tensor, seed: int, error: float) -> Searched:
+    """Race candidates of known hits.
+
+    Args:
+        right: (candidates, images) which are classified correctly.
+        seed: Of the candidates' order and the images'.
+        error: Of the race; 0 stops nothing.
+    """
+    candidates, images = right.shape
+    order = torch.randperm(candidates, generator=torch.Generator().manual_seed(seed))
+    race = Race(Samples(torch.arange(images), torch.zeros(images, dtype=torch.long)), error, seed)
+    results = []
+    for number in order.tolist():
+        known = right[number]
+
+        def recall(samples: Samples, known: Tensor = known) -> Tensor:
+            return known[samples.inputs]
+
+        results.append((number, race.run(recall)))
+    whole = [(number, one.accuracy) for number, one in results if one.seen is None]
+    return Searched(
+        winner=max(whole, key=lambda pair: pair[1])[0],
+        seen=float(np.mean([(one.seen or images) / images for _, one in results])),
+        stopped=1 - len(whole) / candidates,
+    )
+
+
+def _table(rows: Sequence[dict[str, Any]], searches: int) -> str:
+    heads = ["error rate", "images seen", "candidates stopped", "searches another policy won"]
+    lines = [
+        [
+            f"{row['error']:g}",
+            f"{row['seen']:.1%}",
+            f"{row['stopped']:.1%}",
+            f"{row['winner_changed']} of {searches}",
+        ]
+        for row in rows
+    ]
+    return markdown(heads, lines) + "\n"

@@ -1,0 +1,65 @@
+"""Where the time of a running search goes, without a trace of it in the code that is timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from functools import wraps
+from typing import Any
+
+Place = tuple[Any, str]
+"""A module or class, and the name of its function."""
+
+
+class Stopwatch:
+    """Seconds spent in stages; what one stage calls of another counts for the other only.
+
+    Attributes:
+        seconds: Of each stage so far.
+    """
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._running: list[str] = []
+        self._since = 0.0
+
+    @contextmanager
+    def watching(self, places: Mapping[Place, str]) -> Iterator[None]:
+        """Within, each of these functions counts for its stage, in the thread that enters first.
+
+        Args:
+            places: Stage of each function.
+        """
+        with ExitStack() as stack:
+            for (owner, name), stage in places.items():
+                plain = getattr(owner, name)
+                setattr(owner, name, self._timed(plain, stage))
+                stack.callback(setattr, owner, name, plain)
+            yield
+
+    def taken(self) -> dict[str, float]:
+        """Seconds of each stage since this was last asked."""
+        found, self.seconds = self.seconds, {}
+        return found
+
+    def _timed(self, function: Callable[..., Any], stage: str) -> Callable[..., Any]:
+        @wraps(function)
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            self._turn()
+            self._running.append(stage)
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self._turn()
+                self._running.pop()
+
+        return timed
+
+    def _turn(self) -> None:
+        """Charge what has passed to the innermost stage."""
+        now = time.perf_counter()
+        if self._running:
+            stage = self._running[-1]
+            self.seconds[stage] = self.seconds.get(stage, 0.0) + now - self._since
+        self._since = now

@@ -1,0 +1,116 @@
+"""Networks that are only measured compute what the pruned ones do."""
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+import torch
+from architectures import ARCHITECTURES, built
+from tiny_networks import TINY, images, random_kept, samples, tiny
+from torch import Tensor, nn
+
+from amc.candidates import LANES, Candidates
+from amc.graph import trace
+from amc.inputs import call, tensors
+from amc.pruning import Pruner, decisions
+from amc.samples import Samples
+
+
+def outputs(model: nn.Module, inputs: Any) -> Tensor:
+    with torch.inference_mode():
+        found: Tensor = tensors(call(model.eval(), copy.deepcopy(inputs)))[0]
+    return found
+
+
+def assert_equal_outputs(pruner: Pruner, kept: Sequence[int], inputs: Any) -> None:
+    wanted = outputs(pruner.network(kept), inputs)
+    found = outputs(Candidates.of(pruner).network(kept), inputs)
+    assert (found - wanted).abs().max() <= 1e-4 * wanted.abs().max().clamp_min(1e-3)
+
+
+def pruner_of(model: nn.Module, calibration: Samples | None = None) -> Pruner:
+    return Pruner.of(model, trace(model, images()), "l1", calibration=calibration)
+
+
+@pytest.mark.parametrize("refit", [False, True], ids=["selected", "refit"])
+@pytest.mark.parametrize("name", TINY)
+def test_a_candidate_computes_what_the_pruned_network_does(name: str, refit: bool) -> None:
+    pruner = pruner_of(tiny(name), samples(60) if refit else None)
+    for seed in range(2):
+        assert_equal_outputs(pruner, random_kept(pruner.graph.full, seed), images(4))
+
+
+@pytest.mark.parametrize("name", ARCHITECTURES)
+def test_a_candidate_of_every_architecture_computes_what_the_pruned_one_does(name: str) -> None:
+    model, inputs = built(name), ARCHITECTURES[name].inputs()
+    pruner = Pruner.of(model, trace(model, inputs), "l1")
+    assert_equal_outputs(pruner, random_kept(pruner.graph.full, 0), inputs)
+
+
+def test_a_candidate_of_the_zoo_computes_what_the_pruned_network_does(zoo: Any) -> None:
+    pruner = Pruner.of(zoo.model, zoo.graph, "l1")
+    assert_equal_outputs(pruner, random_kept(zoo.graph.full, 1), zoo.inputs)
+
+
+@pytest.mark.parametrize("granularity", ["element", "2:4"])
+def test_candidates_behind_masks_are_of_full_size(granularity: str) -> None:
+    model = wide()
+    graph = decisions(model, images(), granularity)
+    pruner = Pruner.of(model, graph, "l1", calibration=samples(60))
+    kept = [max(1, group.units // 2) for group in graph.groups]
+    assert_equal_outputs(pruner, kept, images(4))
+    network: Any = Candidates.of(pruner).network(kept)
+    assert network[3].weight.shape == (12, 20, 3, 3)
+
+
+def wide() -> nn.Module:
+    return nn.Sequential(
+        *(nn.Conv2d(3, 20, 3, bias=False), nn.BatchNorm2d(20), nn.ReLU(), nn.Conv2d(20, 12, 3)),
+        *(nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 4)),
+    )
+
+
+@pytest.mark.parametrize(
+    ("kept", "made"), [((9, 3), (16, 8)), ((8, 8), (8, 8)), ((17, 12), (20, 12))]
+)
+def test_convolutions_have_room_for_whole_vectors(
+    kept: tuple[int, int], made: tuple[int, int]
+) -> None:
+    assert LANES == 8
+    torch.manual_seed(0)
+    model: Any = Candidates.of(pruner_of(wide())).network(kept)
+    assert (model[0].out_channels, model[3].out_channels) == made
+    assert model[3].weight.shape[:2] == (made[1], made[0])
+    used = [int((layer.weight.flatten(1).abs().sum(1) > 0).sum()) for layer in (model[0], model[3])]
+    assert used == list(kept)
+    assert model[7].weight.shape == (4, made[1])
+
+
+def test_layers_without_convolutions_have_no_room() -> None:
+    model: Any = Candidates.of(pruner_of(tiny("perceptron"))).network((3, 5))
+    assert (model[1].out_features, model[3].out_features) == (3, 5)
+
+
+def test_a_candidate_has_no_norms_and_overwrites_what_nothing_else_reads() -> None:
+    torch.manual_seed(0)
+    model: Any = Candidates.of(pruner_of(wide())).network((20, 12))
+    assert isinstance(model[1], nn.Identity)
+    assert model[2].inplace
+
+
+def test_the_network_is_left_untouched() -> None:
+    torch.manual_seed(0)
+    model = wide().train()
+    before, inputs = copy.deepcopy(model.state_dict()), images(4)
+    candidates = Candidates.of(pruner_of(model, samples(40)))
+    one, other = candidates.network((9, 3)), candidates.network((9, 3))
+    first = outputs(one, inputs)
+    with torch.no_grad():
+        for parameter in one.parameters():
+            parameter.zero_()
+    assert torch.equal(outputs(other, inputs), first)
+    assert model.training
+    assert not model[2].inplace
+    for key, tensor in model.state_dict().items():
+        assert torch.equal(tensor, before[key]), key
