@@ -42,6 +42,22 @@ class DDPGSearch:
     def __post_init__(self) -> None:
         check("ddpg", "episodes", self.episodes, self.episodes >= 1, "1 or more")
 
+    @property
+    def exploration(self) -> Exploration:
+        """How far each episode strays."""
+        warmup = round(self.settings.warmup * self.episodes)
+        warmup = min(warmup, self.settings.longest_warmup or warmup)
+        return Exploration(self.episodes, warmup, self.settings.sigma, self.settings.final_sigma)
+
+    def begins_as(self, longer: DDPGSearch) -> bool:
+        """Whether a longer search goes the same way as far as this one goes.
+
+        An agent that imagines its walks knows of the search's length only by its warm-up.
+        """
+        warmups = self.exploration.warmup, longer.exploration.warmup
+        same = self.settings == longer.settings and self.reward == longer.reward
+        return same and self.settings.proposals > 0 and warmups[0] == warmups[1] >= 2
+
     def search(self, problem: Problem, seed: int) -> SearchResult:
         """Train an agent on the problem; the candidate that earned most is the result.
 
@@ -55,12 +71,7 @@ class DDPGSearch:
                 "candidates by accuracy alone; leave one of the two out"
             )
         problem.restart()
-        groups = len(problem.graph.groups)
-        warmup = round(self.settings.warmup * self.episodes)
-        warmup = min(warmup, self.settings.longest_warmup or warmup)
-        exploration = Exploration(
-            self.episodes, warmup, self.settings.sigma, self.settings.final_sigma
-        )
+        groups, exploration = len(problem.graph.groups), self.exploration
         with _restored_randomness():
             env = PruningEnv(problem, self.reward, self.settings.budget_mode)
             agent = AmcDDPG(env, self.settings, exploration, seed, self.tensorboard)

@@ -1,0 +1,73 @@
+"""What is finished of a contest, in a file that a crash cannot spoil."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+from experiments.contest.searching import Record, keys
+from experiments.contest.study import Study, Task
+
+
+class Journal:
+    """One record a line, appended as soon as its search is over.
+
+    Args:
+        path: Of the file; made with the first record.
+
+    Raises:
+        ValueError: if the file holds something else.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._records: list[Record] = []
+        if path.is_file():
+            self._records = [self._read(line) for line in _whole_lines(path)]
+
+    def _read(self, line: str) -> Record:
+        try:
+            fields = json.loads(line)
+            fields["kept"] = tuple(fields["kept"])
+            fields["curve"] = tuple((number, value) for number, value in fields["curve"])
+            return Record(**fields)
+        except (KeyError, TypeError, ValueError):
+            raise ValueError(
+                f"{self._path}: not the journal of a contest; name another folder with --out"
+            ) from None
+
+    def add(self, records: Iterable[Record]) -> None:
+        """Write records, safe on the disk when this returns."""
+        made = list(records)
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write("".join(json.dumps(asdict(record)) + "\n" for record in made))
+            file.flush()
+            os.fsync(file.fileno())
+        self._records += made
+
+    def of(self, study: Study) -> list[Record]:
+        """Records of the study's own tasks, made with the settings that contenders have today."""
+        wanted = {key: task for task in study.tasks() for key in keys(task)}
+        settings = {one.label: one.settings() for one in study.contenders}
+        return [
+            record
+            for record in {record.key: record for record in self._records}.values()
+            if record.key in wanted and record.settings == settings[record.contender]
+        ]
+
+    def missing(self, study: Study, only: Sequence[str] = ()) -> list[Task]:
+        """Tasks that are still to be run, in their order."""
+        done = {record.key for record in self.of(study)}
+        return [task for task in study.tasks(only) if not {*keys(task)} <= done]
+
+
+def _whole_lines(path: Path) -> list[str]:
+    """Lines of a file; a last one that a crash cut off is taken off the file."""
+    text = path.read_text(encoding="utf-8")
+    whole = text[: text.rfind("\n") + 1]
+    if whole != text:
+        path.write_text(whole, encoding="utf-8")
+    return whole.splitlines()

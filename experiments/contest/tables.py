@@ -1,0 +1,138 @@
+"""A contest's records as tables in Markdown."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from experiments.contest.searching import Record
+from experiments.contest.study import Study
+from experiments.contest.summary import EQUAL, Images, Mean, Verdict, chosen, mean, verdicts
+from experiments.contest.variants import VARIANTS
+from experiments.markdown import markdown
+
+PLACES: dict[Images, str] = {"other": "other images", "accuracy": "search images"}
+
+
+def contest(study: Study, records: Sequence[Record]) -> str:
+    """A table for each cell, then the verdicts."""
+    cells = [f"{_named(cell)}:\n\n{_cell_table(study, records, cell)}" for cell in study.cells]
+    told = [_verdict_text(study, verdicts(study, records, images), images) for images in PLACES]
+    return "\n\n".join([*cells, *told])
+
+
+def _named(cell: tuple[str, str]) -> str:
+    return f"{cell[0]} at `{cell[1]}`"
+
+
+def _cell_table(study: Study, records: Sequence[Record], cell: tuple[str, str]) -> str:
+    heads = ["strategy", "evaluations", "search images", "other images", "seeds", "seconds"]
+    rows = []
+    for contender in study.contenders:
+        for asked in (0,) if contender.is_rule else sorted(study.evaluations):
+            found = chosen(records, cell, contender.label, asked)
+            rows.append([f"`{contender.label}`", *(_cells(found) if found else _nothing(asked))])
+    return markdown(heads, rows)
+
+
+def _cells(found: Sequence[Record]) -> list[str]:
+    made = np.mean([record.made for record in found])
+    return [
+        f"{made:.0f}" if found[0].asked in (0, made) else f"{found[0].asked} ({made:.0f} made)",
+        str(mean(found, "accuracy")),
+        str(mean(found, "other")),
+        str(len(found)),
+        f"{np.mean([record.seconds for record in found]):.0f}",
+    ]
+
+
+def _nothing(asked: int) -> list[str]:
+    return [str(asked) if asked else "", "not yet run", "", "0", ""]
+
+
+def _verdict_text(study: Study, found: Sequence[Verdict], images: Images) -> str:
+    heads = ["evaluations", "cell", "`ddpg`", "better rival", "difference", "`ddpg` is"]
+    rows = [
+        [
+            str(one.asked),
+            _named(one.cell),
+            str(one.ours),
+            f"`{one.best_rival}` {one.rivals[one.best_rival]}",
+            f"{one.difference:+.4f}",
+            _word(one),
+        ]
+        for one in found
+    ]
+    title = f"`ddpg` against the better of `tpe` and `cma-es`, on the {PLACES[images]}:"
+    return "\n\n".join([title, markdown(heads, rows), _bars(study, found)])
+
+
+def _word(one: Verdict) -> str:
+    if one.better:
+        return "better than both, intervals apart"
+    if one.higher:
+        return "higher than both, intervals overlap"
+    return "equal" if one.as_good else "worse"
+
+
+def _bars(study: Study, found: Sequence[Verdict]) -> str:
+    """Each bar with how many cells meet it."""
+    lines, cells = [], len(study.cells)
+    for number, asked in enumerate(sorted(study.evaluations, reverse=True)):
+        mine = [one for one in found if one.asked == asked]
+        if number == 0:
+            words = f"at least as good (equal: intervals overlap and no more than {EQUAL} below)"
+            lines.append(_bar(asked, words, mine, lambda one: one.as_good, cells, cells))
+        lines.append(_bar(asked, "higher than both", mine, lambda one: one.higher, 2, cells))
+        words = "better than both, intervals apart"
+        lines.append(_bar(asked, words, mine, lambda one: one.better, 2, cells))
+    return "\n".join(lines)
+
+
+def _bar(
+    asked: int,
+    words: str,
+    mine: Sequence[Verdict],
+    good: Callable[[Verdict], bool],
+    wanted: int,
+    cells: int,
+) -> str:
+    met = sum(map(good, mine))
+    state = "met" if met >= wanted else "not met" if len(mine) == cells else "not yet known"
+    return f"- {asked} evaluations, {words}: in {met} of {cells} cells, {wanted} wanted: {state}."
+
+
+def ablation(study: Study, records: Sequence[Record]) -> str:
+    """One row a variant: accuracy in each cell, and the mean difference to the first of them."""
+    asked = max(study.evaluations)
+    heads = ["variant", *map(_named, study.cells), "difference to `ddpg`"]
+    tables = []
+    for images, place in PLACES.items():
+        rows = []
+        for contender in study.contenders:
+            cells = [chosen(records, cell, contender.label, asked) for cell in study.cells]
+            means = [str(mean(found, images)) if found else "not yet run" for found in cells]
+            change = _change(study, records, contender.label, images)
+            rows.append([VARIANTS[contender.label][0], *means, change])
+        title = f"Accuracy on {place} after {asked} evaluations, seeds {_listed(study.seeds)}:"
+        tables.append(f"{title}\n\n{markdown(heads, rows)}")
+    return "\n\n".join(tables)
+
+
+def _change(study: Study, records: Sequence[Record], label: str, images: Images) -> str:
+    """Mean of the differences seed by seed and cell by cell, with its interval."""
+    first, asked = study.contenders[0].label, max(study.evaluations)
+    pairs: list[float] = []
+    for cell in study.cells:
+        base = {one.seed: getattr(one, images) for one in chosen(records, cell, first, asked)}
+        own = chosen(records, cell, label, asked)
+        pairs += [getattr(one, images) - base[one.seed] for one in own if one.seed in base]
+    if not pairs or label == first:
+        return ""
+    found = Mean.of(pairs)
+    return f"{found.mean:+.4f}" + (f" ± {found.half:.4f}" if found.runs > 1 else "")
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))

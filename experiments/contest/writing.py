@@ -1,0 +1,56 @@
+"""What a contest leaves: tables, a picture, and the figures that both are made of."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+
+from experiments.contest.picture import draw
+from experiments.contest.searching import Record
+from experiments.contest.study import Study
+from experiments.contest.tables import ablation, contest
+from experiments.files import write_whole
+from experiments.machine import machine
+
+PACKAGES = ("optuna", "cmaes", "scikit-learn", "scipy")
+"""That searches use beside those of `experiments.machine`."""
+
+
+def write(study: Study, records: Sequence[Record], folder: Path, name: str, command: str) -> str:
+    """Write `name`.md, `name`.json and `name`.svg, and return the tables.
+
+    Args:
+        study: What was to be run.
+        records: What is there of it.
+        folder: For the files.
+        name: "agents" or "ablation"; the latter has no picture.
+        command: That makes the same again.
+    """
+    made = {**machine(), **{package: version(package) for package in PACKAGES}}
+    whole = (ablation if name == "ablation" else contest)(study, records)
+    text = f"{whole}\n\n{_origin(command, made, study)}"
+    figures = {
+        "command": command,
+        "made with": made,
+        "study": asdict(study),
+        "records": [asdict(record) for record in records],
+    }
+    write_whole(folder / f"{name}.json", json.dumps(figures) + "\n")
+    write_whole(folder / f"{name}.md", text + "\n")
+    if name != "ablation":
+        draw(study, records, folder / f"{name}.svg")
+    return text
+
+
+def _origin(command: str, made: dict[str, str], study: Study) -> str:
+    seeds = ", ".join(map(str, study.seeds))
+    versions = ("torch", "stable-baselines3", "optuna", "cmaes", "scikit-learn")
+    named = ", ".join(f"{package} {made[package]}" for package in versions)
+    return (
+        f"`{command}`, seeds {seeds} of the searches (rules have none); 95% intervals by Student's "
+        f"t; {named}; {made['processor'].rsplit(',', 1)[0]}, {made['instructions']}, one thread "
+        "a search."
+    )

@@ -1,0 +1,158 @@
+"""A contest on a network that searches in milliseconds: from the first search to the page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from amc.evaluation import accuracy
+from amc.samples import Samples
+from experiments import bench_agents
+from experiments.contest import material, searching
+from experiments.contest.journal import Journal
+from experiments.contest.material import Material
+
+NETWORK = "three convolutions"
+WORDS = ["--evaluations", "4,6", "--seeds", "2"]
+
+
+def made_up() -> Material:
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(1, 12, 3), nn.ReLU(), nn.Conv2d(12, 16, 3), nn.ReLU(), nn.Flatten())
+    images = torch.randn(400, 1, 5, 5, generator=torch.Generator().manual_seed(1))
+    model = nn.Sequential(*layers, nn.Linear(16, 3)).eval()
+    with torch.no_grad():
+        labels = model(images).argmax(1)
+    samples = Samples(images, labels)
+    search, other, train = (samples.take(slice(at, at + 100)) for at in (0, 100, 200))
+    return Material(model, images[:1], search, other, train)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """The benchmark on that network alone; its words, with a folder of its own."""
+    monkeypatch.setattr(material, "NETWORKS", {NETWORK: made_up})
+    monkeypatch.setattr(bench_agents, "NETWORKS", {NETWORK: made_up})
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str, out: str = "out") -> Path:
+        assert bench_agents.main([*WORDS, "--out", out, *words]) == 0
+        return tmp_path / out
+
+    return run
+
+
+def records(folder: Path) -> list[dict]:
+    lines = (folder / "runs.jsonl").read_text(encoding="utf-8").splitlines()
+    found = [json.loads(line) for line in lines]
+    return [{key: value for key, value in one.items() if key != "seconds"} for one in found]
+
+
+def test_each_search_is_measured_on_the_images_that_it_did_not_see(bench) -> None:
+    folder = bench("--only", "ddpg,tpe,uniform,macs=0.15")
+    asked = material.problem(NETWORK, "macs=0.15")
+    found = records(folder)
+    assert {(one["contender"], one["asked"], one["seed"]) for one in found} == {
+        ("uniform", 0, 0),
+        *((name, count, seed) for name in ("ddpg", "tpe") for count in (4, 6) for seed in (0, 1)),
+    }
+    for one in found:
+        network = asked.network(one["kept"])
+        assert one["accuracy"] == pytest.approx(accuracy(network, made_up().search), abs=0.011)
+        assert one["other"] == pytest.approx(accuracy(network, made_up().other), abs=0.011)
+        assert asked.limits.fits(one["kept"])
+        assert one["images"] == {"search": 100, "other": 100, "calibration": 100}
+        assert one["curve"][-1][1] == one["accuracy"]
+        assert one["made"] <= (one["asked"] or 1)
+
+
+def test_it_goes_on_where_it_was_stopped(bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = bench("--only", "random,cma-es", out="whole")
+    part = bench("--only", "random", out="part")
+    half = part / "runs.jsonl"
+    text = half.read_text(encoding="utf-8")
+    half.write_text(text[: len(text) // 2], encoding="utf-8")
+    left = len(records_whole_lines(half))
+    bench("--only", "random,cma-es", out="part")
+    assert 0 < left < len(records(part))
+    assert sorted(records(part), key=str) == sorted(records(whole), key=str)
+
+    def fail(*_: object) -> None:
+        raise AssertionError("searched again")
+
+    monkeypatch.setattr(bench_agents, "searched", fail)
+    bench("--only", "random,cma-es", out="part")
+
+
+def records_whole_lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").split("\n")[:-1]
+
+
+def test_records_of_another_agent_do_not_count(bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = bench("--only", "ddpg,seed=0,macs=0.3")
+    study = bench_agents.studies(2, [4, 6])["agents"]
+    path = folder / "runs.jsonl"
+    assert len(Journal(path).of(study)) == 2
+    changed = path.read_text(encoding="utf-8").replace('"elites": 5', '"elites": 6')
+    path.write_text(changed, encoding="utf-8")
+    assert Journal(path).of(study) == []
+
+
+def test_the_ablation_takes_up_what_the_contest_has_of_the_agent(bench) -> None:
+    bench("--only", "ddpg,macs=0.15,seed=0", out="shared")
+    before = len(records(Path("shared")))
+    folder = bench("--ablation", "--only", "ddpg,no-imitation,seed=0", out="shared")
+    new = records(folder)[before:]
+    assert {one["contender"] for one in new} == {"no-imitation"}
+    assert {one["asked"] for one in new} == {4}
+    table = (folder / "ablation.md").read_text(encoding="utf-8")
+    assert "| no imitation | 0." in table
+    assert "| 8 imagined walks instead of 64 | not yet run |" in table
+
+
+def test_tables_and_pictures_come_into_the_page(bench, tmp_path: Path) -> None:
+    page = tmp_path / "docs" / "agents.md"
+    page.parent.mkdir()
+    page.write_text("# A\n<!-- agents -->\nold\n<!-- end of agents -->\nB\n", encoding="utf-8")
+    folder = bench("--docs", "--only", "random,uniform")
+    text = page.read_text(encoding="utf-8")
+    assert text.startswith("# A\n")
+    assert text.endswith("\nB\n")
+    assert "old" not in text
+    assert f"{NETWORK} at `macs=0.15`" in text
+    assert "at least as good" in text
+    assert (folder / "agents.md").read_text(encoding="utf-8").strip() in text
+    assert "best accuracy so far" in (tmp_path / "docs/figures/agents.svg").read_text("utf-8")
+    stored = json.loads((tmp_path / "docs/figures/agents.json").read_text("utf-8"))
+    assert stored["made with"]["torch"] == torch.__version__
+    assert len(stored["records"]) == len(records(folder))
+
+
+def test_a_journal_of_something_else_is_refused(
+    bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "runs.jsonl").write_text('{"a": 1}\n', encoding="utf-8")
+    assert bench_agents.main([*WORDS, "--out", "out"]) == 2
+    assert "not the journal of a contest" in capsys.readouterr().err
+
+
+def test_a_search_that_is_interrupted_leaves_what_was_finished(
+    bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = []
+
+    def interrupted(task: object) -> list[searching.Record]:
+        if len(done) == 3:
+            raise KeyboardInterrupt
+        done.append(task)
+        return searching.searched(task)
+
+    monkeypatch.setattr(bench_agents, "searched", interrupted)
+    assert bench_agents.main([*WORDS, "--out", "out", "--only", "random"]) == 130
+    assert len(records(tmp_path / "out")) == 6
+    assert "not yet run" in (tmp_path / "out" / "agents.md").read_text(encoding="utf-8")
