@@ -5,12 +5,15 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
+from stable_baselines3 import DDPG
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
-from agents.ddpg import AmcDDPG, Settings
 from agents.exploration import Exploration
+from agents.settings import Settings
+from agents.walker import walker
 from amc.checks import check
 from amc.devices import own_generators
 from amc.problem import Problem, SearchResult
@@ -29,6 +32,7 @@ class DDPGSearch:
             without one.
         settings: Of the agent.
         tensorboard: Folder for scalars of stable-baselines3's logger.
+        algorithm: Of stable-baselines3, or made like its own (see `agents.walker`).
 
     Raises:
         ValueError: if there are no episodes.
@@ -38,6 +42,7 @@ class DDPGSearch:
     reward: str = "error"
     settings: Settings = field(default_factory=Settings)
     tensorboard: str | None = None
+    algorithm: type[OffPolicyAlgorithm] = DDPG
 
     def __post_init__(self) -> None:
         check("ddpg", "episodes", self.episodes, self.episodes >= 1, "1 or more")
@@ -55,7 +60,7 @@ class DDPGSearch:
         An agent that imagines its walks knows of the search's length only by its warm-up.
         """
         warmups = self.exploration.warmup, longer.exploration.warmup
-        same = self.settings == longer.settings and self.reward == longer.reward
+        same = replace(longer, episodes=self.episodes) == self
         return same and self.settings.proposals > 0 and warmups[0] == warmups[1] >= 2
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
@@ -74,7 +79,7 @@ class DDPGSearch:
         groups, exploration = len(problem.graph.groups), self.exploration
         with _restored_randomness():
             env = PruningEnv(problem, self.reward, self.settings.budget_mode)
-            agent = AmcDDPG(env, self.settings, exploration, seed, self.tensorboard)
+            agent = walker(self.algorithm)(env, self.settings, exploration, seed, self.tensorboard)
             if self.settings.start_at_uniform:
                 agent.start_at(_uniform_ratio(problem))
             agent.learn(self.episodes * groups)

@@ -265,9 +265,9 @@ class SearchConfig(ProblemConfig):
     """How ratios are searched.
 
     Args:
-        strategy: Short name or package.module:Class. Agents: ddpg, ddpg-paper; narrowing step by
-            step: netadapt; rules: uniform, shallow, deep, manual, sensitivity, global; other
-            searches: random, tpe, cma-es.
+        strategy: Short name or package.module:Class. Agents: ddpg, ddpg-paper, td3, sac; narrowing
+            step by step: netadapt; rules: uniform, shallow, deep, manual, sensitivity, global;
+            other searches: random, tpe, cma-es.
         options: Further settings of the strategy, as in --options.sigma 0.2.
     """
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 
-from agents import DDPGSearch, Settings
+from agents import ALGORITHMS, DDPGSearch, Settings, is_algorithm
 from amc.names import look_up
 from amc.problem import Strategy
 from amc.rules import DepthRamp, GlobalRanking, Manual, Sensitivity, Uniform
@@ -42,8 +43,13 @@ def make_strategy(name: str, episodes: int, options: Options) -> Strategy:
 
 
 def _imported(name: str, episodes: int, options: Options) -> Strategy:
-    """A class of one's own, called with the options, and with `episodes` if it takes them."""
+    """A class of one's own, called with the options, and with `episodes` if it takes them.
+
+    One that is an off-policy algorithm of stable-baselines3's kind becomes an agent.
+    """
     made = import_named(name, "strategy")
+    if is_algorithm(made):
+        return _agent(name, episodes, Settings.single_steps(), options, made)
     if not callable(made):
         raise ValueError(f"strategy {name!r} cannot be called; name a class with search()")
     free = {"episodes": episodes} if _takes_episodes(made) else {}
@@ -77,10 +83,17 @@ def _ddpg_paper(episodes: int, options: Options) -> Strategy:
     return _agent("ddpg-paper", episodes, Settings.published(), options)
 
 
-def _agent(name: str, episodes: int, settings: Settings, options: Options) -> Strategy:
+def _algorithm(name: str, episodes: int, options: Options) -> Strategy:
+    return _agent(name, episodes, Settings.single_steps(), options, ALGORITHMS[name])
+
+
+def _agent(
+    name: str, episodes: int, settings: Settings, options: Options, algorithm: Any = None
+) -> Strategy:
     chosen = typed({"reward": "error", **plain_fields(settings)}, options, name)
     reward = chosen.pop("reward", "error")
-    return DDPGSearch(episodes, reward, replace(settings, **chosen))
+    made = DDPGSearch(episodes, reward, replace(settings, **chosen))
+    return made if algorithm is None else replace(made, algorithm=algorithm)
 
 
 def _netadapt(episodes: int, options: Options) -> Strategy:
@@ -144,6 +157,8 @@ def _manual(episodes: int, options: Options) -> Strategy:
 STRATEGIES: dict[str, Callable[[int, Options], Strategy]] = {
     "ddpg": _ddpg,
     "ddpg-paper": _ddpg_paper,
+    "td3": partial(_algorithm, "td3"),
+    "sac": partial(_algorithm, "sac"),
     "netadapt": _netadapt,
     "uniform": _uniform,
     "shallow": _shallow,
@@ -158,7 +173,7 @@ STRATEGIES: dict[str, Callable[[int, Options], Strategy]] = {
 """Short names on the command line."""
 
 _ONE_EVALUATION = ("uniform", "shallow", "deep", "manual", "global")
-_ONE_AN_EPISODE = ("ddpg", "ddpg-paper", "random", "tpe", "cma-es")
+_ONE_AN_EPISODE = ("ddpg", "ddpg-paper", "td3", "sac", "random", "tpe", "cma-es")
 
 
 def expected_evaluations(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from itertools import product
@@ -52,8 +53,9 @@ class Contender:
 
     def settings(self) -> dict[str, Any]:
         """All its settings but the number of episodes, as JSON has them."""
-        settings: dict[str, Any] = asdict(self.made(1))  # type: ignore[call-overload]
-        settings.pop("episodes", None)
+        made = asdict(self.made(1))  # type: ignore[call-overload]
+        made.pop("episodes", None)
+        settings: dict[str, Any] = json.loads(json.dumps(made, default=lambda kind: kind.__name__))
         return settings
 
 

@@ -1,11 +1,12 @@
 """Strategies by name, with options as a person types them."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from agents import DDPGSearch, Settings
+from agents import ALGORITHMS, DDPGSearch, Settings
 from amc.finetuning import Recipe
 from amc.granularity import GRANULARITIES
 from amc.rules import DepthRamp, GlobalRanking, Manual, Sensitivity, Uniform
@@ -43,6 +44,20 @@ def test_short_names_stand_for_strategies(ratios):
     assert make_strategy("random", 7, {}) == RandomSearch(episodes=7)
     assert make_strategy("tpe", 7, {}) == TPE(episodes=7)
     assert make_strategy("cma-es", 7, {}) == CmaEs(episodes=7)
+
+
+@pytest.mark.parametrize("name", ["td3", "sac"])
+def test_algorithms_of_stable_baselines3_go_by_their_names(name):
+    made = make_strategy(name, 7, {"updates": 3})
+    settings = replace(Settings.single_steps(), updates=3)
+    assert made == DDPGSearch(7, settings=settings, algorithm=ALGORITHMS[name])
+    assert expected_evaluations(name, 7) == 7
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("td33", "td3"), ("sacc", "sac"), ("ddpgg", "ddpg")])
+def test_a_mistyped_algorithm_is_answered_with_the_closest(typed, meant):
+    with pytest.raises(LookupError, match=f"did you mean '{meant}'"):
+        make_strategy(typed, 7, {})
 
 
 def test_options_reach_the_strategy():
@@ -131,6 +146,7 @@ class Own:
 
 
 OWN = """
+from stable_baselines3 import TD3
 from test_strategies import Own
 
 class Free(Own):
@@ -141,6 +157,9 @@ class Strict(Own):
     def __init__(self, depth):
         if depth > 3:
             raise ValueError("depth is too much; give 3 or less")
+
+class MyTD3(TD3):
+    pass
 
 not_callable = 3
 idle = dict
@@ -162,6 +181,14 @@ def test_a_class_of_ones_own_is_called_with_the_options(own_module):
 def test_it_gets_the_episodes_if_it_takes_them(own_module):
     assert make_strategy(f"{own_module}:Free", 9, {}).episodes == 9
     assert make_strategy(f"{own_module}:Free", 9, {"episodes": 4}).episodes == 4
+
+
+def test_an_algorithm_of_ones_own_becomes_an_agent(own_module):
+    made = make_strategy(f"{own_module}:MyTD3", 9, {"updates": 5})
+    assert made.algorithm.__name__ == "MyTD3"
+    assert (made.episodes, made.settings.updates, made.settings.proposals) == (9, 5, 0)
+    with pytest.raises(LookupError, match="did you mean 'updates'"):
+        make_strategy(f"{own_module}:MyTD3", 9, {"update": 5})
 
 
 def test_its_own_refusals_are_passed_on(own_module):

@@ -25,6 +25,8 @@ AGENT = {"hidden": 8, "updates": 2, "batch_size": 8}
 OPTIONS: dict[str, dict[str, object]] = {
     "ddpg": AGENT,
     "ddpg-paper": AGENT,
+    "td3": AGENT,
+    "sac": AGENT,
     "netadapt": {"reduction": 0.2, "steps": 1},
     "sensitivity": {"ratios": 2},
     "tpe": {"startup": 3},

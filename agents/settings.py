@@ -1,0 +1,108 @@
+"""The settings of an agent: ours, and the paper's."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import get_args
+
+from agents.replay import Returns
+from amc.checks import check
+from envs.pruning_env import BudgetMode
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What distinguishes one agent from another.
+
+    Args:
+        warmup: Fraction of the episodes before the agent learns, in [0, 1].
+        longest_warmup: Episodes that the warm-up has at most; 0 sets no limit.
+        sigma: Width of the exploration at the start, in units of the pruning ratio.
+        final_sigma: Width in the last episode.
+        returns: "monte-carlo" or "bootstrap"; see `EpisodeReplayBuffer`.
+        budget_mode: "project" or "clip"; see `PruningEnv`.
+        start_at_uniform: Begin at the ratio of the uniform policy, instead of anywhere.
+        actor_lr: Adam's rate for the actor.
+        critic_lr: Adam's rate for the critic.
+        updates: Gradient updates of the algorithm after each episode; -1 means one per group.
+        hidden: Units of the two hidden layers.
+        batch_size: Transitions an update.
+        tau: Weight of the new parameters in the target networks.
+        buffer_size: Transitions kept; 0 keeps all.
+        proposals: Walks imagined for each that is taken; 0 takes the actor's with its noise.
+        elites: Best walks so far that proposals vary and the actor imitates.
+        by_actor: Fraction of the proposals that vary the actor's own walk, in [0, 1].
+        imitation: Gradient steps towards the best walks before each walk.
+
+    Raises:
+        ValueError: if a number is out of its range or a word is not one of those named.
+    """
+
+    warmup: float = 0.2
+    longest_warmup: int = 20
+    sigma: float = 0.1
+    final_sigma: float = 0.01
+    returns: Returns = "monte-carlo"
+    budget_mode: BudgetMode = "project"
+    start_at_uniform: bool = True
+    actor_lr: float = 1e-3
+    critic_lr: float = 1e-3
+    updates: int = 0
+    hidden: int = 300
+    batch_size: int = 64
+    tau: float = 0.01
+    buffer_size: int = 0
+    proposals: int = 64
+    elites: int = 5
+    by_actor: float = 0.3
+    imitation: int = 20
+
+    def __post_init__(self) -> None:
+        bounds = {
+            "warmup": (0 <= self.warmup <= 1, "from 0 to 1"),
+            "sigma": (0 < self.sigma < math.inf, "above 0"),
+            "final_sigma": (0 < self.final_sigma <= self.sigma, "above 0 and at most sigma"),
+            "returns": (self.returns in get_args(Returns), "bootstrap or monte-carlo"),
+            "budget_mode": (self.budget_mode in get_args(BudgetMode), "clip or project"),
+            "actor_lr": (0 < self.actor_lr < math.inf, "above 0"),
+            "critic_lr": (0 < self.critic_lr < math.inf, "above 0"),
+            "updates": (self.updates >= -1, "0 or more, or -1 for one per group"),
+            "hidden": (self.hidden >= 1, "1 or more"),
+            "batch_size": (self.batch_size >= 1, "1 or more"),
+            "tau": (0 < self.tau <= 1, "above 0 and at most 1"),
+            "buffer_size": (self.buffer_size >= 0, "0 or more"),
+            "longest_warmup": (self.longest_warmup >= 0, "0 or more episodes"),
+            "proposals": (self.proposals >= 0, "0 or more"),
+            "elites": (self.elites >= 1, "1 or more"),
+            "by_actor": (0 <= self.by_actor <= 1, "from 0 to 1"),
+            "imitation": (self.imitation >= 0, "0 or more"),
+        }
+        for name, (good, wanted) in bounds.items():
+            check("ddpg", name, getattr(self, name), good, wanted)
+
+    @classmethod
+    def single_steps(cls) -> Settings:
+        """No imagined walks: the algorithm's own critic of single steps guides its actor."""
+        return cls(warmup=0.25, longest_warmup=50, updates=40, proposals=0)
+
+    @classmethod
+    def published(cls) -> Settings:
+        """The agent of the paper."""
+        return cls(
+            warmup=0.25,
+            longest_warmup=0,
+            sigma=0.5,
+            final_sigma=0.01,
+            returns="bootstrap",
+            budget_mode="clip",
+            start_at_uniform=False,
+            actor_lr=1e-4,
+            critic_lr=1e-3,
+            updates=-1,
+            proposals=0,
+            hidden=300,
+            batch_size=64,
+            tau=0.01,
+            buffer_size=2000,
+        )

@@ -1,0 +1,159 @@
+"""What turns an off-policy algorithm of stable-baselines3 into an agent that walks a network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from stable_baselines3 import DDPG, SAC, TD3
+from stable_baselines3.common.noise import ActionNoise
+from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
+from stable_baselines3.common.utils import update_learning_rate
+
+from agents.exploration import Exploration, truncated_normal
+from agents.imagination import Imagination
+from agents.replay import EpisodeReplayBuffer
+from agents.settings import Settings
+from amc.devices import one_thread
+from amc.structure import Kept
+from envs import PruningEnv
+from envs.features import Observation
+
+ALGORITHMS: dict[str, type[OffPolicyAlgorithm]] = {"ddpg": DDPG, "td3": TD3, "sac": SAC}
+"""Those of stable-baselines3 that answer with any number; DQN chooses among a few."""
+
+
+class Walker(OffPolicyAlgorithm):
+    """Truncated-normal exploration by episode, a learning rate for each network, and walks that are
+    imagined before they are taken.
+
+    To be mixed into an algorithm (`walker`), which brings actor, critics and their updates.
+    """
+
+    actor: Any
+    critic: Any
+
+    def __init__(
+        self,
+        env: PruningEnv,
+        settings: Settings,
+        exploration: Exploration,
+        seed: int,
+        tensorboard_log: str | None = None,
+    ) -> None:
+        groups = len(env.problem.graph.groups)
+        self._groups, self._walker = groups, env
+        self._start: float | None = None
+        self._walk: NDArray[np.float64] | None = None
+        self._imagination = Imagination(
+            env, settings.proposals, settings.elites, settings.by_actor, seed
+        )
+        self.settings = settings
+        self.exploration = exploration
+        super().__init__(
+            "MlpPolicy",
+            env,
+            learning_rate=settings.critic_lr,
+            buffer_size=settings.buffer_size or exploration.episodes * groups,
+            learning_starts=exploration.warmup * groups,
+            batch_size=settings.batch_size,
+            tau=settings.tau,
+            gamma=1.0,
+            train_freq=(1, "episode"),
+            gradient_steps=settings.updates,
+            replay_buffer_class=EpisodeReplayBuffer,
+            replay_buffer_kwargs={"returns": settings.returns},
+            policy_kwargs={"net_arch": [settings.hidden, settings.hidden]},
+            tensorboard_log=tensorboard_log,
+            seed=seed,
+            device="cpu",
+        )
+
+    def start_at(self, ratio: float) -> None:
+        """Make the first episode ask for `ratio`, and the untrained actor answer about that."""
+        self._start = ratio
+        level = float(np.arctanh(np.clip(2 * ratio - 1, -0.99, 0.99)))
+        for actor in filter(None, (self.actor, getattr(self, "actor_target", None))):
+            output = [m for m in actor.mu.modules() if isinstance(m, torch.nn.Linear)][-1]
+            with torch.no_grad():
+                output.weight.mul_(0.1)
+                output.bias.fill_(level)
+
+    def _sample_action(
+        self, learning_starts: int, action_noise: ActionNoise | None = None, n_envs: int = 1
+    ) -> tuple[NDArray[Any], NDArray[Any]]:
+        """(n_envs, 1) actions, and the same scaled to [-1, 1] for the replay buffer."""
+        assert self._last_obs is not None
+        mean, _ = self.predict(self._last_obs, deterministic=True)
+        episode, step = self._episode_num, self.num_timesteps % self._groups
+        if step == 0:
+            self._walk = self._imagined()
+        if episode == 0 and self._start is not None:
+            action = np.full_like(mean, self._start)
+        elif self._walk is not None:
+            action = np.full_like(mean, self._walk[step])
+        else:
+            width = self.exploration.width(episode)
+            action = truncated_normal(torch.from_numpy(mean), width).numpy()
+        return action, self.policy.scale_action(action)
+
+    def _imagined(self) -> NDArray[np.float64] | None:
+        """(groups,) ratios of the next walk; None where the actor takes it step by step."""
+        outcomes = self._walker.problem.outcomes
+        early = self._episode_num < self.exploration.warmup or len(outcomes) < 2
+        if early or not self.settings.proposals:
+            return None
+        with one_thread():
+            best = self._imagination.learn(outcomes)
+            self._imitate(best)
+            return self._imagination.next_walk(self._own_walk())
+
+    def _imitate(self, walks: Sequence[Kept]) -> None:
+        """Move the actor towards what these walks did in their states."""
+        full = np.array(self._walker.problem.graph.full)
+        states = np.concatenate([self._walker.states(kept)[:-1] for kept in walks])
+        ratios = np.concatenate([1 - np.array(kept) / full for kept in walks])
+        seen = torch.from_numpy(states)
+        wanted = torch.from_numpy(2 * ratios - 1).float()[:, None]
+        for _ in range(self.settings.imitation):
+            loss = torch.nn.functional.mse_loss(self.policy(seen, deterministic=True), wanted)
+            self.actor.optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            self.actor.optimizer.step()
+
+    def _own_walk(self) -> NDArray[np.float64]:
+        """(groups,) what the actor asks for when it walks without noise."""
+
+        def answer(state: Observation) -> float:
+            mean, _ = self.predict(state[None], deterministic=True)
+            return float(mean[0, 0])
+
+        return self._walker.walk(answer)
+
+    def train(self, gradient_steps: int, batch_size: int = 100) -> None:
+        """Update the networks, which are too small to be worth a second thread."""
+        with one_thread():
+            super().train(gradient_steps, batch_size)
+
+    def _update_learning_rate(
+        self, optimizers: list[torch.optim.Optimizer] | torch.optim.Optimizer
+    ) -> None:
+        update_learning_rate(self.actor.optimizer, self.settings.actor_lr)
+        update_learning_rate(self.critic.optimizer, self.settings.critic_lr)
+
+
+def is_algorithm(made: object) -> bool:
+    """Whether this is a class that `walker` takes."""
+    return isinstance(made, type) and issubclass(made, OffPolicyAlgorithm)
+
+
+def walker(algorithm: type[OffPolicyAlgorithm]) -> type[Walker]:
+    """The agent that a class of stable-baselines3, or one made like those, becomes.
+
+    Args:
+        algorithm: For continuous actions, with an actor whose last layers are called `mu`.
+    """
+    return type(f"Amc{algorithm.__name__}", (Walker, algorithm), {})
