@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from torch import Tensor, nn
@@ -180,8 +180,12 @@ class Problem:
         """
         return self._pruner.network(kept)
 
+    def bare(self, kept: Sequence[int]) -> nn.Module:
+        """The network as the cut alone leaves it: no refit, no batch norm measured again."""
+        return replace(self._pruner, moments=None, calibration=None).network(kept)
+
     def held(self, kept: Sequence[int]) -> nn.Module:
-        """The same, whose zeros are held by masks (`amc.masks`): what may be trained further."""
+        """That of `network`, its zeros held by masks (`amc.masks`): what may be trained further."""
         return self._pruner.held(kept)
 
     def candidate(self, kept: Sequence[int]) -> nn.Module:

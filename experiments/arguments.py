@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from experiments.config import ReportConfig, Settings
+from experiments.config import ReportConfig, Settings, TrustConfig
 
 Kinds = Mapping[str, tuple[type, str]]
 """For each command the class of its settings, and what it does."""
@@ -125,7 +125,10 @@ def _parser_of(kind: type, about: str) -> Parser:
         parser.add_argument("--out", help="HTML file; left out, report.html in the first folder.")
         return parser
     parser.add_argument("--config", action="config", help=FILE_HELP)
-    parser.add_class_arguments(kind, as_group=False, as_positional=True)
+    optional = {"run"} if kind is TrustConfig else set[str]()
+    for name in optional:
+        parser.add_argument(name, nargs="?", help="Run folder of a search; see --out.")
+    parser.add_class_arguments(kind, as_group=False, as_positional=True, skip=optional)
     return parser
 
 

@@ -1,4 +1,4 @@
-"""The command line: `amc train | profile | search | prune | export | benchmark | report`."""
+"""The command line: `amc train | profile | search | prune | trust | export | ...`."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from experiments.config import (
     ReportConfig,
     SearchConfig,
     TrainConfig,
+    TrustConfig,
 )
 
 # Threads that wait for each other would otherwise spin, which makes everything many times slower
@@ -136,6 +137,12 @@ def _export(config: ExportConfig) -> None:
     export(config, _console())
 
 
+def _trust(config: TrustConfig) -> None:
+    from experiments.trust.trusting import trust
+
+    trust(config, _console())
+
+
 def _report(config: ReportConfig) -> None:
     from experiments.reporting import report
 
@@ -154,6 +161,7 @@ COMMANDS: dict[str, tuple[type, Command, str]] = {
     "profile": (ProfileConfig, _profile, "Measure how long a network takes, layer by layer"),
     "search": (SearchConfig, _search, "Search pruning ratios under a budget"),
     "prune": (PruneConfig, _prune, "Apply a policy file to a network"),
+    "trust": (TrustConfig, _trust, "Measure how far a search's score may be trusted"),
     "export": (ExportConfig, _export, "Write a run's network in another format"),
     "benchmark": (BenchmarkConfig, _benchmark, "Compare strategies on one problem"),
     "report": (ReportConfig, _report, "Make one report of several runs"),

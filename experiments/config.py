@@ -293,6 +293,36 @@ class BenchmarkConfig(ProblemConfig):
 
 
 @dataclass(frozen=True)
+class TrustConfig(ProblemConfig):
+    """Which policies are fine-tuned to see how far a search's score may be trusted.
+
+    Args:
+        run: Run folder of a search, whose policies are taken; network, images, budget and all else
+            that makes its problem are its own. Left out, policies are drawn at random for the
+            problem that the flags describe, and the folder of --out becomes their run.
+        policies: To fine-tune, from the whole range of the search's scores.
+        train_images: Training images for fine-tuning; 0 takes all.
+        finetune_epochs: Passes over them.
+        episodes: Policies to draw, where there is no run.
+    """
+
+    run: str | None = None
+    policies: int = 12
+    train_images: int = 0
+    finetune_epochs: float = 1
+    episodes: int = 60
+    out: str = "runs/trust"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check("policies", self.policies, self.policies >= 3, "3 or more")
+        check("train_images", self.train_images, self.train_images >= 0, "0 or more")
+        epochs, schedule = self.finetune_epochs, self.finetune_schedule
+        check("finetune_epochs", epochs, epochs > 0, "above 0")
+        check("finetune_schedule", schedule, schedule == "one-shot", "one-shot to be comparable")
+
+
+@dataclass(frozen=True)
 class ExportConfig:
     """What to write of a finished run.
 

@@ -69,6 +69,61 @@ class Remeasured:
 
 
 @dataclass(frozen=True)
+class Tried:
+    """A policy of a search, fine-tuned to see whether its score foretold what it would become.
+
+    Args:
+        number: Of the evaluation in the search.
+        kept: Units that stay, per group.
+        searched: Accuracy as the search measured it.
+        scores: On the same images before fine-tuning, by what was repaired after the cut.
+        finetuned: After fine-tuning, on images that no search sees.
+    """
+
+    number: int
+    kept: tuple[int, ...]
+    searched: float
+    scores: Mapping[str, float]
+    finetuned: float
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Spearman's rank correlation of a score with the accuracy after fine-tuning.
+
+    Args:
+        score: What was repaired after the cut.
+        rho: In [-1, 1].
+        low: Lower end of its 95% interval.
+        high: Upper end.
+    """
+
+    score: str
+    rho: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far a search's score may be trusted, as `amc trust` measures it.
+
+    Args:
+        policies: Fine-tuned, in ascending order of the search's accuracy.
+        correlations: Of each score, in the order of more and more repairs.
+        own: The score that the search itself went by.
+        terms: How they were fine-tuned and measured.
+        seconds: That it took.
+    """
+
+    policies: tuple[Tried, ...]
+    correlations: tuple[Correlation, ...]
+    own: str
+    terms: Mapping[str, Any]
+    seconds: float
+
+
+@dataclass(frozen=True)
 class RunResult:
     """The result of one strategy on one problem.
 
@@ -92,6 +147,7 @@ class RunResult:
         finetune_steps: Gradient steps after the search.
         config: The run's settings.
         machine: Versions and processor that the run was made with.
+        trust: What `amc trust` has added; None where it was not asked.
     """
 
     strategy: str
@@ -113,6 +169,7 @@ class RunResult:
     finetune_steps: int = 0
     config: Mapping[str, Any] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)
+    trust: Trust | None = None
 
     def save(self, path: Path) -> None:
         """Write the result as JSON, whole or not at all."""
@@ -169,6 +226,7 @@ def _benchmarked(folder: Path) -> set[str] | None:
 
 def _result(data: dict[str, Any]) -> RunResult:
     finetuned, latency = data.pop("finetuned"), data.pop("latency", None)
+    trust = data.pop("trust", None)
     return RunResult(
         unpruned=Accuracies(**data.pop("unpruned")),
         searched=Accuracies(**data.pop("searched")),
@@ -179,8 +237,15 @@ def _result(data: dict[str, Any]) -> RunResult:
         budgets=tuple(data.pop("budgets")),
         stored=tuple(Stored(**layer) for layer in data.pop("stored", ())),
         latency=Remeasured(**latency) if latency else None,
+        trust=_trust(trust) if trust else None,
         **data,
     )
+
+
+def _trust(data: dict[str, Any]) -> Trust:
+    tried = (Tried(**{**one, "kept": tuple(one["kept"])}) for one in data.pop("policies"))
+    found = (Correlation(**one) for one in data.pop("correlations"))
+    return Trust(tuple(tried), tuple(found), **data)
 
 
 def _evaluations(entries: Sequence[dict[str, Any]]) -> tuple[Outcome, ...]:

@@ -97,6 +97,7 @@ def _pictures(comparison: Comparison, at: str) -> dict[str, object]:
     from experiments.report.kept import kept_picture
     from experiments.report.search import search_picture
     from experiments.report.tradeoff import tradeoff_picture
+    from experiments.report.trust import trusted
 
     searched = any(run.result.evaluations for run in comparison.runs)
     reported = cost_names(comparison)
@@ -106,6 +107,9 @@ def _pictures(comparison: Comparison, at: str) -> dict[str, object]:
         "scans": [
             (scan, _marked(sensitivity_picture(scan, comparison.title, f"scan{at}{number}")))
             for number, scan in enumerate(scans(comparison))
+        ],
+        "trust": [
+            {**one, "picture": _marked(one["picture"])} for one in trusted(comparison, f"trust{at}")
         ],
         "search": _marked(search_picture(comparison, f"search{at}")) if searched else None,
         "tradeoffs": [

@@ -76,10 +76,11 @@ def test_the_first_episode_is_the_uniform_policy_and_the_same_seed_the_same_sear
 @pytest.mark.parametrize("algorithm", [TD3, SAC])
 def test_it_learns_where_to_prune(algorithm: Any) -> None:
     settings = replace(Settings.single_steps(), sigma=0.3, updates=10, hidden=32, critic_lr=3e-3)
+    settings = replace(settings, longest_warmup=20)
     problem = known()
-    DDPGSearch(80, settings=settings, algorithm=algorithm).search(problem, 0)
-    warm_up, learnt = problem.accuracies[:20], problem.accuracies[-10:]
-    assert np.mean(learnt) > np.mean(warm_up) + 0.1
+    DDPGSearch(50, settings=settings, algorithm=algorithm).search(problem, 0)
+    warm_up, learnt = problem.accuracies[:12], problem.accuracies[-10:]
+    assert np.mean(learnt) > np.mean(warm_up) + 0.3
 
 
 def test_walks_can_be_imagined_whatever_the_algorithm() -> None:

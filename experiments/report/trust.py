@@ -1,0 +1,109 @@
+"""How far the search's score may be trusted: what fine-tuning made of a sample of its policies."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from experiments.report.comparison import Comparison, Run
+from experiments.report.drawing import Picture, accuracy_axis, marks, series_key
+from experiments.report.formats import accuracy
+from experiments.report.svg import draw
+from experiments.results import Correlation, Trust
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+RELIABLE = 0.5
+"""Lower end of the interval from which on an order is called reliable."""
+
+
+def trusted(comparison: Comparison, key: str) -> list[dict[str, Any]]:
+    """What the page says of each run that was tried."""
+    return [
+        {
+            "label": run.label,
+            "sentences": sentences(found),
+            "correlations": found.correlations,
+            "picture": _picture(run, found, f"{key}{number}"),
+        }
+        for number, run in enumerate(comparison.runs)
+        if (found := run.result.trust) is not None
+    ]
+
+
+def sentences(found: Trust) -> list[str]:
+    """The answer, what it costs to believe the score, and how much of it may be noise."""
+    return [_answer(found), _cost(found), _noise(found)]
+
+
+def _answer(found: Trust) -> str:
+    own = next(one for one in found.correlations if one.score == found.own)
+    scores = [one.scores[found.own] for one in found.policies]
+    epochs = f"{found.terms['recipe']['epochs']:g}"
+    return (
+        f"Of {len(found.policies)} policies with scores from "
+        f"{accuracy(min(scores))} to {accuracy(max(scores))}, fine-tuned for {epochs} epochs on "
+        f"{found.terms['train_images']:,} images, the rank correlation of the search's score "
+        f"({own.score}) with the accuracy afterwards is {own.rho:.2f} (95% interval {own.low:.2f} "
+        f"to {own.high:.2f}): {_verdict(own)}."
+    )
+
+
+def _verdict(own: Correlation) -> str:
+    if own.low >= RELIABLE:
+        return "the score puts policies into about the order that they have afterwards"
+    if own.low > 0:
+        return "the score tells more than chance, but its order is not reliable"
+    return "in this sample the score's order cannot be told from chance"
+
+
+def _cost(found: Trust) -> str:
+    """What is lost by taking the policy with the best score."""
+    first = max(found.policies, key=lambda one: one.scores[found.own])
+    best = max(one.finetuned for one in found.policies)
+    if first.finetuned == best:
+        return "The policy with the best score is also the best after fine-tuning."
+    place = 1 + sum(one.finetuned > first.finetuned for one in found.policies)
+    return (
+        f"The policy with the best score comes as number {place} of {len(found.policies)} after "
+        f"fine-tuning, {best - first.finetuned:.4f} below the best of the sample."
+    )
+
+
+def _noise(found: Trust) -> str:
+    tuned = [one.finetuned for one in found.policies]
+    images, mean = found.terms["judged_images"], float(np.mean(tuned))
+    half = 1.96 * math.sqrt(mean * (1 - mean) / images)
+    told = (
+        f"Afterwards accuracies lie between {accuracy(min(tuned))} and {accuracy(max(tuned))}; on "
+        f"{images:,} images each is known to ± {accuracy(half)}"
+    )
+    narrow = max(tuned) - min(tuned) < 2 * half
+    return f"{told}{', so their differences may be noise' if narrow else ''}."
+
+
+def _picture(run: Run, found: Trust, key: str) -> Picture:
+    """Accuracy after fine-tuning against the search's score."""
+    scores = [one.scores[found.own] for one in found.policies]
+    tuned = [one.finetuned for one in found.policies]
+    room = 0.08 * max(0.01, max(tuned) - min(tuned))
+
+    def plot(axes: Axes) -> None:
+        axes.plot(scores, tuned, **marks(run.series, 8))
+        axes.set_xlabel("search's score: accuracy before fine-tuning")
+        axes.locator_params(axis="x", nbins=6)
+        accuracy_axis(axes, min(tuned) - room, max(tuned) + room, "accuracy after fine-tuning")
+
+    words = "; ".join(
+        f"{accuracy(score)} became {accuracy(after)}"
+        for score, after in zip(scores, tuned, strict=True)
+    )
+    caption = (
+        "Each mark is a policy that the search evaluated, from the whole range of its scores; the "
+        "accuracy afterwards is on images that no search sees."
+    )
+    label = f"Accuracy after fine-tuning against the search's score, {run.label}: {words}."
+    return Picture(draw(key, label, 360, 66, plot), (series_key(run.series),), caption)

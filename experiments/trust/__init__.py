@@ -1,0 +1,1 @@
+"""How far the search's score may be trusted: `amc trust`."""

@@ -1,0 +1,49 @@
+"""Policies that are fine-tuned already, one a line, so that what was stopped goes on."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from experiments.results import Tried
+
+
+class Journal:
+    """What was tried on certain terms.
+
+    Args:
+        path: Of the file; lines made on other terms stay in it and are passed over.
+        terms: All that results hang on, as JSON has it.
+    """
+
+    def __init__(self, path: Path, terms: Mapping[str, Any]) -> None:
+        self._path = path
+        self._terms = json.loads(json.dumps(terms))
+
+    def add(self, tried: Tried) -> None:
+        """Write one policy down."""
+        broken = self._path.is_file() and not self._path.read_bytes().endswith(b"\n")
+        with self._path.open("a", encoding="utf-8") as file:
+            line = json.dumps({"terms": self._terms, **asdict(tried)})
+            file.write("\n" * broken + line + "\n")
+
+    def known(self) -> dict[tuple[int, ...], Tried]:
+        """What is there, by kept counts."""
+        if not self._path.is_file():
+            return {}
+        lines = self._path.read_text(encoding="utf-8").splitlines()
+        found = (self._tried(line) for line in lines)
+        return {tried.kept: tried for tried in found if tried is not None}
+
+    def _tried(self, line: str) -> Tried | None:
+        """None for a line on other terms, or one that a crash cut off."""
+        try:
+            entry = json.loads(line)
+            if entry.pop("terms") != self._terms:
+                return None
+            return Tried(**{**entry, "kept": tuple(entry["kept"])})
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return None

@@ -1,0 +1,162 @@
+"""`amc trust`: from a run, or a random search made for it, to the section in its report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from amc.problem import Outcome, Problem
+from experiments.config import ProblemConfig, SearchConfig, TrustConfig, TuneConfig
+from experiments.files import write_whole
+from experiments.networks import Setting, load_setting
+from experiments.progress import Reporter
+from experiments.report import render
+from experiments.report.trust import sentences
+from experiments.results import RunResult, Tried, Trust
+from experiments.runs import prepared, search
+from experiments.trust.correlation import correlation
+from experiments.trust.journal import Journal
+from experiments.trust.measuring import RECALIBRATION, Meter
+from experiments.trust.sampling import stratified
+from experiments.tuning import recipe_of
+
+JOURNAL = "trust.jsonl"
+"""In the run's folder, one fine-tuned policy a line."""
+
+FEWEST = 3
+"""Policies that have an order worth speaking of."""
+
+
+def trust(config: TrustConfig, console: Console) -> Trust:
+    """Fine-tune a sample of policies, say how well scores foretold them, write it into the run.
+
+    Started again with the same settings, it goes on where it was stopped.
+
+    Raises:
+        FileNotFoundError: if there is no such run.
+        ValueError: if the run's evaluations cannot be tried, or flags do not go with it.
+    """
+    began = time.perf_counter()
+    result = _random_run(config, console) if config.run is None else _run(config)
+    folder = Path(result.config["out"] if config.run is None else config.run)
+    config = replace(config, **_problem_settings(result))
+    setting = load_setting(config)
+    problem, _ = prepared(replace(config, seed=result.seed), setting, console)
+    meter = _meter(config, setting, problem)
+    chosen = stratified(_usable(result, problem), config.policies, config.seed)
+    terms = {**meter.terms(), "problem": _problem_settings(result)}
+    tried = _tried(meter, chosen, Journal(folder / JOURNAL, terms), console)
+    found = _trust(meter, tried, config.seed, time.perf_counter() - began)
+    whole = replace(result, trust=found)
+    write_whole(folder / "report.html", render([whole]))
+    whole.save(folder / "result.json")
+    for sentence in sentences(found):
+        console.print(sentence, soft_wrap=True)
+    console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
+    return found
+
+
+def _run(config: TrustConfig) -> RunResult:
+    """The run that was named; flags that would describe another problem are refused."""
+    assert config.run is not None
+    default = TrustConfig()
+    for name in _problem_fields():
+        if getattr(config, name) != getattr(default, name):
+            raise ValueError(
+                f"--{name.replace('_', '-')} is given, but {config.run} has a problem of its own; "
+                "leave out the flag or the run"
+            )
+    return RunResult.load(Path(config.run) / "result.json")
+
+
+def _random_run(config: TrustConfig, console: Console) -> RunResult:
+    """A search that draws policies at random; one that is there already is taken."""
+    names = [*_problem_fields(), "seed", "out"]
+    asked = SearchConfig(strategy="random", **{name: getattr(config, name) for name in names})
+    path = Path(config.out) / "result.json"
+    if path.is_file():
+        there = RunResult.load(path)
+        if all(there.config.get(name) == value for name, value in asdict(asked).items()):
+            return there
+    return search(asked, console)
+
+
+def _problem_fields() -> list[str]:
+    """What makes a problem: the network, images and budget, and how candidates are cut."""
+    tuning = {item.name for item in fields(TuneConfig)} - {"model", "dataset", "width", "weights"}
+    return [item.name for item in fields(ProblemConfig) if item.name not in tuning]
+
+
+def _problem_settings(result: RunResult) -> dict[str, Any]:
+    """The run's own settings, as far as they make its problem."""
+    names = [name for name in (*_problem_fields(), "recalibrate") if name in result.config]
+    return {name: result.config[name] for name in names}
+
+
+def _usable(result: RunResult, problem: Problem) -> list[Outcome]:
+    """Evaluations within the budgets."""
+    where = result.config.get("out", "the run")
+    if result.tuned_steps:
+        raise ValueError(
+            f"{where}: {result.strategy} tunes its candidates while it searches, so their scores "
+            "are of other networks; give the run of another strategy"
+        )
+    usable = [one for one in result.evaluations if problem.limits.fits(one.kept)]
+    if len({one.kept for one in usable}) < FEWEST:
+        raise ValueError(
+            f"{where}: {len(usable)} policies within the budget are too few to be put in order; "
+            "give a run that evaluated more, such as `amc search --strategy random`"
+        )
+    return usable
+
+
+def _meter(config: TrustConfig, setting: Setting, problem: Problem) -> Meter:
+    train = setting.splits.train
+    holdout, seen = setting.splits.holdout, len(problem.holdout)
+    judged = setting.splits.test if seen == len(holdout) else holdout.take(slice(seen, None))
+    return Meter(
+        problem,
+        recipe_of(config, setting),
+        train.take(slice(0, config.train_images)) if config.train_images else train,
+        judged,
+        train.take(slice(0, config.recalibrate or RECALIBRATION)),
+        recalibrated=bool(config.recalibrate),
+        teacher=setting.model,
+    )
+
+
+def _tried(
+    meter: Meter,
+    chosen: Sequence[Outcome],
+    journal: Journal,
+    console: Console,
+) -> list[Tried]:
+    """Each policy's results, those from the journal first; new ones are written at once."""
+    known = journal.known()
+    steps = meter.recipe.steps(len(meter.train))
+    with Reporter("fine-tuning policies", len(chosen) * steps, console) as reporter:
+        for number, outcome in enumerate(chosen):
+            if outcome.kept in known:
+                continue
+
+            def watch(step: int, _: int, loss: float, number: int = number) -> None:
+                note = f"policy {number + 1} of {len(chosen)}, loss {loss:.3f}"
+                reporter.update(number * steps + step, note)
+
+            known[outcome.kept] = meter.tried(outcome, watch)
+            journal.add(known[outcome.kept])
+    return [replace(known[one.kept], searched=one.accuracy, number=one.number) for one in chosen]
+
+
+def _trust(meter: Meter, tried: Sequence[Tried], seed: int, seconds: float) -> Trust:
+    accuracies = [one.finetuned for one in tried]
+    found = tuple(
+        correlation(name, [one.scores[name] for one in tried], accuracies, seed)
+        for name in meter.ways
+    )
+    return Trust(tuple(tried), found, meter.own, meter.terms(), round(seconds, 1))
