@@ -11,17 +11,18 @@ SINGLE_STEPS: dict[str, Any] = {"proposals": 0, "updates": 40}
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "ddpg": ("`ddpg` as it is", {}),
     "single-steps": ("a critic of single steps, no imagined walks", SINGLE_STEPS),
-    "bootstrap": ("the same with bootstrapped targets", {**SINGLE_STEPS, "returns": "bootstrap"}),
     "no-choice": ("one imagined walk, so no choice", {"proposals": 1, "by_actor": 0.0}),
-    "few-walks": ("8 imagined walks instead of 64", {"proposals": 8}),
-    "many-walks": ("512 imagined walks", {"proposals": 512}),
-    "not-by-actor": ("none of them around the actor's own walk", {"by_actor": 0.0}),
-    "all-by-actor": ("all of them around the actor's own walk", {"by_actor": 1.0}),
     "no-imitation": ("no imitation", {"imitation": 0}),
-    "one-elite": ("one elite instead of 5", {"elites": 1}),
+    "not-by-actor": ("no walks imagined around the actor's own", {"by_actor": 0.0}),
     "no-warmup": ("no warm-up", {"warmup": 0.0}),
     "start-anywhere": ("no start at the uniform ratio", {"start_at_uniform": False}),
     "clipped": ("actions clipped one by one, not projected together", {"budget_mode": "clip"}),
+    "all-by-actor": ("all walks imagined around the actor's own", {"by_actor": 1.0}),
+    "one-elite": ("one elite instead of 5", {"elites": 1}),
+    "bootstrap": (
+        "a critic of single steps with bootstrapped targets",
+        {**SINGLE_STEPS, "returns": "bootstrap"},
+    ),
 }
 """What each lacks, and its options, by label; the first is what the others are compared with."""
 
