@@ -19,8 +19,7 @@ from amc.structure import PruningGraph
 from experiments.config import HARDWARE, CutConfig, ProblemConfig
 from experiments.networks import Setting
 from experiments.profiling import timing
-from experiments.profiling.describe import milliseconds
-from experiments.report.formats import percent
+from experiments.report.formats import milliseconds, percent
 from experiments.results import Remeasured
 from experiments.semi_structured import SemiStructured, refusal, timed
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from experiments.config import ReportConfig
 from experiments.files import write_whole
-from experiments.report import render
-from experiments.results import load_runs
+from experiments.report import exported, render
+from experiments.results import RunResult, run_folders
 
 
 def report(config: ReportConfig) -> Path:
@@ -15,10 +15,11 @@ def report(config: ReportConfig) -> Path:
 
     Raises:
         FileNotFoundError: if a folder holds no finished run.
-        ValueError: if a result cannot be read.
+        ValueError: if a result, or what another command left beside it, cannot be read.
     """
-    folders = [Path(run) for run in config.runs]
-    results = [result for folder in folders for result in load_runs(folder)]
-    out = Path(config.out) if config.out else folders[0] / "report.html"
-    write_whole(out, render(results))
+    named = [Path(run) for run in config.runs]
+    folders = [run for folder in named for run in run_folders(folder)]
+    results = [RunResult.load(folder / "result.json") for folder in folders]
+    out = Path(config.out) if config.out else named[0] / "report.html"
+    write_whole(out, render(results, exports=[exported(folder) for folder in folders]))
     return out

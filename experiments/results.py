@@ -145,6 +145,9 @@ class RunResult:
         seconds: Of "prepare", "search" and "finetune".
         tuned_steps: Gradient steps that the searched network had inside the search.
         finetune_steps: Gradient steps after the search.
+        most_evaluations: That the search could make; None where it cannot be known.
+        images: How many accuracies are measured on: "search", "holdout" and "test"; empty where
+            an earlier release did not say.
         config: The run's settings.
         machine: Versions and processor that the run was made with.
         trust: What `amc trust` has added; None where it was not asked.
@@ -167,6 +170,8 @@ class RunResult:
     latency: Remeasured | None = None
     tuned_steps: int = 0
     finetune_steps: int = 0
+    most_evaluations: int | None = None
+    images: Mapping[str, int] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)
     trust: Trust | None = None
@@ -198,21 +203,17 @@ class RunResult:
             ) from error
 
 
-def load_runs(folder: Path) -> list[RunResult]:
-    """The result of a run folder, or of every run inside a folder of them.
+def run_folders(folder: Path) -> list[Path]:
+    """A run's own folder, or those of every run inside a folder of them.
 
     Of a benchmark's folder these are the strategies that it named, whatever was there before.
     Trained networks among them, which have no policy, are passed over.
-
-    Raises:
-        FileNotFoundError: if there is none.
-        ValueError: if one cannot be read.
     """
     nested = sorted(folder.glob("*/result.json"))
     paths = [path for path in nested if path.with_name("policy.json").is_file()]
     if (named := _benchmarked(folder)) is not None:
         paths = [path for path in paths if path.parent.name in named]
-    return [RunResult.load(path) for path in paths or [folder / "result.json"]]
+    return [path.parent for path in paths] or [folder]
 
 
 def _benchmarked(folder: Path) -> set[str] | None:

@@ -244,6 +244,8 @@ def finish(
         seconds=seconds,
         tuned_steps=made.tuned_steps,
         finetune_steps=tuned.steps,
+        most_evaluations=_most_evaluations(config, graph),
+        images=_images(config, setting),
         config=asdict(config),
         machine=machine(),
     )
@@ -251,6 +253,21 @@ def finish(
     if result.latency is not None:
         console.print(measured_again(result.strategy, result.latency), soft_wrap=True)
     return result
+
+
+def _most_evaluations(config: CutConfig, graph: PruningGraph) -> int | None:
+    if not isinstance(config, SearchConfig):
+        return 0
+    groups = len(graph.groups)
+    return expected_evaluations(config.strategy, config.episodes, groups, config.options)
+
+
+def _images(config: CutConfig, setting: Setting) -> dict[str, int]:
+    """How many each accuracy is measured on."""
+    holdout = len(setting.splits.holdout)
+    some = config.search_images if isinstance(config, ProblemConfig) else 0
+    search = min(some or holdout, holdout)
+    return {"search": search, "holdout": holdout, "test": len(setting.splits.test)}
 
 
 def _remeasured(

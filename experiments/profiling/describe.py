@@ -18,12 +18,6 @@ LISTED = 12
 """Fast counts of a group that are shown."""
 
 
-def milliseconds(seconds: float) -> str:
-    """Three significant digits and more: 0.731 ms, 12.4 ms, 1,250 ms."""
-    value = 1000 * seconds
-    return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"
-
-
 def where(graph: PruningGraph, table: LatencyTable) -> Table:
     """Layers of the unpruned network by their share of the time, beside that of the MACs."""
     latency, macs = Latency(graph, table), Macs(graph)

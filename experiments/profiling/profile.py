@@ -15,12 +15,12 @@ from experiments.config import ProfileConfig, listed, save_config
 from experiments.files import ready_folder, write_whole
 from experiments.networks import load_setting
 from experiments.profiling.carrying import ARCHIVE, SCRIPT, carried, prepare
-from experiments.profiling.describe import milliseconds, reach_of, trust, where, widths
+from experiments.profiling.describe import reach_of, trust, where, widths
 from experiments.profiling.measuring import RUNTIMES, Answer, measured, table
 from experiments.profiling.plan import Plan, plan_of
 from experiments.profiling.template import template
 from experiments.progress import Reporter
-from experiments.report.formats import percent
+from experiments.report.formats import milliseconds, percent
 
 TABLE = "latency.json"
 """Name of the table inside the folder for results."""

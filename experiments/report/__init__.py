@@ -1,7 +1,8 @@
 """Results for people: one self-contained page, and a table for the terminal."""
 
+from experiments.report.exported import exported
 from experiments.report.headline import measured_again
 from experiments.report.page import render
 from experiments.report.table import results_table
 
-__all__ = ["measured_again", "render", "results_table"]
+__all__ = ["exported", "measured_again", "render", "results_table"]

@@ -25,7 +25,8 @@ class Use:
     Args:
         label: Of the run.
         prune: Makes the smaller network again from the policy; words that stay on one line each.
-        export: Writes the finished network for other programs.
+        export: Writes the finished network for other programs, and measures it.
+        report: Makes the run's report again.
         search: Makes the whole run again; None where the policy came from a file.
         python: Loads the finished network.
         tuned: Whether the search left weights that the policy alone does not bring back.
@@ -34,6 +35,7 @@ class Use:
     label: str
     prune: Words
     export: Words
+    report: Words
     search: Words | None
     python: str
     tuned: bool
@@ -46,6 +48,7 @@ def use(run: Run) -> Use:
         label=run.label,
         prune=_prune(result, here),
         export=("amc export", _quoted(here), "--format onnx"),
+        report=("amc report", _quoted(here)),
         search=None if "policy" in result.config else _search(result, here),
         python=_python(here),
         tuned=result.tuned_steps > 0,

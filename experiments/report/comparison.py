@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from amc.policy import Budget
+from experiments.report.exported import Exported
 from experiments.report.formats import printable
 from experiments.report.markers import COLOURS, MARKERS
 from experiments.results import RunResult
@@ -16,6 +17,8 @@ KNOWN = (
     *("ddpg", "netadapt", "uniform", "manual", "random", "ddpg-paper"),
     *("tpe", "cma-es", "sensitivity", "global", "shallow", "deep"),
 )
+
+Member = tuple[RunResult, Exported | None]
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,19 @@ class Series:
 
 @dataclass(frozen=True)
 class Run:
-    """One result, the label that tells it apart in its comparison, and how it is drawn."""
+    """One run.
+
+    Args:
+        result: Its own account.
+        label: Tells it apart in its comparison.
+        series: How it is drawn.
+        exported: What `amc export` measured of it; None where it did not.
+    """
 
     result: RunResult
     label: str
     series: Series
+    exported: Exported | None = None
 
 
 @dataclass(frozen=True)
@@ -75,8 +86,14 @@ class Comparison:
         return [run for run in self.runs if run.series == series]
 
 
-def compare(results: Sequence[RunResult]) -> tuple[Comparison, ...]:
+def compare(
+    results: Sequence[RunResult], exports: Sequence[Exported | None] | None = None
+) -> tuple[Comparison, ...]:
     """Sort results into comparisons, in the order in which their networks first come.
+
+    Args:
+        results: Of finished runs.
+        exports: What `amc export` measured of each; left out, nothing.
 
     Raises:
         ValueError: if there are no results.
@@ -84,9 +101,9 @@ def compare(results: Sequence[RunResult]) -> tuple[Comparison, ...]:
     if not results:
         raise ValueError("there are no results to report; name at least one run folder")
     looks = _looks(result.strategy for result in results)
-    networks: dict[object, list[RunResult]] = {}
-    for result in results:
-        networks.setdefault(_network(result), []).append(result)
+    networks: dict[object, list[Member]] = {}
+    for result, extra in zip(results, exports or [None] * len(results), strict=True):
+        networks.setdefault(_network(result), []).append((result, extra))
     return tuple(_comparison(members, looks) for members in networks.values())
 
 
@@ -101,13 +118,14 @@ def _looks(strategies: Iterable[str]) -> dict[str, int]:
     return {name: number for number, name in enumerate((*KNOWN, *others))}
 
 
-def _comparison(results: Sequence[RunResult], looks: dict[str, int]) -> Comparison:
+def _comparison(members: Sequence[Member], looks: dict[str, int]) -> Comparison:
+    results, extras = zip(*members, strict=True)
     first = results[0]
     budgets = list(dict.fromkeys(result.budgets for result in results))
     series = [_series(result, looks[result.strategy], budgets) for result in results]
     unit = "" if first.granularity == "channel" else f", {printable(first.granularity)} pruning"
     title = f"{printable(first.model)} on {printable(first.dataset)}{unit}"
-    return Comparison(title, tuple(map(Run, results, _labels(results, series), series)))
+    return Comparison(title, tuple(map(Run, results, _labels(results, series), series, extras)))
 
 
 def _series(result: RunResult, look: int, budgets: list[tuple[str, ...]]) -> Series:

@@ -132,6 +132,13 @@ def accuracy_axis(axes: Axes, low: float, high: float, title: str) -> None:
     axes.ticklabel_format(axis="y", useOffset=False, style="plain")
 
 
+def percent_axis_up(axes: Axes, title: str) -> None:
+    """Fractions upwards, written as percentages, the axis named above itself."""
+    axes.set_title(title, loc="left", fontsize="medium", pad=12)
+    axes.locator_params(axis="y", nbins=4, steps=[1, 2, 5, 10])
+    axes.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.3g}%")
+
+
 def percent_axis(axes: Axes) -> None:
     """Fractions to the right, written as percentages."""
     axes.xaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}%")

@@ -58,6 +58,12 @@ def _three_digits(value: float) -> str:
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
 
 
+def milliseconds(seconds: float) -> str:
+    """Three significant digits and more: 0.731 ms, 12.4 ms, 1,250 ms."""
+    value = 1000 * seconds
+    return f"{value:,.0f} ms" if value >= 100 else f"{value:.3g} ms"
+
+
 def duration(seconds: float) -> str:
     """Seconds as people say them: 0.42 s, 41 s, 12 min 5 s, 3 h 20 min."""
     if seconds < 9.95:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from amc.policy import Budget
 from experiments.report.comparison import Comparison, Run
 from experiments.report.formats import accuracy, cost_name, count, listed, percent, printable
 from experiments.report.progress import excesses
@@ -20,29 +21,41 @@ def best(runs: Sequence[Run]) -> Run:
     return max(runs, key=lambda run: final(run.result).holdout)
 
 
+def leaders(comparison: Comparison) -> list[Run]:
+    """The best run under each budget."""
+    return [best(runs) for runs in _by_budget(comparison)]
+
+
 def headlines(comparison: Comparison) -> list[str]:
     """One sentence for the runs under each budget."""
+    return [_headline(runs) for runs in _by_budget(comparison)]
+
+
+def _by_budget(comparison: Comparison) -> list[list[Run]]:
     budgets = dict.fromkeys(run.result.budgets for run in comparison.runs)
-    return [
-        _headline([run for run in comparison.runs if run.result.budgets == budget])
-        for budget in budgets
-    ]
+    return [[run for run in comparison.runs if run.result.budgets == each] for each in budgets]
 
 
 def _headline(runs: Sequence[Run]) -> str:
     run = best(runs)
     result = run.result
-    changed = {name: cost for name, cost in result.costs.items() if cost.fraction < 1}
-    costs = [
-        f"{percent(cost.fraction)} of its {cost_name(name)}"
-        for name, cost in (changed or result.costs).items()
-    ]
     step = "after fine-tuning" if result.finetuned else "without fine-tuning"
     return (
-        f"{run.label} leaves {printable(result.model)} with {listed(costs)}, and with a test "
-        f"accuracy of {accuracy(final(result).test)} {step}, against "
+        f"{run.label} leaves {printable(result.model)} with {listed(_costs(result))}, and with a "
+        f"test accuracy of {accuracy(final(result).test)} {step}, against "
         f"{accuracy(result.unpruned.test)} unpruned.{_rivals(run, runs)}"
     )
+
+
+def _costs(result: RunResult) -> list[str]:
+    """What is left of the costs that budgets limit, else of all that changed."""
+    limited = {Budget.parse(text).cost for text in result.budgets}
+    changed = {name: cost for name, cost in result.costs.items() if cost.fraction < 1}
+    asked = {name: cost for name, cost in result.costs.items() if name in limited}
+    return [
+        f"{percent(cost.fraction)} of its {cost_name(name)}"
+        for name, cost in (asked or changed or result.costs).items()
+    ]
 
 
 def _rivals(winner: Run, runs: Sequence[Run]) -> str:

@@ -33,7 +33,7 @@ def kept_picture(comparison: Comparison, key: str) -> Picture:
         percent_axis(axes)
 
     left = round(max(map(len, names), default=0) * PHONE_FONT * 0.56) + 14
-    svg = draw(key, _words(comparison), round(row * len(names)) + 92, left, plot)
+    svg = draw(key, _words(comparison), round(row * len(names)) + 94, left, plot)
     caption = "The fraction of its units that each group keeps, in forward order."
     return Picture(svg, series_keys(comparison), caption)
 

@@ -17,6 +17,11 @@ class Row:
     name: str
     values: tuple[str, ...]
 
+    @property
+    def shared(self) -> bool:
+        """Whether one value is that of all runs."""
+        return len(self.values) == 1
+
 
 def settings_rows(comparison: Comparison) -> list[tuple[str, list[Row]]]:
     """Settings, then machine, then times; each row with the values of all runs."""
@@ -45,7 +50,7 @@ def _flat(settings: Mapping[str, object], prefix: str = "") -> Iterator[tuple[st
     for name, value in settings.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")
-        elif value is not None:
+        elif value not in (None, ""):
             words = ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
             yield f"{prefix}{name}", words
 

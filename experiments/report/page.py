@@ -12,17 +12,25 @@ from experiments.report import formats
 from experiments.report.commands import FOLDER, folder, use
 from experiments.report.comparison import Comparison, compare
 from experiments.report.drawing import Picture, series_key
-from experiments.report.headline import best, headlines, notes
+from experiments.report.exported import Exported
+from experiments.report.headline import best, headlines, leaders, notes
 from experiments.report.origin import settings_rows
 from experiments.report.progress import verdict
+from experiments.report.score import score_notes
 from experiments.report.sensitivity import DROPS, scans, sensitivity_picture
+from experiments.report.speed import speed, speed_notes
 from experiments.report.storage import stored_rows
+from experiments.report.tiles import tiles
 from experiments.results import RunResult
 
 HERE = Path(__file__).parent
 
 
-def render(results: Sequence[RunResult], title: str | None = None) -> str:
+def render(
+    results: Sequence[RunResult],
+    title: str | None = None,
+    exports: Sequence[Exported | None] | None = None,
+) -> str:
     """One self-contained HTML page: no script, and no request to any network.
 
     The same results give the same text, character for character.
@@ -30,11 +38,12 @@ def render(results: Sequence[RunResult], title: str | None = None) -> str:
     Args:
         results: One run, or several side by side; those of one network and data set are compared.
         title: Of the page; None makes one.
+        exports: What `amc export` measured of each run; left out, nothing.
 
     Raises:
         ValueError: if there are no results, or a budget in them cannot be read.
     """
-    comparisons = compare(results)
+    comparisons = compare(results, exports)
     template = _environment().get_template("report.html.j2")
     return template.render(
         title=formats.printable(title or _title(comparisons)),
@@ -77,8 +86,11 @@ def _section(comparison: Comparison, at: int) -> dict[str, object]:
         "costs": cost_names(comparison),
         "finetuned": any(run.result.finetuned for run in comparison.runs),
         "headlines": headlines(comparison),
-        "notes": notes(comparison),
+        "tiles": [(run.label, tiles(run, comparison)) for run in leaders(comparison)],
+        "speeds": [speed(run) for run in comparison.runs],
+        "notes": [*speed_notes(comparison.runs), *notes(comparison)],
         "verdicts": [verdict(run) for run in comparison.runs],
+        "score_notes": score_notes(comparison),
         "uses": [use(winner), *(use(run) for run in comparison.runs if run is not winner)],
         "settings": settings_rows(comparison),
         "stored": [stored_rows(run) for run in comparison.runs if run.result.stored],
@@ -94,12 +106,14 @@ def cost_names(comparison: Comparison) -> list[str]:
 
 def _pictures(comparison: Comparison, at: str) -> dict[str, object]:
     # matplotlib takes a second to import, so only a page that is made pays for it.
+    from experiments.report.exploration import exploration_picture, explores
     from experiments.report.kept import kept_picture
     from experiments.report.search import search_picture
-    from experiments.report.tradeoff import tradeoff_picture
+    from experiments.report.tradeoff import front_rows, tradeoff_picture
     from experiments.report.trust import trusted
 
     searched = any(run.result.evaluations for run in comparison.runs)
+    explored = any(map(explores, comparison.runs))
     reported = cost_names(comparison)
     budgeted = [name for name in comparison.costs if name in reported] or reported[:1]
     return {
@@ -112,8 +126,15 @@ def _pictures(comparison: Comparison, at: str) -> dict[str, object]:
             {**one, "picture": _marked(one["picture"])} for one in trusted(comparison, f"trust{at}")
         ],
         "search": _marked(search_picture(comparison, f"search{at}")) if searched else None,
+        "exploration": (
+            _marked(exploration_picture(comparison, f"exploration{at}")) if explored else None
+        ),
         "tradeoffs": [
-            _marked(tradeoff_picture(comparison, name, f"tradeoff{at}{number}"))
+            (
+                name,
+                _marked(tradeoff_picture(comparison, name, f"tradeoff{at}{number}")),
+                front_rows(comparison, name),
+            )
             for number, name in enumerate(budgeted)
         ],
     }

@@ -77,7 +77,20 @@ def verdict(run: Run) -> str:
         return f"{run.label}: 1 evaluation, so a rule and no search."
     if not done.best:
         return f"{run.label}: none of {count(total, 'evaluation')} met the budget."
-    return f"{run.label}: {_reached(done)}; {_lately(done)}."
+    return f"{run.label}: {_reached(done)}; {_lately(done)}{_left(run.result)}."
+
+
+def _left(result: RunResult) -> str:
+    """Evaluations that the search was given and did not make."""
+    most, made = result.most_evaluations, len(result.evaluations)
+    if not most:
+        return ""
+    if made >= most:
+        return f"; all {count(most, 'evaluation')} that it was given are spent"
+    return (
+        f"; of {count(most, 'evaluation')} that it was given {most - made:,} are left, as "
+        "candidates that came again cost nothing"
+    )
 
 
 def _reached(done: Progress) -> str:

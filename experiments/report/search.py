@@ -46,7 +46,7 @@ def search_picture(comparison: Comparison, key: str) -> Picture:
 
     fits = [fit for _, done in runs for fit in done.fits]
     keys = (*series_keys(comparison), *over_budget_key(fits), line_key("unpruned network"))
-    return Picture(draw(key, _words(comparison, runs), 420, 66, plot), keys, _caption(dots, low))
+    return Picture(draw(key, _words(comparison, runs), 380, 58, plot), keys, _caption(dots, low))
 
 
 def _milestones(searches: Sequence[Progress]) -> list[float]:

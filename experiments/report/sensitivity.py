@@ -15,7 +15,7 @@ from experiments.report.svg import GRID, MUTED, draw, series_colour
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-COLUMNS = 3
+COLUMNS = 2
 ROW = 150
 """Pixels from one row of panels to the next; the panel itself takes `PANEL` of them."""
 PANEL = 100
@@ -104,7 +104,7 @@ def sensitivity_picture(scan: Scan, title: str, key: str) -> Picture:
         f"the network as it came has {accuracy(scan.unpruned)}. The chosen ratios apply all at "
         "once, so their losses add up."
     )
-    return Picture(draw(key, _words(scan, title), height, 66, plot), keys, caption)
+    return Picture(draw(key, _words(scan, title), height, 58, plot), keys, caption)
 
 
 def _panel(axes: Axes, scan: Scan, at: int) -> None:

@@ -15,11 +15,11 @@ from experiments.report.markers import COLOURS
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-WIDTH = 680
+WIDTH = 520
 """Pixels; the page scales pictures to the room there is."""
 
 FONT = 12
-PHONE_FONT = 20
+PHONE_FONT = 16
 """Pixels of a text in a picture: as drawn, and as `report.css` enlarges it on small screens."""
 
 # Stand-ins that the page's style sheet gives a meaning, in light and in dark.
@@ -53,7 +53,7 @@ _SETTINGS: dict[Any, Any] = {
     "ytick.major.size": 0,
     "xtick.major.pad": 7,
     "ytick.major.pad": 6,
-    "axes.labelpad": 9,
+    "axes.labelpad": 12,
 }
 
 
@@ -80,7 +80,7 @@ def draw(
     with _drawing(key):
         figure = Figure(figsize=(WIDTH / 72, height / 72), dpi=72)
         figure.patch.set_visible(False)
-        bottom, right = 56, 24
+        bottom, right = 60, 22
         inside = (WIDTH - left - right, height - top - bottom)
         box = (left / WIDTH, bottom / height, inside[0] / WIDTH, inside[1] / height)
         axes = figure.add_axes(box)

@@ -23,14 +23,17 @@ from experiments.report.drawing import (
     span,
 )
 from experiments.report.formats import accuracy, cost_name, percent
-from experiments.report.markers import MARKERS, STAR
+from experiments.report.markers import LINE, MARKERS, STAR
 from experiments.report.progress import fits_budgets
-from experiments.report.svg import INK, MUTED, PAPER, draw, series_colour
+from experiments.report.svg import INK, PAPER, draw, series_colour
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Points = Sequence[tuple[float, float, bool]]
+
+ROWS = 12
+"""Of the front that its table shows at most."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +72,26 @@ def tradeoff_picture(comparison: Comparison, cost: str, key: str) -> Picture:
         percent_axis(axes)
         accuracy_axis(axes, low, high, "accuracy on held-out images")
 
-    svg = draw(key, _words(comparison, chosen, name), 440, 66, plot)
+    svg = draw(key, _words(comparison, chosen, name), 400, 58, plot)
     keys = series_keys(comparison) + _extra_keys(comparison, points, limits)
     return Picture(svg, keys, _caption(comparison, dots, low))
+
+
+def front_rows(comparison: Comparison, cost: str) -> list[tuple[float, float, str]]:
+    """Cost left, accuracy and run of the candidates on the front, cheapest first.
+
+    Of more than `ROWS` some, evenly over the front.
+    """
+    points = sorted(
+        ((x, y, run.label) for run in comparison.runs for x, y, _ in _points(run, cost)),
+        key=lambda point: (point[0], -point[1]),
+    )
+    front: list[tuple[float, float, str]] = []
+    for point in points:
+        if not front or point[1] > front[-1][1]:
+            front.append(point)
+    some = {round(at * (len(front) - 1) / (ROWS - 1)) for at in range(ROWS)}
+    return front if len(front) <= ROWS else [front[at] for at in sorted(some)]
 
 
 def _left(run: Run, cost: str) -> float:
@@ -87,8 +107,7 @@ def _candidates(axes: Axes, chosen: Sequence[_Chosen], low: float) -> None:
     seen = [point for one in chosen for point in _seen(one, low)]
     for one in chosen:
         scatter(axes, one.run.series, _seen(one, low), len(seen))
-    front = _front(seen)
-    axes.step(*front, where="post", color=MUTED, linewidth=1, alpha=0.7)
+    axes.step(*_front(seen), where="post", color=INK, linewidth=1.4)
 
 
 def _extent(chosen: Sequence[_Chosen], low: float) -> tuple[float, float]:
@@ -150,6 +169,7 @@ def _extra_keys(comparison: Comparison, points: Points, limits: Sequence[float])
     return (
         *([Key("after fine-tuning (hollow)", MARKERS["o"], "hollow")] if tuned else []),
         Key("unpruned network", STAR, "ink"),
+        *([Key("best at that cost or less (Pareto front)", LINE, "line")] if points else []),
         *over_budget_key([fits for _, _, fits in points]),
         *([line_key("budget")] if limits else []),
     )
@@ -171,8 +191,8 @@ def _caption(comparison: Comparison, dots: Sequence[float], low: float) -> str:
     some = any(run.result.config.get("search_images") for run in comparison.runs)
     part = " Dots are measured on a part of the held-out images, marks on all." if some else ""
     candidates = (
-        " Faint dots are all candidates; the thin line is the best accuracy among them at that "
-        f"cost or less.{part}{cut_off(dots, low)}"
+        " Faint dots are all candidates, and the line is the best accuracy among them at that cost "
+        f"or less.{part}{cut_off(dots, low)}"
     )
     return (
         "Filled marks are the networks chosen, before any fine-tuning after the search."

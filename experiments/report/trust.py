@@ -106,4 +106,4 @@ def _picture(run: Run, found: Trust, key: str) -> Picture:
         "accuracy afterwards is on images that no search sees."
     )
     label = f"Accuracy after fine-tuning against the search's score, {run.label}: {words}."
-    return Picture(draw(key, label, 360, 66, plot), (series_key(run.series),), caption)
+    return Picture(draw(key, label, 360, 58, plot), (series_key(run.series),), caption)

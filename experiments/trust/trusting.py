@@ -15,7 +15,7 @@ from experiments.config import ProblemConfig, SearchConfig, TrustConfig, TuneCon
 from experiments.files import write_whole
 from experiments.networks import Setting, load_setting
 from experiments.progress import Reporter
-from experiments.report import render
+from experiments.report import exported, render
 from experiments.report.trust import sentences
 from experiments.results import RunResult, Tried, Trust
 from experiments.runs import prepared, search
@@ -53,7 +53,7 @@ def trust(config: TrustConfig, console: Console) -> Trust:
     tried = _tried(meter, chosen, Journal(folder / JOURNAL, terms), console)
     found = _trust(meter, tried, config.seed, time.perf_counter() - began)
     whole = replace(result, trust=found)
-    write_whole(folder / "report.html", render([whole]))
+    write_whole(folder / "report.html", render([whole], exports=[exported(folder)]))
     whole.save(folder / "result.json")
     for sentence in sentences(found):
         console.print(sentence, soft_wrap=True)

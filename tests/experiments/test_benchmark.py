@@ -10,7 +10,7 @@ from rich.console import Console
 from amc.problem import Problem
 from experiments.benchmark import benchmark, best_of
 from experiments.config import BenchmarkConfig
-from experiments.results import RunResult, load_runs
+from experiments.results import RunResult, run_folders
 
 NAMES = ("ddpg", "netadapt", "uniform", "manual")
 
@@ -89,11 +89,15 @@ def test_the_folder_itself_holds_the_best_run_and_the_settings(compared, results
     }
 
 
+def loaded(folder):
+    return [RunResult.load(run / "result.json") for run in run_folders(folder)]
+
+
 def test_the_report_shows_them_all(compared):
     page = (compared / "report.html").read_text()
     for name in NAMES:
         assert name in page
-    assert {result.strategy for result in load_runs(compared)} == set(NAMES)
+    assert {result.strategy for result in loaded(compared)} == set(NAMES)
 
 
 def test_its_settings_bring_the_same_again(amc, compared, tmp_path):
@@ -109,7 +113,7 @@ def test_a_benchmark_in_the_folder_of_another_shows_its_own_runs_only(amc, compa
     shutil.copytree(compared, out)
     words = ("--config", compared / "config.yaml", "--strategies", "uniform", "--out", out)
     amc.good("benchmark", *words, "--options", "{}")
-    assert [result.strategy for result in load_runs(out)] == ["uniform"]
+    assert [result.strategy for result in loaded(out)] == ["uniform"]
     assert (out / "ddpg" / "result.json").is_file(), "nothing of the one before is thrown away"
 
 

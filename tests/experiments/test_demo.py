@@ -30,12 +30,16 @@ def typed(monkeypatch):
 
 
 def test_its_commands_are_such_as_a_user_could_type(typed):
-    (train, first), (compare, second) = (parse(list(words), KINDS) for words in typed)
+    (train, first), (compare, second), *others = (parse(list(words), KINDS) for words in typed)
     assert (train, type(first)) == ("train", TrainConfig)
     assert (compare, type(second)) == ("benchmark", BenchmarkConfig)
     assert (second.model, second.dataset) == (first.model, first.dataset) == ("resnet8", "digits")
     assert second.weights == f"{first.out}/model.safetensors"
     assert second.finetune_epochs > 0
+    assert [name for name, _ in others] == ["export"] * 4 + ["report"]
+    runs = [f"{second.out}/{name}" for name in second.strategies.split(",")]
+    assert [config.run for _, config in others[:4]] == runs
+    assert others[-1][1].runs == [second.out]
     strategies = second.strategies.split(",")
     assert strategies == ["ddpg", "netadapt", "uniform", "manual"]
     for name in strategies:
@@ -45,7 +49,7 @@ def test_its_commands_are_such_as_a_user_could_type(typed):
 def test_it_shows_what_it_runs(typed, capsys):
     demo.demo()
     shown = capsys.readouterr().out.splitlines()
-    assert shown == [f"$ amc {' '.join(words)}" for words in typed[2:]]
+    assert shown == [f"$ amc {' '.join(words)}" for words in typed[len(typed) // 2 :]]
 
 
 def test_its_manual_ratios_are_for_its_network():

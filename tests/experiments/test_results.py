@@ -6,7 +6,7 @@ import pytest
 
 from amc.policy import GroupChoice
 from amc.problem import Outcome
-from experiments.results import Accuracies, CostChange, RunResult, load_runs
+from experiments.results import Accuracies, CostChange, RunResult, run_folders
 
 
 def result(**changes):
@@ -88,22 +88,26 @@ def put(folder, **changes):
     (folder / "policy.json").write_text("{}")
 
 
+def loaded(folder):
+    return [RunResult.load(run / "result.json") for run in run_folders(folder)]
+
+
 def test_a_folder_is_one_run_or_all_that_lie_in_it(tmp_path):
     put(tmp_path / "one", seed=1)
     put(tmp_path / "two", seed=2)
     (tmp_path / "trained").mkdir()
     (tmp_path / "trained" / "result.json").write_text('{"accuracy": 1}')
-    assert [run.seed for run in load_runs(tmp_path / "two")] == [2]
-    assert [run.seed for run in load_runs(tmp_path)] == [1, 2]
+    assert [run.seed for run in loaded(tmp_path / "two")] == [2]
+    assert [run.seed for run in loaded(tmp_path)] == [1, 2]
 
 
 def test_a_benchmarks_own_copy_of_its_best_run_does_not_count_twice(tmp_path):
     put(tmp_path, seed=1)
     put(tmp_path / "one", seed=1)
     put(tmp_path / "two", seed=2)
-    assert [run.seed for run in load_runs(tmp_path)] == [1, 2]
+    assert [run.seed for run in loaded(tmp_path)] == [1, 2]
 
 
 def test_a_folder_without_runs_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match="no result at"):
-        load_runs(tmp_path)
+        loaded(tmp_path)

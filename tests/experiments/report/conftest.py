@@ -26,7 +26,13 @@ def choices(names: Sequence[str], left: float) -> tuple[GroupChoice, ...]:
 
 
 @pytest.fixture
-def made() -> Callable[..., RunResult]:
+def made(make_result: Callable[..., RunResult]) -> Callable[..., RunResult]:
+    """The same, for each test."""
+    return make_result
+
+
+@pytest.fixture(scope="session")
+def make_result() -> Callable[..., RunResult]:
     """A result of a strategy that found its best of `accuracies` last, at `left` of all costs."""
 
     def make(

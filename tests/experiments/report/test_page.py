@@ -17,7 +17,7 @@ from experiments.results import Accuracies, CostChange, RunResult
 Made = Callable[..., RunResult]
 
 VOID = {"meta", "br", "link", "img", "hr", "input"}
-SECTIONS = ("result", "where", "search", "tradeoff", "use", "origin")
+SECTIONS = ("result", "where", "search", "tradeoff", "trust", "use", "origin")
 
 
 @dataclass
@@ -96,15 +96,15 @@ def test_the_table_gives_accuracy_cost_evaluations_and_time(made: Made) -> None:
     words = check(render([made()])).text("result")
     for number in ("0.9400", "0.9500", "0.8400", "0.8500", "0.9200", "0.9300"):
         assert number in words
-    assert "50.0% 500k of 1.00M" in words
-    assert "50.0% 20.0k of 40.0k" in words
+    assert "unpruned 0.9400 0.9500 1.00M 40.0k ddpg" in words
+    assert "50.0% 500k 50.0% 20.0k" in words
     assert "3 62 s" in words
 
 
 def test_each_picture_has_a_text_alternative_and_a_legend(four: list[RunResult]) -> None:
     page = check(render(four))
     for section in ("where", "search", "tradeoff"):
-        (picture,) = page.pictures(section)
+        picture = page.pictures(section)[0]
         label = picture["aria-label"] or ""
         assert all(result.strategy in label for result in four)
         legends = [a for t, a, s in page.elements if (t, s) == ("ul", section)]
@@ -189,8 +189,8 @@ def test_without_fine_tuning_there_is_no_column_for_it(made: Made) -> None:
 
 
 def test_with_fine_tuning_of_some_the_others_have_a_dash(made: Made) -> None:
-    words = check(render([made(), made("uniform", finetuned=None)])).text("result")
-    assert "uniform 0.9400 0.9500 0.8400 0.8500 – 50.0%" in words
+    words = check(render([made(), made("uniform", [0.8], finetuned=None)])).text("result")
+    assert "uniform 0.7900 0.8000 – 50.0%" in words
 
 
 def test_a_rule_with_one_evaluation(made: Made) -> None:

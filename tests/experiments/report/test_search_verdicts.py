@@ -72,3 +72,15 @@ def test_a_loop_that_walks_down_to_the_budget(made: Made) -> None:
         "ddpg: 5 evaluations, 1 of them within the budget, the best (0.8600) at number 5; "
         "it first met the budget at number 5."
     )
+
+
+@pytest.mark.parametrize(
+    ("most", "words"),
+    [
+        (4, "; all 4 evaluations that it was given are spent."),
+        (10, "; of 10 evaluations that it was given 6 are left, as candidates that came again"),
+        (None, "brought nothing better."),
+    ],
+)
+def test_what_is_left_of_a_search_is_told(made: Made, most: int | None, words: str) -> None:
+    assert words in said(made(accuracies=[0.5, 0.8, 0.7, 0.6], most_evaluations=most))

@@ -108,7 +108,7 @@ def test_many_groups_make_the_picture_taller_and_not_the_panels_smaller(
         assert found is not None
         return int(found[1])
 
-    assert height(3) - height(2) == height(2) - height(1) > 100
+    assert height(6) - height(4) == height(4) - height(2) > 100
 
 
 def test_the_page_has_the_section_only_where_there_was_a_scan(

@@ -1,0 +1,67 @@
+"""What a search's scores are worth by themselves: their noise, and their luck."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from experiments.report.comparison import Comparison, Run
+from experiments.report.formats import accuracy, count
+from experiments.report.progress import progress
+from experiments.results import RunResult
+
+
+def score_notes(comparison: Comparison) -> list[str]:
+    """What is known of the scores without fine-tuning anything, sentence by sentence."""
+    runs = comparison.runs
+    notes = [note for note in (*_noise(runs), *map(_luck, runs)) if note]
+    if not any(run.result.trust for run in runs):
+        notes.append(
+            "How well the order of the scores agrees with that after fine-tuning, the rank "
+            "correlation, was not measured here; `amc trust RUN` does."
+        )
+    return notes
+
+
+def margin(value: float, images: int) -> float:
+    """Half of the 95% interval of an accuracy that was measured on so many images."""
+    return 1.96 * math.sqrt(max(value * (1 - value), 0.25 / images) / images)
+
+
+def _noise(runs: Sequence[Run]) -> list[str]:
+    """One sentence for each number of images."""
+    told: dict[int, float] = {}
+    for run in runs:
+        images, done = run.result.images.get("search", 0), progress(run.result)
+        if images and done.best:
+            told.setdefault(images, done.best[-1][1])
+    return [
+        f"A candidate was scored on {count(images, 'image')}: that leaves an accuracy of "
+        f"{accuracy(value)} uncertain by ±{margin(value, images):.4f} (95%), so candidates that "
+        "are closer may stand in the wrong order."
+        for images, value in told.items()
+    ]
+
+
+def _luck(run: Run) -> str:
+    """The best of many scores is flattered; images that no step saw tell by how much."""
+    done, result = progress(run.result), run.result
+    if len(done.accuracies) < 2 or not done.best:
+        return ""
+    score, test = done.best[-1][1], result.searched.test
+    flattery = score - test - (result.unpruned.holdout - result.unpruned.test)
+    verb = "flatters it by" if flattery > 0 else "is too modest by"
+    return (
+        f"{run.label}: the best of {count(len(done.accuracies), 'score')} is {accuracy(score)}, "
+        f"and on test images, which no step saw, the same network has {accuracy(test)}. Beside "
+        f"what the unpruned network loses between the two, the score {verb} {abs(flattery):.4f}"
+        f"{_chance(result, score, test)}."
+    )
+
+
+def _chance(result: RunResult, score: float, test: float) -> str:
+    seen, unseen = result.images.get("search", 0), result.images.get("test", 0)
+    if not seen or not unseen:
+        return ""
+    both = math.hypot(margin(score, seen), margin(test, unseen))
+    return f"; the choice of images alone explains up to {both:.4f}"

@@ -1,0 +1,58 @@
+"""The figures at the top: what one run made of its network, before and after."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from experiments.report.comparison import Comparison, Run
+from experiments.report.formats import MISSING, accuracy, cost_name, measure, percent
+from experiments.report.headline import final
+from experiments.report.speed import speed
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One figure.
+
+    Args:
+        label: What it is.
+        value: The figure itself.
+        detail: What it was before.
+    """
+
+    label: str
+    value: str
+    detail: str
+
+
+def tiles(run: Run, comparison: Comparison) -> list[Tile]:
+    """Accuracy, the costs that are limited, what is stored, and speed."""
+    costs = list(dict.fromkeys((*comparison.costs, "params", "size")))
+    return [_accuracy(run), *_costs(run, costs), _speed(run)]
+
+
+def _accuracy(run: Run) -> Tile:
+    test, before = final(run.result).test, run.result.unpruned.test
+    return Tile("accuracy on test images", accuracy(test), f"before {accuracy(before)}")
+
+
+def _costs(run: Run, names: Sequence[str]) -> list[Tile]:
+    found = [(name, run.result.costs[name]) for name in names if name in run.result.costs]
+    return [
+        Tile(
+            f"{cost_name(name)} left",
+            percent(change.fraction),
+            f"{measure(change.pruned, change.unit)}, before "
+            f"{measure(change.unpruned, change.unit)}",
+        )
+        for name, change in found
+    ]
+
+
+def _speed(run: Run) -> Tile:
+    found = speed(run)
+    if found is None:
+        return Tile("measured speed", MISSING, "not measured yet; “How do I use it?” tells how")
+    word = "" if found.faster else "not measurably faster: "
+    return Tile("measured speed", f"{found.times:.2f}×", f"{word}{found.passes}")
