@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from experiments import progress
-from experiments.progress import LINE_EVERY_SECONDS, Reporter
+from experiments.progress import LINE_EVERY_SECONDS, Pace, Reporter
 
 
 @pytest.fixture
@@ -33,10 +33,10 @@ def test_without_a_terminal_there_is_a_plain_line_now_and_then(plain, clock):
             clock[0] = step * LINE_EVERY_SECONDS / 25
             reporter.update(step, f"best accuracy {step / 100}")
     assert lines(plain) == [
-        "ddpg: 25/100, best accuracy 0.25",
-        "ddpg: 50/100, best accuracy 0.5",
-        "ddpg: 75/100, best accuracy 0.75",
-        "ddpg: 100/100, best accuracy 1.0",
+        "ddpg: 25/100, best accuracy 0.25, 2.5/s, 30 s left",
+        "ddpg: 50/100, best accuracy 0.5, 2.5/s, 20 s left",
+        "ddpg: 75/100, best accuracy 0.75, 2.5/s, 10 s left",
+        "ddpg: 100/100, best accuracy 1.0, 2.5/s",
     ]
 
 
@@ -45,7 +45,7 @@ def test_work_that_needs_fewer_steps_ends_whole(plain, clock, seconds):
     with Reporter("ddpg", 100, plain) as reporter:
         clock[0] = seconds
         reporter.update(99, "best accuracy 0.5")
-    assert lines(plain)[-1] == "ddpg: 99/99, best accuracy 0.5"
+    assert lines(plain)[-1].startswith("ddpg: 99/99, best accuracy 0.5")
 
 
 def test_the_end_is_told_once(plain, clock):
@@ -98,4 +98,24 @@ def test_on_a_terminal_there_is_a_bar_with_the_note(error, count):
     assert count in shown
     assert "best [accuracy] 0.75" in shown
     assert "━" in shown
+    assert "/s" in shown
     assert "ddpg: 3/4" not in shown
+
+
+def test_the_pace_is_that_of_late_and_tells_what_is_left(clock):
+    pace = Pace()
+    assert pace.words(9) == ""
+    for step in range(100):
+        clock[0] = step * 1.0 if step < 50 else 50 + (step - 50) * 4.0
+        pace.note(step)
+    assert pace.per_second() == pytest.approx(0.25)
+    assert pace.words(30) == "0.25/s, 2 min 0 s left"
+    assert pace.words(None) == pace.words(0) == "0.25/s"
+
+
+def test_work_that_stands_still_has_no_pace(clock):
+    pace = Pace()
+    pace.note(3)
+    clock[0] = 5
+    pace.note(3)
+    assert pace.words(7) == ""
