@@ -127,7 +127,9 @@ def _parser_of(kind: type, about: str) -> Parser:
     parser.add_argument("--config", action="config", help=FILE_HELP)
     optional = {"run"} if kind is TrustConfig else set[str]()
     for name in optional:
-        parser.add_argument(name, nargs="?", help="Run folder of a search; see --out.")
+        parser.add_argument(
+            name, nargs="?", help="Run folder of a search; left out, policies are drawn."
+        )
     parser.add_class_arguments(kind, as_group=False, as_positional=True, skip=optional)
     return parser
 

@@ -211,12 +211,12 @@ def run_folders(folder: Path) -> list[Path]:
     """
     nested = sorted(folder.glob("*/result.json"))
     paths = [path for path in nested if path.with_name("policy.json").is_file()]
-    if (named := _benchmarked(folder)) is not None:
+    if (named := benchmarked(folder)) is not None:
         paths = [path for path in paths if path.parent.name in named]
     return [path.parent for path in paths] or [folder]
 
 
-def _benchmarked(folder: Path) -> set[str] | None:
+def benchmarked(folder: Path) -> set[str] | None:
     """The run folders of a benchmark, as its settings name them; None where there was none."""
     try:
         settings = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))

@@ -42,10 +42,11 @@ def sentences(found: Trust) -> list[str]:
 def _answer(found: Trust) -> str:
     own = next(one for one in found.correlations if one.score == found.own)
     scores = [one.scores[found.own] for one in found.policies]
-    epochs = f"{found.terms['recipe']['epochs']:g}"
+    epochs = found.terms["recipe"]["epochs"]
     return (
         f"Of {len(found.policies)} policies with scores from "
-        f"{accuracy(min(scores))} to {accuracy(max(scores))}, fine-tuned for {epochs} epochs on "
+        f"{accuracy(min(scores))} to {accuracy(max(scores))}, fine-tuned for {epochs:g} "
+        f"epoch{'' if epochs == 1 else 's'} on "
         f"{found.terms['train_images']:,} images, the rank correlation of the search's score "
         f"({own.score}) with the accuracy afterwards is {own.rho:.2f} (95% interval {own.low:.2f} "
         f"to {own.high:.2f}): {_verdict(own)}."
@@ -56,7 +57,7 @@ def _verdict(own: Correlation) -> str:
     if own.low >= RELIABLE:
         return "the score puts policies into about the order that they have afterwards"
     if own.low > 0:
-        return "the score tells more than chance, but its order is not reliable"
+        return "the score tells more than chance; how reliable its order is, so few leave open"
     return "in this sample the score's order cannot be told from chance"
 
 
@@ -82,7 +83,7 @@ def _noise(found: Trust) -> str:
         f"{images:,} images each is known to ± {accuracy(half)}"
     )
     narrow = max(tuned) - min(tuned) < 2 * half
-    return f"{told}{', so their differences may be noise' if narrow else ''}."
+    return f"{told}{', so some of their differences may be noise' if narrow else ''}."
 
 
 def _picture(run: Run, found: Trust, key: str) -> Picture:

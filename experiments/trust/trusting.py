@@ -17,7 +17,7 @@ from experiments.networks import Setting, load_setting
 from experiments.progress import Reporter
 from experiments.report import exported, render
 from experiments.report.trust import sentences
-from experiments.results import RunResult, Tried, Trust
+from experiments.results import RunResult, Tried, Trust, benchmarked
 from experiments.runs import prepared, search
 from experiments.trust.correlation import correlation
 from experiments.trust.journal import Journal
@@ -44,7 +44,8 @@ def trust(config: TrustConfig, console: Console) -> Trust:
     began = time.perf_counter()
     result = _random_run(config, console) if config.run is None else _run(config)
     folder = Path(result.config["out"] if config.run is None else config.run)
-    config = replace(config, **_problem_settings(result))
+    recalibrate = config.recalibrate or result.config.get("recalibrate", 0)
+    config = replace(config, **_problem_settings(result), recalibrate=recalibrate)
     setting = load_setting(config)
     problem, _ = prepared(replace(config, seed=result.seed), setting, console)
     meter = _meter(config, setting, problem)
@@ -55,9 +56,8 @@ def trust(config: TrustConfig, console: Console) -> Trust:
     whole = replace(result, trust=found)
     write_whole(folder / "report.html", render([whole], exports=[exported(folder)]))
     whole.save(folder / "result.json")
-    for sentence in sentences(found):
-        console.print(sentence, soft_wrap=True)
-    console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
+    for line in (*sentences(found), f"report: {folder / 'report.html'}"):
+        console.print(line, soft_wrap=True)
     return found
 
 
@@ -71,6 +71,11 @@ def _run(config: TrustConfig) -> RunResult:
                 f"--{name.replace('_', '-')} is given, but {config.run} has a problem of its own; "
                 "leave out the flag or the run"
             )
+    if (inside := benchmarked(Path(config.run))) is not None:
+        raise ValueError(
+            f"{config.run} is the folder of a benchmark; name one of its runs: "
+            + ", ".join(sorted(inside))
+        )
     return RunResult.load(Path(config.run) / "result.json")
 
 
@@ -94,19 +99,19 @@ def _problem_fields() -> list[str]:
 
 def _problem_settings(result: RunResult) -> dict[str, Any]:
     """The run's own settings, as far as they make its problem."""
-    names = [name for name in (*_problem_fields(), "recalibrate") if name in result.config]
-    return {name: result.config[name] for name in names}
+    return {name: result.config[name] for name in _problem_fields() if name in result.config}
 
 
 def _usable(result: RunResult, problem: Problem) -> list[Outcome]:
-    """Evaluations within the budgets."""
+    """Evaluations within the budgets, none of which was stopped early."""
     where = result.config.get("out", "the run")
     if result.tuned_steps:
         raise ValueError(
             f"{where}: {result.strategy} tunes its candidates while it searches, so their scores "
             "are of other networks; give the run of another strategy"
         )
-    usable = [one for one in result.evaluations if problem.limits.fits(one.kept)]
+    whole = [one for one in result.evaluations if one.seen is None]
+    usable = [one for one in whole if problem.limits.fits(one.kept)]
     if len({one.kept for one in usable}) < FEWEST:
         raise ValueError(
             f"{where}: {len(usable)} policies within the budget are too few to be put in order; "

@@ -120,6 +120,9 @@ def refused(amc, *words: object) -> str:
 def test_what_cannot_be_tried_is_refused(amc, uniform_run, sampled, tmp_path: Path) -> None:
     assert "too few to be put in order" in refused(amc, uniform_run, *FEW)
     assert "has a problem of its own; leave out" in refused(amc, sampled, "--budget", "macs=0.2")
+    (tmp_path / "both").mkdir()
+    (tmp_path / "both" / "config.yaml").write_text("strategies: ddpg,tpe\n", encoding="utf-8")
+    assert "name one of its runs: ddpg, tpe" in refused(amc, tmp_path / "both")
     assert "no result at" in refused(amc, tmp_path)
     assert "--policies is 2; it must be 3 or more" in refused(amc, sampled, "--policies", 2)
     assert "did you mean --policies" in refused(amc, sampled, "--polices", 4)
