@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 import yaml
 from jsonargparse import ArgumentParser, Namespace
 
-from experiments.config import ReportConfig, Settings, TrustConfig
+from experiments.config import ReportConfig, RunsConfig, Settings, TrustConfig
 
 Kinds = Mapping[str, tuple[type, str]]
 """For each command the class of its settings, and what it does."""
@@ -123,6 +123,10 @@ def _parser_of(kind: type, about: str) -> Parser:
     if kind is ReportConfig:
         parser.add_argument("runs", nargs="+", help="Run folders, or a benchmark's folder.")
         parser.add_argument("--out", help="HTML file; left out, report.html in the first folder.")
+        return parser
+    if kind is RunsConfig:
+        about_folder = "Folder that holds runs, however deep."
+        parser.add_argument("folder", nargs="?", default="runs", help=about_folder)
         return parser
     parser.add_argument("--config", action="config", help=FILE_HELP)
     optional = {"run"} if kind is TrustConfig else set[str]()

@@ -17,6 +17,7 @@ from experiments.config import (
     run_folder,
     save_config,
 )
+from experiments.failures import failure_kept
 from experiments.files import ready_folder, write_whole
 from experiments.networks import load_setting
 from experiments.report import render
@@ -42,10 +43,12 @@ def benchmark(config: BenchmarkConfig, console: Console) -> list[RunResult]:
     for run, strategy in entries:
         watch = Watch(console, run, problem)
         problem.on_outcome = watch
-        with watch.reporter:
-            searched = strategy.search(problem, run.seed)
-        made = found(run, problem, searched, seconds)
-        results.append(finish(run, setting, made, unpruned, console))
+        ready_folder(run.out)
+        with failure_kept(run.out):
+            with watch.reporter:
+                searched = strategy.search(problem, run.seed)
+            made = found(run, problem, searched, seconds)
+            results.append(finish(run, setting, made, unpruned, console))
     _write_summary(config, results)
     return results
 

@@ -17,6 +17,7 @@ from experiments.config import (
     ProfileConfig,
     PruneConfig,
     ReportConfig,
+    RunsConfig,
     SearchConfig,
     TrainConfig,
     TrustConfig,
@@ -149,6 +150,12 @@ def _report(config: ReportConfig) -> None:
     _console().print(f"report: {report(config)}", soft_wrap=True)
 
 
+def _runs(config: RunsConfig) -> None:
+    from experiments.listing import show_runs
+
+    show_runs(config, _console())
+
+
 def _show(results: list[Any], out: str, console: Any) -> None:
     from experiments.report.table import results_table
 
@@ -165,6 +172,7 @@ COMMANDS: dict[str, tuple[type, Command, str]] = {
     "export": (ExportConfig, _export, "Write a run's network in another format"),
     "benchmark": (BenchmarkConfig, _benchmark, "Compare strategies on one problem"),
     "report": (ReportConfig, _report, "Make one report of several runs"),
+    "runs": (RunsConfig, _runs, "List runs with their status and result"),
 }
 
 if __name__ == "__main__":

@@ -364,6 +364,17 @@ class ReportConfig:
     out: str | None = None
 
 
+@dataclass(frozen=True)
+class RunsConfig:
+    """Which runs to list.
+
+    Args:
+        folder: Folder that holds them, however deep.
+    """
+
+    folder: str = "runs"
+
+
 def listed(text: str) -> list[str]:
     """Words that a setting separates by commas."""
     return [word.strip() for word in text.split(",") if word.strip()]

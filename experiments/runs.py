@@ -28,6 +28,7 @@ from experiments.config import (
     listed,
     save_config,
 )
+from experiments.failures import failure_kept
 from experiments.files import ready_folder, write_whole
 from experiments.latency import LATENCY, costs_of, remeasured, table_of, terms
 from experiments.machine import machine
@@ -78,10 +79,11 @@ def search(config: SearchConfig, console: Console) -> RunResult:
     ready_folder(config.out)
     watch = Watch(console, config, problem)
     problem.on_outcome = watch
-    with watch.reporter:
-        result = strategy.search(problem, config.seed)
-    unpruned = accuracies(setting.model, problem.graph, setting)
-    return finish(config, setting, found(config, problem, result, seconds), unpruned, console)
+    with failure_kept(config.out):
+        with watch.reporter:
+            result = strategy.search(problem, config.seed)
+        unpruned = accuracies(setting.model, problem.graph, setting)
+        return finish(config, setting, found(config, problem, result, seconds), unpruned, console)
 
 
 def chosen_strategy(config: SearchConfig) -> Strategy:

@@ -1,0 +1,158 @@
+"""`amc runs`: what the folders themselves tell of the runs in them; nothing is changed or run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from experiments import failures
+from experiments.config import RunsConfig
+from experiments.report.formats import accuracy, cost_name, count, percent, printable
+from experiments.results import Accuracies, RunResult, benchmarked
+
+JOURNAL = "journal.jsonl"
+"""What a run writes while it works, and holds a lock on meanwhile."""
+
+MARKS = ("result.json", failures.FILE, JOURNAL)
+"""Of these a run's folder has one at least."""
+
+UNREADABLE = (
+    *(AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError),
+    yaml.YAMLError,
+)
+"""What a damaged folder may raise."""
+
+DEPTH = 4
+"""Folders inside each other that are looked into."""
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One run.
+
+    Args:
+        folder: Where it is.
+        status: finished, failed, running, interrupted or damaged.
+        what: Strategy, network and data set, as far as they are known.
+        result: What came out, or what went wrong.
+    """
+
+    folder: Path
+    status: str
+    what: str
+    result: str
+
+
+def show_runs(config: RunsConfig, console: Console) -> None:
+    """Print a table of the runs in a folder.
+
+    Raises:
+        FileNotFoundError: if there is no such folder.
+    """
+    root = Path(config.folder)
+    if not root.is_dir():
+        raise FileNotFoundError(f"no folder {root}; name one that holds runs, as in amc runs runs")
+    found = list(runs_in(root))
+    if not found:
+        console.print(f"no runs in {root}; `amc search --out {root}/NAME` makes one")
+        return
+    table = Table(box=None, pad_edge=False)
+    for heading in ("run", "status", "what", "result"):
+        table.add_column(heading, overflow="fold")
+    for run in found:
+        name = str(run.folder.relative_to(root))
+        table.add_row(*map(Text, (name, run.status, run.what, run.result)))
+    console.print(table)
+
+
+def runs_in(root: Path) -> Iterator[Listed]:
+    """Every run at or below a folder, in the order of their names.
+
+    A benchmark's own folder has copies of its best run's files and does not count as one more.
+    """
+    for name, below, files in os.walk(root):
+        folder = Path(name)
+        deep = len(folder.relative_to(root).parts) >= DEPTH
+        below[:] = [] if deep else sorted(one for one in below if not one.startswith("."))
+        if set(files) & set(MARKS) and benchmarked(folder) is None:
+            yield listed(folder)
+
+
+def listed(folder: Path) -> Listed:
+    """What one run's folder tells."""
+    try:
+        return Listed(folder, *_told(folder))
+    except UNREADABLE as error:
+        return Listed(folder, "damaged", "", printable(f"{type(error).__name__}: {error}"))
+
+
+def _told(folder: Path) -> tuple[str, str, str]:
+    """Status, what it is, and its result.
+
+    Raises:
+        OSError, ValueError, ...: if a file cannot be read.
+    """
+    if (folder / failures.FILE).is_file():
+        reason = json.loads((folder / failures.FILE).read_text(encoding="utf-8"))["error"]
+        return "failed", _settings(folder), printable(str(reason))
+    if (folder / "result.json").is_file():
+        return _finished(folder)
+    status = "running" if _held(folder / JOURNAL) else "interrupted"
+    return status, _settings(folder), count(_evaluations(folder / JOURNAL), "evaluation")
+
+
+def _finished(folder: Path) -> tuple[str, str, str]:
+    if not (folder / "policy.json").is_file():
+        return "finished", _settings(folder, "training"), _trained(folder)
+    result = RunResult.load(folder / "result.json")
+    left = [f"{percent(c.fraction)} {cost_name(name)}" for name, c in result.costs.items()][:1]
+    reached = result.finetuned or result.searched
+    what = f"{result.strategy}: {result.model} on {result.dataset}"
+    return "finished", printable(what), f"test {accuracy(reached.test)}, {', '.join(left)}"
+
+
+def _trained(folder: Path) -> str:
+    data = json.loads((folder / "result.json").read_text(encoding="utf-8"))
+    return f"test {accuracy(float(Accuracies(**data['accuracy']).test))}"
+
+
+def _settings(folder: Path, strategy: str = "") -> str:
+    """Strategy, network and data set as the saved settings name them; empty without any."""
+    if not (folder / "config.yaml").is_file():
+        return strategy
+    settings: dict[str, Any] = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    name = settings.get("strategy", strategy)
+    return printable(f"{name}: {settings['model']} on {settings['dataset']}")
+
+
+def _evaluations(journal: Path) -> int:
+    """How many are finished; a line that was cut short counts for nothing."""
+    if not journal.is_file():
+        return 0
+    with open(journal, encoding="utf-8", errors="replace") as lines:
+        return sum('"name": "evaluation' in line for line in lines)
+
+
+def _held(path: Path) -> bool:
+    """Whether a process holds the file's lock; False where there are no such locks."""
+    try:
+        import fcntl
+    except ImportError:
+        return False
+    if not path.is_file():
+        return False
+    with open(path, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+    return False
