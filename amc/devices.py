@@ -76,6 +76,38 @@ def training_layout(model: torch.nn.Module) -> torch.memory_format:
     return torch.contiguous_format if narrow else torch.channels_last
 
 
+def in_parts(work: Callable[[int], R], most: int, what: str) -> R:
+    """`work(1)`, or in 2, 4, 8, ... parts where memory runs out, of the device or of the machine.
+
+    Args:
+        work: Does the same work in so many parts, each of which takes less memory.
+        most: Parts that it can be done in.
+        what: For the message.
+
+    Raises:
+        MemoryError: if it runs out even then.
+    """
+    parts = 1
+    while True:
+        try:
+            return work(parts)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
+            if 2 * parts > most:
+                raise MemoryError(
+                    f"{what}: memory runs out even in {parts} parts; close other programs, or use "
+                    "a device with more of it"
+                ) from None
+        parts *= 2
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that there is no memory left, of a GPU or of the machine."""
+    known = isinstance(error, MemoryError | torch.OutOfMemoryError)
+    return known or "you tried to allocate" in str(error)
+
+
 @contextmanager
 def own_generators() -> Iterator[None]:
     """What is seeded and drawn within leaves torch's generators as they were, on GPUs too."""

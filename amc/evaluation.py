@@ -14,7 +14,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
-from amc.devices import bfloat16_is_fast, device_of, evaluating, lay_out, on_all_cores
+from amc.devices import (
+    bfloat16_is_fast,
+    device_of,
+    evaluating,
+    in_parts,
+    lay_out,
+    on_all_cores,
+)
 from amc.samples import Samples
 from amc.structure import PruningGraph
 
@@ -43,7 +50,7 @@ def hits(
     """(samples,) whether `model` classifies each one correctly.
 
     The network runs in evaluation mode and is left in the mode it had; on a processor, several
-    batches at once, each on one thread.
+    batches at once, each on one thread. Where memory runs out, batches are made smaller.
 
     Args:
         model: Maps (batch, ...) inputs to (batch, classes) logits.
@@ -60,9 +67,13 @@ def hits(
             logits = model(_laid_out(samples.floats(part)).to(device))
             return torch.eq(logits.argmax(1).cpu(), samples.labels[part])
 
-    parts = [slice(at, at + batch_size) for at in range(0, len(samples), batch_size)]
+    def all_right(parts: int) -> Tensor:
+        size = max(1, batch_size // parts)
+        each = [slice(at, at + size) for at in range(0, len(samples), size)]
+        return torch.cat(on_all_cores(right, each, device))
+
     with evaluating(model):
-        return torch.cat(on_all_cores(right, parts, device))
+        return in_parts(all_right, batch_size, "measuring accuracy")
 
 
 def fast_accuracy(model: nn.Module, graph: PruningGraph, samples: Samples) -> float:

@@ -190,7 +190,10 @@ def _graph(
     fixed = tuple(Fixed(name, reasons.get(name, ALL_OR_NONE)) for name in whole)
     if not groups:
         why = "; ".join(f"{item.name}: {item.reason}" for item in fixed) or "no layers"
-        raise GraphError(f"the network has nothing that can be pruned ({why})")
+        raise GraphError(
+            f"the network has nothing that can be pruned ({why}); a layer can be cut where another "
+            "one reads its outputs (docs/architectures.md), and --granularity element needs no cut"
+        )
     return PruningGraph(layers, groups, fixed)
 
 

@@ -7,16 +7,19 @@ since the last step.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from amc.criteria import KeptUnits
-from amc.masks import held_masks, plain_copy
+from amc.masks import held_masks, hold, plain_copy
 from amc.pruning import Pruner
 from amc.samples import Samples
 from amc.structure import Kept, Layer, Member, PruningGraph, Side
+from amc.surgery import cut
+from amc.weights import restore
 
 
 @dataclass(frozen=True)
@@ -28,16 +31,45 @@ class Narrowed:
         graph: Of this very network. At granularity "channel" its groups have the units that are
             left; at others it is the unpruned network's.
         kept: Units that are left, per group.
+        units: Which of the unpruned network's these are; empty at granularities that mask.
     """
 
     network: nn.Module
     graph: PruningGraph
     kept: Kept
+    units: KeptUnits = ()
 
     @classmethod
     def start(cls, model: nn.Module, graph: PruningGraph) -> Narrowed:
         """The unpruned network, which narrowing never changes."""
-        return cls(model, graph, graph.full)
+        channels = graph.granularity == "channel"
+        units = tuple(tuple(range(count)) for count in graph.full) if channels else ()
+        return cls(model, graph, graph.full, units)
+
+    def packed(self) -> dict[str, Tensor]:
+        """The whole state as tensors, which `unpacked` turns back."""
+        units = {f"units.{group}": torch.tensor(left) for group, left in enumerate(self.units)}
+        network = {f"network.{name}": item for name, item in self.network.state_dict().items()}
+        return {"kept": torch.tensor(self.kept), **units, **network}
+
+    @classmethod
+    def unpacked(cls, start: Narrowed, state: Mapping[str, Tensor]) -> Narrowed:
+        """What was packed of a network that was narrowed from `start`, however often."""
+        kept = tuple(state["kept"].tolist())
+        weights = {
+            name.removeprefix("network."): tensor
+            for name, tensor in state.items()
+            if name.startswith("network.")
+        }
+        if start.units:
+            units = tuple(tuple(state[f"units.{group}"].tolist()) for group in range(len(kept)))
+            network, graph = cut(start.network, start.graph, units), narrower(start.graph, units)
+        else:
+            units, end = (), ".parametrizations.weight.0.kept"
+            masks = {n.removesuffix(end): m for n, m in weights.items() if n.endswith(end)}
+            network, graph = hold(plain_copy(start.network), masks), start.graph
+        restore(network, weights)
+        return cls(network.eval(), graph, kept, units)
 
 
 class Narrowing:
@@ -69,9 +101,12 @@ class Narrowing:
         """
         counts, graph, pruner = tuple(map(int, kept)), self._state.graph, self._pruner
         if pruner.orders:
-            return Narrowed(pruner.held(counts), graph, counts)
-        units = pruner.units(counts)
-        return Narrowed(pruner.network(counts), narrower(graph, units), counts)
+            return replace(self._state, network=pruner.held(counts), kept=counts)
+        units, before = pruner.units(counts), self._state.units
+        left = tuple(
+            tuple(old[unit] for unit in new) for old, new in zip(before, units, strict=False)
+        )
+        return Narrowed(pruner.network(counts), narrower(graph, units), counts, left)
 
 
 def narrow(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
 from torch import Tensor, nn
@@ -16,6 +16,7 @@ from amc.criteria import KeptUnits
 from amc.evaluation import accuracy, fast_hits
 from amc.granularity import Granularity, Rounding
 from amc.graph import Inputs
+from amc.journal import BLANK, Journal
 from amc.moments import POSITIONS, Moments
 from amc.policy import Budget, Policy
 from amc.pruning import Pruner, decisions, policy_of
@@ -110,6 +111,8 @@ class Problem:
     Attributes:
         on_outcome: Called, where it is set, with each new outcome and the best so far
             within the budgets.
+        journal: Of the search, where finished evaluations are noted and looked up; one that keeps
+            nothing unless it is set.
 
     Raises:
         BudgetError: if a budget is below the smallest reachable network; names that.
@@ -156,6 +159,8 @@ class Problem:
         self._known: dict[Kept, Outcome] = {}
         self._outcomes: list[Outcome] = []
         self.on_outcome: Callable[[Outcome, Outcome | None], None] | None = None
+        self.journal: Journal = BLANK
+        self._told: Outcome | None = None
         self._start = time.perf_counter()
 
     @property
@@ -201,9 +206,19 @@ class Problem:
         """Cost and held-out accuracy at these kept counts; asked again, it answers from memory."""
         key = tuple(int(count) for count in kept)
         if key not in self._known:
-            found = self._measured(key)
-            self._known[key] = self.record(key, found.accuracy, found.seen)
+            name = "evaluation " + ",".join(map(str, key))
+            noted = self.journal.recall(name)
+            found = noted or asdict(self._measured(key))
+            outcome = self._known[key] = self.record(key, **found)
+            if noted is None:
+                self.journal.note(name, {**found, "seconds": outcome.seconds})
+            elif self._races(key) and outcome.seen is None:
+                self._told = max(self._told or outcome, outcome, key=lambda told: told.accuracy)
         return self._known[key]
+
+    def _races(self, kept: Kept) -> bool:
+        # Without a budget, or outside of it, less accurate does not mean worse.
+        return bool(self.racing and self.limits.items and self.limits.fits(kept))
 
     def _measured(self, kept: Kept, *, whole: bool = False) -> Measured:
         network = self.candidate(kept)
@@ -211,26 +226,38 @@ class Problem:
         def hits(samples: Samples) -> Tensor:
             return fast_hits(network, self.graph, samples)
 
-        # Without a budget, or outside of it, less accurate does not mean worse.
-        races = self.racing and self.limits.items and self.limits.fits(kept) and not whole
-        if races:
+        if self._races(kept) and not whole:
+            if self._told is not None:
+                # The best that a journal told of runs once more, to be raced against.
+                best, self._told = self.candidate(self._told.kept), None
+                self._race.run(lambda samples: fast_hits(best, self.graph, samples))
             return self._race.run(hits)
         return Measured(int(hits(self.holdout).sum()) / len(self.holdout))
 
-    def record(self, kept: Sequence[int], measured: float, seen: int | None = None) -> Outcome:
+    def record(
+        self,
+        kept: Sequence[int],
+        accuracy: float,
+        seen: int | None = None,
+        seconds: float | None = None,
+    ) -> Outcome:
         """Count an evaluation that a strategy made of a network of its own.
 
         Args:
             kept: Units that stay, per group.
-            measured: Its held-out accuracy, in [0, 1].
+            accuracy: On held-out samples, in [0, 1].
             seen: See `Outcome`.
+            seconds: Since the search began, of one that a journal tells of: the clock goes on from
+                there. None reads the clock.
         """
+        if seconds is not None:
+            self._start = time.perf_counter() - seconds
         outcome = Outcome(
             number=len(self._outcomes),
             kept=tuple(int(count) for count in kept),
-            accuracy=measured,
+            accuracy=accuracy,
             costs={name: cost(kept) for name, cost in self.costs.items()},
-            seconds=time.perf_counter() - self._start,
+            seconds=time.perf_counter() - self._start if seconds is None else seconds,
             seen=seen,
         )
         self._outcomes.append(outcome)
@@ -258,6 +285,7 @@ class Problem:
         self._known.clear()
         self._outcomes.clear()
         self._race.restart()
+        self._told = None
         self._start = time.perf_counter()
 
     def result(

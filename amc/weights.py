@@ -74,6 +74,17 @@ def set_weights(model: nn.Module, state: dict[str, Tensor], source: object, what
         ) from None
 
 
+def restore(model: nn.Module, state: Mapping[str, Tensor]) -> None:
+    """Make the tensors of `state` those of `model`, in place, with the layout that they have.
+
+    Args:
+        model: With the names and shapes of `state`.
+        state: What the state dict of the same network was, on any device.
+    """
+    for name, own in model.state_dict(keep_vars=True).items():
+        own.data = state[name].to(own.device)
+
+
 def _tied(model: nn.Module) -> list[list[str]]:
     """The names that the state dict has for each tensor with several."""
     names: dict[int, list[str]] = defaultdict(list)

@@ -11,10 +11,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NoReturn
 
-import yaml
 from jsonargparse import ArgumentParser, Namespace
 
 from experiments.config import ReportConfig, RunsConfig, Settings, TrustConfig
+from experiments.yaml_files import read_yaml
 
 Kinds = Mapping[str, tuple[type, str]]
 """For each command the class of its settings, and what it does."""
@@ -47,7 +47,7 @@ def parse(words: list[str], kinds: Kinds) -> tuple[str, Any]:
         ValueError: for a setting out of its range.
         SystemExit: after help was printed.
     """
-    words = [_underscored(word) for word in words]
+    words = _with_truths([_underscored(word) for word in words])
     parser = Parser(
         prog="amc",
         description="Finds how much of each layer of a PyTorch network to prune.",
@@ -79,6 +79,15 @@ def _underscored(word: str) -> str:
         return word
     flag = re.split("[=.]", word, maxsplit=1)[0]
     return "--" + flag[2:].replace("-", "_") + word[len(flag) :]
+
+
+def _with_truths(words: list[str]) -> list[str]:
+    """--overwrite alone for --overwrite true."""
+    pairs = zip(words, [*words[1:], ""], strict=False)
+    return [
+        f"{word}=true" if word == "--overwrite" and after not in ("true", "false") else word
+        for word, after in pairs
+    ]
 
 
 def _file_first(words: list[str]) -> list[str]:
@@ -205,13 +214,9 @@ def _check_file(words: list[str], parser: Parser, command: str) -> None:
     if not Path(path).is_file():
         raise UsageError(f"--config {path}: no such file; every run saves one as config.yaml")
     try:
-        settings = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f" (line {mark.line + 1})" if mark else ""
-        raise UsageError(
-            f"--config {path}: not valid YAML{where}; see amc {command} --help"
-        ) from error
+        settings = read_yaml(Path(path))
+    except ValueError as error:
+        raise UsageError(f"--config {path}: {error}; see amc {command} --help") from error
     if not isinstance(settings, dict):
         raise UsageError(f"--config {path}: must hold lines such as `model: resnet20`")
     known = {action.dest for action in parser._actions}
@@ -231,6 +236,7 @@ def _hint(word: str, known: Iterable[str]) -> str:
 
 
 _TYPES = {
+    "bool": "true or false",
     "dict": "named settings, as in --options.NAME VALUE",
     "float": "a number",
     "int": "a whole number",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 from rich.console import Console
 
 from amc.names import look_up
+from amc.problem import Strategy
 from experiments.config import (
     BenchmarkConfig,
     ProblemConfig,
@@ -22,7 +23,8 @@ from experiments.files import ready_folder, write_whole
 from experiments.networks import load_setting
 from experiments.report import render
 from experiments.results import RunResult
-from experiments.runs import Watch, accuracies, chosen_strategy, finish, found, prepared
+from experiments.resuming import Interrupted, begin, is_finished, run_journal
+from experiments.runs import accuracies, chosen_strategy, finish, prepared, searched, told_again
 
 RUN_FILES = ("policy.json", "model.safetensors", "result.json")
 """What the benchmark's folder has of its best run; the result last, as in every run folder."""
@@ -37,18 +39,23 @@ def benchmark(config: BenchmarkConfig, console: Console) -> list[RunResult]:
     entries = [(run, chosen_strategy(run)) for run in _runs(config)]
     setting = load_setting(config)
     problem, seconds = prepared(config, setting, console)
-    ready_folder(config.out)
+    save_config(config, ready_folder(config.out) / "config.yaml")
     unpruned = accuracies(setting.model, problem.graph, setting)
-    results = []
-    for run, strategy in entries:
-        watch = Watch(console, run, problem)
-        problem.on_outcome = watch
-        ready_folder(run.out)
-        with failure_kept(run.out):
-            with watch.reporter:
-                searched = strategy.search(problem, run.seed)
-            made = found(run, problem, searched, seconds)
-            results.append(finish(run, setting, made, unpruned, console))
+
+    def result(run: SearchConfig, strategy: Strategy) -> RunResult:
+        with run_journal(run, setting) as journal:
+            if is_finished(journal):
+                return told_again(run, console)
+            begin(journal, run, setting, console)
+            with failure_kept(run.out):
+                made = searched(run, strategy, problem, journal, console)
+                made = replace(made, prepare_seconds=seconds)
+                return finish(run, setting, made, unpruned, journal, console)
+
+    try:
+        results = [result(run, strategy) for run, strategy in entries]
+    except Interrupted as interrupted:
+        raise Interrupted(interrupted.left, config) from None
     _write_summary(config, results)
     return results
 

@@ -34,6 +34,7 @@ INPUT_ERRORS = (
     ArithmeticError,
     ImportError,
     LookupError,
+    MemoryError,
     OSError,
     RuntimeError,
     ValueError,
@@ -54,8 +55,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         kinds = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
         name, config = parse(words, kinds)
         COMMANDS[name][1](config)
-    except KeyboardInterrupt:
-        print("amc: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as error:
+        print(f"amc: {one_line(str(error) or 'interrupted')}", file=sys.stderr)
         return 130
     except INPUT_ERRORS as error:
         if debug:

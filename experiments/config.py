@@ -190,11 +190,14 @@ class CutConfig(TuneConfig):
         memory_batch: Images at once that the cost memory is counted for.
         latency: Table of how long this network takes where it will run, as `amc profile` writes
             it; latency is then told and can have a budget.
+        overwrite: Begin anew where the folder holds a run, finished or not; without this flag an
+            unfinished one with the same settings goes on, and all others are refused.
     """
 
     calibration_images: int = 4000
     memory_batch: int = 1
     latency: str | None = None
+    overwrite: bool = False
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -396,5 +399,6 @@ def check(name: str, value: object, good: bool, wanted: str) -> None:
 
 
 def save_config(config: NetworkConfig, path: Path) -> None:
-    """Write the settings as YAML that `--config` reads back."""
-    write_whole(path, yaml.safe_dump(asdict(config), sort_keys=False))
+    """Write the settings as YAML that `--config` reads back, and that overwrites nothing then."""
+    settings = {name: value for name, value in asdict(config).items() if name != "overwrite"}
+    write_whole(path, yaml.safe_dump(settings, sort_keys=False))

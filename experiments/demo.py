@@ -29,6 +29,7 @@ def demo() -> int:
         *("--episodes", "100"),
         *("--finetune-epochs", "5"),
         *("--search-images", "0"),
+        "--overwrite",
         *("--out", str(OUT / "benchmark")),
     )
     runs = OUT / "benchmark"

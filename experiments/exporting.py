@@ -9,7 +9,6 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
 from rich.console import Console
 from torch import Tensor, nn
 
@@ -23,6 +22,7 @@ from experiments.gain import Gain
 from experiments.networks import Setting, checkpoint, load_setting
 from experiments.profiling.timing import device
 from experiments.results import RunResult
+from experiments.yaml_files import read_yaml
 
 PROVED_ON = 128
 """Held-out images that an ONNX file has to answer as the network does."""
@@ -104,10 +104,10 @@ def saved_settings(run: Path) -> NetworkConfig:
     if not path.is_file():
         raise FileNotFoundError(f"no settings at {path}; `amc search` writes them")
     try:
-        saved: dict[str, Any] = yaml.safe_load(path.read_text(encoding="utf-8"))
+        saved: dict[str, Any] = read_yaml(path)
         names = {item.name for item in fields(NetworkConfig)}
         return NetworkConfig(**{name: value for name, value in saved.items() if name in names})
-    except (yaml.YAMLError, AttributeError, TypeError, ValueError):
+    except (AttributeError, TypeError, ValueError):
         raise ValueError(f"{path}: not the settings of a run; `amc search` writes them") from None
 
 

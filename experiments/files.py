@@ -15,9 +15,25 @@ def write_whole(path: Path, text: str) -> None:
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder; name a file to write")
     path.parent.mkdir(parents=True, exist_ok=True)
+    write_durably(path, text.encode("utf-8"))
+
+
+def write_durably(path: Path, data: bytes) -> None:
+    """Write a file whole, and have it on the disk when this returns.
+
+    Raises:
+        OSError: if it cannot be written; the old file, if there was one, is still there.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        with open(temporary, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
 def ready_folder(path: str) -> Path:

@@ -10,13 +10,13 @@ import torch
 from torch import nn
 
 from amc.costs import COSTS, BudgetError, Cost, Costs, Limits, Memory
-from amc.costs.latency import Device, Latency, LatencyTable, fast_counts
+from amc.costs.latency import Device, Latency, LatencyTable, LatencyTableError, fast_counts
 from amc.granularity import Rounding
 from amc.masks import plain_copy
 from amc.policy import Budget
 from amc.rules.uniform import uniform
 from amc.structure import PruningGraph
-from experiments.config import HARDWARE, CutConfig, ProblemConfig
+from experiments.config import HARDWARE, RUNTIMES, CutConfig, ProblemConfig
 from experiments.networks import Setting
 from experiments.profiling import timing
 from experiments.report.formats import milliseconds, percent
@@ -129,6 +129,10 @@ def _masked(model: nn.Module, graph: PruningGraph) -> Callable[[PruningGraph], C
 def about_device(table: LatencyTable) -> tuple[str, ...]:
     """What to say where a table is of another machine or version than this one; often nothing."""
     device = table.device
+    if device.runtime not in RUNTIMES:  # Never imported by a name that a file gives.
+        raise LatencyTableError(
+            f"the latency table is of the runtime {device.runtime!r}; known: {', '.join(RUNTIMES)}"
+        )
     try:
         differences = device.differences(_here(device))
     except ImportError:

@@ -90,8 +90,9 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
-            f"{path}: cannot be read as plain tensors ({type(error).__name__}); save the "
-            "network's state_dict() with safetensors.torch.save_file"
+            f"{path}: cannot be read as plain tensors ({type(error).__name__}), and pickles, which "
+            "can run any code, are not read; where you trust the file, load it with torch yourself "
+            "and save the network's state_dict() with safetensors.torch.save_file"
         ) from None
     if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
         raise ValueError(f"{path}: not a state dict; save the network's state_dict()")
@@ -105,7 +106,7 @@ def _build(config: NetworkConfig, dataset: ImageDataset) -> nn.Module:
     try:
         if callable(built) and not isinstance(built, nn.Module):
             built = built()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(
             f"model {config.model!r} cannot be made ({first_line(error)}); "
             "it must be a function without arguments that returns a torch.nn.Module"
@@ -128,11 +129,11 @@ def _check_fit(model: nn.Module, config: NetworkConfig, example: Tensor, classes
     shape = " x ".join(map(str, example.shape[1:]))
     try:
         with torch.no_grad():
-            logits = model(example)
+            logits, again = model(example), model(example)
     except Exception as error:
         raise ValueError(
             f"model {config.model} fails on the {shape} images of {config.dataset} "
-            f"({first_line(error)}); choose one that is made for them"
+            f"({first_line(error)}); it must take one batch of them, in evaluation mode"
         ) from error
     if not isinstance(logits, Tensor) or logits.dim() != 2 or logits.shape[1] < classes:
         gave = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
@@ -140,9 +141,19 @@ def _check_fit(model: nn.Module, config: NetworkConfig, example: Tensor, classes
             f"model {config.model} gives {gave} for one image of {config.dataset}; "
             f"it must give (1, {classes}) logits"
         )
+    if not logits.isfinite().all():
+        raise ValueError(
+            f"model {config.model} answers with numbers that are not finite; train it again, or "
+            "name other weights with --weights"
+        )
+    if not torch.allclose(logits, again, rtol=1e-3, atol=1e-4):
+        raise ValueError(
+            f"model {config.model} gives two answers for one image, so that nothing about it can "
+            "be measured; let nothing in it be random in evaluation mode (as nn.Dropout does)"
+        )
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What an error says, without the details below."""
     return (str(error).splitlines() or [type(error).__name__])[0].strip()
 

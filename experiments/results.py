@@ -8,13 +8,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from amc.costs import Stored
 from amc.policy import GroupChoice
 from amc.problem import Outcome
 from experiments.config import listed, run_folder
 from experiments.files import write_whole
+from experiments.yaml_files import read_yaml
 
 SCHEMA_VERSION = 1
 
@@ -197,7 +196,7 @@ class RunResult:
             if version != SCHEMA_VERSION:
                 raise ValueError(f"schema version {version}, not {SCHEMA_VERSION}")
             return _result(data)
-        except (ValueError, KeyError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(
                 f"{path}: not the result of a pruning run of this release ({error}); run it again"
             ) from error
@@ -219,9 +218,9 @@ def run_folders(folder: Path) -> list[Path]:
 def benchmarked(folder: Path) -> set[str] | None:
     """The run folders of a benchmark, as its settings name them; None where there was none."""
     try:
-        settings = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+        settings = read_yaml(folder / "config.yaml")
         return {run_folder(name) for name in listed(settings["strategies"])}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError, AttributeError, KeyError, TypeError):
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return None
 
 

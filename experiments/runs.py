@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -29,13 +29,16 @@ from experiments.config import (
     save_config,
 )
 from experiments.failures import failure_kept
-from experiments.files import ready_folder, write_whole
+from experiments.files import write_whole
+from experiments.journal import RunJournal
 from experiments.latency import LATENCY, costs_of, remeasured, table_of, terms
 from experiments.machine import machine
 from experiments.networks import Setting, load_setting
 from experiments.progress import Reporter
 from experiments.report import measured_again, render
 from experiments.results import Accuracies, CostChange, Remeasured, RunResult
+from experiments.resuming import Interrupted, begin, is_finished, run_journal
+from experiments.stopping import stopped_in_time
 from experiments.strategies import expected_evaluations, make_strategy
 from experiments.tuning import Start, check_stages, tune
 
@@ -75,15 +78,93 @@ def search(config: SearchConfig, console: Console) -> RunResult:
     """
     strategy = chosen_strategy(config)
     setting = load_setting(config)
-    problem, seconds = prepared(config, setting, console)
-    ready_folder(config.out)
+    with run_journal(config, setting) as journal:
+        if is_finished(journal):
+            return told_again(config, console)
+        problem, seconds = prepared(config, setting, console)
+        begin(journal, config, setting, console)
+        with failure_kept(config.out):
+            made = searched(config, strategy, problem, journal, console)
+            made = replace(made, prepare_seconds=seconds)
+            unpruned = accuracies(setting.model, problem.graph, setting)
+            return finish(config, setting, made, unpruned, journal, console)
+
+
+def searched(
+    config: SearchConfig,
+    strategy: Strategy,
+    problem: Problem,
+    journal: RunJournal,
+    console: Console,
+) -> Found:
+    """What a strategy finds, its policy on the disk, with a journal that answers for what is done.
+
+    Raises:
+        Interrupted: at Ctrl-C, with the best policy so far on the disk.
+    """
     watch = Watch(console, config, problem)
-    problem.on_outcome = watch
-    with failure_kept(config.out):
-        with watch.reporter:
-            result = strategy.search(problem, config.seed)
-        unpruned = accuracies(setting.model, problem.graph, setting)
-        return finish(config, setting, found(config, problem, result, seconds), unpruned, console)
+    problem.on_outcome, problem.journal = watch, journal
+
+    def interrupted() -> Interrupted:
+        criterion = getattr(strategy, "criterion", None)
+        return Interrupted(_best_so_far(config, problem, criterion or None), config)
+
+    try:
+        with watch.reporter, stopped_in_time(lambda: str(interrupted())):
+            result = result_of(strategy, problem, config)
+    except KeyboardInterrupt:
+        raise interrupted() from None
+    return found(config, problem, result)
+
+
+def result_of(strategy: Strategy, problem: Problem, config: SearchConfig) -> SearchResult:
+    """What a strategy finds, which may be a class of the user's own.
+
+    Raises:
+        ValueError: if that fails as no strategy of ours does, or gives something else.
+    """
+    foreign = (AssertionError, AttributeError, TypeError) if ":" in config.strategy else ()
+    try:
+        result = strategy.search(problem, config.seed)
+    except foreign as error:
+        raise ValueError(
+            f"strategy {config.strategy!r} fails ({type(error).__name__}: {error}); --debug shows "
+            "where"
+        ) from error
+    if not isinstance(result, SearchResult):
+        raise ValueError(
+            f"strategy {config.strategy!r} gave {type(result).__name__}; let search() return "
+            "problem.result()"
+        )
+    return result
+
+
+def _best_so_far(config: SearchConfig, problem: Problem, criterion: str | None) -> str:
+    """Write the policy of the best candidate so far, and say what was written."""
+    if not problem.outcomes:
+        return "nothing was evaluated yet"
+    best, state = problem.best(), f"after {len(problem.outcomes)} evaluations"
+    if best is None:
+        best = min(problem.outcomes, key=lambda outcome: _use(problem, outcome))
+        state += ", not yet within the budget"
+    origin = {**_origin(config), "interrupted": state}
+    path = Path(config.out) / "policy.json"
+    problem.policy(best.kept, origin, criterion).save(path)
+    return f"the best policy {state} has accuracy {best.accuracy:.4f} and is in {path}"
+
+
+def _use(problem: Problem, outcome: Outcome) -> float:
+    """Of the scarcest budget, as a fraction of it."""
+    return max(outcome.costs[item.name] / item.most for item in problem.limits.items)
+
+
+def told_again(config: CutConfig, console: Console) -> RunResult:
+    """The result of a finished run, and that it is."""
+    console.print(
+        f"{config.out} is finished, nothing is left to do; --overwrite begins anew",
+        soft_wrap=True,
+    )
+    return RunResult.load(Path(config.out) / "result.json")
 
 
 def chosen_strategy(config: SearchConfig) -> Strategy:
@@ -105,6 +186,17 @@ def apply_policy(config: PruneConfig, console: Console) -> RunResult:
     """
     policy = Policy.load(config.policy)
     setting = load_setting(config)
+    with run_journal(config, setting) as journal:
+        if is_finished(journal):
+            return told_again(config, console)
+        made = applied(config, policy, setting)
+        begin(journal, config, setting, console)
+        unpruned = accuracies(setting.model, made.graph, setting)
+        return finish(config, setting, made, unpruned, journal, console)
+
+
+def applied(config: PruneConfig, policy: Policy, setting: Setting) -> Found:
+    """A network cut by a policy."""
     start = time.perf_counter()
     graph = decisions(setting.model, setting.example, policy.granularity, policy.exclude)
     images = calibration(config, setting)
@@ -112,11 +204,8 @@ def apply_policy(config: PruneConfig, console: Console) -> RunResult:
         setting.model, policy, setting.example, calibration=images, seed=config.seed, graph=graph
     )
     seconds = time.perf_counter() - start
-    ready_folder(config.out)
     costs = {name: make(graph) for name, make in costs_of(config, table_of(config)).items()}
-    made = Found(policy, graph, network, costs, (), _told(policy), seconds, 0.0)
-    unpruned = accuracies(setting.model, graph, setting)
-    return finish(config, setting, made, unpruned, console)
+    return Found(policy, graph, network, costs, (), _told(policy), seconds, 0.0)
 
 
 def prepared(config: ProblemConfig, setting: Setting, console: Console) -> tuple[Problem, float]:
@@ -180,13 +269,8 @@ def calibration(config: CutConfig, setting: Setting) -> Samples | None:
     return setting.splits.train.take(slice(0, config.calibration_images))
 
 
-def found(config: SearchConfig, problem: Problem, result: SearchResult, prepare: float) -> Found:
-    """What a search found, with its network.
-
-    Raises:
-        ValueError: for stages after a strategy that has tuned weights without saying so before.
-    """
-    origin = {
+def _origin(config: SearchConfig) -> dict[str, str]:
+    return {
         "strategy": config.strategy,
         "model": config.model,
         "width": f"{config.width:g}",
@@ -194,11 +278,19 @@ def found(config: SearchConfig, problem: Problem, result: SearchResult, prepare:
         "budget": ",".join(map(str, budgets(config.budget))),
         "seed": str(config.seed),
     }
+
+
+def found(config: SearchConfig, problem: Problem, result: SearchResult) -> Found:
+    """What a search found, with its network.
+
+    Raises:
+        ValueError: for stages after a strategy that has tuned weights without saying so before.
+    """
     check_stages(config, result.weights is not None)
     network = problem.held(result.best.kept)
     if result.weights is not None:
         network.load_state_dict(result.weights)
-    policy = problem.policy(result.best.kept, origin, result.criterion)
+    policy = problem.policy(result.best.kept, _origin(config), result.criterion)
     return Found(
         policy=policy,
         graph=problem.graph,
@@ -206,22 +298,49 @@ def found(config: SearchConfig, problem: Problem, result: SearchResult, prepare:
         costs=problem.costs,
         outcomes=result.outcomes,
         budgets=budgets(config.budget),
-        prepare_seconds=prepare,
+        prepare_seconds=0.0,
         search_seconds=result.seconds,
         tuned_steps=result.tuned_steps,
     )
 
 
 def finish(
-    config: CutConfig, setting: Setting, made: Found, unpruned: Accuracies, console: Console
+    config: CutConfig,
+    setting: Setting,
+    made: Found,
+    unpruned: Accuracies,
+    journal: RunJournal,
+    console: Console,
 ) -> RunResult:
-    """Fine-tune, measure, and write the run folder."""
+    """Fine-tune, measure, and write the run folder.
+
+    Raises:
+        Interrupted: at Ctrl-C.
+    """
+    path = Path(config.out) / "policy.json"
+    made.policy.save(path)
+    interrupted = Interrupted(f"the policy is found and in {path}", config)
+    try:
+        with stopped_in_time(lambda: str(interrupted)):
+            return _finish(config, setting, made, unpruned, journal, console)
+    except KeyboardInterrupt:
+        raise interrupted from None
+
+
+def _finish(
+    config: CutConfig,
+    setting: Setting,
+    made: Found,
+    unpruned: Accuracies,
+    journal: RunJournal,
+    console: Console,
+) -> RunResult:
     graph, kept = made.graph, kept_counts(made.policy, made.graph)
     if config.recalibrate:
         recalibrate(made.network, setting.splits.train.take(slice(0, config.recalibrate)))
     searched = accuracies(made.network, graph, setting)
     start = Start(made.network, made.policy, graph, calibration(config, setting))
-    tuned = tune(config, setting, start, console)
+    tuned = tune(config, setting, start, console, journal)
     seconds = {
         "prepare": made.prepare_seconds,
         "search": made.search_seconds,
@@ -248,10 +367,11 @@ def finish(
         finetune_steps=tuned.steps,
         most_evaluations=_most_evaluations(config, graph),
         images=_images(config, setting),
-        config=asdict(config),
+        config=asdict(replace(config, overwrite=False)),
         machine=machine(),
     )
     write_run(Path(config.out), config, result, made.policy, tuned.network)
+    journal.tidy()
     if result.latency is not None:
         console.print(measured_again(result.strategy, result.latency), soft_wrap=True)
     return result

@@ -9,14 +9,13 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, TypeVar
 
-import yaml
-
 from agents import ALGORITHMS, DDPGSearch, Settings, is_algorithm
 from amc.names import look_up
 from amc.problem import Strategy
 from amc.rules import DepthRamp, GlobalRanking, Manual, Sensitivity, Uniform
 from experiments.options import number, plain_fields, typed
 from experiments.samplers import TPE, CmaEs, RandomSearch
+from experiments.yaml_files import read_yaml
 from experiments.zoo.importing import import_named
 from netadapt import NetAdapt
 
@@ -205,9 +204,9 @@ def read_ratios(path: Path) -> dict[str, float]:
     if not path.is_file():
         raise FileNotFoundError(f"no file of manual ratios at {path}; write `pattern: ratio` lines")
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError):
-        raise ValueError(f"{path}: not valid YAML; write `pattern: ratio` lines") from None
+        data = read_yaml(path)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}; write `pattern: ratio` lines") from None
     try:
         ratios = {str(pattern): number(ratio) for pattern, ratio in data.items()}
     except (AttributeError, TypeError, ValueError):

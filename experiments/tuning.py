@@ -15,6 +15,7 @@ from torch import nn
 from amc.finetuning import Recipe
 from amc.finetuning.iterative import Plan, prune_iteratively
 from amc.finetuning.schedule import Schedule
+from amc.journal import BLANK, Journal
 from amc.narrowing import Narrowed, narrow
 from amc.policy import Policy
 from amc.pruning import kept_counts
@@ -61,8 +62,16 @@ class Tuned:
     seconds: float = 0.0
 
 
-def tune(config: TuneConfig, setting: Setting, start: Start, console: Console) -> Tuned:
+def tune(
+    config: TuneConfig,
+    setting: Setting,
+    start: Start,
+    console: Console,
+    journal: Journal = BLANK,
+) -> Tuned:
     """Fine-tune as the settings say, with progress; no epochs leave the network as it is.
+
+    What the journal has of the same fine-tuning is not done again.
 
     Raises:
         FloatingPointError: if the loss stops being finite.
@@ -88,6 +97,7 @@ def tune(config: TuneConfig, setting: Setting, start: Start, console: Console) -
             holdout=setting.splits.holdout if config.patience else None,
             teacher=setting.model if config.distill else None,
             on_step=watch,
+            journal=journal,
         )
     return Tuned(end.network, len(made), time.perf_counter() - began)
 

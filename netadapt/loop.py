@@ -23,13 +23,11 @@ from typing import ClassVar
 
 from amc.checks import check
 from amc.criteria import criterion as named
-from amc.evaluation import fast_accuracy
-from amc.finetuning import Recipe, fit
-from amc.masks import plain_copy
-from amc.narrowing import Narrowed, Narrowing
+from amc.finetuning import Recipe
 from amc.problem import Outcome, Problem, SearchResult
 from amc.structure import Kept
 from netadapt.proposals import narrowed, resource
+from netadapt.walk import Place, Round
 
 SMALLEST_STEP = 1e-6
 """Of the resource, as a fraction of the budget."""
@@ -99,28 +97,26 @@ class NetAdapt:
         if problem.train is None and self.steps:
             raise ValueError("netadapt fine-tunes its proposals; give the problem training samples")
         problem.restart()
-        state, best = Narrowed.start(problem.model, problem.graph), None
         criterion = self.criterion or problem.criterion
-        step, number = self.reduction * resource(problem, state.kept), 0
-        while resource(problem, state.kept) > 1:
+        place = Place.start(problem)
+        step, number = self.reduction * resource(problem, place.kept), 0
+        while resource(problem, place.kept) > 1:
             # Below the smallest step any narrowing will do, so that the loop always ends.
             wanted = step if step > SMALLEST_STEP else 0.0
-            target = max(1.0, resource(problem, state.kept) - wanted)
-            candidates = self._proposals(problem, state.kept, target)
+            target = max(1.0, resource(problem, place.kept) - wanted)
+            candidates = self._proposals(problem, place.kept, target)
             if not candidates:
                 step /= 2
                 continue
             recipe = replace(self.recipe, seed=seed + number)
-            narrowing = Narrowing(state, criterion, problem.calibration, seed + number)
-            tried = [self._try(problem, narrowing.to(kept), recipe) for _, kept in candidates]
-            winner = max(range(len(tried)), key=lambda index: tried[index][1].accuracy)
-            state, best = tried[winner]
+            tried = Round(problem, place, number, criterion, recipe, self.steps)
+            winner, place = tried.run([kept for _, kept in candidates])
             self._report(number, target, [group for group, _ in candidates], tried, winner)
             step, number = step * self.decay, number + 1
-        if best is None:
-            return problem.result(problem.evaluate(state.kept))
-        weights, steps = state.network.state_dict(), number * self.steps
-        return problem.result(best, tuned_steps=steps, weights=weights, criterion=criterion)
+        if place.best is None:
+            return problem.result(problem.evaluate(place.kept))
+        weights, steps = place.network.network.state_dict(), number * self.steps
+        return problem.result(place.best, tuned_steps=steps, weights=weights, criterion=criterion)
 
     def _proposals(self, problem: Problem, kept: Kept, target: float) -> list[tuple[int, Kept]]:
         """Each group that can reach the target alone, with the kept counts that do."""
@@ -131,23 +127,14 @@ class NetAdapt:
                 found.append((group, proposal))
         return found
 
-    def _try(self, problem: Problem, smaller: Narrowed, recipe: Recipe) -> tuple[Narrowed, Outcome]:
-        if problem.train is not None and self.steps:
-            fit(smaller.network, problem.train, recipe, steps=self.steps)
-        # The fast path changes its network, and this one may go on.
-        measured = fast_accuracy(plain_copy(smaller.network), smaller.graph, problem.holdout)
-        return smaller, problem.record(smaller.kept, measured)
-
     def _report(
         self,
         number: int,
         target: float,
         groups: Sequence[int],
-        tried: Sequence[tuple[Narrowed, Outcome]],
+        tried: Round,
         winner: int,
     ) -> None:
         if self.on_iteration is not None:
-            proposals = tuple(
-                (group, outcome) for group, (_, outcome) in zip(groups, tried, strict=True)
-            )
+            proposals = tuple(zip(groups, tried.outcomes, strict=True))
             self.on_iteration(Iteration(number, target, proposals, groups[winner]))

@@ -26,6 +26,7 @@ ROOMS = {
 CORE_ORDER = (
     "names",
     "checks",
+    "journal",
     "weights",
     "samples",
     "devices",

@@ -14,14 +14,17 @@ from amc.devices import (
     bfloat16_is_fast,
     device_of,
     evaluating,
+    in_parts,
     lay_out,
     own_generators,
     training_layout,
 )
 from amc.finetuning.augmentation import augmented
 from amc.finetuning.distillation import distillation_loss
+from amc.finetuning.pausing import Pause
 from amc.finetuning.recipes import Recipe
 from amc.finetuning.stopping import BestWeights, check_interval
+from amc.journal import Checkpoint
 from amc.samples import Samples
 
 __all__ = ["OnStep", "Recipe", "fit"]
@@ -42,6 +45,7 @@ def fit(
     holdout: Samples | None = None,
     teacher: nn.Module | None = None,
     on_step: OnStep | None = None,
+    checkpoint: Checkpoint | None = None,
 ) -> nn.Module:
     """Train `model` in place on `train` with cross-entropy and return it in evaluation mode.
 
@@ -56,6 +60,8 @@ def fit(
             check come back (the start counts as one), and the recipe's `patience` may end it early.
         teacher: The network that the recipe's `distill` learns from; it is not changed.
         on_step: Called after every step.
+        checkpoint: Where the state is saved after every pass over the samples and at the end, and
+            where the same call, made again, goes on from; steps made before are told once more.
 
     Raises:
         FloatingPointError: if the loss stops being finite.
@@ -72,23 +78,31 @@ def fit(
         torch.manual_seed(recipe.seed)
         model.train()
         learner = _Learner(model, recipe, layout, teacher)
-        for done, (inputs, labels) in enumerate(augmented(train, recipe, total), start=1):
-            loss = learner.loss(inputs, labels)
-            value = loss.item()
-            if not math.isfinite(value):
-                raise FloatingPointError(
-                    f"training: the loss became {value} at step {done} of {total}; "
-                    f"lower the learning rate (now {recipe.lr:g}) or check the inputs"
-                )
-            learner.learn(loss, recipe.rate(done - 1, total))
-            if on_step is not None:
-                on_step(done, total, value)
+        pause = Pause(checkpoint, model, learner.optimiser, best)
+        losses = pause.resumed()
+        for before, value in enumerate(losses, start=1):
+            _tell(on_step, before, total, value)
+        left = 0 if pause.ended else total - len(losses)
+        for inputs, labels in augmented(train, recipe, left):
+            done, rate = len(losses) + 1, recipe.rate(len(losses), total)
+            where = f"at step {done} of {total}"
+            losses.append(learner.step(inputs, labels, rate, where))
+            _tell(on_step, done, total, losses[-1])
             due = done % interval == 0 or done == total
             if best is not None and due and best.check():
                 break
-    if best is not None:
-        best.restore()
+            if done < total and done % recipe.per_epoch(len(train)) == 0:
+                pause.save(losses)
+        if best is not None:
+            best.restore()
+        if not pause.ended:
+            pause.save(losses, ended=True)
     return model.eval()
+
+
+def _tell(on_step: OnStep | None, done: int, total: int, loss: float) -> None:
+    if on_step is not None:
+        on_step(done, total, loss)
 
 
 def _check(
@@ -126,9 +140,41 @@ class _Learner:
     ) -> None:
         self._model, self._recipe, self._layout = model, recipe, layout
         self._device = device_of(model)
-        self._optimiser = _optimiser(model, recipe)
+        self.optimiser = _optimiser(model, recipe)
         self._gammas = _gammas(model) if recipe.gamma_l1 else []
         self._teacher = teacher if recipe.distill else None
+
+    def step(self, inputs: Tensor, labels: Tensor, rate: float, where: str) -> float:
+        """Learn from one batch; the loss before it. Where memory runs out, in several parts.
+
+        Raises:
+            FloatingPointError: if that is not finite.
+            MemoryError: if memory runs out even so.
+        """
+        value = in_parts(
+            lambda parts: self._slope(inputs, labels, parts), len(labels) // 2, "training"
+        )
+        if not math.isfinite(value):
+            raise FloatingPointError(
+                f"training: the loss became {value} {where}; "
+                f"lower the learning rate (now {self._recipe.lr:g}) or check the inputs"
+            )
+        self._descend(rate)
+        return value
+
+    def _slope(self, inputs: Tensor, labels: Tensor, parts: int) -> float:
+        """The loss, whose gradient is then in the parameters.
+
+        In several parts, so that less memory is needed, batch norms see one part at a time.
+        """
+        self.optimiser.zero_grad(set_to_none=True)
+        total = 0.0
+        for some, their in zip(inputs.tensor_split(parts), labels.tensor_split(parts), strict=True):
+            share = self.loss(some, their) * (len(their) / len(labels))
+            total += share.item()
+            if math.isfinite(total):
+                share.backward()  # type: ignore[no-untyped-call]
+        return total
 
     def loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
         """Of one batch, in float32: the labels' cross-entropy, and the teacher's share."""
@@ -150,16 +196,14 @@ class _Learner:
             logits: Tensor = network(inputs)
         return logits.float()
 
-    def learn(self, loss: Tensor, rate: float) -> None:
+    def _descend(self, rate: float) -> None:
         """One step down the gradient."""
-        for group in self._optimiser.param_groups:
+        for group in self.optimiser.param_groups:
             group["lr"] = rate
-        self._optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
         for gamma in self._gammas:
             if gamma.grad is not None:
                 gamma.grad.add_(gamma.detach().sign(), alpha=self._recipe.gamma_l1)
-        self._optimiser.step()
+        self.optimiser.step()
 
 
 def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:

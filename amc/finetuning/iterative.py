@@ -12,6 +12,7 @@ from amc.finetuning.fitting import OnStep, fit
 from amc.finetuning.recipes import Recipe
 from amc.finetuning.schedule import Schedule
 from amc.granularity import Rounding
+from amc.journal import BLANK, Checkpoint, Journal
 from amc.samples import Samples
 from amc.structure import Kept
 
@@ -57,6 +58,7 @@ def prune_iteratively(
     teacher: nn.Module | None = None,
     on_step: OnStep | None = None,
     on_stage: Callable[[P], None] | None = None,
+    journal: Journal = BLANK,
 ) -> P:
     """Prune in the plan's stages, fine-tuning after each.
 
@@ -73,6 +75,7 @@ def prune_iteratively(
         teacher: As `fit` takes it, at every stage.
         on_step: Called after every gradient step, with steps done and in all over all stages.
         on_stage: Called with the network after each stage.
+        journal: Has a checkpoint of each stage's fine-tuning, from which the same call goes on.
 
     Raises:
         ValueError: if the target cannot be reached from the start, or as `fit` does.
@@ -91,6 +94,7 @@ def prune_iteratively(
             holdout=holdout,
             teacher=teacher,
             on_step=_shifted(on_step, done, total),
+            checkpoint=Checkpoint(journal, f"fine-tuning {number}"),
         )
         done += steps
         if on_stage is not None:

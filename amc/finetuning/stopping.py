@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -48,6 +50,18 @@ class BestWeights:
     def restore(self) -> None:
         """Put the best weights back into the network."""
         self._model.load_state_dict(self._state)
+
+    def packed(self) -> dict[str, Tensor]:
+        """All of this as tensors."""
+        standing = torch.tensor([self._accuracy, self._since], dtype=torch.float64)
+        return {"standing": standing, **{f"best.{name}": t for name, t in self._state.items()}}
+
+    def unpack(self, state: Mapping[str, Tensor]) -> None:
+        """Be as what was packed."""
+        accuracy, since = state["standing"].tolist()
+        self._accuracy, self._since = accuracy, int(since)
+        device = device_of(self._model)
+        self._state = {name: state[f"best.{name}"].to(device) for name in self._state}
 
 
 def _copy(tensor: Tensor) -> Tensor:

@@ -113,7 +113,7 @@ def _members(path: Path) -> dict[str, bytes]:
     with tarfile.open(path, "r:gz") as archive:
         for member in archive:
             name = PurePosixPath(member.name).name
-            file = archive.extractfile(member)
+            file = archive.extractfile(member) if member.isfile() else None  # No links.
             if file is not None and name in (*TRAIN_FILES, *TEST_FILES):
                 contents[name] = file.read()
     return contents

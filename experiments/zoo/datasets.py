@@ -52,10 +52,18 @@ def _from_table(name: str) -> ImageDataset:
 
 def _from_function(name: str) -> ImageDataset:
     function = import_named(name, "data set")
-    dataset = function() if callable(function) else function
+    try:
+        dataset = function() if callable(function) else function
+    except (Exception, SystemExit) as error:
+        raise ValueError(
+            f"data set {name!r} cannot be loaded ({error}); it must be a function without "
+            "arguments that returns an ImageDataset (experiments.zoo.datasets)"
+        ) from error
     if not isinstance(dataset, ImageDataset):
         raise ValueError(
             f"data set {name!r}: gave a {type(dataset).__name__}; "
             "let the function return an ImageDataset (experiments.zoo.datasets)"
         )
+    if wrong := dataset.mistake():
+        raise ValueError(f"data set {name!r}: {wrong}")
     return dataset

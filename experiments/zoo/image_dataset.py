@@ -55,6 +55,31 @@ class ImageDataset:
         """1 for grey images, 3 for colour."""
         return self.input_shape[0]
 
+    def mistake(self) -> str:
+        """What is wrong with it, and how to mend it, in words; empty where nothing is."""
+        for split, samples in (("training", self.train), ("test", self.test)):
+            images, labels = samples.inputs, samples.labels
+            if images.dim() != 4 or images.dtype != torch.uint8:
+                shape, kind = tuple(images.shape), str(images.dtype).removeprefix("torch.")
+                return (
+                    f"its {split} images are {shape} {kind}; give (samples, channels, height, "
+                    "width) uint8"
+                )
+            if labels.dtype != torch.int64:
+                kind = str(labels.dtype).removeprefix("torch.")
+                return f"its {split} labels are {kind}; give int64"
+            if not 0 <= int(labels.min()) <= int(labels.max()) < len(self.classes):
+                return (
+                    f"its {split} labels go from {int(labels.min())} to {int(labels.max())}, and "
+                    f"it names {len(self.classes)} classes; give labels from 0 and a name for each"
+                )
+        if self.train.inputs.shape[1:] != self.test.inputs.shape[1:]:
+            ours, theirs = (tuple(s.inputs.shape[1:]) for s in (self.train, self.test))
+            return f"training images are {ours} and test images {theirs}; give both one shape"
+        if len(self.train) < 2:
+            return "it has one training image, and some are held out; give more"
+        return ""
+
     def splits(self, seed: int = 0) -> Splits:
         """Hold out a random HOLDOUT_FRACTION of the training split, the same for the same seed.
 

@@ -1,6 +1,7 @@
 """The one way in which candidates are pruned and measured."""
 
 import copy
+from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
@@ -14,6 +15,7 @@ from amc.costs import COSTS, BudgetError, Macs, Memory, Params
 from amc.evaluation import accuracy
 from amc.granularity import Rounding
 from amc.graph import GraphError
+from amc.journal import Blank
 from amc.policy import Budget, Policy
 from amc.problem import Outcome, Problem
 from amc.pruning import prune
@@ -53,6 +55,38 @@ def test_asked_again_it_answers_from_memory() -> None:
     assert problem.evaluate([4, 3]) is first
     assert problem.evaluate(np.array([4, 3])) is first
     assert problem.outcomes == (first,)
+
+
+class Notes(Blank):
+    """A journal in memory."""
+
+    def __init__(self) -> None:
+        self.notes: dict[str, Any] = {}
+
+    def recall(self, name: str) -> Any:
+        return self.notes.get(name)
+
+    def note(self, name: str, found: Mapping[str, Any]) -> None:
+        self.notes[name] = dict(found)
+
+
+@pytest.mark.parametrize("racing", [0.0, 0.9])
+def test_evaluations_go_on_where_a_journal_ends(racing: float) -> None:
+    kept = [(one, other) for one in range(2, 7) for other in range(2, 6)]
+
+    def outcomes(journal: Notes, count: int) -> list[tuple[Any, ...]]:
+        problem = residual_problem("macs=0.9", racing=racing)
+        problem.journal = journal
+        problem.restart()
+        found = [problem.evaluate(counts) for counts in kept[:count]]
+        return [(o.number, o.kept, o.accuracy, o.seen, o.costs) for o in found]
+
+    whole = outcomes(Notes(), len(kept))
+    assert any(seen for *_, seen, _ in whole) == bool(racing)
+    for cut in (1, 5, 11, len(kept)):
+        journal = Notes()
+        outcomes(journal, cut)
+        assert outcomes(journal, len(kept)) == whole
 
 
 def test_evaluations_are_counted_in_order() -> None:

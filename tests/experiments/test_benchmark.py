@@ -44,7 +44,8 @@ def test_every_strategy_has_a_run_folder(compared):
     for name in NAMES:
         held = sorted(path.name for path in (compared / name).iterdir())
         assert held == [
-            *("config.yaml", "model.safetensors", "policy.json", "report.html", "result.json")
+            *("config.yaml", "journal.jsonl", "model.safetensors", "policy.json", "report.html"),
+            "result.json",
         ]
 
 

@@ -32,7 +32,7 @@ def test_help_explains_every_setting_with_its_default(command, amc):
         else:
             shown = re.escape("null" if default is None else str(default))
             flag = item.name.replace("_", "-")
-            named = rf"(?:--{flag} [A-Z0-9_]+| {item.name})"
+            named = rf"(?:--{flag} (?:[A-Z0-9_]+|{{true,false}})| {item.name})"
             told = re.search(rf"{named} ([^()].+?)\([^()]*default: {shown}\)", text)
         assert told is not None, f"{command}: {item.name}"
         assert len(told[1].split()) >= 3, f"{command}: {item.name}"

@@ -1,15 +1,89 @@
 """One clear line for every mistake at the command line."""
 
 import json
+import math
 import pickle
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
+from safetensors.torch import load_file, save_file
 
 NETS = """
+import torch
 from torch import nn
+from amc import Samples
+from experiments.zoo.image_dataset import ImageDataset
+
+class Net(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(64, 12), nn.Linear(12, 10)
+
+    def forward(self, images):
+        return self.last(torch.relu(self.first(images.flatten(1))))
+
+class Noisy(Net):
+    def forward(self, images):
+        return super().forward(images + torch.randn(8))
+
+class InTrainingOnly(Net):
+    def forward(self, images):
+        assert self.training, "only in training"
+        return super().forward(images)
+
+class TwoInputs(Net):
+    def forward(self, images, more):
+        return super().forward(images + more)
+
+class TwoOutputs(Net):
+    def forward(self, images):
+        return super().forward(images), images
+
+class NotANumber(Net):
+    def forward(self, images):
+        return super().forward(images) * float("nan")
+
+def unprunable():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+
+def leaves():
+    raise SystemExit(3)
+
+def images(count=8, labels=8, shape=(1, 8, 8), dtype=torch.uint8, label=0, kind=torch.int64):
+    many = Samples(torch.zeros(count, *shape, dtype=dtype), torch.full((labels,), label).to(kind))
+    few = Samples(torch.zeros(2, 1, 8, 8, dtype=torch.uint8), torch.zeros(2, dtype=torch.int64))
+    return ImageDataset("mine", many, few, tuple("0123456789"))
+
+def none_at_all(): return images(0, 0)
+def a_single_one(): return images(1, 1)
+def fewer_labels(): return images(labels=7)
+def flat(): return images(shape=(64,))
+def floats(): return images(dtype=torch.float32)
+def a_label_too_many(): return images(label=10)
+def below_zero(): return images(label=-1)
+def float_labels(): return images(kind=torch.float32)
+def other_shapes(): return images(shape=(1, 9, 9))
+def no_tape(): raise OSError("the tape is missing")
+def with_argument(path): return images()
+def a_list(): return [1]
+
+class Nothing:
+    def search(self, problem, seed):
+        return None
+
+class Asserts:
+    def search(self, problem, seed):
+        assert False, "no luck"
+
+class Confused:
+    def search(self, problem, seed):
+        return problem.evaluate(None)
+
+class TooFew:
+    def search(self, problem, seed):
+        return problem.evaluate((1,))
 
 def five():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 5))
@@ -43,9 +117,45 @@ def desk(tmp_path_factory, weights, uniform_run):
     (here / "pickle.pt").write_bytes(pickle.dumps(print))
     torch.save([1, 2], here / "list.pt")
     torch.save({"other": torch.ones(2)}, here / "other.pt")
+    _write_checkpoints(here)
     _write_settings(here)
     _write_policies(here)
+    _write_images(here)
+    _write_tables(here)
     return here
+
+
+def _write_checkpoints(here: Path) -> None:
+    good = load_file(here / "good.safetensors")
+    torch.save({"state_dict": good, "epoch": 3}, here / "nested.pt")
+    torch.save(torch.nn.Linear(2, 2), here / "module.pt")
+    (here / "nothing.pt").write_bytes(b"")
+    (here / "long-header.safetensors").write_bytes((2**60).to_bytes(8, "little") + b"{}")
+    name = "stem.0.weight"
+    save_file({**good, "extra": torch.ones(1)}, here / "extra.safetensors")
+    save_file({**good, name: good[name][:, :, :2].clone()}, here / "shape.safetensors")
+    save_file({**good, name: good[name] * math.nan}, here / "nan.safetensors")
+
+
+def _write_images(here: Path) -> None:
+    from PIL import Image
+
+    for split, classes in (("train", ("a", "b")), ("test", ("a", "c"))):
+        for name in classes:
+            (here / "uneven" / split / name).mkdir(parents=True)
+            Image.new("L", (8, 8)).save(here / "uneven" / split / name / "1.png")
+    for name in ("a", "b"):
+        (here / "corrupt" / name).mkdir(parents=True)
+        for number in range(3):
+            (here / "corrupt" / name / f"{number}.png").write_bytes(b"\x89PNG\r\n\x1a\n half")
+    (here / "one-class" / "a").mkdir(parents=True)
+    (here / "no-images" / "a").mkdir(parents=True)
+    (here / "no-images" / "b").mkdir(parents=True)
+
+
+def _write_tables(here: Path) -> None:
+    (here / "no-table.json").write_text('{"schema_version": 99}')
+    (here / "deep-table.json").write_text("[" * 99_999)
 
 
 def _write_settings(here: Path) -> None:
@@ -59,10 +169,20 @@ def _write_settings(here: Path) -> None:
         "no-layer": '"nolayer.*": 0.5',
         "too-much": '"stages.*": 1.5',
         "words": '"stages.*": much',
+        "nan": '"stages.*": .nan',
+        "code": "model: !!python/object/apply:os.system [true]",
+        "deep": "model: " + "[" * 5_000,
+        "bomb": "options: {a: &a [1, 1], b: &b [*a, *a], c: [*b, *b]}",
+        "twice": "seed: 1\nseed: 2",
+        "seed": "seed: -1",
+        "command": "strategies: ddpg",
+        "options": "options: 3",
+        "other-options": "options: {no-such: 3}",
     }
     for name, text in texts.items():
         (here / f"{name}.yaml").write_text(text)
     (here / "binary.yaml").write_bytes(bytes(range(256)))
+    (here / "huge.yaml").write_bytes(b"#" * 2_000_000)
 
 
 def _write_policies(here: Path) -> None:
@@ -72,6 +192,30 @@ def _write_policies(here: Path) -> None:
     (here / "other.json").write_text(json.dumps(other))
     (here / "criterion.json").write_text(json.dumps({**good, "criterion": "l7"}))
     (here / "broken.json").write_text('{"groups": [')
+    text = json.dumps(good)
+    first, *rest = good["groups"]
+    texts = {
+        "half": text[: len(text) // 2],
+        "version": json.dumps({**good, "schema_version": 2}),
+        "no-version": json.dumps({"groups": good["groups"]}),
+        "array": "[]",
+        "deep": "[" * 99_999,
+        "no-groups": json.dumps({**good, "groups": []}),
+        "extra-key": json.dumps({**good, "code": "print()"}),
+        "granularity": json.dumps({**good, "granularity": "atom"}),
+        "masks": json.dumps({**good, "granularity": "2:4"}),
+        "function": json.dumps({**good, "criterion": "os:abort"}),
+        "exclude": json.dumps({**good, "exclude": ["nolayer.*"]}),
+        "twice": json.dumps({**good, "groups": [first, first, *rest]}),
+        "digits": text.replace(f'"kept": {first["kept"]}', '"kept": ' + "9" * 5_000, 1),
+    }
+    kept = {"none": 0, "many": 10**9, "minus": -1, "part": 1.5, "nan": math.nan, "truth": True}
+    for name, count in {**kept, "inf": math.inf, "word": "3"}.items():
+        texts[f"kept-{name}"] = json.dumps({**good, "groups": [{**first, "kept": count}, *rest]})
+    for name, broken in texts.items():
+        (here / f"policy-{name}.json").write_text(broken)
+    (here / "policy-huge.json").write_bytes(b" " * 17_000_000)
+    (here / "policy-bytes.json").write_bytes(bytes(range(256)))
 
 
 SEARCH = "search --model resnet8 --dataset digits --width 0.5 --weights good.safetensors --out new "
@@ -80,6 +224,9 @@ BENCHMARK = SEARCH.replace("search", "benchmark", 1)
 BARE = "search --model resnet8 --dataset digits "
 MANUAL = SEARCH + "--strategy manual --options.file "
 OWN = "search --dataset digits --model "
+IMAGES = "search --model nets_of_a_user:Net --dataset "
+MY_NET = "nets_of_a_user:"
+WHOLE = "whole numbers 'kept', 'total'"
 
 # A flag with a value that it cannot have, and what it must be; all ranges are in test_config.py.
 VALUES = {
@@ -202,6 +349,92 @@ MISTAKES = {
     PRUNE + "--policy good.safetensors": ("good.safetensors", "JSON"),
     PRUNE + "--policy other.json": ("another network", "'entrance'", "'stem.0'", "width"),
     PRUNE + "--policy criterion.json": ("unknown criterion 'l7'", "known: l1, l2"),
+    # Models.
+    OWN + MY_NET + "unprunable": ("nothing that can be pruned", "outputs of the network", "docs/"),
+    OWN + MY_NET + "Noisy": ("two answers for one image", "random in evaluation mode"),
+    OWN + MY_NET + "InTrainingOnly": ("(only in training)", "batch", "in evaluation mode"),
+    OWN + MY_NET + "TwoInputs": ("argument: 'more'", "one batch of them"),
+    OWN + MY_NET + "TwoOutputs": ("gives tuple", "it must give (1, 10) logits"),
+    OWN + MY_NET + "NotANumber": ("not finite", "--weights"),
+    OWN + MY_NET + "leaves": ("nets_of_a_user:leaves' cannot be made (3)", "without arguments"),
+    # Data sets.
+    IMAGES + MY_NET + "none_at_all": ("none_at_all", "there are none", "give at least one"),
+    IMAGES + MY_NET + "a_single_one": ("a_single_one", "one training image", "give more"),
+    IMAGES + MY_NET + "fewer_labels": ("8 inputs but 7 labels", "give one label per input"),
+    IMAGES + MY_NET + "flat": ("training images are (8, 64) uint8", "channels, height, width"),
+    IMAGES + MY_NET + "floats": ("(8, 1, 8, 8) float32", "give (samples, channels, height"),
+    IMAGES + MY_NET + "a_label_too_many": ("from 10 to 10", "10 classes", "labels from 0"),
+    IMAGES + MY_NET + "below_zero": ("from -1 to -1", "labels from 0"),
+    IMAGES + MY_NET + "float_labels": ("labels are float32", "give int64"),
+    IMAGES + MY_NET + "other_shapes": ("(1, 9, 9) and test images (1, 8, 8)", "one shape"),
+    IMAGES + MY_NET + "no_tape": ("no_tape", "the tape is missing", "without arguments"),
+    IMAGES + MY_NET + "with_argument": ("argument: 'path'", "without arguments"),
+    IMAGES + MY_NET + "a_list": ("gave a list", "ImageDataset"),
+    IMAGES + MY_NET + "no_such": ("has no 'no_such'", "name a function"),
+    IMAGES + "folder:nowhere": ("nowhere: no such folder", "PATH/CLASS/"),
+    IMAGES + "folder:one-class": ("1 class folders", "at least two"),
+    IMAGES + "folder:no-images": ("no-images/a: no images", "put some there"),
+    IMAGES + "folder:corrupt": ("corrupt/a/", "not a readable image", "mend or remove it"),
+    IMAGES + "folder:uneven": ("different classes (b, c", "the same folders"),
+    IMAGES + "folder:corrupt@0": ("images of 0 pixels", "at least 1"),
+    # Checkpoints.
+    BARE + "--weights nested.pt": ("nested.pt", "not a state dict", "state_dict()"),
+    BARE + "--weights module.pt": ("module.pt", "pickles", "are not read", "save_file"),
+    BARE + "--weights nothing.pt": ("nothing.pt", "plain tensors", "save_file"),
+    BARE + "--weights file": ("file: cannot be read as plain tensors", "save_file"),
+    BARE + "--weights long-header.safetensors": ("not a safetensors file", "again"),
+    BARE + "--width 0.5 --weights extra.safetensors": ("it also has 'extra'", "give the model"),
+    BARE + "--width 0.5 --weights shape.safetensors": (
+        *("'stem.0.weight' is (8, 1, 2, 3) there", "has (8, 1, 3, 3)"),
+    ),
+    BARE + "--width 0.5 --weights nan.safetensors": ("not finite", "--weights"),
+    # Settings.
+    "search --config code.yaml": ("--config code.yaml", "not valid YAML"),
+    "search --config deep.yaml": ("--config deep.yaml", "nested too deeply"),
+    "search --config bomb.yaml": ("--config bomb.yaml", "*name are not read"),
+    "search --config huge.yaml": ("--config huge.yaml", "too large for settings"),
+    "search --config seed.yaml": ("--seed is -1", "0 to 4294967295"),
+    "search --config command.yaml": ("unknown setting 'strategies'", "did you mean strategy?"),
+    "search --config options.yaml": ("--options is '3'", "--options.NAME VALUE"),
+    SEARCH + "--config other-options.yaml": ("unknown option of ddpg 'no_such'", "known:"),
+    "search --overwrite maybe": ("maybe", "--help"),
+    "search --overwrite=maybe": ("--overwrite is 'maybe'", "true or false"),
+    MANUAL + "nan.yaml": ("nan.yaml", "patterns to ratios"),
+    MANUAL + "deep.yaml": ("deep.yaml", "nested too deeply"),
+    # Latency tables.
+    SEARCH + "--latency nowhere.json": ("no latency table at nowhere.json", "`amc profile`"),
+    SEARCH + "--latency no-table.json": ("schema version 99, not 1", "`amc profile` writes one"),
+    SEARCH + "--latency deep-table.json": ("deep-table.json", "`amc profile` writes one"),
+    SEARCH + "--budget latency=0.5": ("latency", "--latency"),
+    # Strategies of one's own.
+    SEARCH + "--strategy nets_of_a_user:Nothing": ("gave NoneType", "problem.result()"),
+    SEARCH + "--strategy nets_of_a_user:Asserts": ("AssertionError: no luck", "--debug"),
+    SEARCH + "--strategy nets_of_a_user:Confused": ("TypeError", "--debug"),
+    SEARCH + "--strategy nets_of_a_user:TooFew": ("(1,) do not suit", "one count for each"),
+    # Policies.
+    PRUNE + "--policy policy-half.json": ("policy-half.json", "not valid JSON", "again"),
+    PRUNE + "--policy policy-version.json": ("schema version 2", "reads version 1"),
+    PRUNE + "--policy policy-no-version.json": ("schema version None", "reads version 1"),
+    PRUNE + "--policy policy-array.json": ("policy-array.json", "JSON object, not list"),
+    PRUNE + "--policy policy-deep.json": ("nested too deeply", "export the policy again"),
+    PRUNE + "--policy policy-no-groups.json": ("as group 1 it has none", "use the model"),
+    PRUNE + "--policy policy-extra-key.json": ("unknown keys ['code']", "again"),
+    PRUNE + "--policy policy-granularity.json": ("unknown granularity 'atom'", "known: channel"),
+    PRUNE + "--policy policy-masks.json": ("another network", "use the model and width"),
+    PRUNE + "--policy policy-function.json": ("unknown criterion 'os:abort'", "known: l1"),
+    PRUNE + "--policy policy-exclude.json": ("'nolayer.*'", "similar layers are"),
+    PRUNE + "--policy policy-twice.json": ("'stem.0' is named twice", "keep one"),
+    PRUNE + "--policy policy-digits.json": ("policy-digits.json", "not valid JSON", "4300 digits"),
+    PRUNE + "--policy policy-kept-none.json": ("'stem.0' keeps 0 of 8", "from 1 to 8"),
+    PRUNE + "--policy policy-kept-many.json": ("keeps 1000000000 of 8", "from 1 to 8"),
+    PRUNE + "--policy policy-kept-minus.json": ("keeps -1 of 8", "from 1 to 8"),
+    **{
+        PRUNE + f"--policy policy-kept-{name}.json": (f"kept-{name}.json: groups[0]", WHOLE)
+        for name in ("part", "nan", "truth", "inf", "word")
+    },
+    PRUNE + "--policy policy-huge.json": ("too large for a policy", "is it a checkpoint?"),
+    PRUNE + "--policy policy-bytes.json": ("not text", "JSON file"),
+    PRUNE + "--policy folder": ("no policy at folder", "`amc search"),
     BENCHMARK + "--strategies uniform,uniform": ("'uniform,uniform'", "different names"),
     BENCHMARK + "--strategies ,": ("--strategies is ','", "separated by commas"),
     BENCHMARK + "--strategies uniform,unifrom": ("'unifrom'", "did you mean 'uniform'?"),
@@ -227,13 +460,15 @@ MISTAKES = {
 }
 
 
-@pytest.mark.parametrize("typed", MISTAKES)
+@pytest.mark.parametrize("typed", MISTAKES, ids=list(MISTAKES))
 def test_a_mistake_ends_with_one_line_that_says_what_where_and_how(typed, amc, desk, monkeypatch):
     monkeypatch.chdir(desk)
+    shutil.rmtree("new", ignore_errors=True)
     answer = amc(*typed.split())
     assert answer.code == 2
     assert answer.err.startswith("amc: error: ")
     assert answer.err.count("\n") == 1
     assert "Traceback" not in answer.err
+    assert not (desk / "new" / "result.json").exists()
     for words in MISTAKES[typed]:
         assert words in answer.err

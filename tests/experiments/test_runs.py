@@ -42,8 +42,8 @@ def same(ours, theirs):
 
 
 def test_a_run_folder_holds_everything(ddpg_run):
-    names = ["config.yaml", "model.safetensors", "policy.json", "report.html", "result.json"]
-    assert sorted(path.name for path in ddpg_run.iterdir()) == names
+    names = {"config.yaml", "journal.jsonl", "model.safetensors", "policy.json", "report.html"}
+    assert {path.name for path in ddpg_run.iterdir()} == {*names, "result.json"}
 
 
 def test_the_smaller_network_keeps_to_the_budget(ddpg_run):
@@ -178,6 +178,7 @@ def test_a_policy_may_say_anything_of_its_origin(uniform_run, weights, tmp_path)
             calibration_images=0,
             policy=str(tmp_path / "policy.json"),
             out=str(tmp_path / "run"),
+            overwrite=True,
         )
         assert apply_policy(config, quiet()).budgets == told
 
@@ -192,7 +193,7 @@ def test_a_run_that_could_not_be_written_does_not_look_finished(uniform_run, tmp
 
     monkeypatch.setattr(runs, "render", full)
     with pytest.raises(OSError, match="no space"):
-        runs.search(config, quiet())
+        runs.search(replace(config, overwrite=True), quiet())
     assert not (tmp_path / "run" / "result.json").exists()
 
 

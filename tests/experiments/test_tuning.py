@@ -141,6 +141,7 @@ class Secretive:
 def test_stages_are_refused_after_any_search_that_tuned_its_network(config, tmp_path):
     shared = {item.name: getattr(config, item.name) for item in fields(CutConfig)}
     own = {**shared, "strategy": f"{__name__}:Secretive", "out": str(tmp_path / "run")}
+    own["overwrite"] = True
     staged = {"finetune_schedule": "cubic", "finetune_epochs": 0.2}
     with pytest.raises(ValueError, match=r"would drop the weights that .*Secretive tunes"):
         search(SearchConfig(**own | staged), Console(quiet=True))
@@ -170,7 +171,7 @@ def test_recalibration_measures_batch_norms_before_the_network_is_judged(config)
     names = ("stages.2.0.bn1.running_mean", "stages.2.0.bn1.weight")
     found = {}
     for images in (0, 100):
-        made = replace(config, recalibrate=images, calibration_images=0)
+        made = replace(config, recalibrate=images, calibration_images=0, overwrite=True)
         result = apply_policy(made, Console(quiet=True))
         state = load_file(f"{config.out}/model.safetensors")
         found[images] = (result.searched, *(state[name] for name in names))

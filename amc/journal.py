@@ -1,0 +1,89 @@
+"""Where finished work is noted, so that a search that was cut short does not do it twice.
+
+Everything here is deterministic given its seed, so that the same search, made again with a journal
+that answers for what was done before, is the same search: agents, replay and generators come to
+where they were without being saved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from torch import Tensor
+
+State = Mapping[str, Tensor]
+
+
+class Journal(Protocol):
+    """Notes of plain data, and states of networks, each under a name of its own."""
+
+    def recall(self, name: str) -> Mapping[str, Any] | None:
+        """What was noted under this name; None where nothing was."""
+        ...
+
+    def note(self, name: str, found: Mapping[str, Any]) -> None:
+        """Note what JSON can hold; it lasts from when this returns.
+
+        Raises:
+            OSError: if it cannot be written.
+        """
+        ...
+
+    def recall_state(self, name: str) -> State | None:
+        """The tensors stored last under this name, strides included; None where there are none.
+
+        They are the caller's own, to be changed at will.
+        """
+        ...
+
+    def note_state(self, name: str, state: State) -> None:
+        """Store tensors whole, or leave those of before.
+
+        Raises:
+            OSError: if they cannot be written.
+        """
+        ...
+
+    def forget_state(self, name: str) -> None:
+        """Drop the tensors of this name, which nothing needs any more."""
+        ...
+
+
+class Blank:
+    """A journal that keeps nothing."""
+
+    def recall(self, name: str) -> None:
+        """Nothing was noted."""
+
+    def note(self, name: str, found: Mapping[str, Any]) -> None:
+        """Keep nothing."""
+
+    def recall_state(self, name: str) -> None:
+        """Nothing was stored."""
+
+    def note_state(self, name: str, state: State) -> None:
+        """Keep nothing."""
+
+    def forget_state(self, name: str) -> None:
+        """There is nothing to drop."""
+
+
+BLANK = Blank()
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """One state of a journal."""
+
+    journal: Journal
+    name: str
+
+    def load(self) -> State | None:
+        """What was saved last; None where nothing was."""
+        return self.journal.recall_state(self.name)
+
+    def save(self, state: State) -> None:
+        """Save it whole, or leave what was there."""
+        self.journal.note_state(self.name, state)

@@ -1,0 +1,179 @@
+"""Run folders that the same command goes on with, whatever ended it before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from amc.samples import Samples
+from experiments.config import CutConfig, NetworkConfig, PruneConfig, SearchConfig, save_config
+from experiments.files import ready_folder
+from experiments.journal import RunJournal
+from experiments.machine import machine
+from experiments.networks import Setting
+
+RUN_FILES = ("result.json", "policy.json", "model.safetensors", "report.html", "config.yaml")
+"""What a finished run's folder has beside its journal; the result marks it as finished."""
+
+UNBOUND = ("out", "overwrite", "weights", "policy", "latency")
+"""Settings that may differ from one sitting to the next: files are compared by what they hold."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a run that can go on.
+
+    Args:
+        left: What it leaves, in words.
+        config: Of the command that goes on.
+    """
+
+    def __init__(self, left: str, config: NetworkConfig) -> None:
+        self.left = left
+        super().__init__(f"interrupted; {left}; `{going_on(config)}` goes on from there")
+
+
+def going_on(config: NetworkConfig) -> str:
+    """The command that goes on with a run, or begins it again."""
+    name = type(config).__name__.removesuffix("Config").lower()
+    return f"amc {name} --config {shlex.quote(str(Path(config.out) / 'config.yaml'))}"
+
+
+@contextmanager
+def run_journal(config: CutConfig, setting: Setting) -> Iterator[RunJournal]:
+    """The journal of the run in the folder of these settings, as far as that has come.
+
+    Where there is none, or with `overwrite`, it is empty until `begin` is called.
+
+    Raises:
+        OSError: if the folder cannot be made or written to.
+        ValueError: if another process works there, or it holds a run that was begun otherwise;
+            names the first difference.
+    """
+    fresh = not Path(config.out).exists()
+    folder = ready_folder(config.out)
+    with RunJournal(folder, anew=config.overwrite) as journal:
+        try:
+            if not config.overwrite:
+                _check(journal, header(config, setting))
+            yield journal
+        finally:
+            if not journal.path.stat().st_size:
+                journal.path.unlink()
+                if fresh and not any(folder.iterdir()):
+                    folder.rmdir()
+
+
+def begin(journal: RunJournal, config: CutConfig, setting: Setting, console: Console) -> None:
+    """Go on with a run that was begun, or begin it."""
+    made = machine()
+    for stale in journal.folder.glob(".*.tmp"):
+        stale.unlink()
+    if journal.header is None:
+        for name in RUN_FILES:
+            (journal.folder / name).unlink(missing_ok=True)
+        journal.begin({**header(config, setting), "machine": made})
+        save_config(config, journal.folder / "config.yaml")
+        return
+    done = journal.count("evaluation") + journal.count("proposal")
+    console.print(f"goes on in {config.out}, where {done} evaluations are finished", soft_wrap=True)
+    if journal.damaged:
+        console.print(f"{journal.damaged} damaged lines of {journal.path} are done again")
+    for name, before in journal.header["machine"].items():
+        if made.get(name) != before:
+            console.print(
+                f"begun with {name} {before}, goes on with {made.get(name)}: what comes may differ "
+                "from an uninterrupted run",
+                soft_wrap=True,
+            )
+
+
+def is_finished(journal: RunJournal) -> bool:
+    """Whether the run has its result."""
+    return journal.header is not None and (journal.folder / "result.json").is_file()
+
+
+def header(config: CutConfig, setting: Setting) -> dict[str, Any]:
+    """What a run is bound to: its settings, and checksums of all that it reads."""
+    splits = setting.splits
+    weights = {name: _sha256(tensor) for name, tensor in setting.model.state_dict().items()}
+    images = [_images(split) for split in (splits.train, splits.holdout, splits.test)]
+    settings = {name: value for name, value in asdict(config).items() if name not in UNBOUND}
+    bound = {
+        "command": type(config).__name__.removesuffix("Config").lower(),
+        "settings": settings,
+        "weights": hashlib.sha256(json.dumps(weights).encode()).hexdigest(),
+        "images": hashlib.sha256("".join(images).encode()).hexdigest(),
+        "files": _files(config),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(bound))
+    return plain
+
+
+def _files(config: CutConfig) -> dict[str, str]:
+    """Checksums of files that decide the result, beside weights and images, by their flags."""
+    named = {"--latency": config.latency}
+    if isinstance(config, PruneConfig):
+        named["--policy"] = config.policy
+    if isinstance(config, SearchConfig) and config.strategy == "manual":
+        named["--options.file"] = str(config.options.get("file"))
+    return {
+        flag: hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        for flag, path in named.items()
+        if path is not None and Path(path).is_file()  # Else refused by who reads it.
+    }
+
+
+def _check(journal: RunJournal, wanted: Mapping[str, Any]) -> None:
+    folder = journal.folder
+    if journal.header is None:
+        if (folder / "result.json").is_file():
+            raise ValueError(
+                f"{folder} holds results without a journal that tells what they are of; name "
+                "another folder with --out, or replace them with --overwrite"
+            )
+        return
+    if difference := _difference(journal.header, wanted):
+        raise ValueError(
+            f"{folder} holds another run: {difference}; name another folder with --out, or begin "
+            "anew in this one with --overwrite"
+        )
+
+
+def _difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The first difference between two headers, in words; empty if there is none."""
+    if was["command"] != now["command"]:
+        return f"it was begun by amc {was['command']}, not amc {now['command']}"
+    for name in {**now["settings"], **was["settings"]}:
+        before, after = was["settings"].get(name), now["settings"].get(name)
+        if before != after:
+            return f"--{name.replace('_', '-')} was {before} and is {after}"
+    for name in ("weights", "images"):
+        if was[name] != now[name]:
+            return f"the {name} are not those that it was begun with"
+    for flag in {**now["files"], **was["files"]}:
+        if was["files"].get(flag) != now["files"].get(flag):
+            return f"what {flag} names is not what it was"
+    return ""
+
+
+def _images(samples: Samples) -> str:
+    norms = json.dumps([samples.mean, samples.std])
+    return _sha256(samples.inputs) + _sha256(samples.labels) + norms
+
+
+def _sha256(tensor: Tensor) -> str:
+    # As bytes, for types such as bfloat16 that numpy does not know.
+    data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+    found = hashlib.sha256(f"{tuple(tensor.shape)} {tensor.dtype} ".encode())
+    found.update(data.numpy().data)
+    return found.hexdigest()

@@ -1,0 +1,75 @@
+"""Kills searches with SIGKILL, in processes that are forked from this one, which is warm.
+
+Usage: killing.py FOLDER KILLS SEED WORD... with the words of `amc search` but for --out. Prints, as
+JSON, how many were killed, and in which folders a run that was killed and then went on has ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+
+from experiments.cli import main
+
+TIMES = 5
+"""That one run is killed, at most, before it goes on to its end."""
+
+
+def begun(words: list[str], out: Path) -> int:
+    """The process of a search in this folder."""
+    process = os.fork()
+    if process == 0:
+        with open(out.with_suffix(".txt"), "a", encoding="utf-8") as told:
+            os.dup2(told.fileno(), 1)
+            os.dup2(told.fileno(), 2)
+        os._exit(main(["search", *words, "--out", str(out)]))
+    return process
+
+
+def ended(words: list[str], out: Path) -> float:
+    """Let a search run to its end; the seconds that it took."""
+    start = time.perf_counter()
+    _, status = os.waitpid(begun(words, out), 0)
+    assert os.waitstatus_to_exitcode(status) == 0, out.with_suffix(".txt").read_text()
+    return time.perf_counter() - start
+
+
+def killed(words: list[str], out: Path, after: float) -> bool:
+    """Kill a search so many seconds after its start; False where it had ended by then."""
+    process = begun(words, out)
+    time.sleep(after)
+    os.kill(process, signal.SIGKILL)
+    _, status = os.waitpid(process, 0)
+    code = os.waitstatus_to_exitcode(status)
+    assert code in (0, -signal.SIGKILL), out.with_suffix(".txt").read_text()
+    return code != 0
+
+
+def run(folder: Path, kills: int, seed: int, words: list[str]) -> dict[str, object]:
+    """Kill searches until so many have been killed; let each go on to its end after some."""
+    torch.set_num_threads(1)  # A fork of a process with more of them would wait for them forever.
+    moments, done, folders = random.Random(seed), 0, list[str]()
+    main(["search", *words, "--out", str(folder / "warm")])
+    usual = ended(words, folder / "whole")
+    while done < kills:
+        out = folder / f"run-{len(folders)}"
+        for _ in range(min(TIMES, kills - done)):
+            if not killed(words, out, moments.uniform(0, usual)):
+                break
+            done += 1
+        ended(words, out)
+        folders.append(out.name)
+    return {"kills": done, "folders": folders}
+
+
+if __name__ == "__main__":
+    where, count, number, *typed = sys.argv[1:]
+    told = run(Path(where), int(count), int(number), typed)
+    print("\n" + json.dumps(told))

@@ -1,0 +1,67 @@
+"""A run that is killed and goes on ends as one that was never killed, to the byte."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+SMALL = (
+    *("--model", "striped_images:network", "--dataset", "striped_images:images"),
+    *("--calibration-images", "60", "--search-images", "30", "--budget", "macs=0.4"),
+)
+SEARCHES = {
+    "ddpg": (
+        *("--episodes", "12", "--options.proposals", "8", "--options.imitation", "2"),
+        *("--options.hidden", "16", "--finetune-epochs", "4", "--patience", "3"),
+    ),
+    "netadapt": (
+        *("--options.steps", "2", "--options.reduction", "0.12"),
+        *("--finetune-epochs", "4"),
+    ),
+}
+
+
+def untimed(text):
+    """A result but for seconds and the folder, as text in which every digit counts."""
+
+    def without(value):
+        if isinstance(value, dict):
+            return {k: without(v) for k, v in value.items() if k not in ("seconds", "out")}
+        return [without(item) for item in value] if isinstance(value, list) else value
+
+    return json.dumps(without(json.loads(text)))
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked and killed")
+@pytest.mark.parametrize("strategy", SEARCHES)
+def test_a_search_killed_at_20_random_moments_ends_as_if_never_killed(strategy, tmp_path):
+    words = (*SMALL, "--strategy", strategy, *SEARCHES[strategy])
+    done = subprocess.run(
+        [sys.executable, HERE / "killing.py", tmp_path, "20", "1", *words],
+        env={
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join((str(HERE.parents[1]), str(HERE))),
+            "OMP_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout.splitlines()[-1])
+    assert answer["kills"] == 20
+    whole = tmp_path / "whole"
+    evaluations = json.loads((whole / "result.json").read_text())["evaluations"]
+    assert len(evaluations) > 8
+    for name in answer["folders"]:
+        run = tmp_path / name
+        for file in ("policy.json", "model.safetensors"):
+            assert (run / file).read_bytes() == (whole / file).read_bytes(), name
+        ours, theirs = ((r / "result.json").read_text() for r in (run, whole))
+        assert untimed(ours) == untimed(theirs)
+        assert sorted(os.listdir(run)) == sorted(os.listdir(whole))
