@@ -12,6 +12,7 @@ from stable_baselines3 import DDPG
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.exploration import Exploration
+from agents.scalars import Scalars
 from agents.settings import Settings
 from agents.walker import walker
 from amc.checks import check
@@ -82,7 +83,8 @@ class DDPGSearch:
             agent = walker(self.algorithm)(env, self.settings, exploration, seed, self.tensorboard)
             if self.settings.start_at_uniform:
                 agent.start_at(_uniform_ratio(problem))
-            agent.learn(self.episodes * groups)
+            told = Scalars(problem) if self.tensorboard else None
+            agent.learn(self.episodes * groups, told, log_interval=1, tb_log_name="search")
         return problem.result(max(problem.finalists(), key=REWARDS[self.reward]))
 
 

@@ -8,6 +8,7 @@ from argparse import HelpFormatter
 from collections.abc import Iterable, Mapping
 from dataclasses import fields
 from difflib import get_close_matches
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -20,6 +21,10 @@ Kinds = Mapping[str, tuple[type, str]]
 """For each command the class of its settings, and what it does."""
 
 FILE_HELP = "YAML file with any of these settings; flags override it."
+
+
+SWITCHES = ("--overwrite", "--tensorboard")
+"""Flags that mean true where nothing follows them."""
 
 
 class UsageError(Exception):
@@ -83,11 +88,11 @@ def _underscored(word: str) -> str:
 
 def _with_truths(words: list[str]) -> list[str]:
     """--overwrite alone for --overwrite true."""
-    pairs = zip(words, [*words[1:], ""], strict=False)
-    return [
-        f"{word}=true" if word == "--overwrite" and after not in ("true", "false") else word
-        for word, after in pairs
+    alone = [
+        word in SWITCHES and after.lower() not in ("true", "false")
+        for word, after in zip_longest(words, words[1:], fillvalue="")
     ]
+    return [f"{w}=true" if bare else w for w, bare in zip(words, alone, strict=True)]
 
 
 def _file_first(words: list[str]) -> list[str]:

@@ -25,6 +25,7 @@ from experiments.report import render
 from experiments.results import RunResult
 from experiments.resuming import Interrupted, begin, is_finished, run_journal
 from experiments.runs import accuracies, chosen_strategy, finish, prepared, searched, told_again
+from experiments.strategies import is_agent, make_strategy
 
 RUN_FILES = ("policy.json", "model.safetensors", "result.json")
 """What the benchmark's folder has of its best run; the result last, as in every run folder."""
@@ -78,7 +79,13 @@ def _runs(config: BenchmarkConfig) -> list[SearchConfig]:
             raise ValueError(
                 f"--options: {name} has {own!r}; name a setting too, as in --options.ddpg.sigma 0.2"
             )
-    return [_run(config, name) for name in names]
+    runs = [_run(config, name) for name in names]
+    if config.tensorboard and not any(run.tensorboard for run in runs):
+        raise ValueError(
+            f"--tensorboard: none of {', '.join(names)} is an agent of stable-baselines3, whose "
+            "logger writes the scalars; leave the flag out, or add ddpg to --strategies"
+        )
+    return runs
 
 
 def _run(config: BenchmarkConfig, name: str) -> SearchConfig:
@@ -88,7 +95,9 @@ def _run(config: BenchmarkConfig, name: str) -> SearchConfig:
         options["file"] = config.manual
     out = str(Path(config.out) / run_folder(name))
     shared = {item.name: getattr(config, item.name) for item in fields(ProblemConfig)}
-    return SearchConfig(**{**shared, "strategy": name, "options": options, "out": out})
+    own = {"strategy": name, "options": options, "out": out}
+    agent = config.tensorboard and is_agent(make_strategy(name, config.episodes, options))
+    return SearchConfig(**{**shared, **own, "tensorboard": agent})
 
 
 def _write_summary(config: BenchmarkConfig, results: list[RunResult]) -> None:

@@ -272,10 +272,13 @@ class SearchConfig(ProblemConfig):
             step by step: netadapt; rules: uniform, shallow, deep, manual, sensitivity, global;
             other searches: random, tpe, cma-es.
         options: Further settings of the strategy, as in --options.sigma 0.2.
+        tensorboard: Write an agent's scalars for TensorBoard, into the folder tensorboard of the
+            run.
     """
 
     strategy: str = "ddpg"
     options: Settings = field(default_factory=dict)
+    tensorboard: bool = False
     out: str = "runs/search"
 
 
@@ -287,11 +290,14 @@ class BenchmarkConfig(ProblemConfig):
         strategies: Short names, separated by commas.
         manual: YAML file of layer patterns and ratios, for the strategy "manual".
         options: Further settings of one strategy, as in --options.ddpg.sigma 0.2.
+        tensorboard: Write the agents' scalars for TensorBoard, into folders tensorboard of their
+            runs.
     """
 
     strategies: str = "ddpg,netadapt,uniform"
     manual: str | None = None
     options: Settings = field(default_factory=dict)
+    tensorboard: bool = False
     out: str = "runs/benchmark"
 
 

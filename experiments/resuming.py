@@ -25,7 +25,7 @@ from experiments.networks import Setting
 RUN_FILES = ("result.json", "policy.json", "model.safetensors", "report.html", "config.yaml")
 """What a finished run's folder has beside its journal; the result marks it as finished."""
 
-UNBOUND = ("out", "overwrite", "weights", "policy", "latency")
+UNBOUND = ("out", "overwrite", "tensorboard", "weights", "policy", "latency")
 """Settings that may differ from one sitting to the next: files are compared by what they hold."""
 
 

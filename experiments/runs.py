@@ -39,7 +39,7 @@ from experiments.report import measured_again, render
 from experiments.results import Accuracies, CostChange, Remeasured, RunResult
 from experiments.resuming import Interrupted, begin, is_finished, run_journal
 from experiments.stopping import stopped_in_time
-from experiments.strategies import expected_evaluations, make_strategy
+from experiments.strategies import expected_evaluations, make_strategy, with_scalars
 from experiments.tuning import Start, check_stages, tune
 
 
@@ -174,6 +174,8 @@ def chosen_strategy(config: SearchConfig) -> Strategy:
         LookupError, ValueError: for settings that cannot be carried out.
     """
     strategy = make_strategy(config.strategy, config.episodes, config.options)
+    if config.tensorboard:
+        strategy = with_scalars(strategy, config.strategy, str(Path(config.out) / "tensorboard"))
     check_stages(config, getattr(strategy, "tunes_weights", False))
     return strategy
 

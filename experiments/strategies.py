@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
+from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeGuard, TypeVar
 
 from agents import ALGORITHMS, DDPGSearch, Settings, is_algorithm
 from amc.names import look_up
@@ -39,6 +40,30 @@ def make_strategy(name: str, episodes: int, options: Options) -> Strategy:
     if ":" in name:
         return _imported(name, episodes, given)
     return look_up(STRATEGIES, name, "strategy")(episodes, given)
+
+
+def with_scalars(strategy: Strategy, name: str, folder: str) -> Strategy:
+    """The same agent, which writes scalars for TensorBoard into a folder.
+
+    Raises:
+        ImportError: if TensorBoard is not installed.
+        ValueError: if the strategy is no agent.
+    """
+    if not is_agent(strategy):
+        raise ValueError(
+            f"--tensorboard: {name} is no agent of stable-baselines3, whose logger writes the "
+            "scalars; leave the flag out, or search with ddpg"
+        )
+    if find_spec("tensorboard") is None:
+        raise ImportError(
+            "--tensorboard needs tensorboard, which is not here; pip install tensorboard"
+        )
+    return replace(strategy, tensorboard=folder)
+
+
+def is_agent(strategy: Strategy) -> TypeGuard[DDPGSearch]:
+    """Whether stable-baselines3 does the searching."""
+    return isinstance(strategy, DDPGSearch)
 
 
 def _imported(name: str, episodes: int, options: Options) -> Strategy:
