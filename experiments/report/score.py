@@ -18,7 +18,7 @@ def score_notes(comparison: Comparison) -> list[str]:
     if not any(run.result.trust for run in runs):
         notes.append(
             "How well the order of the scores agrees with that after fine-tuning, the rank "
-            "correlation, was not measured here; `amc trust RUN` does."
+            "correlation, was not measured here; amc trust RUN does."
         )
     return notes
 

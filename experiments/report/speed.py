@@ -17,7 +17,7 @@ class Speed:
         unpruned: Seconds.
         pruned: Seconds.
         times: How many times as fast the pruned one is.
-        faster: Whether that is more than the measurement's own noise.
+        verdict: faster, slower, or neither by more than the measurement's own noise.
         noise: That noise, in words.
         where: Runtime and device.
     """
@@ -25,7 +25,7 @@ class Speed:
     unpruned: float
     pruned: float
     times: float
-    faster: bool
+    verdict: str
     noise: str
     where: str
 
@@ -47,9 +47,8 @@ def speed_notes(runs: Sequence[Run]) -> list[str]:
 
 
 def _note(label: str, found: Speed) -> str:
-    verdict = "" if found.faster else "not measurably faster, "
     return (
-        f"The speed of {label} is measured in {printable(found.where)}: {verdict}"
+        f"The speed of {label} is measured in {printable(found.where)}: {found.verdict}, "
         f"{found.times:.2f} times as fast ({found.noise})."
     )
 
@@ -62,7 +61,7 @@ def _exported(run: Run) -> Speed | None:
         return None  # of another network that was in this folder before
     low, median, high = found.speedup
     noise = f"{low:.2f} to {high:.2f} times between the quartiles"
-    return Speed(found.unpruned, found.pruned, median, low > 1, noise, found.device)
+    return Speed(found.unpruned, found.pruned, median, _verdict(low, high), noise, found.device)
 
 
 def _remeasured(run: Run) -> Speed | None:
@@ -70,6 +69,14 @@ def _remeasured(run: Run) -> Speed | None:
     if found is None:
         return None
     noise = f"one network measured twice differs by {100 * found.noise:.1f}%"
-    faster = found.fraction < 1 - found.noise
+    times = 1 / found.fraction
+    verdict = _verdict(times * (1 - found.noise), times * (1 + found.noise))
     where = "on the device of the latency table"
-    return Speed(found.unpruned, found.pruned, 1 / found.fraction, faster, noise, where)
+    return Speed(found.unpruned, found.pruned, times, verdict, noise, where)
+
+
+def _verdict(low: float, high: float) -> str:
+    """Of how many times as fast it is at the least and at the most."""
+    if low > 1:
+        return "faster"
+    return "slower" if high < 1 else "not measurably faster"

@@ -54,5 +54,4 @@ def _speed(run: Run) -> Tile:
     found = speed(run)
     if found is None:
         return Tile("measured speed", MISSING, "not measured yet; “How do I use it?” tells how")
-    word = "" if found.faster else "not measurably faster: "
-    return Tile("measured speed", f"{found.times:.2f}×", f"{word}{found.passes}")
+    return Tile("measured speed", f"{found.times:.2f}×", f"{found.verdict}: {found.passes}")

@@ -80,17 +80,18 @@ def test_speed_is_told_with_its_noise_and_the_times_before_and_after(made: Made)
     (run,) = compare([made()], [READ])[0].runs
     found = speed(run)
     assert found is not None
-    assert (found.times, found.faster, found.passes) == (2.0, True, "1 ms, before 2 ms")
+    assert (found.times, found.verdict, found.passes) == (2.0, "faster", "1 ms, before 2 ms")
     assert speed_notes([run]) == [
-        f"The speed of ddpg is measured in {DEVICE}: 2.00 times as fast (1.80 to 2.10 times "
-        "between the quartiles)."
+        f"The speed of ddpg is measured in {DEVICE}: faster, 2.00 times as fast "
+        "(1.80 to 2.10 times between the quartiles)."
     ]
     slow = replace(READ, speedup=(0.9, 1.1, 1.3))
     (run,) = compare([made()], [slow])[0].runs
     found = speed(run)
     assert found is not None
-    assert not found.faster
-    assert "not measurably faster" in speed_notes([run])[0]
+    assert found.verdict == "not measurably faster"
+    (run,) = compare([made()], [replace(READ, speedup=(0.8, 0.9, 0.95))])[0].runs
+    assert "slower, 0.90 times as fast" in speed_notes([run])[0]
 
 
 def test_the_speed_of_another_network_that_was_in_the_folder_before_does_not_count(
@@ -105,7 +106,7 @@ def test_without_an_export_the_runs_own_measurement_is_told(made: Made) -> None:
     (run,) = compare([made(latency=latency)])[0].runs
     found = speed(run)
     assert found is not None
-    assert not found.faster
+    assert found.verdict == "not measurably faster"
     assert "differs by 10.0%" in found.noise
 
 
@@ -116,7 +117,7 @@ def test_tiles_show_accuracy_limited_costs_and_speed_before_and_after(made: Made
         ("accuracy on test images", "0.9200", "before 0.9400"),
         ("MACs left", "50.0%", "500k, before 1.00M"),
         ("parameters left", "50.0%", "20.0k, before 40.0k"),
-        ("measured speed", "2.00×", "1 ms, before 2 ms"),
+        ("measured speed", "2.00×", "faster: 1 ms, before 2 ms"),
     ]
 
 

@@ -44,5 +44,5 @@ def test_a_rule_has_no_best_of_many(made: Made) -> None:
 
 def test_what_was_not_measured_is_said(made: Made) -> None:
     measured = Trust((), (), "refit", {}, 1.0)
-    assert "not measured here; `amc trust RUN` does" in said(made())
+    assert "not measured here; amc trust RUN does" in said(made())
     assert "not measured" not in said(made(trust=measured))
