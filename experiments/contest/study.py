@@ -20,7 +20,8 @@ RULES = ("uniform", "sensitivity")
 GROUPS = 13
 """Of the networks that are compared, about; for estimates of time."""
 
-NAMES = ("ddpg", "ddpg-paper", "random", "tpe", "cma-es", *RULES)
+NAMES = ("ddpg", "tpe", "cma-es", *RULES, "random", "ddpg-paper")
+"""What a verdict needs comes first."""
 
 
 @dataclass(frozen=True)

@@ -198,6 +198,16 @@ def test_calibration_makes_a_refit() -> None:
     assert not torch.equal(one, other)
 
 
+def test_a_bare_network_is_what_is_cut_without_calibration() -> None:
+    refit, plain = residual_problem(calibration=CALIBRATION), residual_problem()
+    found = refit.bare((4, 3)).state_dict()
+    wanted = plain.network((4, 3)).state_dict()
+    assert found.keys() == wanted.keys()
+    assert all(torch.equal(found[name], wanted[name]) for name in wanted)
+    repaired = refit.network((4, 3)).state_dict()
+    assert any(not torch.equal(found[name], repaired[name]) for name in wanted)
+
+
 def test_the_model_is_never_changed() -> None:
     model = tiny("residual")
     before = copy.deepcopy(model.state_dict())
