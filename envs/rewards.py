@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from amc.names import look_up
 from amc.problem import Outcome
 
 Reward = Callable[[Outcome], float]
@@ -21,10 +22,13 @@ def error(outcome: Outcome) -> float:
 
 
 def weighed(cost: str, each: float = 1) -> Reward:
-    """R = -Error * log(cost), with the cost in units of `each`, small enough for a log above 0."""
+    """R = -Error * log(cost), with the cost in units of `each`, small enough for a log above 0.
+
+    It raises a LookupError for an outcome that does not tell the cost.
+    """
 
     def reward(outcome: Outcome) -> float:
-        return error(outcome) * math.log(outcome.costs[cost] / each)
+        return error(outcome) * math.log(look_up(outcome.costs, cost, "cost") / each)
 
     return reward
 
@@ -36,5 +40,6 @@ REWARDS: dict[str, Reward] = {
     "size": weighed("size"),
     "memory": weighed("memory"),
     "energy": weighed("energy", each=1e-12),  # picojoules: about one operation
+    "latency": weighed("latency", each=1e-9),  # nanoseconds
 }
 """Short names."""

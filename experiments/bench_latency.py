@@ -146,14 +146,26 @@ def tested(
     return found
 
 
-def studied(name: str, width: float, number: int, seed: int, console: Console) -> dict[str, Any]:
+def profiled(plan: Plan, name: str, kept: Path | None, console: Console) -> LatencyTable:
+    """The table of a network, from a folder of tables if it is there."""
+    path = kept and kept / f"{name}.json"
+    if path and path.is_file():
+        return LatencyTable.load(path)
+    table = table_of(plan, measured_here(plan, "onnxruntime", 1, console), name)
+    if path:
+        write_whole(path, table.to_json())
+    return table
+
+
+def studied(
+    name: str, width: float, number: int, seed: int, kept: Path | None, console: Console
+) -> dict[str, Any]:
     """Profile one network, and test the table."""
     setting = load_setting(NetworkConfig(model=name, width=width))
     start = time.perf_counter()
     plan = planned(ProfileConfig(model=name, width=width))
     prepared = time.perf_counter() - start
-    table = table_of(plan, measured_here(plan, "onnxruntime", 1, console), name)
-    graph = plan.template.graph
+    table, graph = profiled(plan, name, kept, console), plan.template.graph
     results = tested(plan, table, asked(graph, table, number, seed), setting)
     return {
         "network": name,
@@ -285,10 +297,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--policies", type=int, default=30, help="of each family (default: 30)")
     parser.add_argument("--seed", type=int, default=1, help="of the policies (default: 1)")
+    parser.add_argument("--tables", help="folder of tables to take, or to keep new ones in")
     parser.add_argument("--out", default="docs/figures", help="folder (default: docs/figures)")
     chosen = parser.parse_args(arguments)
     console = Console(markup=False, highlight=False)
-    studies = [studied(*network, chosen.policies, chosen.seed, console) for network in NETWORKS]
+    kept = Path(chosen.tables) if chosen.tables else None
+    studies = [
+        studied(*network, chosen.policies, chosen.seed, kept, console) for network in NETWORKS
+    ]
     data = {"bars": BARS, "seed": chosen.seed, "studies": studies, "machine": machine()}
     print(f"{accuracy_table(studies)}\n\n{saving_table(studies)}")
     out = Path(chosen.out)

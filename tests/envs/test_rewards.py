@@ -9,7 +9,14 @@ from amc import Outcome
 from envs import PruningEnv
 from envs.rewards import REWARDS
 
-COSTS = {"macs": 500.0, "params": 200.0, "size": 900.0, "memory": 7e3, "energy": 3e-9}
+COSTS = {
+    "macs": 500.0,
+    "params": 200.0,
+    "size": 900.0,
+    "memory": 7e3,
+    "energy": 3e-9,
+    "latency": 2e-6,
+}
 OUTCOME = Outcome(0, (3, 4), 0.75, COSTS, 0.0)
 
 
@@ -22,14 +29,20 @@ OUTCOME = Outcome(0, (3, 4), 0.75, COSTS, 0.0)
         ("size", -0.25 * math.log(900)),
         ("memory", -0.25 * math.log(7000)),
         ("energy", -0.25 * math.log(3000)),  # in picojoules
+        ("latency", -0.25 * math.log(2000)),  # in nanoseconds
     ],
 )
 def test_rewards_by_hand(name: str, reward: float) -> None:
     assert REWARDS[name](OUTCOME) == pytest.approx(reward)
 
 
+def test_a_cost_that_is_not_told_is_named() -> None:
+    with pytest.raises(LookupError, match="unknown cost 'latency'"):
+        REWARDS["latency"](Outcome(0, (3, 4), 0.75, {"macs": 500.0}, 0.0))
+
+
 def test_the_names_are_those_of_the_documentation() -> None:
-    assert set(REWARDS) == {"error", "flops", "params", "size", "memory", "energy"}
+    assert set(REWARDS) == {"error", "flops", "params", "size", "memory", "energy", "latency"}
 
 
 @pytest.mark.parametrize("name", REWARDS)
