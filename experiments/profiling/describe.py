@@ -79,7 +79,7 @@ def trust(table: LatencyTable) -> str:
     return "\n".join(lines)
 
 
-UNSTEADY = 0.03
+UNSTEADY = 0.02
 """Of a program's own time: from here on the machine was too busy to be trusted."""
 
 

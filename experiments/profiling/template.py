@@ -31,6 +31,9 @@ Values = Mapping[str, NDArray[np.float32]]
 PROOFS = 2
 """Random kept counts at which a template is compared with cut networks."""
 
+SCRAMBLE = 0.01
+"""Standard deviation of what is added to every weight before the export."""
+
 TOLERANCE = 1e-3
 """Of its outputs, relative to the largest one."""
 
@@ -86,6 +89,7 @@ def template(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> Template:
     Raises:
         ProfileError: if the export cannot be resized; names what stands in the way.
     """
+    model = _distinct(model)
     folded = _folded(model, graph, graph.full)
     exported = onnx_model(folded, inputs)
     parameters = _parameters(exported, folded)
@@ -100,6 +104,16 @@ def template(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> Template:
         f"the network cannot be profiled: its exported form is tied to its widths ({first}); "
         "write its forward pass in terms of the tensors' own shapes"
     )
+
+
+def _distinct(model: nn.Module) -> nn.Module:
+    """The same network with other weights: an export drops biases of zeros and merges equal ones."""
+    chance, changed = torch.Generator().manual_seed(0), copy.deepcopy(model).cpu()
+    for name, tensor in changed.state_dict().items():
+        if tensor.is_floating_point():
+            moved = tensor + SCRAMBLE * torch.randn(tensor.shape, generator=chance)
+            tensor.copy_(moved.abs() if name.endswith("running_var") else moved)
+    return changed
 
 
 def _proved(

@@ -62,6 +62,22 @@ def test_a_program_goes_through_onnx_and_back(small: Exported) -> None:
     )
 
 
+def test_zeros_and_equal_weights_stay_in_the_program() -> None:
+    """An untrained network's norms fold to biases of zeros, which an export leaves out or merges."""
+    model = nn.Sequential(
+        nn.Conv2d(2, 6, 3, bias=False),
+        nn.BatchNorm2d(6),
+        nn.Conv2d(6, 6, 1),
+        nn.Flatten(),
+        nn.Linear(24, 3),
+    ).eval()
+    nn.init.zeros_(model[2].bias)
+    nn.init.zeros_(model[4].bias)
+    images = torch.randn(1, 2, 4, 4)
+    weights = template(model, trace(model, images), images).program.weights
+    assert sorted(weights) == [f"{at}.{what}" for at in (0, 2, 4) for what in ("bias", "weight")]
+
+
 def test_a_network_tied_to_its_widths_is_refused() -> None:
     class Shuffled(nn.Module):
         def __init__(self) -> None:
