@@ -67,7 +67,7 @@ class Imagination:
             actors: (groups,) ratios of the actor's own walk.
         """
         asked = self._varied(actors, 1 - np.array(self._best) / self._full)
-        ends = [self._env.end_of(ratios) for ratios in asked]
+        ends = self._env.ends_of(asked)
         new = [at for at, kept in enumerate(ends) if kept not in self._taken]
         promise = self._model.improvement([ends[at] for at in new]) if new else np.zeros(1)
         chosen: Ratios = asked[new[int(np.argmax(promise))] if new else 0]

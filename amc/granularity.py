@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import overload
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from amc.names import look_up
 from amc.structure import Layer
+
+Whole = NDArray[np.int64]
 
 _ROUNDOFF = 1e-9
 _PATTERN = re.compile(r"([1-9][0-9]?|n):([1-9][0-9]?)")
@@ -129,13 +132,14 @@ class Counts(Sequence[int]):
     def __contains__(self, value: object) -> bool:
         return value == self.full or value in self._below
 
-    def at_most(self, wanted: float) -> int:
-        """The largest of them that is no more than `wanted`, else the smallest."""
-        if wanted >= self.full or self.first >= self.full:
-            return self.full
+    def at_most(self, wanted: ArrayLike) -> Whole:
+        """The largest of them that is no more than each of `wanted`, else the smallest."""
+        asked = np.asarray(wanted, np.float64)
+        if self.first >= self.full:
+            return np.full(asked.shape, self.full)
         last = self.first + (self.full - 1 - self.first) // self.step * self.step
-        down = self.first + int((wanted - self.first) // self.step) * self.step
-        return max(self.first, min(down, last))
+        down = self.first + ((asked - self.first) // self.step).astype(np.int64) * self.step
+        return np.where(asked >= self.full, self.full, down.clip(self.first, last))
 
     @property
     def _below(self) -> range:
@@ -204,14 +208,30 @@ def nearest(counts: Sequence[int], ratio: float) -> int:
     return min(close, key=lambda count: (abs(count - wanted), -count))
 
 
-def below(counts: Sequence[int], ratio: float) -> int:
-    """The largest legal count that keeps at most 1 - ratio of all units, else the smallest.
+def below(counts: Sequence[int], ratios: ArrayLike) -> Whole:
+    """The largest legal counts that keep at most 1 - ratio of all units, else the smallest.
 
     Args:
         counts: Legal counts of a group, ascending; the last is all of its units.
-        ratio: Pruning ratio in [0, 1].
+        ratios: Pruning ratios in [0, 1], of any shape.
+    """
+    wanted = counts[-1] * (1 - np.asarray(ratios, np.float64)) + _ROUNDOFF
+    if isinstance(counts, Counts):
+        return counts.at_most(wanted)
+    listed = np.asarray(counts, np.int64)
+    found: Whole = listed[(listed.searchsorted(wanted, "right") - 1).clip(0)]
+    return found
+
+
+def above(counts: Sequence[int], kept: Whole) -> Whole:
+    """The next larger legal counts; those that are all units stay.
+
+    Args:
+        counts: Legal counts of a group, ascending; the last is all of its units.
+        kept: Legal counts, of any shape.
     """
     if isinstance(counts, Counts):
-        return counts.at_most(counts.full * (1 - ratio) + _ROUNDOFF)
-    wanted = counts[-1] * (1 - ratio) + _ROUNDOFF
-    return counts[max(0, bisect_right(counts, wanted) - 1)]
+        return np.minimum(kept + counts.step, counts.full)
+    listed = np.asarray(counts, np.int64)
+    found: Whole = listed[listed.searchsorted(kept, "right").clip(max=len(listed) - 1)]
+    return found

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 Kept = tuple[int, ...]
 """Units that stay, per group."""
@@ -175,6 +174,19 @@ class Fixed:
     reason: str
 
 
+Sparse = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+"""A matrix as pairs of (rows,) columns and the numbers that stand there; they add up to it."""
+
+
+def _sparse(matrix: NDArray[np.int64]) -> Sparse:
+    left, rows, parts = matrix.copy(), np.arange(len(matrix)), Sparse()
+    while left.any() or not parts:
+        columns = left.argmax(1)
+        parts.append((columns, left[rows, columns]))
+        left[rows, columns] = 0
+    return parts
+
+
 @dataclass(frozen=True)
 class PruningGraph:
     """The network as data: layers in forward order, groups in forward order, what is left alone.
@@ -233,6 +245,12 @@ class PruningGraph:
         return maps["out"], maps["in"]
 
     @cached_property
+    def _sparse_maps(self) -> tuple[Sparse, Sparse]:
+        """The same, whose rows have few entries: one, but for layers that read several groups."""
+        out_map, in_map = self.width_maps
+        return _sparse(out_map), _sparse(in_map)
+
+    @cached_property
     def channelwise(self) -> NDArray[np.bool_]:
         """(layers,) which layers treat each channel alone: norms and depthwise convolutions."""
         return np.array([layer.depthwise or layer.kind == "norm" for layer in self.layers])
@@ -252,13 +270,17 @@ class PruningGraph:
         """(2, layers) output and input channels of the unpruned network."""
         return np.array([[x.outputs for x in self.layers], [x.inputs for x in self.layers]])
 
-    def widths(self, kept: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Output and input channels of every layer, each (layers,), at these kept counts.
+    def widths(self, kept: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Output and input channels of every layer, each (..., layers).
 
         Exact: every unit of a group takes the same number of channels of a member.
+
+        Args:
+            kept: (..., groups) kept counts.
         """
         gone = np.asarray(self.full, np.int64) - np.asarray(kept, np.int64)
-        out_map, in_map = self.width_maps
-        full_out, full_in = self._full_widths
-        outputs = full_out - out_map @ gone
-        return outputs, np.where(self.channelwise, outputs, full_in - in_map @ gone)
+        outputs, inputs = (
+            full - sum(gone.take(group, -1) * each for group, each in parts)
+            for full, parts in zip(self._full_widths, self._sparse_maps, strict=True)
+        )
+        return outputs, np.where(self.channelwise, outputs, inputs)

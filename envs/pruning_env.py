@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from amc.names import look_up
 from amc.problem import Outcome, Problem
-from amc.rules import project
+from amc.projection import project, project_all
 from amc.structure import Kept
 from envs.feasible import executed_count
 from envs.features import NAMES, Features, Observation
@@ -106,15 +106,18 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         info = {**self._info(), "episode_walk": episode}
         return episode.observations[-1], reward, True, False, info
 
-    def end_of(self, ratios: ArrayLike) -> Kept:
-        """Kept counts that a walk with these actions would end with; nothing is evaluated.
+    def ends_of(self, ratios: ArrayLike) -> list[Kept]:
+        """Kept counts that walks with these actions would end with; nothing is evaluated.
 
         Args:
-            ratios: (groups,) pruning ratios in [0, 1], as they would be asked for.
+            ratios: (walks, groups) pruning ratios in [0, 1], as they would be asked for.
         """
-        asked, decided = np.asarray(ratios, np.float64).tolist(), list[int]()
         if self._budget_mode == "project":
-            return project(self.problem.limits, asked)
+            return project_all(self.problem.limits, ratios)
+        return [self._clipped(asked) for asked in np.asarray(ratios, np.float64).tolist()]
+
+    def _clipped(self, asked: Sequence[float]) -> Kept:
+        decided = list[int]()
         for ratio in asked:
             decided.append(executed_count(self.problem.limits, decided, ratio))
         return tuple(decided)

@@ -5,16 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from amc.structure import NUMBER_BYTES, PruningGraph
 
 
-def connections(graph: PruningGraph, kept: Sequence[int]) -> NDArray[np.float64]:
-    """(layers,) weights of each layer's shape without biases, norms none, at these kept counts.
+def connections(graph: PruningGraph, kept: ArrayLike) -> NDArray[np.float64]:
+    """(..., layers) weights of each layer's shape without biases, norms none.
 
     A filter of a depthwise convolution reads one channel; of a grouped one, its share. Zeros of a
     mask are counted: they are stored and multiplied like all others.
+
+    Args:
+        graph: The network.
+        kept: (..., groups) kept counts.
     """
     outputs, inputs = graph.widths(kept)
     read = np.where(graph.channelwise, 1, inputs // graph.divisions)
@@ -22,16 +26,16 @@ def connections(graph: PruningGraph, kept: Sequence[int]) -> NDArray[np.float64]
     return weights
 
 
-def kept_weights(graph: PruningGraph, kept: Sequence[int]) -> NDArray[np.float64]:
-    """(layers,) the same without the zeros of a mask."""
-    weights = connections(graph, kept)
-    for group, count in zip(graph.groups, kept, strict=True):
+def kept_weights(graph: PruningGraph, kept: ArrayLike) -> NDArray[np.float64]:
+    """(..., layers) the same without the zeros of a mask."""
+    weights, counts = connections(graph, kept), np.asarray(kept)
+    for at, group in enumerate(graph.groups):
         if group.unit_weights:
-            weights[graph.layer_index[group.name]] = count * group.unit_weights
+            weights[..., graph.layer_index[group.name]] = counts[..., at] * group.unit_weights
     return weights
 
 
-def channel_bytes(graph: PruningGraph, kept: Sequence[int]) -> NDArray[np.float64]:
+def channel_bytes(graph: PruningGraph, kept: ArrayLike) -> NDArray[np.float64]:
     """(layers,) bytes of what is stored for each output alone: biases, norms, their statistics."""
     outputs, _ = graph.widths(kept)
     each = np.array([layer.extra + layer.statistics for layer in graph.layers], np.float64)
@@ -56,11 +60,12 @@ class Places:
             if layer.over
         ]
 
-    def __call__(self, kept: Sequence[int]) -> NDArray[np.float64]:
-        """(layers,) places."""
-        places = self._each.copy()
-        if self._over:
-            outputs, _ = self._graph.widths(kept)
-            for row, other in self._over:
-                places[row] *= outputs[other]
+    def __call__(self, kept: ArrayLike) -> NDArray[np.float64]:
+        """(..., layers) places at (..., groups) kept counts."""
+        if not self._over:
+            return self._each
+        outputs, _ = self._graph.widths(kept)
+        places = np.broadcast_to(self._each, outputs.shape).copy()
+        for row, other in self._over:
+            places[..., row] *= outputs[..., other]
         return places

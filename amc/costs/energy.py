@@ -24,7 +24,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from amc.costs.connections import Places, kept_weights
 from amc.costs.size import Size
@@ -80,13 +80,18 @@ class Energy:
         """Joules of all layers."""
         return float(self.per_layer(kept).sum())
 
-    def per_layer(self, kept: Sequence[int]) -> NDArray[np.float64]:
-        """(layers,) joules of each layer."""
+    def each(self, kept: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(policies,) the same at (policies, groups) kept counts."""
+        joules: NDArray[np.float64] = self.per_layer(kept).sum(-1)
+        return joules
+
+    def per_layer(self, kept: ArrayLike) -> NDArray[np.float64]:
+        """(..., layers) joules of each layer at (..., groups) kept counts."""
         macs = self._multiplied(kept) * kept_weights(self._graph, kept)
         return macs * self._technology.mac + self._words(kept) * self._technology.dram
 
-    def _words(self, kept: Sequence[int]) -> NDArray[np.float64]:
-        """(layers,) words of 32 bits that move from and to DRAM."""
+    def _words(self, kept: ArrayLike) -> NDArray[np.float64]:
+        """(..., layers) words of 32 bits that move from and to DRAM."""
         outputs, inputs = self._graph.widths(kept)
         made = self._written(kept) * outputs
         stored = self._size.per_layer(kept) / NUMBER_BYTES

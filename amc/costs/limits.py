@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
-from amc.costs.base import Cost, Costs
-from amc.granularity import Rounding, below, nearest
+import numpy as np
+from numpy.typing import NDArray
+
+from amc.costs.base import Cost, Costs, costs_of
+from amc.granularity import Rounding, above, below, nearest
 from amc.names import look_up
 from amc.policy import Budget
 from amc.structure import PruningGraph
@@ -95,17 +98,36 @@ class Limits:
         """The legal count of a group, by its number, that is closest to a pruning ratio."""
         return nearest(self.counts[group], ratio)
 
-    def below(self, ratios: Iterable[float]) -> tuple[int, ...]:
+    def below(self, ratios: NDArray[np.float64]) -> NDArray[np.int64]:
         """For each group the largest legal count that keeps at most 1 - ratio of its units.
 
         Args:
-            ratios: (groups,) pruning ratios in [0, 1].
+            ratios: (..., groups) pruning ratios in [0, 1].
         """
-        return tuple(map(below, self.counts, ratios))
+        return np.stack([below(own, ratios[..., at]) for at, own in enumerate(self.counts)], -1)
+
+    def above(self, kept: NDArray[np.int64]) -> NDArray[np.int64]:
+        """For each group the next larger legal count; a whole group's is its own.
+
+        Args:
+            kept: (..., groups) legal counts.
+        """
+        return np.stack([above(own, kept[..., at]) for at, own in enumerate(self.counts)], -1)
 
     def fits(self, kept: Sequence[int]) -> bool:
         """True where every budget holds at these kept counts."""
         return all(item.cost(kept) <= item.most for item in self.items)
+
+    def which_fit(self, kept: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """(policies,) where every budget holds.
+
+        Args:
+            kept: (policies, groups) kept counts.
+        """
+        fitting = np.ones(len(kept), bool)
+        for item in self.items:
+            fitting &= costs_of(item.cost, kept) <= item.most
+        return fitting
 
 
 def _limit(graph: PruningGraph, budget: Budget, costs: Costs) -> Limit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from amc.costs.connections import Places, connections, kept_weights
 from amc.structure import PruningGraph
@@ -28,10 +28,15 @@ class Macs:
         """MACs of a forward pass."""
         return float(self.per_layer(kept).sum())
 
-    def per_layer(self, kept: Sequence[int]) -> NDArray[np.float64]:
-        """(layers,) MACs of each layer."""
+    def each(self, kept: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(policies,) the same at (policies, groups) kept counts."""
+        macs: NDArray[np.float64] = self.per_layer(kept).sum(-1)
+        return macs
+
+    def per_layer(self, kept: ArrayLike) -> NDArray[np.float64]:
+        """(..., layers) MACs of each layer at (..., groups) kept counts."""
         return self._places(kept) * connections(self._graph, kept)
 
-    def without_zeros(self, kept: Sequence[int]) -> NDArray[np.float64]:
-        """(layers,) the same, but for those that multiply with a zero of a mask."""
+    def without_zeros(self, kept: ArrayLike) -> NDArray[np.float64]:
+        """(..., layers) the same, but for those that multiply with a zero of a mask."""
         return self._places(kept) * kept_weights(self._graph, kept)

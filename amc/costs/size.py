@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from math import ceil, log2
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from amc.costs.connections import channel_bytes, connections, kept_weights
 from amc.granularity import Granularity
@@ -83,13 +83,18 @@ class Size:
         """Bytes of all that is stored."""
         return float(self.per_layer(kept).sum()) + self._graph.other_bytes
 
-    def per_layer(self, kept: Sequence[int]) -> NDArray[np.float64]:
-        """(layers,) bytes of each layer."""
+    def each(self, kept: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(policies,) the same at (policies, groups) kept counts."""
+        size: NDArray[np.float64] = self.per_layer(kept).sum(-1) + self._graph.other_bytes
+        return size
+
+    def per_layer(self, kept: ArrayLike) -> NDArray[np.float64]:
+        """(..., layers) bytes of each layer at (..., groups) kept counts."""
         weights: NDArray[np.float64] = np.min(list(self.by_format(kept).values()), axis=0)
         return weights + channel_bytes(self._graph, kept)
 
-    def by_format(self, kept: Sequence[int]) -> dict[str, NDArray[np.float64]]:
-        """For each format that the granularity allows, (layers,) bytes of the layers' weights.
+    def by_format(self, kept: ArrayLike) -> dict[str, NDArray[np.float64]]:
+        """For each format that the granularity allows, (..., layers) bytes of the layers' weights.
 
         Layers that are not masked are dense in every format.
         """

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from statistics import median
 
 import amc.candidates
@@ -13,11 +12,14 @@ import amc.problem
 import amc.surgery
 import envs.pruning_env
 import experiments.speed.textbook as textbook
-from agents import AmcDDPG, DDPGSearch, Settings
+from agents import AmcDDPG, DDPGSearch
+from agents.reward_model import RewardModel
 from amc.problem import Outcome, Problem
 from experiments.speed.stopwatch import Place, Stopwatch
 
 FORWARD = "forward passes"
+WARM = 25
+"""Episodes before those that are timed: the agent's warm-up, and a few more."""
 REST = "walk"
 """What no stage accounts for: the agent's answers, the states, the replay buffer."""
 
@@ -26,16 +28,15 @@ OURS: dict[Place, str] = {
     (amc.surgery, "refit_layers"): "refit",
     (amc.candidates.Candidates, "network"): "ranking and cut",
     (envs.pruning_env, "project"): "projection",
-    (AmcDDPG, "train"): "agent's updates",
+    (RewardModel, "learn"): "agent's updates",
+    (AmcDDPG, "_imitate"): "agent's updates",
+    (AmcDDPG, "_imagined"): "imagined walks",
 }
 TEXTBOOK: dict[Place, str] = {
     (textbook, "measured"): FORWARD,
     (textbook, "refit"): "refit",
     (textbook, "masked"): "ranking and masks",
 }
-
-EXPLORING = replace(Settings(), sigma=0.5, final_sigma=0.5)
-"""The default agent, but for its policies, which stay random throughout."""
 
 
 @dataclass(frozen=True)
@@ -65,8 +66,8 @@ class Episode:
 def ours(problem: Problem, episodes: int, seed: int = 0) -> list[Episode]:
     """The last episodes of a search by the default agent, its warm-up over.
 
-    An episode lasts from one evaluation's end to the next one's: the agent's updates, its walk, the
-    projection onto the budget, and the candidate's evaluation.
+    An episode lasts from one evaluation's end to the next one's: the agent's updates, its walks,
+    imagined ones included, their projection onto the budget, and the candidate's evaluation.
     """
     found: list[Episode] = []
     watch, since = Stopwatch(), time.perf_counter()
@@ -79,9 +80,8 @@ def ours(problem: Problem, episodes: int, seed: int = 0) -> list[Episode]:
         since = time.perf_counter()
 
     problem.on_outcome = note
-    in_all = math.ceil((episodes + 1) / (1 - EXPLORING.warmup)) + 1
     with watch.watching(OURS):
-        DDPGSearch(in_all, settings=EXPLORING).search(problem, seed)
+        DDPGSearch(WARM + episodes).search(problem, seed)
     problem.on_outcome = None
     return found[-episodes:]
 

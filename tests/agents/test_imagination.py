@@ -32,7 +32,7 @@ def test_the_walk_to_take_leads_where_none_has_been_and_within_the_budget() -> N
     imagined = imagination(problem)
     imagined.learn(seen)
     walk = imagined.next_walk(np.full(3, 0.4))
-    end = PruningEnv(problem, budget_mode="project").end_of(walk)
+    end = PruningEnv(problem, budget_mode="project").ends_of([walk])[0]
     assert end not in {outcome.kept for outcome in seen}
     assert problem.limits.fits(end)
     assert ((walk >= 0) & (walk <= 1)).all()
@@ -51,7 +51,7 @@ def test_proposals_lie_around_the_actors_walk_or_around_the_best(by_actor: float
 def test_where_every_walk_is_known_one_is_taken_all_the_same() -> None:
     problem = small("macs=0.5", widths=(2, 2, 2))
     full = PruningEnv(problem, budget_mode="project")
-    ends = {full.end_of(np.random.default_rng(seed).random(3)) for seed in range(60)}
+    ends = set(full.ends_of(np.random.default_rng(0).random((60, 3))))
     imagined = imagination(problem)
     imagined.learn(taken(problem, *ends))
     assert imagined.next_walk(np.full(3, 0.5)).shape == (3,)

@@ -5,12 +5,14 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from hypothesis import assume, given, settings
+from hypothesis import strategies as st
 from limit_cases import Case, cases, limits_of, perceptron
+from numpy.typing import NDArray
 
 from amc.costs import COSTS, BudgetError, Limits, Params
 from amc.granularity import Rounding
 from amc.policy import Budget
-from amc.projection import BISECTIONS, ROUNDS, bisect, filled, project
+from amc.projection import BISECTIONS, ROUNDS, bisect, filled, project, project_all
 from amc.structure import Group, Layer, PruningGraph
 
 
@@ -62,6 +64,15 @@ def test_a_group_of_ratio_zero_stays_whole_while_the_others_suffice(case: Case) 
     kept = project(limits, case.ratios)
     for count, ratio, units in zip(kept, case.ratios, limits.graph.full, strict=True):
         assert ratio > 0 or count == units
+
+
+@given(cases(), st.integers(0, 2**32 - 1))
+@settings(max_examples=40)
+def test_many_policies_are_projected_together_as_one_by_one(case: Case, seed: int) -> None:
+    drawn = np.random.default_rng(seed).random((6, len(case.ratios)))
+    asked = np.array([case.ratios, *drawn])
+    wanted = [project(case.limits, ratios) for ratios in asked]
+    assert project_all(case.limits, asked) == wanted
 
 
 def test_a_group_set_to_zero_loses_nothing_at_a_tight_budget() -> None:
@@ -169,6 +180,10 @@ class Asked(Params):
     def __call__(self, kept: Sequence[int]) -> float:
         type(self).times += 1
         return super().__call__(kept)
+
+    def each(self, kept: NDArray[np.int64]) -> NDArray[np.float64]:
+        type(self).times += len(kept)
+        return super().each(kept)
 
 
 def test_groups_of_a_million_units_meet_the_budget_to_the_unit_in_few_steps() -> None:

@@ -51,7 +51,7 @@ def test_it_passes_gymnasium_s_check(model: nn.Module, mode: BudgetMode) -> None
 def test_where_a_walk_would_end_is_where_it_ends(mode: BudgetMode, seed: int) -> None:
     env = PruningEnv(problem(small(), HALF), budget_mode=mode)
     ratios = np.random.default_rng(seed).random(len(env.problem.graph.groups)).astype(np.float32)
-    end = env.end_of(ratios)
+    (end,) = env.ends_of([ratios])
     assert env.problem.outcomes == ()
     episode, _ = walked(env, tuple(ratios.tolist()))
     assert episode.outcome.kept == end

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from amc.costs import COSTS, BudgetError, Energy, Limits, Macs, Params, Size
+from amc.costs.base import costs_of
 from amc.criteria import best_units, scores
 from amc.granularity import Granularity, Rounding
 from amc.graph import survey, trace
@@ -97,6 +98,13 @@ def test_every_cost_but_the_peak_is_the_sum_of_its_layers_and_the_rest(name: str
     others = {"params": zoo.graph.other_params, "size": zoo.graph.other_bytes}
     assert parts.shape == (len(zoo.graph.layers),)
     assert parts.sum() + others.get(name, 0) == pytest.approx(cost(zoo.graph.full), rel=1e-12)
+
+
+@pytest.mark.parametrize("name", COSTS)
+def test_many_policies_cost_together_what_they_cost_one_by_one(name: str, zoo: Any) -> None:
+    cost = COSTS[name](zoo.graph)
+    kept = np.array([random_kept(zoo.graph.full, seed) for seed in range(5)])
+    assert costs_of(cost, kept).tolist() == [cost(row) for row in kept.tolist()]
 
 
 @pytest.mark.parametrize("name", COSTS)
