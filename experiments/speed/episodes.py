@@ -18,8 +18,8 @@ from amc.problem import Outcome, Problem
 from experiments.speed.stopwatch import Place, Stopwatch
 
 FORWARD = "forward passes"
-WARM = 25
-"""Episodes before those that are timed: the agent's warm-up, and a few more."""
+WARM = 21
+"""Episodes before those that are timed: the agent's warm-up, and one more."""
 REST = "walk"
 """What no stage accounts for: the agent's answers, the states, the replay buffer."""
 

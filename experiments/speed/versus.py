@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from statistics import median
 from typing import Any
 
 import numpy as np
+import torch
 
 from experiments.markdown import markdown
 from experiments.speed.cases import Case
 from experiments.speed.episodes import Episode, by_textbook, medians, ours
 from experiments.speed.textbook import Textbook
+
+ERROR = 0.01
+"""Of the race, where hopeless candidates are stopped early."""
 
 
 def versus(case: Case, episodes: int, textbook_episodes: int) -> dict[str, Any]:
@@ -24,13 +29,22 @@ def versus(case: Case, episodes: int, textbook_episodes: int) -> dict[str, Any]:
     """
     problem = case.problem()
     fast = ours(problem, episodes)
+    stopped = ours(case.problem(racing=ERROR), episodes)
+    peak = arithmetic()
     chosen = np.linspace(0, len(fast) - 1, min(textbook_episodes, len(fast))).round()
     same = [fast[int(number)] for number in chosen]
     slow = by_textbook(Textbook.of(problem, case.calibration), [one.kept for one in same])
+    textbook = median(one.seconds for one in slow)
+    least = median(2 * problem.costs["macs"](one.kept) * case.sizes.images for one in fast) / peak
     found = {
-        "speedup": median(one.seconds for one in slow) / median(one.seconds for one in fast),
+        "speedup": textbook / median(one.seconds for one in fast),
+        "speedup_stopping_early": textbook / median(one.seconds for one in stopped),
+        "speedup_at_peak": textbook / least,
+        "peak_flops": peak,
+        "seconds_at_peak": least,
         "outside_forward": median(one.outside for one in fast),
         "ours": summary(fast),
+        "stopping_early": summary(stopped) | {"error": ERROR, "seen": _seen(case, stopped)},
         "textbook": summary(slow),
         "accuracies": [
             [one.accuracy, other.accuracy] for one, other in zip(same, slow, strict=True)
@@ -38,6 +52,21 @@ def versus(case: Case, episodes: int, textbook_episodes: int) -> dict[str, Any]:
     }
     print(_table(found), flush=True)
     return found
+
+
+def arithmetic(size: int = 1536, times: int = 5) -> float:
+    """Floating-point operations a second of a product of matrices: what no network exceeds."""
+    matrix, seconds = torch.randn(size, size), []
+    for _ in range(times):
+        start = time.perf_counter()
+        matrix @ matrix
+        seconds.append(time.perf_counter() - start)
+    return float(2 * size**3 / min(seconds))
+
+
+def _seen(case: Case, episodes: Sequence[Episode]) -> float:
+    """Mean part of the images that candidates have seen."""
+    return float(np.mean([(one.seen or case.sizes.images) / case.sizes.images for one in episodes]))
 
 
 def summary(episodes: Sequence[Episode]) -> dict[str, Any]:
@@ -52,16 +81,19 @@ def summary(episodes: Sequence[Episode]) -> dict[str, Any]:
 
 
 def _table(found: Mapping[str, Any]) -> str:
-    lines = []
-    for side in ("textbook", "ours"):
+    lines, names = [], {"textbook": "textbook", "ours": "ours", "stopping_early": "ours, racing"}
+    for side in ("textbook", "ours", "stopping_early"):
         own = found[side]
         for stage, seconds in own["stages"].items():
-            lines.append([side, stage, f"{seconds:.3f}", f"{seconds / own['seconds']:.1%}"])
+            lines.append([names[side], stage, f"{seconds:.3f}", f"{seconds / own['seconds']:.1%}"])
         low, high = own["quartiles"]
         whole = f"an episode (median of {own['episodes']}; quartiles {low:.3f} to {high:.3f})"
-        lines.append([side, whole, f"{own['seconds']:.3f}", ""])
+        lines.append([names[side], whole, f"{own['seconds']:.3f}", ""])
     table = markdown(["", "stage", "seconds", "share"], lines)
     return (
-        f"{table}\n\n{found['speedup']:.1f} x as fast; "
+        f"{table}\n\n{found['speedup']:.1f} x as fast on all images; "
+        f"{found['speedup_stopping_early']:.1f} x with hopeless candidates stopped early, which saw "
+        f"{found['stopping_early']['seen']:.0%} of the images; the processor's peak "
+        f"({found['peak_flops'] / 1e9:.0f} GFLOP/s) would allow {found['speedup_at_peak']:.1f}. "
         f"{found['outside_forward']:.1%} of an episode lies outside the forward passes\n"
     )
