@@ -93,7 +93,7 @@ def _table(found: Mapping[str, Any]) -> str:
     return (
         f"{table}\n\n{found['speedup']:.1f} x as fast on all images; "
         f"{found['speedup_stopping_early']:.1f} x with hopeless candidates stopped early, which saw "
-        f"{found['stopping_early']['seen']:.0%} of the images; the processor's peak "
-        f"({found['peak_flops'] / 1e9:.0f} GFLOP/s) would allow {found['speedup_at_peak']:.1f}. "
+        f"{found['stopping_early']['seen']:.0%} of the images; the processor's "
+        f"peak ({found['peak_flops'] / 1e9:.0f} GFLOP/s) would allow {found['speedup_at_peak']:.1f}. "
         f"{found['outside_forward']:.1%} of an episode lies outside the forward passes\n"
     )
