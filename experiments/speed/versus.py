@@ -90,10 +90,12 @@ def _table(found: Mapping[str, Any]) -> str:
         whole = f"an episode (median of {own['episodes']}; quartiles {low:.3f} to {high:.3f})"
         lines.append([names[side], whole, f"{own['seconds']:.3f}", ""])
     table = markdown(["", "stage", "seconds", "share"], lines)
+    raced = found["stopping_early"]
     return (
-        f"{table}\n\n{found['speedup']:.1f} x as fast on all images; "
-        f"{found['speedup_stopping_early']:.1f} x with hopeless candidates stopped early, which saw "
-        f"{found['stopping_early']['seen']:.0%} of the images; the processor's "
-        f"peak ({found['peak_flops'] / 1e9:.0f} GFLOP/s) would allow {found['speedup_at_peak']:.1f}. "
+        f"{table}\n\n{found['speedup']:.1f} x as fast on all images; with hopeless candidates "
+        f"stopped early, which saw {raced['seen']:.0%} of the images, "
+        f"{found['speedup_stopping_early']:.1f} x. "
+        f"The processor's peak, {found['peak_flops'] / 1e9:.0f} GFLOP/s, would allow "
+        f"{found['speedup_at_peak']:.1f} x on all images. "
         f"{found['outside_forward']:.1%} of an episode lies outside the forward passes\n"
     )
