@@ -47,6 +47,7 @@ class Episode:
         kept: The policy.
         accuracy: What was found of it.
         seconds: The whole episode.
+        processor: Seconds of all cores together, which other work on the machine changes less.
         stages: Seconds of each stage; they add up to the whole.
         seen: Held-out images after which it was stopped; None for all.
     """
@@ -54,6 +55,7 @@ class Episode:
     kept: tuple[int, ...]
     accuracy: float
     seconds: float
+    processor: float
     stages: Mapping[str, float]
     seen: int | None = None
 
@@ -70,14 +72,17 @@ def ours(problem: Problem, episodes: int, seed: int = 0) -> list[Episode]:
     imagined ones included, their projection onto the budget, and the candidate's evaluation.
     """
     found: list[Episode] = []
-    watch, since = Stopwatch(), time.perf_counter()
+    watch, since, busy = Stopwatch(), time.perf_counter(), time.process_time()
 
     def note(outcome: Outcome, best: Outcome | None) -> None:
-        nonlocal since
+        nonlocal since, busy
         seconds, stages = time.perf_counter() - since, watch.taken()
+        processor = time.process_time() - busy
         stages[REST] = seconds - sum(stages.values())
-        found.append(Episode(outcome.kept, outcome.accuracy, seconds, stages, outcome.seen))
-        since = time.perf_counter()
+        found.append(
+            Episode(outcome.kept, outcome.accuracy, seconds, processor, stages, outcome.seen)
+        )
+        since, busy = time.perf_counter(), time.process_time()
 
     problem.on_outcome = note
     with watch.watching(OURS):
@@ -92,12 +97,12 @@ def by_textbook(book: textbook.Textbook, policies: Sequence[tuple[int, ...]]) ->
     watch = Stopwatch()
     with watch.watching(TEXTBOOK):
         for kept in policies:
-            start = time.perf_counter()
+            start, busy = time.perf_counter(), time.process_time()
             accuracy = book.accuracy(kept)
-            seconds = time.perf_counter() - start
+            seconds, processor = time.perf_counter() - start, time.process_time() - busy
             stages = watch.taken()
             stages[REST] = seconds - sum(stages.values())
-            found.append(Episode(kept, accuracy, seconds, stages))
+            found.append(Episode(kept, accuracy, seconds, processor, stages))
     return found
 
 
