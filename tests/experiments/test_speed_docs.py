@@ -1,0 +1,25 @@
+"""What the page on a search's speed shows works as it stands."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from experiments.bench_search import PARTS, parsed
+from experiments.speed.cases import NETWORKS
+
+PAGE = (Path(__file__).parents[2] / "docs" / "search-speed.md").read_text(encoding="utf-8")
+COMMANDS = re.findall(r"^    python -m experiments\.bench_search (.+)$", PAGE, re.MULTILINE)
+
+
+def test_its_code_runs():
+    code = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)[1]
+    exec(compile(code, "search-speed.md", "exec"), {})
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_its_commands_can_be_typed(words):
+    told = parsed(shlex.split(words))
+    assert set(told.parts.split(",")) <= set(PARTS)
+    assert set(told.networks.split(",")) <= set(NETWORKS)
