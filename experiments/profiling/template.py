@@ -107,7 +107,7 @@ def template(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> Template:
 
 
 def _distinct(model: nn.Module) -> nn.Module:
-    """The same network with other weights: an export drops biases of zeros and merges equal ones."""
+    """The network with other weights: an export drops biases of zeros and merges equal ones."""
     chance, changed = torch.Generator().manual_seed(0), copy.deepcopy(model).cpu()
     for name, tensor in changed.state_dict().items():
         if tensor.is_floating_point():

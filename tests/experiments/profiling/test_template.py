@@ -63,7 +63,7 @@ def test_a_program_goes_through_onnx_and_back(small: Exported) -> None:
 
 
 def test_zeros_and_equal_weights_stay_in_the_program() -> None:
-    """An untrained network's norms fold to biases of zeros, which an export leaves out or merges."""
+    """Untrained norms fold to biases of zeros, which an export leaves out or merges."""
     model = nn.Sequential(
         nn.Conv2d(2, 6, 3, bias=False),
         nn.BatchNorm2d(6),
