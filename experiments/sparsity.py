@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 from torch import nn
@@ -21,12 +23,12 @@ from amc.pruning import Pruner, decisions
 from amc.rules.ranked import global_counts
 from amc.samples import Samples
 from amc.structure import Kept, PruningGraph
-from experiments.networks import augmentation
 from experiments.zoo.datasets import load_dataset
 from experiments.zoo.models import build_model
 
 GOAL = 0.9
-ROUTES = ("iterative", "one shot", "not retrained")
+DENSE, TRAINED_ON = "dense", "dense, trained on"
+PRUNED = ("iterative", "one shot", "not retrained")
 
 
 @dataclass(frozen=True)
@@ -38,10 +40,16 @@ class Study:
         dataset: Short name of the data set.
         width: Factor on its channels.
         dense_epochs: Of training from scratch.
-        lr: Peak rate of training; fine-tuning takes a tenth.
+        lr: Peak rate of training.
+        rate: Peak rate of retraining, as a fraction of it.
+        shift: Largest random shift of an image, in pixels.
+        flip: Mirror images at random.
         stages: Of the iterative schedule up to 90%.
-        stage_epochs: Of fine-tuning after each stage; the last has three times as many.
-        beyond: Sparsities that the iterative route goes on to, each fine-tuned like the last stage.
+        epochs: Of retraining up to 90%; the dense network is trained on, and every network pruned
+            in one shot is retrained, for as long.
+        last: Share of them of the last stage.
+        beyond: Sparsities that the iterative route goes on to.
+        beyond_epochs: Of retraining at each of these.
         retrained: Sparsities of the one-shot route.
         bare: Sparsities measured without retraining.
         images: Training images at most; 0 takes all.
@@ -50,27 +58,47 @@ class Study:
     model: str = "alexnet-small"
     dataset: str = "fashion-mnist"
     width: float = 1.0
-    dense_epochs: float = 12
+    dense_epochs: float = 30
     lr: float = 0.05
-    stages: int = 7
-    stage_epochs: float = 1
-    beyond: tuple[float, ...] = (0.95,)
+    rate: float = 0.5
+    shift: int = 1
+    flip: bool = True
+    stages: int = 5
+    epochs: float = 15
+    last: float = 0.6
+    beyond: tuple[float, ...] = (0.95, 0.98)
+    beyond_epochs: float = 5
     retrained: tuple[float, ...] = (0.9, 0.95)
     bare: tuple[float, ...] = (0.3, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95)
     images: int = 0
 
-    @property
-    def epochs(self) -> float:
-        """Of the iterative route up to 90%."""
-        return self.stage_epochs * (self.stages + 2)
+    def recipe(self, seed: int) -> Recipe:
+        """Of the dense network."""
+        return Recipe(
+            epochs=self.dense_epochs,
+            lr=self.lr,
+            warmup=0.1,
+            shift=self.shift,
+            flip=self.flip,
+            seed=seed,
+        )
+
+    def retraining(self, seed: int) -> Recipe:
+        """Of what is pruned."""
+        return replace(self.recipe(seed), lr=self.lr * self.rate, warmup=0.0, epochs=self.epochs)
+
+    def samples(self) -> tuple[Samples, Samples]:
+        """Those for training and for testing."""
+        splits = load_dataset(self.dataset).splits()
+        return splits.train.take(slice(0, self.images or len(splits.train))), splits.test
 
 
 @dataclass(frozen=True)
 class Point:
-    """One pruned network.
+    """One network.
 
     Args:
-        route: One of `ROUTES`.
+        route: How it came about: `DENSE`, `TRAINED_ON` or one of `PRUNED`.
         sparsity: Fraction of all weights that are zero, in [0, 1].
         accuracy: On the test images, in [0, 1].
     """
@@ -80,62 +108,41 @@ class Point:
     accuracy: float
 
 
-@dataclass(frozen=True)
-class SeedResult:
-    """All measurements of one seed."""
-
-    seed: int
-    dense: float
-    dense_trained_on: float
-    points: tuple[Point, ...]
-
-
-def run_seed(study: Study, seed: int) -> SeedResult:
-    """Train one network and prune it along every route."""
+def trained(study: Study, seed: int) -> nn.Module:
+    """The dense network of one seed."""
     torch.set_num_threads(1)
     dataset = load_dataset(study.dataset)
-    splits = dataset.splits()
-    train = splits.train.take(slice(0, study.images or len(splits.train)))
     torch.manual_seed(seed)
     model = build_model(study.model, dataset.channels, len(dataset.classes), study.width)
-    recipe = Recipe(
-        epochs=study.dense_epochs,
-        lr=study.lr,
-        warmup=0.1,
-        seed=seed,
-        **augmentation(study.dataset),
-    )
-    fit(model, train, recipe)
-    tuning = replace(recipe, lr=study.lr / 10, warmup=0.0, epochs=study.epochs)
-    routes = _Routes(study, model, train, splits.test, tuning)
-    trained_on = fit(copy.deepcopy(model), train, tuning)
-    return SeedResult(
-        seed,
-        accuracy(model, splits.test),
-        accuracy(trained_on, splits.test),
-        (*routes.iterative(), *routes.one_shot(), *routes.bare()),
-    )
+    return fit(model, study.samples()[0], study.recipe(seed))
 
 
-class _Routes:
-    """The routes of one trained network."""
+class Case:
+    """One trained network, never changed, and all that is measured of it."""
 
-    def __init__(
-        self, study: Study, model: nn.Module, train: Samples, test: Samples, tuning: Recipe
-    ) -> None:
-        self._study, self._train, self._test, self._tuning = study, train, test, tuning
-        self._graph = decisions(model, train.floats(slice(0, 1)), "element")
-        self._pruner = Pruner.of(model, self._graph, "l1")
-        self._start = Narrowed.start(model, self._graph)
+    def __init__(self, study: Study, seed: int, network: nn.Module) -> None:
+        self._study, self._network = study, network
+        self._train, self._test = study.samples()
+        self._recipe = study.retraining(seed)
+        self._graph = decisions(network, self._train.floats(slice(0, 1)), "element")
+        self._pruner = Pruner.of(network, self._graph, "l1", calibration=self._train)
+
+    def dense(self) -> list[Point]:
+        return [self._point(DENSE, self._network, self._graph.full)]
+
+    def trained_on(self) -> list[Point]:
+        network = fit(copy.deepcopy(self._network), self._train, self._recipe)
+        return [self._point(TRAINED_ON, network, self._graph.full)]
 
     def iterative(self) -> list[Point]:
+        """After every stage up to 90%, and beyond."""
         points: list[Point] = []
-        share = 3 / (self._study.stages + 2)
-        plan = Plan(Schedule("cubic", self._study.stages, share), self._tuning)
-        state = self._pruned(self._start, GOAL, plan, points)
-        further = replace(self._tuning, epochs=3 * self._study.stage_epochs)
-        for sparsity in self._study.beyond:
-            state = self._pruned(state, sparsity, Plan(Schedule("one-shot"), further), points)
+        study, start = self._study, Narrowed.start(self._network, self._graph)
+        plan = Plan(Schedule("cubic", study.stages, study.last), self._recipe)
+        state = self._pruned(start, GOAL, plan, points)
+        further = replace(self._recipe, epochs=study.beyond_epochs)
+        for sparsity in study.beyond:
+            state = self._pruned(state, sparsity, Plan(Schedule(), further), points)
         return points
 
     def _pruned(
@@ -151,24 +158,38 @@ class _Routes:
             on_stage=lambda now: points.append(self._point("iterative", now.network, now.kept)),
         )
 
-    def one_shot(self) -> list[Point]:
-        points = []
-        for sparsity in self._study.retrained:
-            kept = self.kept(sparsity)
-            network = fit(self._pruner.held(kept), self._train, self._tuning)
-            points.append(self._point("one shot", network, kept))
-        return points
+    def one_shot(self, sparsity: float) -> list[Point]:
+        kept = self.kept(sparsity)
+        network = fit(self._pruner.held(kept), self._train, self._recipe)
+        return [self._point("one shot", network, kept)]
 
-    def bare(self) -> list[Point]:
+    def not_retrained(self) -> list[Point]:
         each = [self.kept(sparsity) for sparsity in self._study.bare]
         return [self._point("not retrained", self._pruner.network(kept), kept) for kept in each]
 
     def kept(self, sparsity: float) -> Kept:
         """Kept counts of one ranking over all layers at which so many of all weights go."""
-        return global_counts(limits_at(self._graph, sparsity), self._pruner.ranking)
+        limits = limits_at(self._graph, sparsity)
+        return global_counts(limits, self._pruner.ranking, scaled=False)
 
     def _point(self, route: str, network: nn.Module, kept: Kept) -> Point:
         return Point(route, sparsity_of(self._graph, kept), accuracy(network, self._test))
+
+
+Part = Callable[[Case], list[Point]]
+"""A share of the measurements that no other share waits for."""
+
+
+def parts(study: Study) -> list[Part]:
+    """All measurements of one trained network."""
+    shots: list[Part] = [partial(Case.one_shot, sparsity=part) for part in study.retrained]
+    return [Case.dense, Case.iterative, Case.trained_on, *shots, Case.not_retrained]
+
+
+def measured(study: Study, seed: int, network: nn.Module, part: Part) -> list[Point]:
+    """One part of the measurements of one seed, on one thread."""
+    torch.set_num_threads(1)
+    return part(Case(study, seed, network))
 
 
 def limits_at(graph: PruningGraph, sparsity: float) -> Limits:

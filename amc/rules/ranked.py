@@ -15,19 +15,22 @@ from amc.projection import Ratios, bisect
 from amc.rules.budgets import check_budget
 
 
-def global_counts(limits: Limits, ranking: Sequence[Tensor]) -> tuple[int, ...]:
+def global_counts(
+    limits: Limits, ranking: Sequence[Tensor], scaled: bool = True
+) -> tuple[int, ...]:
     """Kept counts where the units of the lowest scores go, whatever their group.
 
-    Scores of different layers have different scales, so each group's are divided by the mean of
-    their absolute values first. One threshold, bisected to the budget, parts those that stay from
-    those that go; counts are then rounded to legal ones, so no group loses more than `max_ratio`.
-    Left-over budget brings back the units of the highest scores.
+    One threshold, bisected to the budget, parts those that stay from those that go; counts are then
+    rounded to legal ones, so no group loses more than `max_ratio`. Left-over budget brings back the
+    units of the highest scores.
 
     Args:
         limits: The budgets.
         ranking: For each group (units,) scores, higher ones stay longer.
+        scaled: Divide each group's scores by the mean of their absolute values first, as those of
+            different layers have different scales; otherwise they are compared as they are.
     """
-    scores = [_comparable(group) for group in ranking]
+    scores = [_ascending(group, scaled) for group in ranking]
     levels = np.sort(np.concatenate(scores))
     full = limits.graph.full
 
@@ -46,17 +49,23 @@ def global_counts(limits: Limits, ranking: Sequence[Tensor]) -> tuple[int, ...]:
     return bisect(limits, ratios_at, need=best_gone)
 
 
-def _comparable(scores: Tensor) -> NDArray[np.float64]:
-    """(units,) scores of one group in units of their own mean, ascending."""
+def _ascending(scores: Tensor, scaled: bool) -> NDArray[np.float64]:
+    """(units,) scores of one group, in units of their own mean if `scaled`."""
     values = scores.detach().double().cpu().numpy()
     mean = np.abs(values).mean()
-    scaled: NDArray[np.float64] = np.sort(values / mean if mean > 0 else values)
-    return scaled
+    ordered: NDArray[np.float64] = np.sort(values / mean if scaled and mean > 0 else values)
+    return ordered
 
 
 @dataclass(frozen=True)
 class GlobalRanking:
-    """One ranking over all layers, as a strategy of one evaluation; see `global_counts`."""
+    """One ranking over all layers, as a strategy of one evaluation; see `global_counts`.
+
+    Args:
+        scaled: Make the scores of different groups comparable first.
+    """
+
+    scaled: bool = True
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
         """Evaluate the policy; nothing is random.
@@ -66,5 +75,5 @@ class GlobalRanking:
         """
         check_budget(problem.limits, "global")
         problem.restart()
-        problem.evaluate(global_counts(problem.limits, problem.ranking))
+        problem.evaluate(global_counts(problem.limits, problem.ranking, self.scaled))
         return problem.result()

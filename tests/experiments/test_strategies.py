@@ -41,6 +41,7 @@ def test_short_names_stand_for_strategies(ratios):
     assert make_strategy("deep", 7, {}) == DepthRamp("deep")
     assert make_strategy("sensitivity", 7, {}) == Sensitivity()
     assert make_strategy("global", 7, {}) == GlobalRanking()
+    assert make_strategy("global", 7, {"scaled": False}) == GlobalRanking(scaled=False)
     assert make_strategy("random", 7, {}) == RandomSearch(episodes=7)
     assert make_strategy("tpe", 7, {}) == TPE(episodes=7)
     assert make_strategy("cma-es", 7, {}) == CmaEs(episodes=7)
@@ -82,7 +83,7 @@ def test_episodes_are_no_option_because_they_have_a_flag(name):
         make_strategy(name, 3, {"episodes": 5})
 
 
-@pytest.mark.parametrize("name", ["uniform", "shallow", "deep", "global", "random"])
+@pytest.mark.parametrize("name", ["uniform", "shallow", "deep", "random"])
 def test_strategies_without_options_take_none(name):
     with pytest.raises(LookupError, match=f"unknown option of {name} 'more'; known: none"):
         make_strategy(name, 3, {"more": "deep"})
@@ -268,7 +269,7 @@ def test_the_example_on_that_page_runs(capsys):
     names = {}
     exec(compile(code, "ratio-rules.md", "exec"), names)
     assert names["found"].best.kept != names["problem"].graph.full
-    assert "GlobalRanking() (" in capsys.readouterr().out
+    assert "GlobalRanking(scaled=True) (" in capsys.readouterr().out
 
 
 def test_the_commands_on_that_page_can_be_read():

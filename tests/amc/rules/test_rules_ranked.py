@@ -34,6 +34,13 @@ def test_the_scale_of_a_groups_scores_does_not_matter() -> None:
         assert global_counts(limits(budget), scaled) == global_counts(limits(budget), ranking)
 
 
+def test_scores_as_they_are_spare_the_group_of_the_larger_ones() -> None:
+    ranking = [torch.tensor([28.0, 1.0, 3.0, 8.0]), torch.tensor([0.07, 0.09, 0.13, 0.11])]
+    # Of .07 .09 .11 .13 1 3 8 28 the first three leave (4, 1): 20 + 4 + 3.
+    assert global_counts(limits(27), ranking, scaled=False) == (4, 1)
+    assert global_counts(limits(27), ranking) == (2, 3)
+
+
 def test_every_group_keeps_what_the_largest_ratio_leaves_it() -> None:
     ranking = [torch.tensor([0.001, 0.001, 0.001, 100]), torch.tensor([1.0, 1, 1, 1])]
     kept = global_counts(limits(28, max_ratio=0.5), ranking)
@@ -56,6 +63,8 @@ def test_the_strategy_takes_the_ranking_of_the_problem() -> None:
     result = GlobalRanking().search(problem, seed=0)
     assert result.best.kept == global_counts(problem.limits, problem.ranking)
     assert result.outcomes == (result.best,)
+    plain = GlobalRanking(scaled=False).search(problem, seed=0).best.kept
+    assert plain == global_counts(problem.limits, problem.ranking, scaled=False)
     free = Problem(tiny("residual"), images(), [], holdout=samples(30))
     with pytest.raises(ValueError, match="global needs a budget"):
         GlobalRanking().search(free, seed=0)
