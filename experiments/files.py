@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -34,6 +35,28 @@ def write_durably(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def whole_lines(path: Path) -> list[str]:
+    """The lines of a file that only grows, without a last one that a crash cut off."""
+    if not path.is_file():
+        return []
+    data = path.read_bytes()
+    return data[: data.rfind(b"\n") + 1].decode("utf-8").splitlines()
+
+
+def append_lines(path: Path, lines: Iterable[str]) -> None:
+    """Add lines to a file, on the disk when this returns, in place of one that a crash cut off.
+
+    Raises:
+        OSError: if they cannot be written.
+    """
+    with open(path, "a+b") as file:
+        file.seek(0)
+        file.truncate(file.read().rfind(b"\n") + 1)
+        file.write("".join(f"{line}\n" for line in lines).encode("utf-8"))
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def ready_folder(path: str) -> Path:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from experiments.config import (
     listed,
     save_config,
 )
+from experiments.ctrl_c import stopped_in_time
 from experiments.failures import failure_kept
 from experiments.files import write_whole
 from experiments.journal import RunJournal
@@ -38,7 +40,6 @@ from experiments.progress import Reporter
 from experiments.report import measured_again, render
 from experiments.results import Accuracies, CostChange, Remeasured, RunResult
 from experiments.resuming import Interrupted, begin, is_finished, run_journal
-from experiments.stopping import stopped_in_time
 from experiments.strategies import expected_evaluations, make_strategy, with_scalars
 from experiments.tuning import Start, check_stages, tune
 
@@ -109,12 +110,19 @@ def searched(
         criterion = getattr(strategy, "criterion", None)
         return Interrupted(_best_so_far(config, problem, criterion or None), config)
 
+    with _resumable(interrupted), watch.reporter:
+        result = result_of(strategy, problem, config)
+    return found(config, problem, result)
+
+
+@contextmanager
+def _resumable(interrupted: Callable[[], Interrupted]) -> Iterator[None]:
+    """Within, Ctrl-C writes what there is and tells how to go on, in time."""
     try:
-        with watch.reporter, stopped_in_time(lambda: str(interrupted())):
-            result = result_of(strategy, problem, config)
+        with stopped_in_time(lambda: str(interrupted())):
+            yield
     except KeyboardInterrupt:
         raise interrupted() from None
-    return found(config, problem, result)
 
 
 def result_of(strategy: Strategy, problem: Problem, config: SearchConfig) -> SearchResult:
@@ -321,12 +329,8 @@ def finish(
     """
     path = Path(config.out) / "policy.json"
     made.policy.save(path)
-    interrupted = Interrupted(f"the policy is found and in {path}", config)
-    try:
-        with stopped_in_time(lambda: str(interrupted)):
-            return _finish(config, setting, made, unpruned, journal, console)
-    except KeyboardInterrupt:
-        raise interrupted from None
+    with _resumable(lambda: Interrupted(f"the policy is found and in {path}", config)):
+        return _finish(config, setting, made, unpruned, journal, console)
 
 
 def _finish(

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
 from experiments.contest.searching import Record, keys
 from experiments.contest.study import Study, Task
+from experiments.files import append_lines, whole_lines
 
 
 class Journal:
@@ -24,9 +24,7 @@ class Journal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._records: list[Record] = []
-        if path.is_file():
-            self._records = [self._read(line) for line in _whole_lines(path)]
+        self._records = [self._read(line) for line in whole_lines(path)]
 
     def _read(self, line: str) -> Record:
         try:
@@ -42,10 +40,7 @@ class Journal:
     def add(self, records: Iterable[Record]) -> None:
         """Write records, safe on the disk when this returns."""
         made = list(records)
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write("".join(json.dumps(asdict(record)) + "\n" for record in made))
-            file.flush()
-            os.fsync(file.fileno())
+        append_lines(self._path, (json.dumps(asdict(record)) for record in made))
         self._records += made
 
     def of(self, study: Study) -> list[Record]:
@@ -62,12 +57,3 @@ class Journal:
         """Tasks that are still to be run, in their order."""
         done = {record.key for record in self.of(study)}
         return [task for task in study.tasks(only) if not {*keys(task)} <= done]
-
-
-def _whole_lines(path: Path) -> list[str]:
-    """Lines of a file; a last one that a crash cut off is taken off the file."""
-    text = path.read_text(encoding="utf-8")
-    whole = text[: text.rfind("\n") + 1]
-    if whole != text:
-        path.write_text(whole, encoding="utf-8")
-    return whole.splitlines()

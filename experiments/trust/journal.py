@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from experiments.files import append_lines, whole_lines
 from experiments.results import Tried
 
 
@@ -25,21 +26,15 @@ class Journal:
 
     def add(self, tried: Tried) -> None:
         """Write one policy down."""
-        broken = self._path.is_file() and not self._path.read_bytes().endswith(b"\n")
-        with self._path.open("a", encoding="utf-8") as file:
-            line = json.dumps({"terms": self._terms, **asdict(tried)})
-            file.write("\n" * broken + line + "\n")
+        append_lines(self._path, [json.dumps({"terms": self._terms, **asdict(tried)})])
 
     def known(self) -> dict[tuple[int, ...], Tried]:
         """What is there, by kept counts."""
-        if not self._path.is_file():
-            return {}
-        lines = self._path.read_text(encoding="utf-8").splitlines()
-        found = (self._tried(line) for line in lines)
+        found = (self._tried(line) for line in whole_lines(self._path))
         return {tried.kept: tried for tried in found if tried is not None}
 
     def _tried(self, line: str) -> Tried | None:
-        """None for a line on other terms, or one that a crash cut off."""
+        """None for a line on other terms, or of something else."""
         try:
             entry = json.loads(line)
             if entry.pop("terms") != self._terms:

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from experiments.files import ready_folder, write_whole
+from experiments.files import append_lines, ready_folder, whole_lines, write_whole
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path):
@@ -21,6 +21,17 @@ def test_a_failure_leaves_the_old_file(tmp_path):
     with pytest.raises(UnicodeEncodeError):
         write_whole(path, "new \ud800")
     assert path.read_text() == "old"
+
+
+def test_lines_are_added_in_place_of_one_that_was_cut_off(tmp_path):
+    path = tmp_path / "journal.jsonl"
+    assert whole_lines(path) == []
+    append_lines(path, ["one", "zwei — ✓"])
+    with open(path, "ab") as file:
+        file.write("half — ✓".encode()[:-1])
+    assert whole_lines(path) == ["one", "zwei — ✓"]
+    append_lines(path, ["three"])
+    assert path.read_text(encoding="utf-8") == "one\nzwei — ✓\nthree\n"
 
 
 def test_a_folder_is_not_written_over(tmp_path):

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-from experiments.stopping import INTERRUPTED, stopped_in_time
+from experiments.ctrl_c import INTERRUPTED, stopped_in_time
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is forked")
 
