@@ -14,7 +14,7 @@ from amc.samples import Samples
 from experiments.config import NetworkConfig
 from experiments.networks import load_setting
 
-SEARCH_IMAGES = 2000
+SEARCH_IMAGES = 1000
 CALIBRATION_IMAGES = 4000
 
 
