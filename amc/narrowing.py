@@ -86,7 +86,8 @@ class Narrowing:
     def __init__(
         self, state: Narrowed, criterion: str, calibration: Samples | None = None, seed: int = 0
     ) -> None:
-        self._state = state
+        # Not the state itself: masks cannot be pickled.
+        self._graph, self._units = state.graph, state.units
         held = held_masks(state.network)
         plain = plain_copy(state.network) if held else state.network
         self._pruner = Pruner.of(
@@ -99,12 +100,12 @@ class Narrowing:
         Args:
             kept: Per group, at most what is left.
         """
-        counts, graph, pruner = tuple(map(int, kept)), self._state.graph, self._pruner
+        counts, graph, pruner = tuple(map(int, kept)), self._graph, self._pruner
         if pruner.orders:
-            return replace(self._state, network=pruner.held(counts), kept=counts)
-        units, before = pruner.units(counts), self._state.units
+            return Narrowed(pruner.held(counts), graph, counts)
+        units = pruner.units(counts)
         left = tuple(
-            tuple(old[unit] for unit in new) for old, new in zip(before, units, strict=False)
+            tuple(old[unit] for unit in new) for old, new in zip(self._units, units, strict=False)
         )
         return Narrowed(pruner.network(counts), narrower(graph, units), counts, left)
 

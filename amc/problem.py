@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
@@ -11,7 +12,7 @@ from torch import Tensor, nn
 
 from amc.candidates import Candidates
 from amc.checks import check
-from amc.costs import COSTS, Cost, Costs, Limits
+from amc.costs import COSTS, Cost, Costs, Limit, Limits
 from amc.criteria import KeptUnits
 from amc.evaluation import accuracy, fast_hits
 from amc.granularity import Granularity, Rounding
@@ -23,6 +24,8 @@ from amc.pruning import Pruner, decisions, policy_of
 from amc.racing import Measured, Race
 from amc.samples import Samples
 from amc.structure import Kept, PruningGraph
+
+Measure = Callable[[Kept], float]
 
 
 @dataclass(frozen=True)
@@ -107,12 +110,14 @@ class Problem:
             traces the network.
         racing: Highest probability that a candidate within the budgets is stopped early although
             it is at least as accurate as the best one so far; 0 stops none.
+        measure: By the short name of a cost, what measures it on a device: from kept counts to the
+            cost of the really smaller network, in the cost's unit.
 
     Attributes:
         on_outcome: Called, where it is set, with each new outcome and the best so far
             within the budgets.
-        journal: Of the search, where finished evaluations are noted and looked up; one that keeps
-            nothing unless it is set.
+        journal: Of the search, where finished evaluations and measurements are noted and looked
+            up; one that keeps nothing unless it is set.
 
     Raises:
         BudgetError: if a budget is below the smallest reachable network; names that.
@@ -138,6 +143,7 @@ class Problem:
         costs: Costs = COSTS,
         graph: PruningGraph | None = None,
         racing: float = 0.0,
+        measure: Mapping[str, Measure] | None = None,
     ) -> None:
         check("problem", "racing", racing, 0 <= racing < 1, "0 or more, and below 1")
         self.racing = racing
@@ -150,6 +156,7 @@ class Problem:
         self.graph: PruningGraph = graph or decisions(model, example_inputs, granularity, exclude)
         legal = rounding or Granularity.parse(granularity).rounding()
         self.limits = Limits.of(self.graph, budgets, costs, legal)
+        self.measure = dict(measure or {})
         self.costs: dict[str, Cost] = {name: make(self.graph) for name, make in costs.items()}
         self._pruner = Pruner.of(
             model, self.graph, criterion, calibration=calibration, positions=positions, seed=seed
@@ -257,13 +264,49 @@ class Problem:
             kept=tuple(int(count) for count in kept),
             accuracy=accuracy,
             costs={name: cost(kept) for name, cost in self.costs.items()},
-            seconds=time.perf_counter() - self._start if seconds is None else seconds,
+            seconds=self.seconds if seconds is None else seconds,
             seen=seen,
         )
         self._outcomes.append(outcome)
         if self.on_outcome is not None:
             self.on_outcome(outcome, self.best())
         return outcome
+
+    @property
+    def seconds(self) -> float:
+        """Since the search began."""
+        return time.perf_counter() - self._start
+
+    def measured(self, kept: Kept) -> Limits:
+        """The limits, tightened by as much as a network is measured to cost more than predicted.
+
+        The network fits them where it meets the budgets on the device as well. Nothing is ever
+        loosened: predictions have to meet the budgets too.
+        """
+        return replace(
+            self.limits, items=tuple(self._tightened(i, kept) for i in self.limits.items)
+        )
+
+    def _tightened(self, item: Limit, kept: Kept) -> Limit:
+        if item.name not in self.measure:
+            return item
+        more = self._on_device(item.name, kept) / item.cost(kept)
+        return replace(item, most=item.most / max(1.0, more))
+
+    def _on_device(self, cost: str, kept: Kept) -> float:
+        """Measured once, because another time it would differ: decisions hang on it."""
+        name = f"measured {cost} {','.join(map(str, kept))}"
+        noted = self.journal.recall(name)
+        if noted is None:
+            noted = {"cost": self.measure[cost](kept)}
+            self.journal.note(name, noted)
+        return float(noted["cost"])
+
+    def within(self, limits: Limits) -> Problem:
+        """The same problem, its evaluations included, under other limits."""
+        other = copy(self)
+        other.limits = limits
+        return other
 
     def best(self) -> Outcome | None:
         """The most accurate outcome within the budgets; of equal ones the first.
@@ -311,8 +354,7 @@ class Problem:
         if chosen.seen is not None:
             whole = self._measured(chosen.kept, whole=True)
             chosen = self._known[chosen.kept] = self.record(chosen.kept, whole.accuracy)
-        seconds = time.perf_counter() - self._start
-        return SearchResult(chosen, self.outcomes, seconds, tuned_steps, weights, criterion)
+        return SearchResult(chosen, self.outcomes, self.seconds, tuned_steps, weights, criterion)
 
     def unpruned_accuracy(self) -> float:
         """Held-out accuracy of the network as it came."""

@@ -21,10 +21,12 @@ from experiments.config import (
 from experiments.failures import failure_kept
 from experiments.files import ready_folder, write_whole
 from experiments.networks import load_setting
+from experiments.problems import prepared
 from experiments.report import render
 from experiments.results import RunResult
 from experiments.resuming import Interrupted, begin, is_finished, run_journal
-from experiments.runs import accuracies, chosen_strategy, finish, prepared, searched, told_again
+from experiments.runs import accuracies, chosen_strategy, finish, told_again
+from experiments.searching import searched
 from experiments.strategies import is_agent, make_strategy
 
 RUN_FILES = ("policy.json", "model.safetensors", "result.json")

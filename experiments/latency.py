@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cached_property, partial
 
 import torch
 from torch import nn
@@ -14,9 +14,10 @@ from amc.costs.latency import Device, Latency, LatencyTable, LatencyTableError, 
 from amc.granularity import Rounding
 from amc.masks import plain_copy
 from amc.policy import Budget
+from amc.problem import Measure
 from amc.rules.uniform import uniform
-from amc.structure import PruningGraph
-from experiments.config import HARDWARE, RUNTIMES, CutConfig, ProblemConfig
+from amc.structure import Kept, PruningGraph
+from experiments.config import HARDWARE, RUNTIMES, CutConfig, ProblemConfig, listed
 from experiments.networks import Setting
 from experiments.profiling import timing
 from experiments.report.formats import milliseconds, percent
@@ -25,6 +26,15 @@ from experiments.semi_structured import SemiStructured, refusal, timed
 
 LATENCY = "latency"
 """Short name of the cost."""
+
+STEADY = 0.03
+"""Noise up to which a network's time on this device is taken as it is."""
+
+TRIES = 3
+"""Of timing it, while there is more noise."""
+
+Timed = tuple[float, float, float]
+"""Seconds of the unpruned and of the pruned network, and the noise."""
 
 NO_GAIN = 0.97
 """Of the unpruned network's latency; a budget that leaves more does not make it faster."""
@@ -173,6 +183,66 @@ def remeasured(
     times, noise = latencies(models, inputs, device.runtime, device.threads)
     unpruned, pruned = (one["seconds"] for one in times)
     return Remeasured(unpruned, pruned, predicted, noise)
+
+
+def measures(
+    config: ProblemConfig, setting: Setting, graph: PruningGraph, agreed: Terms
+) -> dict[str, Measure]:
+    """What measures latency where a budget of it is given and the table is of this device."""
+    budget = next((b for b in map(Budget.parse, listed(config.budget)) if b.cost == LATENCY), None)
+    if budget is None or graph.granularity != "channel":
+        return {}
+    table = table_of(config)
+    if table is None or about_device(table):
+        return {}
+    full = agreed.costs[LATENCY](graph)(graph.full)
+    return {LATENCY: OnDevice(setting, graph, table, full if budget.relative else 0.0)}
+
+
+class OnDevice:
+    """Seconds of the network at kept counts by the clock; see `amc.problem.Problem.measured`.
+
+    Noise is added, so that what holds here holds when it is measured again.
+
+    Args:
+        setting: With the unpruned network.
+        graph: Its decisions.
+        table: Of this device.
+        full: What the unpruned network counts as: its time meanwhile becomes the unit. 0 for plain
+            seconds.
+    """
+
+    def __init__(
+        self, setting: Setting, graph: PruningGraph, table: LatencyTable, full: float
+    ) -> None:
+        self._setting, self._graph, self._table, self._full = setting, graph, table, full
+
+    def __call__(self, kept: Kept) -> float:
+        """Seconds."""
+        tries = (self._gauge(kept) for _ in range(TRIES))
+        unpruned, pruned, noise = self._steady(tries)
+        slowest = pruned * (1 + min(STEADY, max(noise, self._table.fit.noise)))
+        return slowest / unpruned * self._full if self._full else slowest
+
+    def _steady(self, tries: Iterator[Timed]) -> Timed:
+        """The first without much noise; where there is none, that with the least."""
+        seen = []
+        for found in tries:
+            seen.append(found)
+            if found[-1] <= STEADY:
+                break
+        return min(seen, key=lambda found: found[-1])
+
+    @cached_property
+    def _gauge(self) -> Callable[[Kept], Timed]:
+        # Needs the extra `onnx`, which a table from elsewhere does without.
+        from experiments.profiling.template import template
+        from experiments.profiling.whole import Gauge
+
+        device = self._table.device
+        inputs = torch.cat([self._setting.example] * device.batch)
+        found = template(self._setting.model, self._graph, inputs)
+        return Gauge(found, device.runtime, device.threads)
 
 
 def _outlook(

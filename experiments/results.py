@@ -54,12 +54,15 @@ class Remeasured:
         pruned: The same.
         predicted: Of the pruned one, by the table.
         noise: Relative difference of two timings of one network.
+        bound: The part of the budget that predictions were held to in the end, so that the
+            network itself meets it.
     """
 
     unpruned: float
     pruned: float
     predicted: float
     noise: float
+    bound: float = 1.0
 
     @property
     def fraction(self) -> float:

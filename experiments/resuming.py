@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -17,6 +17,7 @@ from torch import Tensor
 
 from amc.samples import Samples
 from experiments.config import CutConfig, NetworkConfig, PruneConfig, SearchConfig, save_config
+from experiments.ctrl_c import stopped_in_time
 from experiments.files import ready_folder
 from experiments.journal import RunJournal
 from experiments.machine import machine
@@ -24,6 +25,9 @@ from experiments.networks import Setting
 
 RUN_FILES = ("result.json", "policy.json", "model.safetensors", "report.html", "config.yaml")
 """What a finished run's folder has beside its journal; the result marks it as finished."""
+
+UNBOUND_OPTIONS = ("jobs", "timeout")
+"""Of a strategy, which change nothing of what it finds."""
 
 UNBOUND = ("out", "overwrite", "tensorboard", "weights", "policy", "latency")
 """Settings that may differ from one sitting to the next: files are compared by what they hold."""
@@ -40,6 +44,23 @@ class Interrupted(KeyboardInterrupt):
     def __init__(self, left: str, config: NetworkConfig) -> None:
         self.left = left
         super().__init__(f"interrupted; {left}; `{going_on(config)}` goes on from there")
+
+
+@contextmanager
+def resumable(interrupted: Callable[[], Interrupted]) -> Iterator[None]:
+    """Within, Ctrl-C writes what there is and tells how to go on, in time.
+
+    Args:
+        interrupted: Writes it, and tells that.
+
+    Raises:
+        Interrupted: at Ctrl-C.
+    """
+    try:
+        with stopped_in_time(lambda: str(interrupted())):
+            yield
+    except KeyboardInterrupt:
+        raise interrupted() from None
 
 
 def going_on(config: NetworkConfig) -> str:
@@ -107,7 +128,9 @@ def header(config: CutConfig, setting: Setting) -> dict[str, Any]:
     splits = setting.splits
     weights = {name: _sha256(tensor) for name, tensor in setting.model.state_dict().items()}
     images = [_images(split) for split in (splits.train, splits.holdout, splits.test)]
-    settings = {name: value for name, value in asdict(config).items() if name not in UNBOUND}
+    settings = _without(asdict(config), UNBOUND)
+    if isinstance(config, SearchConfig):
+        settings["options"] = _without(config.options, UNBOUND_OPTIONS)
     bound = {
         "command": type(config).__name__.removesuffix("Config").lower(),
         "settings": settings,
@@ -117,6 +140,10 @@ def header(config: CutConfig, setting: Setting) -> dict[str, Any]:
     }
     plain: dict[str, Any] = json.loads(json.dumps(bound))
     return plain
+
+
+def _without(named: Mapping[str, Any], unbound: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in named.items() if name not in unbound}
 
 
 def _files(config: CutConfig) -> dict[str, str]:

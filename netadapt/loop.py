@@ -13,21 +13,29 @@ Departures:
    the network computed before, from moments collected once an iteration; short fine-tuning then
    starts from a better place. Every strategy of a problem has that refit.
 5. Filters are ranked by the problem's criterion, unless another is named.
+
+Where the problem can measure a cost on a device, the winner is measured whole after each iteration,
+and the next one's proposals are held to what was found: the table tells differences, the device
+where the network stands. The loop ends when the network itself has come down to the budget.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from amc.checks import check
+from amc.costs import Limits
 from amc.criteria import criterion as named
 from amc.finetuning import Recipe
 from amc.problem import Outcome, Problem, SearchResult
 from amc.structure import Kept
 from netadapt.proposals import narrowed, resource
+from netadapt.trials import InTurn, Task, Trials
 from netadapt.walk import Place, Round
+from netadapt.workers import side_by_side
 
 SMALLEST_STEP = 1e-6
 """Of the resource, as a fraction of the budget."""
@@ -62,6 +70,9 @@ class NetAdapt:
         recipe: How the short fine-tuning is done; its epochs do not matter.
         criterion: Which units of the narrowed group go: empty takes the problem's, so that all
             strategies have the same; the paper takes the L2 norm.
+        jobs: Processes that an iteration's proposals are tried in, with the same result.
+        timeout: Seconds in which one of them must be finished, where there are several processes:
+            after that workers count as hung, and what they had is tried once more.
         on_iteration: Called after each iteration.
 
     Raises:
@@ -76,6 +87,8 @@ class NetAdapt:
     steps: int = 10
     recipe: Recipe = field(default_factory=lambda: Recipe(lr=0.01))
     criterion: str = ""
+    jobs: int = 1
+    timeout: float = 600.0
     on_iteration: Callable[[Iteration], None] | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
@@ -83,6 +96,8 @@ class NetAdapt:
             if not 0 < value <= 1:
                 raise ValueError(f"netadapt: {name} is {value}; it must lie above 0 and at most 1")
         check("netadapt", "steps", self.steps, self.steps >= 0, "0 or more")
+        check("netadapt", "jobs", self.jobs, self.jobs >= 1, "1 or more")
+        check("netadapt", "timeout", self.timeout, self.timeout > 0, "above 0")
         if self.criterion:
             named(self.criterion)
 
@@ -97,35 +112,38 @@ class NetAdapt:
         if problem.train is None and self.steps:
             raise ValueError("netadapt fine-tunes its proposals; give the problem training samples")
         problem.restart()
-        criterion = self.criterion or problem.criterion
+        with self._trials(Task(problem.train, problem.holdout, self.steps)) as trials:
+            return self._adapted(problem, seed, trials)
+
+    def _trials(self, task: Task) -> AbstractContextManager[Trials]:
+        if self.jobs == 1:
+            return nullcontext(InTurn(task))
+        return side_by_side(task, self.jobs, self.timeout)
+
+    def _adapted(self, problem: Problem, seed: int, trials: Trials) -> SearchResult:
+        criterion, limits = self.criterion or problem.criterion, problem.limits
         place = Place.start(problem)
-        step, number = self.reduction * resource(problem, place.kept), 0
-        while resource(problem, place.kept) > 1:
+        step, number = self.reduction * resource(limits, place.kept), 0
+        while resource(limits, place.kept) > 1:
             # Below the smallest step any narrowing will do, so that the loop always ends.
             wanted = step if step > SMALLEST_STEP else 0.0
-            target = max(1.0, resource(problem, place.kept) - wanted)
-            candidates = self._proposals(problem, place.kept, target)
-            if not candidates:
+            target = max(1.0, resource(limits, place.kept) - wanted)
+            candidates = _proposals(limits, place.kept, target)
+            if not candidates and wanted:
                 step /= 2
                 continue
+            if not candidates:
+                break  # Even the smallest network was measured to exceed the budget.
             recipe = replace(self.recipe, seed=seed + number)
-            tried = Round(problem, place, number, criterion, recipe, self.steps)
+            tried = Round(problem, place, number, criterion, recipe, trials)
             winner, place = tried.run([kept for _, kept in candidates])
             self._report(number, target, [group for group, _ in candidates], tried, winner)
+            limits = problem.measured(place.kept)
             step, number = step * self.decay, number + 1
         if place.best is None:
             return problem.result(problem.evaluate(place.kept))
         weights, steps = place.network.network.state_dict(), number * self.steps
         return problem.result(place.best, tuned_steps=steps, weights=weights, criterion=criterion)
-
-    def _proposals(self, problem: Problem, kept: Kept, target: float) -> list[tuple[int, Kept]]:
-        """Each group that can reach the target alone, with the kept counts that do."""
-        found = []
-        for group in range(len(kept)):
-            proposal = narrowed(problem, kept, group, target)
-            if proposal is not None:
-                found.append((group, proposal))
-        return found
 
     def _report(
         self,
@@ -138,3 +156,9 @@ class NetAdapt:
         if self.on_iteration is not None:
             proposals = tuple(zip(groups, tried.outcomes, strict=True))
             self.on_iteration(Iteration(number, target, proposals, groups[winner]))
+
+
+def _proposals(limits: Limits, kept: Kept, target: float) -> list[tuple[int, Kept]]:
+    """Each group that can reach the target alone, with the kept counts that do."""
+    found = ((group, narrowed(limits, kept, group, target)) for group in range(len(kept)))
+    return [(group, proposal) for group, proposal in found if proposal is not None]

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from amc.problem import Problem
+from amc.costs import Limits
 from amc.structure import Kept
 
 
-def resource(problem: Problem, kept: Kept) -> float:
+def resource(limits: Limits, kept: Kept) -> float:
     """Use of the scarcest budget: 1 where it is met exactly.
 
     NetAdapt has one resource; with several budgets the one that is furthest from being met counts.
     """
-    return max(item.cost(kept) / item.most for item in problem.limits.items)
+    return max(item.cost(kept) / item.most for item in limits.items)
 
 
-def narrowed(problem: Problem, kept: Kept, group: int, target: float) -> Kept | None:
+def narrowed(limits: Limits, kept: Kept, group: int, target: float) -> Kept | None:
     """`kept` with the most units of one group that bring the resource to the target.
 
     Returns:
@@ -27,10 +27,10 @@ def narrowed(problem: Problem, kept: Kept, group: int, target: float) -> Kept | 
     def with_count(count: int) -> Kept:
         return (*kept[:group], count, *kept[group + 1 :])
 
-    counts = problem.limits.counts[group]
+    counts = limits.counts[group]
     below = bisect_left(counts, kept[group])
     # Costs are monotone, so the counts that meet the target come first.
     reached = bisect_left(
-        range(below), True, key=lambda at: resource(problem, with_count(counts[at])) > target
+        range(below), True, key=lambda at: resource(limits, with_count(counts[at])) > target
     )
     return with_count(counts[reached - 1]) if reached else None

@@ -8,43 +8,37 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any
 
-from amc.evaluation import fast_accuracy
-from amc.finetuning import Recipe, fit
-from amc.masks import plain_copy
+from amc.finetuning import Recipe
+from amc.journal import State
 from amc.narrowing import Narrowed, Narrowing
 from amc.problem import Outcome, Problem
 from amc.structure import Kept
+from netadapt.trials import Trials, Tried
 
 
 class Place:
-    """Where the loop stands: a network, read from the journal only when somebody asks for it.
+    """Where the loop stands: a network, made only when somebody asks for it.
 
     Args:
         kept: Units that are left, per group.
         best: The outcome that led here; None at the start.
-        stored: The name of its network in the journal.
-        network: The network itself, where it is at hand.
+        stored: The name of its network in the journal; empty at the start.
+        state: Of that network, packed, where it is at hand.
     """
 
     def __init__(
-        self,
-        problem: Problem,
-        kept: Kept,
-        best: Outcome | None,
-        stored: str,
-        network: Narrowed | None,
+        self, problem: Problem, kept: Kept, best: Outcome | None, stored: str, state: State | None
     ) -> None:
-        self._problem, self._network = problem, network
+        self._problem, self._state = problem, state
+        self._network: Narrowed | None = None
         self.kept, self.best, self.stored = kept, best, stored
 
     @classmethod
     def start(cls, problem: Problem) -> Place:
         """The unpruned network."""
-        whole = Narrowed.start(problem.model, problem.graph)
-        return cls(problem, whole.kept, None, "", whole)
+        return cls(problem, problem.graph.full, None, "", None)
 
     @property
     def network(self) -> Narrowed:
@@ -54,15 +48,18 @@ class Place:
             ValueError: if it was stored, and is no longer there.
         """
         if self._network is None:
-            state = self._problem.journal.recall_state(self.stored)
-            if state is None:
-                raise ValueError(
-                    f"the checkpoint of {self.stored!r} is gone from the run folder; begin the run "
-                    "anew with --overwrite"
-                )
             start = Narrowed.start(self._problem.model, self._problem.graph)
-            self._network = Narrowed.unpacked(start, state)
+            self._network = Narrowed.unpacked(start, self._found()) if self.stored else start
         return self._network
+
+    def _found(self) -> State:
+        state = self._state or self._problem.journal.recall_state(self.stored)
+        if state is None:
+            raise ValueError(
+                f"the checkpoint of {self.stored!r} is gone from the run folder; begin the run "
+                "anew with --overwrite"
+            )
+        return state
 
 
 @dataclass
@@ -75,7 +72,7 @@ class Round:
         number: Of the iteration, from 0.
         criterion: What ranks units.
         recipe: Of short fine-tuning; its seed is that of all that is random here.
-        steps: Of that.
+        trials: What tries them.
     """
 
     problem: Problem
@@ -83,7 +80,7 @@ class Round:
     number: int
     criterion: str
     recipe: Recipe
-    steps: int
+    trials: Trials
     outcomes: list[Outcome] = field(default_factory=list)
 
     def run(self, proposals: Sequence[Kept]) -> tuple[int, Place]:
@@ -98,55 +95,55 @@ class Round:
             FloatingPointError: if all diverge.
         """
         journal, stored = self.problem.journal, f"netadapt {self.number}"
-        noted = [journal.recall(self._name(kept)) for kept in proposals]
-        fresh = self._tries(
-            [kept for kept, found in zip(proposals, noted, strict=True) if found is None]
-        )
-        lead, network = -1, None
-        for at, (kept, found) in enumerate(zip(proposals, noted, strict=True)):
-            smaller = None
-            if found is None:
-                found, smaller = next(fresh)
-            outcome = self.problem.record(kept, found["accuracy"], seconds=found.get("seconds"))
-            self.outcomes.append(outcome)
-            leads = lead < 0 or outcome.accuracy > self.outcomes[lead].accuracy
-            if leads and not found["diverged"]:
-                lead, network = at, smaller
-            if smaller is not None:
-                if lead == at:
-                    journal.note_state(stored, smaller.packed())
-                journal.note(self._name(kept), {**found, "seconds": outcome.seconds})
-        if lead < 0:
+        notes = [journal.recall(self._name(kept)) for kept in proposals]
+        self._record(proposals, notes)
+        state = None
+        for at, tried in self._tries(proposals, notes):
+            note = notes[at] = {**tried.note, "seconds": self.problem.seconds}
+            if _lead(notes) == at:
+                state = tried.state
+                journal.note_state(stored, state)
+            journal.note(self._name(proposals[at]), note)
+            self._record(proposals, notes)
+        lead = _lead(notes)
+        if lead is None:
             raise FloatingPointError(
                 f"netadapt: the short fine-tuning of every proposal of iteration {self.number} "
                 f"diverged; lower its learning rate, as in --options.lr {self.recipe.lr / 10:g}"
             )
         journal.forget_state(self.place.stored)
         best = self.outcomes[lead]
-        return lead, Place(self.problem, best.kept, best, stored, network)
+        return lead, Place(self.problem, best.kept, best, stored, state)
 
     def _name(self, kept: Kept) -> str:
         return f"proposal {self.number} {','.join(map(str, kept))}"
 
-    def _tries(self, proposals: Sequence[Kept]) -> Iterator[tuple[Mapping[str, Any], Narrowed]]:
-        """What is to be noted of each, and its network."""
-        for kept in proposals:
-            smaller = self._narrowing.to(kept)
-            yield self._tried(smaller), smaller
+    def _tries(
+        self, proposals: Sequence[Kept], notes: Sequence[Mapping[str, Any] | None]
+    ) -> Iterator[tuple[int, Tried]]:
+        """Those without a note, in the order in which they are finished."""
+        left = [at for at, note in enumerate(notes) if note is None]
+        if not left:
+            return
+        seed, calibration = self.recipe.seed, self.problem.calibration
+        narrowing = Narrowing(self.place.network, self.criterion, calibration, seed)
+        for at, tried in self.trials(narrowing, [proposals[at] for at in left], self.recipe):
+            yield left[at], tried
 
-    @cached_property
-    def _narrowing(self) -> Narrowing:
-        return Narrowing(
-            self.place.network, self.criterion, self.problem.calibration, self.recipe.seed
-        )
+    def _record(self, proposals: Sequence[Kept], notes: Sequence[Mapping[str, Any] | None]) -> None:
+        """Count what is finished in the order of the proposals, however they were tried."""
+        seconds = 0.0
+        for at, note in enumerate(notes):
+            if note is None:
+                return
+            seconds = max(seconds, note["seconds"])
+            if at == len(self.outcomes):
+                self.outcomes.append(
+                    self.problem.record(proposals[at], note["accuracy"], seconds=seconds)
+                )
 
-    def _tried(self, smaller: Narrowed) -> Mapping[str, Any]:
-        train, holdout = self.problem.train, self.problem.holdout
-        try:
-            if train is not None and self.steps:
-                fit(smaller.network, train, self.recipe, steps=self.steps)
-        except FloatingPointError:
-            return {"accuracy": 0.0, "diverged": True}
-        # The fast path changes its network, and this one may go on.
-        measured = fast_accuracy(plain_copy(smaller.network), smaller.graph, holdout)
-        return {"accuracy": measured, "diverged": False}
+
+def _lead(notes: Sequence[Mapping[str, Any] | None]) -> int | None:
+    """The most accurate of those finished, the first of equal ones; None where all diverged."""
+    known = [(at, note) for at, note in enumerate(notes) if note and not note["diverged"]]
+    return max(known, key=lambda item: item[1]["accuracy"], default=(None,))[0]

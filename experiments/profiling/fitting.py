@@ -17,6 +17,9 @@ SHARE = 0.1
 WORTH = 0.9
 """A scale for each kind is taken where its error is below this part of the single scale's."""
 
+LEAST = 0.5
+"""Scale of a kind, at the least: parts do not vanish in the network."""
+
 Floats = NDArray[np.float64]
 
 
@@ -26,8 +29,9 @@ def fitted(
     """The correction, and its error on networks that it was not fitted on.
 
     Whole = constant + the sum over kinds of scale x parts, least squares of the relative error,
-    nothing negative. One scale for all kinds competes with one for each that matters; the second
-    wins only where leaving one network out at a time shows it clearly better.
+    nothing negative. One scale for all kinds competes with one for each that matters, where the
+    rest go with the largest; the second wins only where leaving one network out at a time shows it
+    clearly better.
 
     Args:
         kinds: Names of the kinds of parts.
@@ -37,11 +41,12 @@ def fitted(
     """
     share = parts.sum(axis=0) / parts.sum()
     single = np.zeros(len(kinds), np.int64)
-    several = np.where(share >= SHARE, np.arange(1, len(kinds) + 1), 0)
+    several = np.where(share >= SHARE, np.arange(len(kinds)), share.argmax())
     chosen = single
     predicted = _left_out(_columns(parts, single), whole)
     others = _left_out(_columns(parts, several), whole)
-    if _error(others, whole) < WORTH * _error(predicted, whole):
+    plausible = _solved(_columns(parts, several), whole)[:-1].min() >= LEAST
+    if plausible and _error(others, whole) < WORTH * _error(predicted, whole):
         chosen, predicted = several, others
     columns = _columns(parts, chosen)
     numbers = _solved(columns, whole)

@@ -10,9 +10,11 @@ from torch import nn
 
 from amc.export import onnx_model
 from amc.inputs import Inputs
+from amc.structure import Kept
 from experiments.profiling import timing
 from experiments.profiling.measuring import payload
 from experiments.profiling.program import from_onnx
+from experiments.profiling.template import Template
 
 
 def exported(model: nn.Module, inputs: Inputs, runtime: str) -> bytes:
@@ -51,14 +53,40 @@ def latencies(
     Raises:
         ImportError: without the extra `onnx`.
     """
-    payloads = [exported(model, inputs, runtime) for model in models]
-    names = [f"{number} {time}" for number in range(len(models)) for time in ("first", "second")]
+    return _in_turns([exported(model, inputs, runtime) for model in models], runtime, threads)
+
+
+class Gauge:
+    """Times a network at any kept counts on this machine, whole, against the unpruned one.
+
+    Args:
+        template: Of the network.
+        runtime: "onnxruntime" or "torch".
+        threads: That it may use.
+    """
+
+    def __init__(self, template: Template, runtime: str, threads: int) -> None:
+        self._template, self._runtime, self._threads = template, runtime, threads
+
+    def __call__(self, kept: Kept) -> tuple[float, float, float]:
+        """Seconds of the unpruned and of the pruned network, and the noise as in `latencies`."""
+        programs = (self._template.at(self._template.graph.full), self._template.at(kept))
+        payloads = [payload(program, self._runtime) for program in programs]
+        times, noise = _in_turns(payloads, self._runtime, self._threads)
+        unpruned, pruned = (one["seconds"] for one in times)
+        return unpruned, pruned, noise
+
+
+def _in_turns(
+    payloads: Sequence[bytes], runtime: str, threads: int
+) -> tuple[list[timing.Timing], float]:
+    names = [f"{number} {time}" for number in range(len(payloads)) for time in ("first", "second")]
 
     def ready(name: str) -> timing.Run:
         return timing.load(runtime, payloads[int(name.split()[0])], threads)
 
     found, _ = timing.measure(names, ready, names[0])
-    pairs = [[found[f"{n} first"], found[f"{n} second"]] for n in range(len(models))]
+    pairs = [[found[f"{n} first"], found[f"{n} second"]] for n in range(len(payloads))]
     noise = float(np.median([abs(a["seconds"] / b["seconds"] - 1) for a, b in pairs]))
     return [_mean(pair) for pair in pairs], noise
 

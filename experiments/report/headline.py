@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import permutations
 
 from amc.policy import Budget
 from experiments.report.comparison import Comparison, Run
 from experiments.report.formats import accuracy, cost_name, count, listed, percent, printable
 from experiments.report.progress import excesses
 from experiments.results import Accuracies, Remeasured, RunResult
+
+EQUAL = 0.02
+"""MACs that differ by no more than this part count as equal."""
+
+UNEQUAL = 0.05
+"""Times of equal MACs that differ by more than this part are worth a word."""
 
 
 def final(result: RunResult) -> Accuracies:
@@ -74,7 +81,7 @@ def notes(comparison: Comparison) -> list[str]:
     """What to keep in mind when the numbers are compared."""
     runs = comparison.runs
     found = [*map(_excess, runs), *map(_latency, runs), _tuned(runs), _fine_tuning(runs)]
-    found.append(_seeds(comparison))
+    found += [_unequal(runs), _seeds(comparison)]
     return [note for note in found if note]
 
 
@@ -94,8 +101,47 @@ def measured_again(label: str, found: Remeasured) -> str:
         f"Measured at the end, a pass of {label}'s network takes {1e3 * found.pruned:.3f} ms, "
         f"{percent(found.fraction)} of the unpruned network's {1e3 * found.unpruned:.3f} ms; "
         f"{1e3 * found.predicted:.3f} ms were predicted, and one network measured twice differs by "
-        f"{percent(found.noise)}."
+        f"{percent(found.noise)}.{_tightened(found.bound)}"
     )
+
+
+def _tightened(bound: float) -> str:
+    if bound == 1:
+        return ""
+    return (
+        " Its candidates were measured to be slower than predicted, so predictions were held to "
+        f"{percent(bound)} of the budget."
+    )
+
+
+def _unequal(runs: Sequence[Run]) -> str:
+    """The two runs of equal MACs whose times are furthest apart."""
+    pairs = [
+        (_time(slow.result) / _time(fast.result), slow, fast)
+        for slow, fast in permutations([run for run in runs if _timed(run.result)], 2)
+        if abs(_macs(slow.result) / _macs(fast.result) - 1) <= EQUAL
+    ]
+    apart, slow, fast = max(pairs, key=lambda pair: pair[0], default=(1.0, None, None))
+    if slow is None or fast is None or apart < 1 + UNEQUAL:
+        return ""
+    return (
+        f"Equal MACs are not equal time: with {percent(_macs(slow.result))} of them {slow.label} "
+        f"takes {percent(_time(slow.result))} of the unpruned network's time, with "
+        f"{percent(_macs(fast.result))} {fast.label} {percent(_time(fast.result))}."
+    )
+
+
+def _timed(result: RunResult) -> bool:
+    return {"macs", "latency"} <= set(result.costs)
+
+
+def _macs(result: RunResult) -> float:
+    return result.costs["macs"].fraction
+
+
+def _time(result: RunResult) -> float:
+    """What is left of it: measured at the end where that was done, else predicted."""
+    return result.latency.fraction if result.latency else result.costs["latency"].fraction
 
 
 def _tuned(runs: Sequence[Run]) -> str:

@@ -14,11 +14,12 @@ from amc.problem import Outcome, Problem
 from experiments.config import ProblemConfig, SearchConfig, TrustConfig, TuneConfig
 from experiments.files import write_whole
 from experiments.networks import Setting, load_setting
+from experiments.problems import prepared
 from experiments.progress import Reporter
 from experiments.report import exported, render
 from experiments.report.trust import sentences
 from experiments.results import RunResult, Tried, Trust, benchmarked
-from experiments.runs import prepared, search
+from experiments.runs import search
 from experiments.trust.correlation import correlation
 from experiments.trust.journal import Journal
 from experiments.trust.measuring import RECALIBRATION, Meter

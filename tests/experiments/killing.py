@@ -17,6 +17,9 @@ from pathlib import Path
 import torch
 
 from experiments.cli import main
+from experiments.journal import FILE
+
+ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
 
 TIMES = 5
 """That one run is killed, at most, before it goes on to its end."""
@@ -41,9 +44,18 @@ def ended(words: list[str], out: Path) -> float:
     return time.perf_counter() - start
 
 
-def killed(words: list[str], out: Path, after: float) -> bool:
-    """Kill a search so many seconds after its start; False where it had ended by then."""
+def noted(out: Path) -> int:
+    """Lines of the journal."""
+    path = out / FILE
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def killed(words: list[str], out: Path, notes: int, after: float) -> bool:
+    """Kill a search so many seconds after so many notes; False where it had ended by then."""
     process = begun(words, out)
+    # Its end is seen, and left to be waited for.
+    while noted(out) < notes and not os.waitid(os.P_PID, process, ENDED):
+        time.sleep(0.001)
     time.sleep(after)
     os.kill(process, signal.SIGKILL)
     _, status = os.waitpid(process, 0)
@@ -56,12 +68,20 @@ def run(folder: Path, kills: int, seed: int, words: list[str]) -> dict[str, obje
     """Kill searches until so many have been killed; let each go on to its end after some."""
     torch.set_num_threads(1)  # A fork of a process with more of them would wait for them forever.
     moments, done, folders = random.Random(seed), 0, list[str]()
-    main(["search", *words, "--out", str(folder / "warm")])
-    usual = ended(words, folder / "whole")
+    side_by_side = "--options.jobs" in words
+    alone = ["--options.jobs", "1"] if side_by_side else []
+    main(["search", *words, *alone, "--out", str(folder / "warm")])
+    usual, notes = ended(words, folder / "whole"), noted(folder / "whole")
+
+    def moment(out: Path) -> tuple[int, float]:
+        if side_by_side:  # Workers take longer to start than all that they do.
+            return noted(out) + moments.randint(1, notes // TIMES), moments.uniform(0, 0.03)
+        return 0, moments.uniform(0, usual)
+
     while done < kills:
         out = folder / f"run-{len(folders)}"
         for _ in range(min(TIMES, kills - done)):
-            if not killed(words, out, moments.uniform(0, usual)):
+            if not killed(words, out, *moment(out)):
                 break
             done += 1
         ended(words, out)

@@ -16,8 +16,8 @@ from envs.rewards import REWARDS
 from experiments.arguments import parse
 from experiments.bench_costs import falling, measured
 from experiments.cli import COMMANDS
+from experiments.problems import budgets
 from experiments.report.formats import COSTS as NAMES
-from experiments.runs import budgets
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "costs.md").read_text(encoding="utf-8")

@@ -23,6 +23,7 @@ SEARCHES = {
         *("--finetune-epochs", "4"),
     ),
 }
+TWO = ("--options.jobs", "2")
 
 
 def untimed(text):
@@ -38,11 +39,13 @@ def untimed(text):
 
 @pytest.mark.timeout(400)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked and killed")
-@pytest.mark.parametrize("strategy", SEARCHES)
-def test_a_search_killed_at_20_random_moments_ends_as_if_never_killed(strategy, tmp_path):
-    words = (*SMALL, "--strategy", strategy, *SEARCHES[strategy])
+@pytest.mark.parametrize(
+    ("strategy", "more", "kills"), [("ddpg", (), 20), ("netadapt", (), 20), ("netadapt", TWO, 3)]
+)
+def test_a_search_killed_at_random_moments_ends_as_if_never_killed(strategy, more, kills, tmp_path):
+    words = (*SMALL, "--strategy", strategy, *SEARCHES[strategy], *more)
     done = subprocess.run(
-        [sys.executable, HERE / "killing.py", tmp_path, "20", "1", *words],
+        [sys.executable, HERE / "killing.py", tmp_path, str(kills), "1", *words],
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join((str(HERE.parents[1]), str(HERE))),
@@ -54,7 +57,7 @@ def test_a_search_killed_at_20_random_moments_ends_as_if_never_killed(strategy, 
     )
     assert done.returncode == 0, done.stderr
     answer = json.loads(done.stdout.splitlines()[-1])
-    assert answer["kills"] == 20
+    assert answer["kills"] == kills
     whole = tmp_path / "whole"
     evaluations = json.loads((whole / "result.json").read_text())["evaluations"]
     assert len(evaluations) > 8

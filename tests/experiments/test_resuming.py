@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 import amc.problem as amc_problem
-import netadapt.walk
+import netadapt.trials
 from amc.finetuning import fitting
 from amc.policy import Policy
 from experiments.journal import FILE, RunJournal
@@ -94,17 +94,30 @@ def test_ctrl_c_leaves_the_best_policy_so_far_and_says_how_to_go_on(
 def test_ctrl_c_before_the_budget_holds_says_so(amc, whole, tmp_path, monkeypatch):
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
-        failing(patch, netadapt.walk, "fast_accuracy", KeyboardInterrupt(), 3)
+        failing(patch, netadapt.trials, "fast_accuracy", KeyboardInterrupt(), 3)
         answer = amc("search", *NETADAPT, "--out", out)
     assert answer.code == 130
     assert "after 3 evaluations, not yet within the budget" in answer.err
     assert Policy.load(out / "policy.json").origin["interrupted"].endswith("within the budget")
-    calls = failing(monkeypatch, netadapt.walk, "fast_accuracy")
+    calls = failing(monkeypatch, netadapt.trials, "fast_accuracy")
     amc.good("search", *NETADAPT, "--out", out)
     evaluations = json.loads((out / "result.json").read_text())["evaluations"]
     assert calls.count == len(evaluations) - 3
     assert same(out, whole(NETADAPT))
     assert not (out / "checkpoints").exists()
+
+
+def test_how_many_processes_there_are_and_how_patient_is_no_other_run(
+    amc, whole, tmp_path, monkeypatch
+):
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        failing(patch, netadapt.trials, "fast_accuracy", KeyboardInterrupt(), 3)
+        assert amc("search", *NETADAPT, "--options.timeout", "9", "--out", out).code == 130
+    amc.good("search", *NETADAPT, "--options.jobs", "2", "--out", out)
+    usual = whole(NETADAPT)
+    assert (out / "policy.json").read_bytes() == (usual / "policy.json").read_bytes()
+    assert (out / "model.safetensors").read_bytes() == (usual / "model.safetensors").read_bytes()
 
 
 def test_ctrl_c_before_anything_is_evaluated_writes_no_policy(amc, tmp_path, monkeypatch):

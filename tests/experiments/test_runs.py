@@ -17,8 +17,9 @@ from experiments import runs
 from experiments.config import PruneConfig, SearchConfig
 from experiments.exporting import load_pruned
 from experiments.networks import load_setting
+from experiments.problems import budgets
 from experiments.results import RunResult
-from experiments.runs import apply_policy, budgets
+from experiments.runs import apply_policy
 
 
 @pytest.fixture(scope="session")

@@ -125,7 +125,8 @@ def test_an_unknown_option_is_answered_with_the_closest(name):
 
 
 def test_only_what_can_be_typed_is_offered():
-    with pytest.raises(LookupError, match=r"known: reduction, decay, steps, criterion, lr$"):
+    known = "known: reduction, decay, steps, criterion, jobs, timeout, lr$"
+    with pytest.raises(LookupError, match=known):
         make_strategy("netadapt", 3, {"recipe": 1})
 
 

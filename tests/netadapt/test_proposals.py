@@ -15,17 +15,18 @@ def test_a_proposal_keeps_the_most_units_that_meet_the_target(target: float) -> 
             tried
             for count in counts
             if count < kept[group]
-            and resource(problem, tried := (*kept[:group], count, *kept[group + 1 :])) <= target
+            and resource(problem.limits, tried := (*kept[:group], count, *kept[group + 1 :]))
+            <= target
         ]
-        assert narrowed(problem, kept, group, target) == max(meeting, default=None)
+        assert narrowed(problem.limits, kept, group, target) == max(meeting, default=None)
 
 
 def test_the_resource_is_the_use_of_the_scarcest_budget() -> None:
     problem = trainable("macs=0.5", "params=0.25")
-    assert resource(problem, problem.graph.full) == pytest.approx(4)
+    assert resource(problem.limits, problem.graph.full) == pytest.approx(4)
     kept = problem.limits.smallest
     shares = [
         problem.costs[name](kept) / problem.costs[name](problem.graph.full)
         for name in ("macs", "params")
     ]
-    assert resource(problem, kept) == pytest.approx(max(shares[0] / 0.5, shares[1] / 0.25))
+    assert resource(problem.limits, kept) == pytest.approx(max(shares[0] / 0.5, shares[1] / 0.25))

@@ -2,57 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Mapping
+import random
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
 import torch
+from memory_journal import MemoryJournal
 from small_networks import mixed, striped
-from torch import Tensor
 
 from amc import Budget, Problem, SearchResult
 from amc.finetuning import Recipe
-from amc.journal import Blank
 from amc.narrowing import Narrowed, narrow
-from netadapt import NetAdapt, walk
+from netadapt import NetAdapt, trials, walk
 
 
-class Kept(Blank):
-    """A journal in memory, which can be full."""
-
-    def __init__(self, room: float = math.inf) -> None:
-        self.notes: dict[str, Mapping[str, Any]] = {}
-        self.states: dict[str, Mapping[str, Tensor]] = {}
-        self.room = room
-
-    def recall(self, name: str) -> Any:
-        return self.notes.get(name)
-
-    def recall_state(self, name: str) -> Any:
-        found = self.states.get(name)
-        return found and {key: tensor.clone() for key, tensor in found.items()}
-
-    def note(self, name: str, found: Mapping[str, Any]) -> None:
-        self._use()
-        self.notes[name] = dict(found)
-
-    def note_state(self, name: str, state: Mapping[str, Tensor]) -> None:
-        self._use()
-        self.states[name] = {key: tensor.detach().clone() for key, tensor in state.items()}
-
-    def forget_state(self, name: str) -> None:
-        if name in self.states:
-            self._use()
-            del self.states[name]
-
-    def _use(self) -> None:
-        if self.room <= 0:
-            raise OSError("full")
-        self.room -= 1
-
-
-def searched(journal: Kept, granularity: str = "channel", **settings: Any) -> SearchResult:
+def searched(
+    journal: MemoryJournal,
+    granularity: str = "channel",
+    noise: Callable[[], float] | None = None,
+    **settings: Any,
+) -> SearchResult:
     problem = Problem(
         mixed(),
         torch.zeros(1, 1, 8, 8),
@@ -63,6 +36,8 @@ def searched(journal: Kept, granularity: str = "channel", **settings: Any) -> Se
         granularity=granularity,
     )
     problem.journal = journal
+    if noise is not None:
+        problem.measure["params"] = lambda kept: noise() * problem.costs["params"](kept)
     return NetAdapt(**{"reduction": 0.12, "steps": 2, **settings}).search(problem, seed=4)
 
 
@@ -74,13 +49,13 @@ def told(result: SearchResult) -> list[tuple[Any, ...]]:
 def test_wherever_it_is_cut_short_it_ends_the_same(
     granularity: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = searched(Kept(), granularity)
+    whole = searched(MemoryJournal(), granularity)
     assert whole.weights is not None
     assert whole.tuned_steps > 2
     tries: list[int] = []
-    fit = walk.fit
-    monkeypatch.setattr(walk, "fit", lambda *a, **k: (tries.append(1), fit(*a, **k))[1])
-    journal, ended = Kept(0), None
+    fit = trials.fit
+    monkeypatch.setattr(trials, "fit", lambda *a, **k: (tries.append(1), fit(*a, **k))[1])
+    journal, ended = MemoryJournal(0), None
     while ended is None:
         journal.room = 3  # Of each sitting: it is cut short at every third thing that it writes.
         before = len(journal.notes)
@@ -99,17 +74,38 @@ def test_wherever_it_is_cut_short_it_ends_the_same(
 
 
 def test_a_finished_walk_is_told_without_computing(monkeypatch: pytest.MonkeyPatch) -> None:
-    journal = Kept()
+    journal = MemoryJournal()
     whole = searched(journal)
-    monkeypatch.setattr(walk, "fit", None)
+    monkeypatch.setattr(trials, "fit", None)
     monkeypatch.setattr(walk, "Narrowing", None)
     again = searched(journal)
     assert told(again) == told(whole)
     assert [o.seconds for o in again.outcomes] == [o.seconds for o in whole.outcomes]
 
 
+def test_what_a_device_answered_is_not_asked_again() -> None:
+    """Another time it would answer otherwise, and the loop take another way."""
+    answers: list[float] = []
+
+    def noise(most: float = math.inf) -> float:
+        if len(answers) >= most:
+            raise OSError("interrupted")
+        answers.append(1 + 0.1 * random.Random(len(answers)).random())
+        return answers[-1]
+
+    whole = searched(MemoryJournal(), noise=noise)
+    wanted, journal, ended = answers.copy(), MemoryJournal(), None
+    answers.clear()
+    while ended is None:
+        with contextlib.suppress(OSError):
+            ended = searched(journal, noise=partial(noise, len(answers) + 1))
+    assert answers == wanted
+    assert len(answers) > 1
+    assert told(ended) == told(whole)
+
+
 def test_a_network_that_is_gone_is_told() -> None:
-    journal = Kept()
+    journal = MemoryJournal()
     searched(journal)
     journal.states.clear()
     with pytest.raises(ValueError, match=r"checkpoint of 'netadapt \d' is gone .*--overwrite"):
@@ -117,7 +113,7 @@ def test_a_network_that_is_gone_is_told() -> None:
 
 
 def test_a_proposal_that_diverges_does_not_win(monkeypatch: pytest.MonkeyPatch) -> None:
-    fit, count = walk.fit, 0
+    fit, count = trials.fit, 0
 
     def sometimes(*args: Any, **settings: Any) -> Any:
         nonlocal count
@@ -126,8 +122,8 @@ def test_a_proposal_that_diverges_does_not_win(monkeypatch: pytest.MonkeyPatch) 
             raise FloatingPointError("the loss became nan")
         return fit(*args, **settings)
 
-    monkeypatch.setattr(walk, "fit", sometimes)
-    journal = Kept()
+    monkeypatch.setattr(trials, "fit", sometimes)
+    journal = MemoryJournal()
     result = searched(journal)
     diverged = [outcome for outcome in result.outcomes if outcome.number % 2 == 0]
     assert all(outcome.accuracy == 0 for outcome in diverged)
@@ -136,7 +132,7 @@ def test_a_proposal_that_diverges_does_not_win(monkeypatch: pytest.MonkeyPatch) 
 
 def test_where_all_diverge_the_rate_is_to_be_lowered() -> None:
     with pytest.raises(FloatingPointError, match=r"every proposal of iteration 0 .*--options.lr"):
-        searched(Kept(), recipe=Recipe(lr=1e30), steps=5)
+        searched(MemoryJournal(), recipe=Recipe(lr=1e30), steps=5)
 
 
 @pytest.mark.parametrize("granularity", ["channel", "element"])

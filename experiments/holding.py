@@ -1,0 +1,57 @@
+"""Budgets that hold by the clock, where this device can measure them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from amc.costs import Limits
+from amc.problem import Problem, SearchResult
+
+TIGHTENINGS = 5
+"""Of a search's bound at most, when its networks are measured to be slower than predicted."""
+
+
+def holding(
+    search: Callable[[Problem], SearchResult], problem: Problem, *, again: bool
+) -> tuple[SearchResult, float]:
+    """Search, and see that the budgets hold where a device can measure them.
+
+    Where the winner is measured to exceed one, the bound that the search keeps to is tightened by
+    as much, and the best candidate within it wins; where there is none, the search is made again. A
+    bound that no network could keep is not tried: the report tells what was measured.
+
+    Args:
+        search: What is done with a problem.
+        problem: The budgets, and what can be measured.
+        again: Whether another candidate may win; a strategy whose result has weights of its own
+            measures on its way.
+
+    Returns:
+        The result, and the tightest bound as a part of the budgets: 1 where predictions held.
+    """
+    result, given = search(problem), problem
+    if not problem.measure:
+        return result, 1.0
+    limits = given.measured(result.best.kept)
+    if not again:
+        return result, _part(limits, given.limits)
+    bound = 1.0
+    for _ in range(TIGHTENINGS):
+        if limits.fits(result.best.kept) or not limits.fits(limits.smallest):
+            break
+        bound, within = _part(limits, given.limits), given.within(limits)
+        best = within.best()
+        result = replace(result, best=best) if best else _added(result, search(within))
+        limits = given.measured(result.best.kept)
+    return result, bound
+
+
+def _part(limits: Limits, given: Limits) -> float:
+    """How much is left of the budget that was tightened most."""
+    pairs = zip(limits.items, given.items, strict=True)
+    return min(tight.most / item.most for tight, item in pairs)
+
+
+def _added(before: SearchResult, result: SearchResult) -> SearchResult:
+    return replace(result, seconds=before.seconds + result.seconds)

@@ -1,0 +1,161 @@
+"""Budgets that hold by the clock: what a search does when networks are slower than predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from amc import Budget, Problem, Samples, SearchResult, Strategy
+from amc.rules import Uniform
+from amc.structure import Kept
+from experiments.holding import holding
+from experiments.journal import RunJournal
+from experiments.report import measured_again
+from experiments.report.comparison import compare
+from experiments.report.headline import notes
+from experiments.results import CostChange, Remeasured, RunResult
+from experiments.samplers import RandomSearch
+
+
+def problem(factor: float) -> Problem:
+    """On a device where every pruned network takes `factor` times what its MACs tell."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Linear(6, 30), nn.ReLU(), nn.Linear(30, 20), nn.ReLU(), nn.Linear(20, 3)
+    )
+    holdout = Samples(torch.randn(40, 6), torch.arange(40) % 3)
+    made = Problem(model, holdout.inputs[:1], [Budget.parse("macs=0.6")], holdout=holdout)
+    made.measure["macs"] = lambda kept: factor * made.costs["macs"](kept)
+    return made
+
+
+def clock(problem: Problem, kept: Kept) -> float:
+    return problem.measure["macs"](kept) / problem.costs["macs"](problem.graph.full)
+
+
+def searched(strategy: Strategy, asked: Problem) -> tuple[SearchResult, float]:
+    return holding(lambda given: strategy.search(given, 0), asked, again=True)
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.0])
+def test_a_prediction_that_holds_is_left_alone(factor: float) -> None:
+    asked = problem(factor)
+    result, bound = searched(Uniform(), asked)
+    assert bound == 1
+    assert result.best == asked.best()
+    assert len(result.outcomes) == 1
+
+
+def test_a_rule_searches_again_under_a_tighter_bound() -> None:
+    asked = problem(1.1)
+    result, bound = searched(Uniform(), asked)
+    assert bound == pytest.approx(1 / 1.1)
+    assert clock(asked, result.best.kept) <= 0.6
+    assert result.best.costs["macs"] <= 0.6 / 1.1 * asked.costs["macs"](asked.graph.full)
+
+
+def test_of_many_candidates_the_best_within_the_tighter_bound_wins() -> None:
+    asked = problem(1.03)
+    result, bound = searched(RandomSearch(40), asked)
+    assert bound == pytest.approx(1 / 1.03)
+    within = [item for item in result.outcomes if clock(asked, item.kept) <= 0.6]
+    assert len(within) < len(result.outcomes)
+    assert result.best.accuracy == max(item.accuracy for item in within)
+
+
+def test_limits_are_tightened_by_what_was_measured_and_never_loosened() -> None:
+    for factor, most in ((1.25, 0.6 / 1.25), (0.5, 0.6)):
+        asked = problem(factor)
+        (item,) = asked.measured(asked.limits.smallest).items
+        assert item.most == pytest.approx(most * item.full)
+
+
+def test_what_was_measured_and_evaluated_is_not_done_again_by_a_search_that_goes_on(
+    tmp_path: Path,
+) -> None:
+    """The clock says something else each time; with it another candidate might win."""
+    results, calls = [], []
+    for _ in range(2):
+        asked = problem(1.0)
+        pace = iter((1.2, 1.1, 1.05, 1.0, 1.0, 1.0))
+
+        def clocked(kept: Kept, asked: Problem = asked, pace: Iterator[float] = pace) -> float:
+            calls.append(kept)
+            return next(pace) * asked.costs["macs"](kept)
+
+        asked.measure["macs"] = clocked
+        with RunJournal(tmp_path) as journal:
+            if journal.header is None:
+                journal.begin({})
+            asked.journal = journal
+            results.append(searched(RandomSearch(40), asked))
+    (one, bound), (same, again) = results
+    assert (same.best, again) == (one.best, bound)
+    assert bound < 1
+    assert len(calls) == len(set(calls)) > 1
+
+
+def _timed(result: RunResult, macs: float, time: float) -> RunResult:
+    costs = {"macs": CostChange("MACs", 1.0, macs), "latency": CostChange("seconds", 1.0, time)}
+    return replace(result, costs=costs)
+
+
+@pytest.mark.parametrize(
+    ("times", "told"),
+    [
+        ((0.9, 0.6), True),
+        ((0.6, 0.61), False),
+    ],
+)
+def test_the_report_says_where_equal_macs_are_not_equal_time(
+    made_result: Callable[..., RunResult], times: tuple[float, float], told: bool
+) -> None:
+    slow, fast = (
+        _timed(made_result(name), macs, time)
+        for name, macs, time in zip(("ddpg", "uniform"), (0.5, 0.505), times, strict=True)
+    )
+    sentence = (
+        "Equal MACs are not equal time: with 50.0% of them ddpg takes 90.0% of the unpruned "
+        "network's time, with 50.5% uniform 60.0%."
+    )
+    assert (sentence in notes(compare([slow, fast])[0])) is told
+    assert not any(
+        "Equal MACs" in note for note in notes(compare([slow, _timed(fast, 0.6, 0.5)])[0])
+    )
+
+
+def test_a_tightened_bound_is_told() -> None:
+    words = measured_again("uniform", Remeasured(1e-3, 6e-4, 5.8e-4, 0.01, bound=0.97))
+    assert "predictions were held to 97.0% of the budget" in words
+    assert "held to" not in measured_again("uniform", Remeasured(1e-3, 6e-4, 5.8e-4, 0.01))
+
+
+@pytest.fixture
+def made_result() -> Callable[..., RunResult]:
+    from experiments.results import Accuracies
+
+    def make(strategy: str, **changes: Any) -> RunResult:
+        values: dict[str, Any] = {
+            "strategy": strategy,
+            "model": "resnet8",
+            "dataset": "digits",
+            "seed": 0,
+            "budgets": ("macs=0.6",),
+            "unpruned": Accuracies(0.95, 0.94),
+            "searched": Accuracies(0.9, 0.9),
+            "finetuned": None,
+            "costs": {},
+            "groups": (),
+            "evaluations": (),
+            "seconds": {"prepare": 1.0, "search": 1.0, "finetune": 0.0},
+            "config": {"model": "resnet8", "dataset": "digits", "out": f"runs/{strategy}"},
+        }
+        return RunResult(**{**values, **changes})
+
+    return make

@@ -1,0 +1,43 @@
+"""Workers that something happens to, once each; they tell what they try by files in a folder."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from netadapt import workers
+from netadapt.trials import Tried
+
+FOLDER = "FOLDER_OF_UNLUCKY_WORKERS"
+"""Variable of the environment that names it."""
+
+
+def unlucky(task: str, source: str, at: int, kept: Any, *rest: Any) -> tuple[int, Tried]:
+    """Of the first iteration's proposals one is killed, of the second's one hangs."""
+    folder, iteration = Path(os.environ[FOLDER]), Path(source).name
+    (folder / f"try {time.perf_counter_ns()} {iteration} {kept}").touch()
+    if at == 2:
+        if iteration == "seed 0" and _first(folder / "killed"):
+            while not (folder / "noted 2").exists():
+                time.sleep(0.01)
+            os.kill(os.getpid(), signal.SIGKILL)
+        if iteration == "seed 1" and _first(folder / "hung"):
+            time.sleep(300)
+    return workers._in_worker(task, source, at, kept, *rest)
+
+
+def hanging(*_: Any) -> tuple[int, Tried]:
+    """Never ends, in practice."""
+    time.sleep(300)
+    raise AssertionError
+
+
+def _first(mark: Path) -> bool:
+    try:
+        mark.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
