@@ -1,0 +1,67 @@
+"""What the page on latency shows works as it stands, and its figures are the measured ones."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import torch
+from made_tables import table_of
+from torch import nn
+
+import amc
+from amc.samples import Samples
+from experiments.arguments import parse
+from experiments.bench_latency import BARS, BUDGETS, accuracy_table, met, saving_table
+from experiments.cli import COMMANDS
+from experiments.profiling.describe import UNSTEADY
+
+DOCS = Path(__file__).parents[2] / "docs"
+PAGE = (DOCS / "latency.md").read_text(encoding="utf-8")
+KINDS = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
+COMMAND_LINES = re.findall(r"^    amc (.+)$", PAGE, re.MULTILINE)
+STUDIES = json.loads((DOCS / "figures" / "latency.json").read_text(encoding="utf-8"))["studies"]
+
+
+def test_its_code_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU(), nn.Conv2d(8, 12, 3), nn.Flatten())
+    model.append(nn.Linear(12 * 16, 3))
+    example = torch.zeros(1, 1, 8, 8)
+    table = table_of(amc.trace(model, example))
+    (tmp_path / "latency.json").write_text(table.to_json(), encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    code = re.search(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert code is not None
+    holdout = Samples(torch.randn(9, 1, 8, 8), torch.arange(9) % 3)
+    names = {"model": model, "example": example, "holdout": holdout}
+    exec(compile(code[1], "latency.md", "exec"), names)
+    assert "ms on a processor, onnxruntime 1.0.0" in capsys.readouterr().out
+    problem = names["problem"]
+    assert isinstance(problem, amc.Problem)
+    assert problem.limits.items[0].name == "latency"
+
+
+@pytest.mark.parametrize("words", COMMAND_LINES)
+def test_its_commands_can_be_typed(words: str) -> None:
+    parse(shlex.split(words), KINDS)
+
+
+def test_its_tables_are_those_of_the_figures() -> None:
+    assert accuracy_table(STUDIES) in PAGE
+    assert saving_table(STUDIES) in PAGE
+    assert all(f"macs={budget:g}" in PAGE for budget in BUDGETS)
+
+
+def test_the_bars_are_met_and_those_of_the_page() -> None:
+    assert met(STUDIES)
+    told = re.search(r"error is above (\d+)%.* above (\d+)% or .* below (\S+):", PAGE)
+    assert told is not None
+    assert [float(word) / 100 for word in told.groups()[:2]] == [BARS["median"], BARS["p90"]]
+    assert float(told[3]) == BARS["spearman"]
+
+
+def test_the_warning_of_an_unsteady_machine_is_the_programs() -> None:
+    assert f"where one program's time went\n{UNSTEADY:.0%} apart" in PAGE
