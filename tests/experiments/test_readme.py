@@ -11,6 +11,7 @@ from amc.graph import trace
 from amc.policy import Budget, Policy
 from experiments.arguments import parse
 from experiments.cli import COMMANDS
+from experiments.latency import LATENCY
 from experiments.strategies import STRATEGIES
 from experiments.zoo.datasets import DATASETS
 from experiments.zoo.models import MODELS
@@ -78,4 +79,4 @@ def test_its_table_of_names_is_complete(flag, table):
 
 def test_its_budgets_can_be_read():
     for text in row("--budget"):
-        assert Budget.parse(text).cost in COSTS
+        assert Budget.parse(text).cost in {*COSTS, LATENCY}
