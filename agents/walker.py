@@ -86,19 +86,23 @@ class Walker(OffPolicyAlgorithm):
         self, learning_starts: int, action_noise: ActionNoise | None = None, n_envs: int = 1
     ) -> tuple[NDArray[Any], NDArray[Any]]:
         """(n_envs, 1) actions, and the same scaled to [-1, 1] for the replay buffer."""
-        assert self._last_obs is not None
-        mean, _ = self.predict(self._last_obs, deterministic=True)
         episode, step = self._episode_num, self.num_timesteps % self._groups
         if step == 0:
             self._walk = self._imagined()
         if episode == 0 and self._start is not None:
-            action = np.full_like(mean, self._start)
+            action = np.full((n_envs, 1), self._start, np.float32)
         elif self._walk is not None:
-            action = np.full_like(mean, self._walk[step])
+            action = np.full((n_envs, 1), self._walk[step], np.float32)
         else:
-            width = self.exploration.width(episode)
-            action = truncated_normal(torch.from_numpy(mean), width).numpy()
+            action = self._explored(episode)
         return action, self.policy.scale_action(action)
+
+    def _explored(self, episode: int) -> NDArray[Any]:
+        """(n_envs, 1) actions around what the actor answers."""
+        assert self._last_obs is not None
+        mean, _ = self.predict(self._last_obs, deterministic=True)
+        width = self.exploration.width(episode)
+        return truncated_normal(torch.from_numpy(mean), width).numpy()
 
     def _imagined(self) -> NDArray[np.float64] | None:
         """(groups,) ratios of the next walk; None where the actor takes it step by step."""

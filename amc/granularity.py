@@ -132,15 +132,6 @@ class Counts(Sequence[int]):
     def __contains__(self, value: object) -> bool:
         return value == self.full or value in self._below
 
-    def at_most(self, wanted: ArrayLike) -> Whole:
-        """The largest of them that is no more than each of `wanted`, else the smallest."""
-        asked = np.asarray(wanted, np.float64)
-        if self.first >= self.full:
-            return np.full(asked.shape, self.full)
-        last = self.first + (self.full - 1 - self.first) // self.step * self.step
-        down = self.first + ((asked - self.first) // self.step).astype(np.int64) * self.step
-        return np.where(asked >= self.full, self.full, down.clip(self.first, last))
-
     @property
     def _below(self) -> range:
         return range(self.first, self.full, self.step)
@@ -215,11 +206,28 @@ def below(counts: Sequence[int], ratios: ArrayLike) -> Whole:
         counts: Legal counts of a group, ascending; the last is all of its units.
         ratios: Pruning ratios in [0, 1], of any shape.
     """
-    wanted = counts[-1] * (1 - np.asarray(ratios, np.float64)) + _ROUNDOFF
+    asked = np.asarray(ratios, np.float64)
     if isinstance(counts, Counts):
-        return counts.at_most(wanted)
+        return below_in_steps((counts.first, counts.step, counts.full), asked)
     listed = np.asarray(counts, np.int64)
+    wanted = counts[-1] * (1 - asked) + _ROUNDOFF
     found: Whole = listed[(listed.searchsorted(wanted, "right") - 1).clip(0)]
+    return found
+
+
+def below_in_steps(steps: ArrayLike, ratios: NDArray[np.float64]) -> Whole:
+    """The same of many groups at once, each with regular steps.
+
+    Args:
+        steps: (3,) or (3, groups) first, step and full of `Counts`.
+        ratios: (..., groups) pruning ratios in [0, 1].
+    """
+    first, step, full = np.asarray(steps)
+    wanted = full * (1 - ratios) + _ROUNDOFF
+    last = first + (full - 1 - first) // step * step
+    down = first + ((wanted - first) // step).astype(np.int64) * step
+    within = np.minimum(np.maximum(down, first), last)
+    found: Whole = np.where((wanted >= full) | (first >= full), full, within)
     return found
 
 

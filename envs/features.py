@@ -23,7 +23,6 @@ are masked, operations with a zero count as removed, although a dense kernel mak
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,23 +35,6 @@ NAMES = ("t", "n", "c", "h", "w", "stride", "k", "flops", "reduced", "rest", "pr
 Observation = NDArray[np.float32]
 
 
-@dataclass(frozen=True)
-class Progress:
-    """Where the network's MACs are when some groups are decided; the four add up to all of them.
-
-    Args:
-        reduced: Removed by the decisions so far.
-        kept: Left in layers that are decided, or that no decision shrinks.
-        current: Left in the layers of the group to be decided next.
-        rest: Left in the layers of the groups after it.
-    """
-
-    reduced: float
-    kept: float
-    current: float
-    rest: float
-
-
 class Features:
     """Describes every state of a walk over a network's groups."""
 
@@ -61,7 +43,8 @@ class Features:
         self._macs = Macs(graph)
         self._total = self._macs(graph.full)
         static = np.array([self._describe(number) for number in range(len(graph.groups))])
-        self._static = static / np.maximum(static.max(axis=0), 1e-12)  # (groups, 7)
+        scaled = static / np.maximum(static.max(axis=0), 1e-12)
+        self._static = np.vstack([scaled, np.zeros(static.shape[1])])  # (groups + 1, 7)
 
     def observe(self, decided: Sequence[int]) -> Observation:
         """(11,) features before the next decision.
@@ -69,25 +52,29 @@ class Features:
         Args:
             decided: Kept counts of the groups already decided, in forward order.
         """
-        here, groups = len(decided), self._graph.groups
-        progress = self.progress(decided)
-        static = self._static[here] if here < len(groups) else np.zeros(7)
-        previous = 1 - decided[-1] / groups[here - 1].units if decided else 0.0
-        position = min(here / max(1, len(groups) - 1), 1.0)
-        dynamic = (progress.reduced / self._total, progress.rest / self._total, previous)
-        return np.array([position, *static, *dynamic], np.float32)
-
-    def progress(self, decided: Sequence[int]) -> Progress:
-        """Where the MACs are, with the groups not yet decided unpruned."""
         here, full = len(decided), self._graph.full
-        left = self._macs.without_zeros((*decided, *full[here:]))
-        owner = self._graph.owner
-        return Progress(
-            reduced=self._total - left.sum(),
-            kept=left[owner < here].sum(),
-            current=left[owner == here].sum(),
-            rest=left[owner > here].sum(),
-        )
+        (state,) = self._observed((*decided, *full[here:]), [here])
+        return np.asarray(state)
+
+    def walk(self, kept: Sequence[int]) -> Observation:
+        """(groups + 1, 11) the same before each decision of a walk, and after the last.
+
+        Args:
+            kept: Kept counts of all groups.
+        """
+        return self._observed(kept, range(len(kept) + 1))
+
+    def _observed(self, kept: Sequence[int], steps: Sequence[int]) -> Observation:
+        """(steps, 11) features where so many decisions of a walk have been taken."""
+        here, full = np.array(steps)[:, None], np.array(self._graph.full)
+        groups = np.arange(len(full))
+        left = self._macs.without_zeros(np.where(groups < here, kept, full))  # (steps, layers)
+        reduced = self._total - left.sum(1, keepdims=True)
+        rest = np.where(self._graph.owner > here, left, 0).sum(1, keepdims=True)
+        previous = np.append(0.0, 1 - np.array(kept) / full)[here]
+        position = np.minimum(here / max(1, len(full) - 1), 1.0)
+        dynamic = reduced / self._total, rest / self._total, previous
+        return np.hstack([position, self._static[here[:, 0]], *dynamic]).astype(np.float32)
 
     def _describe(self, number: int) -> tuple[float, ...]:
         graph = self._graph

@@ -124,7 +124,7 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
 
     def states(self, kept: Sequence[int]) -> NDArray[np.float32]:
         """(groups + 1, 11) the state before each decision of a walk, and after the last."""
-        return np.stack([self.features.observe(kept[:step]) for step in range(len(kept) + 1)])
+        return self.features.walk(kept)
 
     def walk(self, answer: Callable[[Observation], float]) -> NDArray[np.float64]:
         """(groups,) the ratios that a rule asks for when it walks; nothing is evaluated.

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amc.costs.base import Cost, Costs, costs_of
-from amc.granularity import Rounding, above, below, nearest
+from amc.granularity import Counts, Rounding, above, below, below_in_steps, nearest
 from amc.names import look_up
 from amc.policy import Budget
 from amc.structure import PruningGraph
@@ -90,6 +90,14 @@ class Limits:
         return self.rounding.legal(self.graph.full)
 
     @cached_property
+    def _steps(self) -> NDArray[np.int64] | None:
+        """(3, groups) of `amc.granularity.below_in_steps`; None where a group has no such steps."""
+        regular = [own for own in self.counts if isinstance(own, Counts)]
+        if len(regular) < len(self.counts):
+            return None
+        return np.array([(own.first, own.step, own.full) for own in regular]).T
+
+    @cached_property
     def smallest(self) -> tuple[int, ...]:
         """Fewest units that each group may keep."""
         return tuple(counts[0] for counts in self.counts)
@@ -104,6 +112,8 @@ class Limits:
         Args:
             ratios: (..., groups) pruning ratios in [0, 1].
         """
+        if self._steps is not None:
+            return below_in_steps(self._steps, ratios)
         return np.stack([below(own, ratios[..., at]) for at, own in enumerate(self.counts)], -1)
 
     def above(self, kept: NDArray[np.int64]) -> NDArray[np.int64]:

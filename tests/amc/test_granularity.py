@@ -3,11 +3,12 @@
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from amc.granularity import Granularity, Rounding, below, nearest
+from amc.granularity import Granularity, Rounding, below, below_in_steps, nearest
 
 ROUNDINGS = st.builds(Rounding, st.integers(1, 32), st.floats(0.01, 0.99))
 UNITS = st.integers(1, 600)
@@ -112,9 +113,18 @@ def test_a_fixed_pattern_leaves_nothing_to_choose() -> None:
     assert tuple(Granularity.parse("n:4").rounding(max_ratio=0.3).counts(4)) == (3, 4)
 
 
-@given(ROUNDINGS, UNITS, st.floats(-5, 700))
-def test_the_largest_count_up_to_a_number_is_that_of_the_list(
-    rounding: Rounding, units: int, wanted: float
+@given(ROUNDINGS, st.lists(UNITS, min_size=1, max_size=4), st.data())
+def test_the_largest_counts_below_a_ratio_are_those_of_the_lists(
+    rounding: Rounding, units: list[int], data: st.DataObject
 ) -> None:
-    counts = rounding.counts(units)
-    assert counts.at_most(wanted) == max((n for n in counts if n <= wanted), default=counts[0])
+    ratios = np.array(data.draw(st.lists(RATIOS, min_size=len(units), max_size=len(units))))
+    counts = [rounding.counts(each) for each in units]
+    steps = np.array([(one.first, one.step, one.full) for one in counts]).T
+    wanted = [
+        max((n for n in one if n <= one.full * (1 - ratio) + 1e-9), default=one[0])
+        for one, ratio in zip(counts, ratios, strict=True)
+    ]
+    assert below_in_steps(steps, ratios).tolist() == wanted
+    assert [int(below(one, ratio)) for one, ratio in zip(counts, ratios, strict=True)] == wanted
+    listed = [int(below(tuple(one), ratio)) for one, ratio in zip(counts, ratios, strict=True)]
+    assert listed == wanted

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
-from numpy.testing import assert_allclose
 from random_networks import IMAGE, Case, Residual, cases, network
 from torch import nn
 
 from amc import trace
+from amc.costs import Macs
 from amc.pruning import decisions
 from envs.features import NAMES, Features
 
@@ -58,27 +58,12 @@ def test_all_features_by_hand(decided: tuple[int, ...], wanted: tuple[float, ...
     )
 
 
-def test_where_the_operations_are_by_hand() -> None:
-    progress = by_hand().progress((2,))
-    assert (progress.reduced, progress.kept, progress.current, progress.rest) == (
-        432 + 144,
-        432 + 15,
-        144,
-        360,
-    )
-
-
 def test_zeros_of_a_mask_are_operations_removed() -> None:
     features = by_hand("element")
     # A third of 72 weights at 12 positions each; 24 weights at 12; the rest as it was.
-    progress, seen = features.progress((48, 24)), features.observe((48, 24))
-    assert (progress.reduced, progress.kept, progress.current, progress.rest) == (
-        12 * 24,
-        12 * 48 + 12 * 24,
-        360,
-        15,
-    )
-    assert seen[8] == pytest.approx(288 / 1527)
+    seen = features.observe((48, 24))
+    assert seen[8] == pytest.approx(12 * 24 / 1527)
+    assert seen[9] == pytest.approx(15 / 1527)
     assert seen[10] == 0
 
 
@@ -102,10 +87,11 @@ def test_the_operations_of_a_group_are_those_of_all_its_layers() -> None:
 
 
 def test_depthwise_layers_are_read_by_one_group() -> None:
-    features = Features(trace(network(4, [("separable", 6)]), torch.zeros(IMAGE)))
+    graph = trace(network(4, [("separable", 6)]), torch.zeros(IMAGE))
+    features, total = Features(graph), Macs(graph)(graph.full)
     # Stem 16 * 9 * 4 and depthwise 16 * 9 * 4 go together; the pointwise layer has 16 * 4 * 6.
-    assert features.progress(()).current == 576 + 576
-    assert features.progress((2,)).reduced == 288 + 288 + 192
+    assert features.observe(())[9] == pytest.approx(384 / total)
+    assert features.observe((2,))[8] == pytest.approx((288 + 288 + 192) / total)
 
 
 def test_one_group_alone_has_a_first_and_a_last_position() -> None:
@@ -120,19 +106,24 @@ def test_features_always_add_up(case: Case) -> None:
     graph = case.problem.graph
     features, macs = Features(graph), case.problem.costs["macs"]
     total, before = macs(graph.full), 0.0
-    kept: list[int] = []
-    for ratio, units in zip((*case.actions, 0.0), (*graph.full, 0), strict=True):
-        progress, seen = features.progress(kept), features.observe(kept)
-        assert progress.reduced + progress.kept + progress.current + progress.rest == total
+    whole = tuple(
+        max(1, round(units * (1 - ratio)))
+        for ratio, units in zip(case.actions, graph.full, strict=True)
+    )
+    walk = features.walk(whole)
+    for step in range(len(whole) + 1):
+        seen, rest = features.observe(whole[:step]), graph.full[step:]
+        assert np.array_equal(seen, walk[step])
         assert ((seen >= 0) & (seen <= 1)).all()
         # A group that is not decided has not been reduced, so the sum never falls.
-        assert progress.reduced == total - macs((*kept, *graph.full[len(kept) :])) >= before
-        assert_allclose(seen[8:10], [progress.reduced / total, progress.rest / total], rtol=1e-6)
-        previous = 1 - kept[-1] / graph.full[len(kept) - 1] if kept else 0
+        reduced = total - macs((*whole[:step], *rest))
+        assert reduced >= before
+        assert seen[8] == pytest.approx(reduced / total)
+        # What is left to come shrinks with the layers before it, but is never more than is left.
+        assert seen[8] + seen[9] <= 1 + 1e-6
+        previous = 1 - whole[step - 1] / graph.full[step - 1] if step else 0
         assert seen[10] == pytest.approx(previous)
-        before = progress.reduced
-        kept.append(max(1, round(units * (1 - ratio))))
-    assert progress.rest == progress.current == 0
+        before = reduced
     assert seen[9] == 0
 
 
