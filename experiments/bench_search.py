@@ -72,7 +72,7 @@ def parsed(words: Sequence[str] | None) -> argparse.Namespace:
     add("--parts", default="speed,memory", help="default %(default)s")
     add("--networks", default=",".join(NETWORKS), help="default %(default)s")
     add("--episodes", type=int, default=20, help="of ours (default %(default)s)")
-    add("--textbook-episodes", type=int, default=3, help="default %(default)s; they take minutes")
+    add("--textbook-episodes", type=int, default=20, help="default %(default)s")
     add("--policies", type=int, default=100, help="of `right` and `racing` (default %(default)s)")
     add("--searches", type=int, default=20, help="of `racing` (default %(default)s)")
     add("--budget", type=float, default=plain.budget, help="of MACs (default %(default)s)")

@@ -228,6 +228,9 @@ class ProblemConfig(CutConfig):
             Several are separated by commas, or the flag is given again; all hold.
         episodes: Candidates that a search with a free number of them evaluates.
         search_images: Held-out images that candidates are measured on; 0 takes all.
+        racing: Stop a candidate as soon as it looks hopeless; the number is the highest probability
+            that one at least as accurate as the best so far is stopped all the same, 0.01 for
+            example. 0 measures every candidate on all of these images.
         criterion: What ranks the units of a group: l1, l2, lp (lp:0.5), bn-scale, taylor, hessian,
             regression, random.
         granularity: What is removed at once: channel (the network really shrinks), or kernel,
@@ -242,6 +245,7 @@ class ProblemConfig(CutConfig):
     budget: str = "macs=0.5"
     episodes: int = 100
     search_images: int = 2000
+    racing: float = 0.0
     criterion: str = "l1"
     granularity: str = "channel"
     exclude: str = ""
@@ -252,6 +256,7 @@ class ProblemConfig(CutConfig):
         super().__post_init__()
         check("episodes", self.episodes, self.episodes >= 1, "1 or more")
         check("search_images", self.search_images, self.search_images >= 0, "0 or more")
+        check("racing", self.racing, 0 <= self.racing < 1, "0 or more, and below 1")
         known = self.round_to == HARDWARE or (isinstance(self.round_to, int) and self.round_to >= 1)
         check("round_to", self.round_to, known, f"1 or more, or {HARDWARE}")
         most = self.max_ratio

@@ -44,6 +44,7 @@ def prepared(config: ProblemConfig, setting: Setting, console: Console) -> tuple
         seed=config.seed,
         costs=agreed.costs,
         graph=graph,
+        racing=config.racing,
         measure=measures(config, setting, graph, agreed),
     )
     return problem, time.perf_counter() - start

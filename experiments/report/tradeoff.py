@@ -118,12 +118,15 @@ def _extent(chosen: Sequence[_Chosen], low: float) -> tuple[float, float]:
 
 
 def _points(run: Run, cost: str) -> Points:
-    """Cost left, accuracy, and whether the budgets are met, of the candidates that report it."""
+    """Cost left, accuracy, and whether the budgets are met, of the candidates that report it.
+
+    Without those that were stopped early, whose accuracy is an estimate.
+    """
     full = run.result.costs[cost].unpruned
     return [
         (candidate.costs[cost] / full, candidate.accuracy, fits_budgets(run.result, candidate))
         for candidate in run.result.evaluations
-        if cost in candidate.costs
+        if cost in candidate.costs and candidate.seen is None
     ]
 
 

@@ -30,7 +30,7 @@ class Sizes:
         calibration: Training images that layers are refit on.
     """
 
-    budget: float = 0.5
+    budget: float = 0.3
     images: int = 5000
     calibration: int = 3000
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from statistics import median
 
 import amc.candidates
@@ -12,9 +12,11 @@ import amc.problem
 import amc.surgery
 import envs.pruning_env
 import experiments.speed.textbook as textbook
-from agents import AmcDDPG, DDPGSearch
+from agents import DDPGSearch
 from agents.reward_model import RewardModel
+from agents.walker import Walker
 from amc.problem import Outcome, Problem
+from amc.structure import Kept
 from experiments.speed.stopwatch import Place, Stopwatch
 
 FORWARD = "forward passes"
@@ -28,9 +30,10 @@ OURS: dict[Place, str] = {
     (amc.surgery, "refit_layers"): "refit",
     (amc.candidates.Candidates, "network"): "ranking and cut",
     (envs.pruning_env, "project"): "projection",
+    (envs.pruning_env, "project_all"): "projection",
     (RewardModel, "learn"): "agent's updates",
-    (AmcDDPG, "_imitate"): "agent's updates",
-    (AmcDDPG, "_imagined"): "imagined walks",
+    (Walker, "_imitate"): "agent's updates",
+    (Walker, "_imagined"): "imagined walks",
 }
 TEXTBOOK: dict[Place, str] = {
     (textbook, "measured"): FORWARD,
@@ -65,24 +68,53 @@ class Episode:
         return 1 - self.stages.get(FORWARD, 0.0) / self.seconds
 
 
-def ours(problem: Problem, episodes: int, seed: int = 0) -> list[Episode]:
+@dataclass(frozen=True)
+class Clock:
+    """When an episode began.
+
+    Args:
+        since: By the clock on the wall.
+        busy: By the one of all cores.
+    """
+
+    since: float = field(default_factory=time.perf_counter)
+    busy: float = field(default_factory=time.process_time)
+
+    def ended(
+        self, kept: Kept, accuracy: float, watch: Stopwatch, seen: int | None = None
+    ) -> Episode:
+        """The episode, over now; its stages are what the watch has counted."""
+        seconds, processor = time.perf_counter() - self.since, time.process_time() - self.busy
+        stages = watch.taken()
+        stages[REST] = seconds - sum(stages.values())
+        return Episode(kept, accuracy, seconds, processor, stages, seen)
+
+
+def ours(
+    problem: Problem, episodes: int, seed: int = 0, *, between: Callable[[Kept], None] | None = None
+) -> list[Episode]:
     """The last episodes of a search by the default agent, its warm-up over.
 
     An episode lasts from one evaluation's end to the next one's: the agent's updates, its walks,
     imagined ones included, their projection onto the budget, and the candidate's evaluation.
+
+    Args:
+        problem: What is searched.
+        episodes: How many are timed.
+        seed: Of the search.
+        between: Called after each of them with its policy; not timed.
     """
     found: list[Episode] = []
-    watch, since, busy = Stopwatch(), time.perf_counter(), time.process_time()
+    watch = Stopwatch()
+    start = Clock()
 
     def note(outcome: Outcome, best: Outcome | None) -> None:
-        nonlocal since, busy
-        seconds, stages = time.perf_counter() - since, watch.taken()
-        processor = time.process_time() - busy
-        stages[REST] = seconds - sum(stages.values())
-        found.append(
-            Episode(outcome.kept, outcome.accuracy, seconds, processor, stages, outcome.seen)
-        )
-        since, busy = time.perf_counter(), time.process_time()
+        nonlocal start
+        found.append(start.ended(outcome.kept, outcome.accuracy, watch, outcome.seen))
+        if between is not None and len(found) > WARM:
+            between(outcome.kept)
+            watch.taken()
+        start = Clock()
 
     problem.on_outcome = note
     with watch.watching(OURS):
@@ -91,19 +123,27 @@ def ours(problem: Problem, episodes: int, seed: int = 0) -> list[Episode]:
     return found[-episodes:]
 
 
-def by_textbook(book: textbook.Textbook, policies: Sequence[tuple[int, ...]]) -> list[Episode]:
-    """The evaluations of these policies; no agent walks or learns."""
-    found = []
-    watch = Stopwatch()
-    with watch.watching(TEXTBOOK):
-        for kept in policies:
-            start, busy = time.perf_counter(), time.process_time()
-            accuracy = book.accuracy(kept)
-            seconds, processor = time.perf_counter() - start, time.process_time() - busy
-            stages = watch.taken()
-            stages[REST] = seconds - sum(stages.values())
-            found.append(Episode(kept, accuracy, seconds, processor, stages))
-    return found
+class ByTextbook:
+    """The evaluations of policies by the textbook, as they are asked for; no agent walks or learns.
+
+    Args:
+        book: What evaluates.
+
+    Attributes:
+        episodes: So far.
+    """
+
+    def __init__(self, book: textbook.Textbook) -> None:
+        self.episodes: list[Episode] = []
+        self._book = book
+
+    def __call__(self, kept: Kept) -> None:
+        """Evaluate a policy, and time it."""
+        watch = Stopwatch()
+        with watch.watching(TEXTBOOK):
+            start = Clock()
+            accuracy = self._book.accuracy(kept)
+            self.episodes.append(start.ended(kept, accuracy, watch))
 
 
 def medians(episodes: Sequence[Episode]) -> dict[str, float]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from itertools import count
 from statistics import median
 from typing import Any
 
 import numpy as np
 import torch
 
+from amc.structure import Kept
 from experiments.markdown import markdown
 from experiments.speed.cases import Case
-from experiments.speed.episodes import Episode, by_textbook, medians, ours
+from experiments.speed.episodes import ByTextbook, Episode, medians, ours
 from experiments.speed.textbook import Textbook
 
 ERROR = 0.01
@@ -20,20 +22,19 @@ ERROR = 0.01
 
 
 def versus(case: Case, episodes: int, textbook_episodes: int) -> dict[str, Any]:
-    """Time both on the same policies, print where the time goes, and return it.
+    """Time both on the same policies, in turns, print where the time goes, and return it.
 
     Args:
         case: The network.
         episodes: Of ours.
-        textbook_episodes: How many of our policies the textbook evaluates.
+        textbook_episodes: How many of our policies the textbook evaluates, each after ours has.
     """
     problem = case.problem()
-    fast = ours(problem, episodes)
+    book = ByTextbook(Textbook.of(problem, case.calibration))
+    fast = ours(problem, episodes, between=every(episodes, textbook_episodes, book))
+    slow = book.episodes
     stopped = ours(case.problem(racing=ERROR), episodes)
     peak = arithmetic()
-    chosen = np.linspace(0, len(fast) - 1, min(textbook_episodes, len(fast))).round()
-    same = [fast[int(number)] for number in chosen]
-    slow = by_textbook(Textbook.of(problem, case.calibration), [one.kept for one in same])
     textbook = median(one.seconds for one in slow)
     least = median(2 * problem.costs["macs"](one.kept) * case.sizes.images for one in fast) / peak
     found = {
@@ -48,12 +49,28 @@ def versus(case: Case, episodes: int, textbook_episodes: int) -> dict[str, Any]:
         "ours": summary(fast),
         "stopping_early": summary(stopped) | {"error": ERROR, "seen": _seen(case, stopped)},
         "textbook": summary(slow),
-        "accuracies": [
-            [one.accuracy, other.accuracy] for one, other in zip(same, slow, strict=True)
-        ],
+        "accuracies": _side_by_side(fast, slow),
     }
     print(_table(found), flush=True)
     return found
+
+
+def every(episodes: int, wanted: int, book: ByTextbook) -> Callable[[Kept], None]:
+    """What follows each of so many episodes: the textbook after `wanted` of them, evenly spread."""
+    numbers = count()
+    chosen = {*np.linspace(0, episodes - 1, min(wanted, episodes)).round().astype(int).tolist()}
+
+    def follow(kept: Kept) -> None:
+        if next(numbers) in chosen:
+            book(kept)
+
+    return follow
+
+
+def _side_by_side(fast: Sequence[Episode], slow: Sequence[Episode]) -> list[list[float]]:
+    """Accuracies of the policies that both have evaluated, ours first."""
+    ours = {one.kept: one.accuracy for one in fast}
+    return [[ours[one.kept], one.accuracy] for one in slow]
 
 
 def arithmetic(size: int = 1536, times: int = 5) -> float:

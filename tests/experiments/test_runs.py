@@ -63,6 +63,17 @@ def test_two_budgets_hold_both(search):
     assert costs["params"].fraction <= 0.4
 
 
+def test_hopeless_candidates_are_stopped_and_never_win(search):
+    result = result_of(search("--strategy", "random", "--episodes", 12, "--racing", 0.2))
+    stopped = [one for one in result.evaluations if one.seen is not None]
+    assert 0 < len(stopped) < 12
+    whole = [one for one in result.evaluations if one.seen is None]
+    # On the images of the search the best that has seen all of them wins.
+    assert max(result.evaluations, key=lambda one: one.accuracy) in whole
+    best = max(whole, key=lambda one: one.accuracy)
+    assert [group.kept for group in result.groups] == list(best.kept)
+
+
 def test_the_result_tells_what_the_network_scores(ddpg_run):
     network, setting, _ = load_pruned(ddpg_run)
     result = result_of(ddpg_run)
