@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 
@@ -44,6 +47,15 @@ class Samples:
                 "give both for every channel, or neither"
             )
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """As arrays, which joblib shares with its processes, where it would copy tensors."""
+        return _of_arrays, (*self._arrays, self.mean, self.std)
+
+    @cached_property
+    def _arrays(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        # Kept, because joblib knows by the object that it has shared an array already.
+        return self.inputs.numpy(), self.labels.numpy()
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -79,3 +91,9 @@ class Samples:
             )
         order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
         return self.take(order[:first]), self.take(order[first:])
+
+
+def _of_arrays(
+    inputs: NDArray[Any], labels: NDArray[Any], mean: tuple[float, ...], std: tuple[float, ...]
+) -> Samples:
+    return Samples(torch.from_numpy(inputs), torch.from_numpy(labels), mean, std)

@@ -22,7 +22,6 @@ where the network stands. The loop ends when the network itself has come down to
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
@@ -35,7 +34,7 @@ from amc.structure import Kept
 from netadapt.proposals import narrowed, resource
 from netadapt.trials import InTurn, Task, Trials
 from netadapt.walk import Place, Round
-from netadapt.workers import side_by_side
+from netadapt.workers import SideBySide
 
 SMALLEST_STEP = 1e-6
 """Of the resource, as a fraction of the budget."""
@@ -112,13 +111,9 @@ class NetAdapt:
         if problem.train is None and self.steps:
             raise ValueError("netadapt fine-tunes its proposals; give the problem training samples")
         problem.restart()
-        with self._trials(Task(problem.train, problem.holdout, self.steps)) as trials:
-            return self._adapted(problem, seed, trials)
-
-    def _trials(self, task: Task) -> AbstractContextManager[Trials]:
-        if self.jobs == 1:
-            return nullcontext(InTurn(task))
-        return side_by_side(task, self.jobs, self.timeout)
+        task = Task(problem.train, problem.holdout, self.steps)
+        trials = InTurn(task) if self.jobs == 1 else SideBySide(task, self.jobs, self.timeout)
+        return self._adapted(problem, seed, trials)
 
     def _adapted(self, problem: Problem, seed: int, trials: Trials) -> SearchResult:
         criterion, limits = self.criterion or problem.criterion, problem.limits

@@ -7,21 +7,15 @@ are tried once more in new workers.
 from __future__ import annotations
 
 import os
-import pickle
-import shutil
 import threading
 import time
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from multiprocessing import TimeoutError
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 
-import cloudpickle
 import torch
 from joblib import Parallel, delayed
 
@@ -34,32 +28,17 @@ TRIES = 2
 """Of a proposal whose worker is lost or hangs."""
 
 
-@contextmanager
-def side_by_side(task: Task, jobs: int, timeout: float) -> Iterator[SideBySide]:
-    """Trials in so many processes.
+@dataclass(frozen=True)
+class SideBySide:
+    """Trials in several processes.
 
     Args:
         task: Of all of them.
         jobs: Processes.
         timeout: Seconds in which one of the proposals must be finished.
     """
-    with TemporaryDirectory(prefix="netadapt-", ignore_cleanup_errors=True) as folder:
-        yield SideBySide(Path(folder), _written(Path(folder) / "task", task), jobs, timeout)
 
-
-@dataclass(frozen=True)
-class SideBySide:
-    """See `side_by_side`.
-
-    Args:
-        folder: Where workers read what is too large to be sent with every proposal.
-        task: The file of what is the same for all.
-        jobs: Processes.
-        timeout: Seconds.
-    """
-
-    folder: Path
-    task: str
+    task: Task
     jobs: int
     timeout: float
 
@@ -71,38 +50,36 @@ class SideBySide:
         Raises:
             RuntimeError: if workers are lost or hang twice.
         """
-        # Each file's name is used once, as workers remember what they read.
-        source = _written(self.folder / f"seed {recipe.seed}", narrowing)
-        yield from self._finished(source, dict(enumerate(proposals)), recipe, TRIES)
-        Path(source).unlink()
+        return self._finished(narrowing, dict(enumerate(proposals)), recipe, TRIES)
 
     def _finished(
-        self, source: str, left: dict[int, Kept], recipe: Recipe, tries: int
+        self, narrowing: Narrowing, left: dict[int, Kept], recipe: Recipe, tries: int
     ) -> Iterator[tuple[int, Tried]]:
         try:
-            with closing(self._run(source, left, recipe)) as results:
+            with closing(self._run(narrowing, left, recipe)) as results:
                 for at, found in results:
                     del left[at]
                     yield at, found
         except (BrokenProcessPool, TimeoutError) as error:
             if tries == 1:
                 raise RuntimeError(self._failure(error, len(left))) from None
-            yield from self._finished(source, left, recipe, tries - 1)
+            yield from self._finished(narrowing, left, recipe, tries - 1)
 
     def _run(
-        self, source: str, left: dict[int, Kept], recipe: Recipe
+        self, narrowing: Narrowing, left: dict[int, Kept], recipe: Recipe
     ) -> Generator[tuple[int, Tried], None, None]:
-        calls = [
-            delayed(_in_worker)(self.task, source, at, kept, recipe, os.getpid())
-            for at, kept in left.items()
-        ]
         parallel = Parallel(
             n_jobs=self.jobs,
             return_as="generator_unordered",
             timeout=self.timeout,
             batch_size=1,
+            mmap_mode="c",  # Tensors are made of what can be written to.
         )
-        found: Generator[tuple[int, Tried], None, None] = parallel(calls)
+        parent = os.getpid()
+        found: Generator[tuple[int, Tried], None, None] = parallel(
+            delayed(_in_worker)(parent, at, self.task, narrowing, kept, recipe)
+            for at, kept in list(left.items())
+        )
         return found
 
     def _failure(self, error: Exception, left: int) -> str:
@@ -120,31 +97,20 @@ class SideBySide:
 
 
 def _in_worker(
-    task: str, source: str, at: int, kept: Kept, recipe: Recipe, parent: int
+    parent: int, at: int, task: Task, narrowing: Narrowing, kept: Kept, recipe: Recipe
 ) -> tuple[int, Tried]:
     torch.set_num_threads(1)
-    _leave_with(parent, str(Path(task).parent))
-    return at, tried(_read(task), _read(source), kept, recipe)
+    _leave_with(parent)
+    return at, tried(task, narrowing, kept, recipe)
 
 
-@lru_cache(maxsize=1)
-def _leave_with(parent: int, folder: str) -> None:
-    """End this process, and drop the folder, when the parent is gone: killed, it cannot do so."""
+@cache
+def _leave_with(parent: int) -> None:
+    """End this process when the parent is gone: a parent that is killed cannot see to that."""
 
     def watch() -> None:
         while os.getppid() == parent:
             time.sleep(0.5)
-        shutil.rmtree(folder, ignore_errors=True)
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()
-
-
-def _written(path: Path, what: object) -> str:
-    path.write_bytes(cloudpickle.dumps(what))
-    return str(path)
-
-
-@lru_cache(maxsize=2)
-def _read(path: str) -> Any:
-    return pickle.loads(Path(path).read_bytes())

@@ -1,5 +1,7 @@
 """Labelled samples in memory."""
 
+import pickle
+
 import pytest
 import torch
 
@@ -83,3 +85,12 @@ def test_a_split_is_the_same_for_the_same_seed_only() -> None:
 def test_a_split_leaves_something_on_both_sides(first: int) -> None:
     with pytest.raises(ValueError, match="ask for 1 to 9"):
         counted(10).split(first, seed=0)
+
+
+def test_samples_come_whole_to_another_process() -> None:
+    samples = Samples(
+        torch.arange(12, dtype=torch.uint8).view(3, 1, 2, 2), torch.arange(3), (0.5,), (0.2,)
+    )
+    found = pickle.loads(pickle.dumps(samples))
+    assert torch.equal(found.floats(), samples.floats())
+    assert torch.equal(found.labels, samples.labels)

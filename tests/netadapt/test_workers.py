@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
@@ -78,9 +78,9 @@ def test_workers_that_hang_twice_are_an_error(monkeypatch: pytest.MonkeyPatch) -
 def test_workers_that_are_lost_twice_are_an_error_and_what_is_finished_is_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def in_this_process(parallel: Any, calls: list[Any]) -> Iterator[Any]:
+    def in_this_process(parallel: Any, calls: Iterable[Any]) -> Iterator[Any]:
         """One is finished, and then no worker is left."""
-        function, words, _ = calls[0]
+        function, words, _ = next(iter(calls))
         yield function(*words)
         raise BrokenProcessPool
 

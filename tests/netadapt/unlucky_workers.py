@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from amc.finetuning import Recipe
+from amc.structure import Kept
 from netadapt import workers
 from netadapt.trials import Tried
 
@@ -15,18 +17,20 @@ FOLDER = "FOLDER_OF_UNLUCKY_WORKERS"
 """Variable of the environment that names it."""
 
 
-def unlucky(task: str, source: str, at: int, kept: Any, *rest: Any) -> tuple[int, Tried]:
+def unlucky(
+    parent: int, at: int, task: Any, narrowing: Any, kept: Kept, recipe: Recipe
+) -> tuple[int, Tried]:
     """Of the first iteration's proposals one is killed, of the second's one hangs."""
-    folder, iteration = Path(os.environ[FOLDER]), Path(source).name
+    folder, iteration = Path(os.environ[FOLDER]), recipe.seed
     (folder / f"try {time.perf_counter_ns()} {iteration} {kept}").touch()
     if at == 2:
-        if iteration == "seed 0" and _first(folder / "killed"):
+        if iteration == 0 and _first(folder / "killed"):
             while not (folder / "noted 2").exists():
                 time.sleep(0.01)
             os.kill(os.getpid(), signal.SIGKILL)
-        if iteration == "seed 1" and _first(folder / "hung"):
+        if iteration == 1 and _first(folder / "hung"):
             time.sleep(300)
-    return workers._in_worker(task, source, at, kept, *rest)
+    return workers._in_worker(parent, at, task, narrowing, kept, recipe)
 
 
 def hanging(*_: Any) -> tuple[int, Tried]:
