@@ -262,28 +262,34 @@ def _outlook(
     ]
     if not budgets:
         return notes
-    words = []
-    for rounding, name in zip(roundings, ("all counts", "the edges of steps alone"), strict=True):
-        left = _uniform(latency, graph, budgets, rounding) / full
+    words, named = [], [*zip(roundings, ("all counts", "the edges of steps alone"), strict=True)]
+    # Over all counts no budget of latency can be bisected.
+    for rounding, name in named[any(budget.cost == LATENCY for budget in budgets) :]:
+        seconds = _uniform(latency, graph, budgets, rounding)
+        if seconds is None:
+            continue  # Refused in a moment, or out of the reach of these counts alone.
+        left = seconds / full
         words.append(f"{percent(left)} of the time with {name}")
         if rounding is chosen.rounding and left >= NO_GAIN:
             notes.append(
                 f"warning: {' '.join(map(str, budgets))} does not make this network faster on that "
                 f"device; give a budget of latency, or --round-to {HARDWARE}"
             )
+    if not words:
+        return notes
     return [*notes, f"uniform ratios at {' '.join(map(str, budgets))}: {', '.join(words)}"]
 
 
 def _uniform(
     latency: Latency, graph: PruningGraph, budgets: Sequence[Budget], rounding: Rounding
-) -> float:
-    """Seconds of the network that uniform ratios make; of the unpruned one where none can."""
+) -> float | None:
+    """Seconds of the network that uniform ratios make; None where none can."""
     counts = rounding.legal(graph.full)
     costs: Costs = {**COSTS, LATENCY: partial(Latency, table=latency.table, counts=counts)}
     try:
         return latency(uniform(Limits.of(graph, budgets, costs, rounding)))
     except BudgetError:
-        return latency(graph.full)
+        return None
 
 
 def _no_table(config: ProblemConfig, limited: bool) -> str:
