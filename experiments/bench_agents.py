@@ -22,13 +22,13 @@ from joblib import Parallel, delayed
 
 from experiments.contest.journal import Journal
 from experiments.contest.material import NETWORKS
-from experiments.contest.pages import put
 from experiments.contest.progress import Progress
 from experiments.contest.searching import Record, searched
 from experiments.contest.study import NAMES, Contender, Study, Task
 from experiments.contest.variants import contenders
 from experiments.contest.writing import write
 from experiments.files import ready_folder
+from experiments.pages import put
 
 PAGE = Path("docs/agents.md")
 FIGURES = Path("docs/figures")

@@ -7,6 +7,9 @@ Parts, chosen by --parts:
     right    accuracies of the fast path against those of the float32 path
     racing   whether stopping hopeless candidates early changes which one wins
     growth   how an episode grows with width, depth, images and layers
+
+With --json each part is written as soon as it is measured, beside what the file has of others. With
+--docs the file is docs/figures/search.json, and its tables go into the page.
 """
 
 from __future__ import annotations
@@ -14,48 +17,109 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from experiments.files import write_whole
 from experiments.machine import machine
+from experiments.pages import put
+from experiments.speed import growth, memory, right, stopping, versus
 from experiments.speed.cases import NETWORKS, Case, Sizes
-from experiments.speed.growth import growth
-from experiments.speed.memory import memory
-from experiments.speed.right import right
-from experiments.speed.stopping import stopping
-from experiments.speed.versus import versus
 
-Part = Callable[[Case, argparse.Namespace], dict[str, Any]]
-"""Measures one network, prints what it found, and returns it for the file."""
+PAGE = Path("docs/search-speed.md")
+FIGURES = Path("docs/figures/search.json")
+DEFAULT_PARTS = "speed,memory"
 
-PARTS: dict[str, Part] = {
-    "speed": lambda case, told: versus(case, told.episodes, told.textbook_episodes),
-    "memory": lambda case, told: memory(case),
-    "right": lambda case, told: right(case, told.policies),
-    "racing": lambda case, told: stopping(case, told.policies, told.searches),
-    "growth": lambda case, told: growth(case),
+Figures = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One thing that is measured of a network.
+
+    Args:
+        title: Of its table.
+        key: That its figures have in the file, by which one sees whether it was measured.
+        measure: Returns the figures.
+        table: Of the network's figures, in Markdown.
+    """
+
+    title: str
+    key: str
+    measure: Callable[[Case, argparse.Namespace], Figures]
+    table: Callable[[Mapping[str, Any]], str]
+
+
+PARTS = {
+    "speed": Part(
+        "An episode",
+        "speedup",
+        lambda case, told: versus.versus(case, told.episodes, told.textbook_episodes),
+        versus.table,
+    ),
+    "memory": Part("Memory", "memory", lambda case, told: memory.memory(case), memory.table),
+    "right": Part(
+        "The fast path against the float32 path",
+        "right",
+        lambda case, told: right.right(case, told.policies),
+        right.table,
+    ),
+    "racing": Part(
+        "Stopping hopeless candidates",
+        "racing",
+        lambda case, told: stopping.stopping(case, told.policies, told.searches),
+        stopping.table,
+    ),
+    "growth": Part(
+        "What an evaluation grows with",
+        "growth",
+        lambda case, told: growth.growth(case),
+        growth.table,
+    ),
 }
 
 
-def measured(told: argparse.Namespace) -> dict[str, Any]:
-    """All parts of all networks, by the network's name."""
-    found: dict[str, Any] = {}
+def measured(told: argparse.Namespace) -> Figures:
+    """All that was asked for, by the network's name, with what the file had before."""
+    file = FIGURES if told.docs else told.json
+    found: Figures = json.loads(file.read_text("utf-8")) if file and file.is_file() else {}
     for name in told.networks.split(","):
         sizes = Sizes(told.budget, told.images, told.calibration)
         case = Case.of(name, sizes)
-        print(f"## {name} ({case.weights} weights)\n", flush=True)
-        found[name] = {
+        print(f"### {name} ({case.weights} weights)\n", flush=True)
+        own = found.setdefault(name, {})
+        own |= {
             "weights": case.weights,
             "budget": f"macs={told.budget}",
             "images": told.images,
             "calibration": told.calibration,
             "made with": machine(),
         }
-        for part in told.parts.split(","):
-            found[name] |= PARTS[part](case, told)
+        for part in (PARTS[part] for part in told.parts.split(",")):
+            own |= part.measure(case, told)
+            print(f"{part.title}:\n\n{part.table(own)}\n", flush=True)
+            if file:
+                write_whole(file, json.dumps(found, indent=1) + "\n")
     return found
+
+
+def page(found: Figures) -> str:
+    """All tables of all networks."""
+    return "\n\n".join(_section(name, own) for name, own in found.items())
+
+
+def _section(name: str, own: Mapping[str, Any]) -> str:
+    made = own["made with"]
+    told = (
+        f"### {name}\n\n"
+        f"{own['weights'].capitalize()} weights, `{own['budget']}`, {own['images']:,} held-out "
+        f"images, a refit from {own['calibration']:,}; torch {made['torch']}, "
+        f"{made['processor']}, {made['instructions']}."
+    )
+    tables = [f"{part.title}:\n\n{part.table(own)}" for part in PARTS.values() if part.key in own]
+    return "\n\n".join([told, *tables])
 
 
 def parsed(words: Sequence[str] | None) -> argparse.Namespace:
@@ -69,7 +133,7 @@ def parsed(words: Sequence[str] | None) -> argparse.Namespace:
     )
     plain = Sizes()
     add = parser.add_argument
-    add("--parts", default="speed,memory", help="default %(default)s")
+    add("--parts", default=DEFAULT_PARTS, help="default %(default)s")
     add("--networks", default=",".join(NETWORKS), help="default %(default)s")
     add("--episodes", type=int, default=20, help="of ours (default %(default)s)")
     add("--textbook-episodes", type=int, default=20, help="default %(default)s")
@@ -78,7 +142,8 @@ def parsed(words: Sequence[str] | None) -> argparse.Namespace:
     add("--budget", type=float, default=plain.budget, help="of MACs (default %(default)s)")
     add("--images", type=int, default=plain.images, help="held-out (default %(default)s)")
     add("--calibration", type=int, default=plain.calibration, help="default %(default)s")
-    add("--json", type=Path, help="file for all figures")
+    add("--json", type=Path, help="file for all figures; what it has of others stays")
+    add("--docs", action="store_true", help=f"into {FIGURES}, and tables into {PAGE}")
     told = parser.parse_args(words)
     for asked, known in ((told.parts, PARTS), (told.networks, NETWORKS)):
         for name in asked.split(","):
@@ -91,8 +156,8 @@ def main(words: Sequence[str] | None = None) -> int:
     """Measure, print tables and write the figures; 0 when done."""
     told = parsed(words)
     found = measured(told)
-    if told.json is not None:
-        write_whole(told.json, json.dumps(found, indent=1) + "\n")
+    if told.docs:
+        put(PAGE, "figures", page(found))
     return 0
 
 

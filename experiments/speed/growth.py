@@ -45,7 +45,7 @@ def noise(count: int, pixels: int) -> Samples:
 
 
 def growth(case: Case) -> dict[str, Any]:
-    """Double one thing at a time, print how the evaluation grows, and return it.
+    """Double one thing at a time, and return how the evaluation grows.
 
     Args:
         case: Says how many images there are and what the budget is; the network is another.
@@ -59,11 +59,8 @@ def growth(case: Case) -> dict[str, Any]:
         "twice the height and width": lambda: times(case, network(), images, 56),
     }
     rows = {name: measure() for name, measure in cases.items()}
-    print(_table(rows), flush=True)
-    wide = wide_refits()
-    heads = ["inputs that stay", *(f"{part:.0%}" for part in wide)]
-    print(markdown(heads, [["seconds", *(f"{s:.2f}" for s in wide.values())]]) + "\n", flush=True)
-    return {"growth": rows, "wide_refit": {f"{part:g}": s for part, s in wide.items()}}
+    wide = {f"{part:g}": seconds for part, seconds in wide_refits().items()}
+    return {"growth": rows, "wide_refit": wide}
 
 
 def times(case: Case, model: nn.Module, images: int, pixels: int) -> dict[str, float]:
@@ -92,7 +89,15 @@ def times(case: Case, model: nn.Module, images: int, pixels: int) -> dict[str, f
     return found
 
 
-def _table(rows: Mapping[str, Mapping[str, float]]) -> str:
+def table(found: Mapping[str, Any]) -> str:
+    """What `growth` found, in Markdown."""
+    wide = found["wide_refit"]
+    heads = ["inputs that stay", *(f"{float(part):.0%}" for part in wide)]
+    refits = markdown(heads, [["seconds", *(f"{seconds:.2f}" for seconds in wide.values())]])
+    return f"{_doubled(found['growth'])}\n\n{refits}"
+
+
+def _doubled(rows: Mapping[str, Mapping[str, float]]) -> str:
     base = next(iter(rows.values()))
     columns = {"MACs": "macs", "evaluation": "whole", "forward": FORWARD, "refit": "refit"}
     columns["ranking and cut"] = "ranking and cut"
@@ -105,7 +110,7 @@ def _table(rows: Mapping[str, Mapping[str, float]]) -> str:
             for key in columns.values()
         ]
         lines.append([name, *cells])
-    return markdown(["", *columns], lines) + "\n"
+    return markdown(["", *columns], lines)
 
 
 def wide_refits(inputs: tuple[int, ...] = WIDE, outputs: int = 512) -> dict[float, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,7 @@ MIB = 2**20
 
 
 def memory(case: Case) -> dict[str, Any]:
-    """Measure it in a process of its own, print the table and return it.
+    """Measure it in a process of its own, and return it.
 
     Args:
         case: The network.
@@ -35,11 +36,16 @@ def memory(case: Case) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     found["needed"] = found["activations"] + found["weights"] + found["moments"]
     found["share"] = found["peak"] / found["needed"]
+    return {"memory": found}
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """What `memory` found, in Markdown."""
+    own = found["memory"]
     heads = ["activations", "weights", "moments", "sum", "search, at its peak", "of the sum"]
     keys = ("activations", "weights", "moments", "needed", "peak")
-    cells = [f"{found[key] / MIB:.0f} MiB" for key in keys]
-    print(markdown(heads, [[*cells, f"{found['share']:.2f}"]]) + "\n", flush=True)
-    return {"memory": found}
+    cells = [f"{own[key] / MIB:.0f} MiB" for key in keys]
+    return markdown(heads, [[*cells, f"{own['share']:.2f}"]])
 
 
 def child(told: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from experiments.speed.policies import random_policies
 
 
 def right(case: Case, policies: int) -> dict[str, Any]:
-    """Measure random policies on both paths, print how far they differ, and return it.
+    """Measure random policies on both paths, and return how far they differ.
 
     The slow path is the pruned network itself: nothing folded, in float32.
 
@@ -35,13 +36,18 @@ def right(case: Case, policies: int) -> dict[str, Any]:
         "spearman": float(stats.spearmanr(fast, slow).statistic),
         "range": [min(slow), max(slow)],
     }
+    return {"right": found}
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """What `right` found, in Markdown."""
+    own = found["right"]
     cells = [
-        f"{policies}",
-        f"{min(slow):.3f} to {max(slow):.3f}",
-        f"{found['largest_difference']:.4f}",
-        f"{found['mean_difference']:.5f}",
-        f"{found['spearman']:.4f}",
+        f"{own['policies']}",
+        f"{own['range'][0]:.3f} to {own['range'][1]:.3f}",
+        f"{own['largest_difference']:.4f}",
+        f"{own['mean_difference']:.5f}",
+        f"{own['spearman']:.4f}",
     ]
     heads = ["policies", "accuracies", "largest difference", "mean difference", "Spearman"]
-    print(markdown(heads, [cells]) + "\n", flush=True)
-    return {"right": found}
+    return markdown(heads, [cells])

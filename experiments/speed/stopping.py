@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,7 +37,7 @@ class Searched:
 
 
 def stopping(case: Case, policies: int, searches: int) -> dict[str, Any]:
-    """Replay searches with and without early stops, print the table and return it.
+    """Replay searches with and without early stops, and return what it saves.
 
     All candidates are measured once on all images. Each search then meets them in an order, and the
     images in an order, of its own.
@@ -63,7 +63,6 @@ def stopping(case: Case, policies: int, searches: int) -> dict[str, Any]:
                 "winner_changed": changed,
             }
         )
-    print(_table(rows, searches), flush=True)
     return {"racing": {"policies": policies, "searches": searches, "rows": rows}}
 
 
@@ -99,7 +98,9 @@ def search(right: Tensor, seed: int, error: float) -> Searched:
     )
 
 
-def _table(rows: Sequence[dict[str, Any]], searches: int) -> str:
+def table(found: Mapping[str, Any]) -> str:
+    """What `stopping` found, in Markdown."""
+    rows, searches = found["racing"]["rows"], found["racing"]["searches"]
     heads = ["error rate", "images seen", "candidates stopped", "searches another policy won"]
     lines = [
         [
@@ -110,4 +111,4 @@ def _table(rows: Sequence[dict[str, Any]], searches: int) -> str:
         ]
         for row in rows
     ]
-    return markdown(heads, lines) + "\n"
+    return markdown(heads, lines)

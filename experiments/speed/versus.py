@@ -22,7 +22,7 @@ ERROR = 0.01
 
 
 def versus(case: Case, episodes: int, textbook_episodes: int) -> dict[str, Any]:
-    """Time both on the same policies, in turns, print where the time goes, and return it.
+    """Time both on the same policies, in turns, and return where the time goes.
 
     Args:
         case: The network.
@@ -37,7 +37,7 @@ def versus(case: Case, episodes: int, textbook_episodes: int) -> dict[str, Any]:
     peak = arithmetic()
     textbook = median(one.seconds for one in slow)
     least = median(2 * problem.costs["macs"](one.kept) * case.sizes.images for one in fast) / peak
-    found = {
+    return {
         "speedup": textbook / median(one.seconds for one in fast),
         "speedup_stopping_early": textbook / median(one.seconds for one in stopped),
         "speedup_at_peak": textbook / least,
@@ -51,8 +51,6 @@ def versus(case: Case, episodes: int, textbook_episodes: int) -> dict[str, Any]:
         "textbook": summary(slow),
         "accuracies": _side_by_side(fast, slow),
     }
-    print(_table(found), flush=True)
-    return found
 
 
 def every(episodes: int, wanted: int, book: ByTextbook) -> Callable[[Kept], None]:
@@ -100,7 +98,8 @@ def summary(episodes: Sequence[Episode]) -> dict[str, Any]:
     }
 
 
-def _table(found: Mapping[str, Any]) -> str:
+def table(found: Mapping[str, Any]) -> str:
+    """What `versus` found, in Markdown."""
     lines, names = [], {"textbook": "textbook", "ours": "ours", "stopping_early": "ours, racing"}
     for side in ("textbook", "ours", "stopping_early"):
         own = found[side]
@@ -109,14 +108,14 @@ def _table(found: Mapping[str, Any]) -> str:
         low, high = own["quartiles"]
         whole = f"an episode (median of {own['episodes']}; quartiles {low:.3f} to {high:.3f})"
         lines.append([names[side], whole, f"{own['seconds']:.3f}", ""])
-    table = markdown(["", "stage", "seconds", "share"], lines)
     raced = found["stopping_early"]
     return (
-        f"{table}\n\n{found['speedup']:.1f} x as fast on all images "
+        f"{markdown(['', 'stage', 'seconds', 'share'], lines)}\n\n"
+        f"{found['speedup']:.1f} x as fast on all images "
         f"({found['speedup_of_processor_time']:.1f} x by processor time); with hopeless candidates "
         f"stopped early, which saw {raced['seen']:.0%} of the images, "
         f"{found['speedup_stopping_early']:.1f} x. "
         f"The processor's peak, {found['peak_flops'] / 1e9:.0f} GFLOP/s, would allow "
         f"{found['speedup_at_peak']:.1f} x on all images. "
-        f"{found['outside_forward']:.1%} of an episode lies outside the forward passes\n"
+        f"{found['outside_forward']:.1%} of an episode lies outside the forward passes."
     )

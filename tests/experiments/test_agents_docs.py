@@ -11,7 +11,7 @@ from experiments import bench_agents
 from experiments.arguments import parse
 from experiments.cli import COMMANDS
 from experiments.config import TrustConfig
-from experiments.contest.pages import put
+from experiments.pages import put
 from experiments.strategies import STRATEGIES
 
 DOCS = Path(__file__).parents[2] / "docs"
