@@ -31,6 +31,9 @@ UNREADABLE = (
 )
 """What a damaged folder may raise."""
 
+EVALUATED = ("evaluation", "proposal")
+"""First words of notes that tell of one evaluation each; the second are NetAdapt's."""
+
 DEPTH = 4
 """Folders inside each other that are looked into."""
 
@@ -135,11 +138,19 @@ def _settings(folder: Path, strategy: str = "") -> str:
 
 
 def _evaluations(journal: Path) -> int:
-    """How many are finished; a line that was cut short counts for nothing."""
+    """How many are finished; a line that was cut short or is damaged counts for nothing."""
     if not journal.is_file():
         return 0
-    with open(journal, encoding="utf-8", errors="replace") as lines:
-        return sum('"name": "evaluation' in line for line in lines)
+    with open(journal, "rb") as lines:
+        return sum(_name(line).partition(" ")[0] in EVALUATED for line in lines)
+
+
+def _name(line: bytes) -> str:
+    """What a line of a journal is called; empty if it cannot be read."""
+    try:
+        return str(json.loads(line)["record"]["name"])
+    except (KeyError, RecursionError, TypeError, ValueError):
+        return ""
 
 
 def _held(path: Path) -> bool:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.failures import FILE, failure_kept
+from experiments.journal import RunJournal
 from experiments.listing import JOURNAL, listed, runs_in
 
 fcntl = pytest.importorskip("fcntl", reason="no locks of this kind on this system")
@@ -52,6 +53,20 @@ def test_a_run_without_a_result_was_interrupted_or_is_running(tmp_path):
         fcntl.flock(held, fcntl.LOCK_EX)
         assert listed(folder).status == "running"
     assert listed(folder).status == "interrupted"
+
+
+def test_the_proposals_of_netadapt_are_evaluations_and_half_a_line_is_none(tmp_path):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    with RunJournal(folder) as journal:
+        journal.begin({"settings": {"name": "evaluation 0"}})
+        for kept in ("8,8", "8,7"):
+            journal.note(f"proposal 0 {kept}", {"accuracy": 0.5, "diverged": False})
+        journal.note("evaluation 8,7", {"accuracy": 0.5})
+    assert listed(folder).result == "3 evaluations"
+    with open(folder / JOURNAL, "ab") as file:
+        file.write(b'{"crc32": "00000000", "record": {"accuracy": 0.5, "na')
+    assert listed(folder).result == "3 evaluations"
 
 
 def test_a_run_that_broke_off_says_why_until_it_is_begun_again(tmp_path):
