@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from experiments.arguments import UsageError, one_line, parse
 from experiments.config import (
@@ -22,6 +22,7 @@ from experiments.config import (
     TrainConfig,
     TrustConfig,
 )
+from experiments.ctrl_c import INTERRUPTED, leave, stopped_in_time
 
 # Threads that wait for each other would otherwise spin, which makes everything many times slower
 # where another program runs on the same cores. Read once, when torch is imported.
@@ -54,16 +55,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check_packages()
         kinds = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
         name, config = parse(words, kinds)
-        COMMANDS[name][1](config)
+        with stopped_in_time(lambda: "interrupted"):
+            COMMANDS[name][1](config)
     except KeyboardInterrupt as error:
         print(f"amc: {one_line(str(error) or 'interrupted')}", file=sys.stderr)
-        return 130
+        return INTERRUPTED
     except INPUT_ERRORS as error:
         if debug:
             traceback.print_exc()
         print(f"amc: error: {one_line(_text(error))}", file=sys.stderr)
         return 2
     return 0
+
+
+def run() -> NoReturn:
+    """What `amc` is: `main` as a process of its own, which ends in time after Ctrl-C."""
+    leave(main())
 
 
 def _text(error: BaseException) -> str:
@@ -177,4 +184,4 @@ COMMANDS: dict[str, tuple[type, Command, str]] = {
 }
 
 if __name__ == "__main__":
-    sys.exit(main())
+    run()

@@ -9,11 +9,12 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import NoReturn
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
-PATIENCE_SECONDS = 1.5
+PATIENCE_SECONDS = 1.0
 """How long Python has for an orderly end; it waits for the call to return first."""
 
 
@@ -32,12 +33,15 @@ def stopped_in_time(last: Callable[[], str], seconds: float = PATIENCE_SECONDS) 
         return
     reads, writes = socket.socketpair()
     writes.setblocking(False)
-    ended = threading.Event()
+    ended, interrupted = threading.Event(), threading.Event()
 
     def watch() -> None:
         # The system's own handler writes each signal's number, whatever Python is busy with.
         while told := reads.recv(1):
-            if told[0] == signal.SIGINT and not ended.wait(seconds):
+            if told[0] != signal.SIGINT:
+                continue
+            interrupted.set()
+            if not ended.wait(seconds):
                 print(f"amc: {last()}", file=sys.stderr, flush=True)
                 os._exit(INTERRUPTED)
 
@@ -45,10 +49,28 @@ def stopped_in_time(last: Callable[[], str], seconds: float = PATIENCE_SECONDS) 
     watcher = threading.Thread(target=watch, daemon=True)
     watcher.start()
     try:
-        yield
-    finally:
-        ended.set()
-        signal.set_wakeup_fd(before)
-        writes.close()
-        watcher.join()
-        reads.close()
+        try:
+            yield
+        finally:
+            ended.set()
+            signal.set_wakeup_fd(before)
+            writes.close()
+            watcher.join()
+            reads.close()
+    except Exception:
+        # A library that is interrupted while it is imported makes another error of it.
+        if interrupted.is_set():
+            raise KeyboardInterrupt from None
+        raise
+
+
+def leave(code: int) -> NoReturn:
+    """End the process; after Ctrl-C at once, as nothing is left to write.
+
+    Taking apart all that was imported costs a busy machine seconds, in which it would seem stuck.
+    """
+    if code == INTERRUPTED:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    sys.exit(code)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from experiments.cli import main
+from experiments.ctrl_c import leave
 
 OUT = Path("runs/demo")
 MANUAL = Path("experiments/configs/digits-manual.yaml")
@@ -43,4 +43,4 @@ def demo() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(demo())
+    leave(demo())

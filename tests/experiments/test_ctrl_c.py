@@ -3,15 +3,24 @@
 import hashlib
 import os
 import signal
+import subprocess
 import sys
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
+from experiments import cli
 from experiments.ctrl_c import INTERRUPTED, stopped_in_time
 
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is forked")
+
+
+def long_call(began):
+    """Half an hour, in which Python does not get to its signals."""
+    began()
+    hashlib.pbkdf2_hmac("sha512", b"", b"", 2**31 - 1)
 
 
 def left(work, said):
@@ -22,8 +31,7 @@ def left(work, said):
         sys.stderr = said.open("w")
         try:
             with stopped_in_time(lambda: "the best is kept", seconds=0.2):
-                os.write(writes, b".")
-                work()
+                work(lambda: os.write(writes, b"."))
         except KeyboardInterrupt:
             os._exit(7)
         os._exit(8)
@@ -36,15 +44,45 @@ def left(work, said):
 
 @forks
 def test_a_call_that_does_not_let_go_is_ended(tmp_path):
-    def work():
-        hashlib.pbkdf2_hmac("sha512", b"", b"", 2**31 - 1)  # Half an hour.
+    assert left(long_call, tmp_path / "said") == (INTERRUPTED, "amc: the best is kept\n")
 
-    assert left(work, tmp_path / "said") == (INTERRUPTED, "amc: the best is kept\n")
+
+@forks
+def test_so_it_is_in_every_command_from_its_first_moment(tmp_path, monkeypatch):
+    kind, _, about = cli.COMMANDS["runs"]
+
+    def work(began):
+        command = (kind, lambda config: long_call(began), about)
+        monkeypatch.setitem(cli.COMMANDS, "runs", command)
+        cli.main(["runs"])
+
+    assert left(work, tmp_path / "said") == (INTERRUPTED, "amc: interrupted\n")
 
 
 @forks
 def test_python_that_can_be_interrupted_ends_in_order(tmp_path):
-    assert left(lambda: time.sleep(60), tmp_path / "said") == (7, "")
+    def work(began):
+        began()
+        time.sleep(60)
+
+    assert left(work, tmp_path / "said") == (7, "")
+
+
+@forks
+def test_what_an_import_makes_of_ctrl_c_is_still_ctrl_c(tmp_path):
+    def work(began):
+        try:
+            began()
+            time.sleep(60)
+        except KeyboardInterrupt:
+            raise ImportError("cannot load module more than once per process") from None
+
+    assert left(work, tmp_path / "said") == (7, "")
+
+
+def test_errors_without_ctrl_c_are_what_they_are():
+    with pytest.raises(ImportError, match="no such module"), stopped_in_time(str):
+        raise ImportError("no such module")
 
 
 def test_nothing_is_left_behind():
@@ -71,3 +109,17 @@ def test_elsewhere_than_in_the_main_thread_it_does_nothing():
     thread.start()
     thread.join()
     assert done == [1]
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [(INTERRUPTED, "done\n"), (2, "done\ntaken apart\n"), (0, "done\ntaken apart\n")],
+)
+def test_an_interrupted_process_does_not_wait_to_be_taken_apart(code, said):
+    script = (
+        "import atexit; from experiments.ctrl_c import leave; atexit.register(print, 'taken apart')\n"
+        f"print('done'); leave({code})"
+    )
+    root = Path(__file__).parents[2]
+    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (code, said)
