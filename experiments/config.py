@@ -75,6 +75,8 @@ class TrainConfig(NetworkConfig):
         gamma_l1: L1 penalty on the scales of batch norms, which prepares a network for the
             criterion bn-scale; 1e-4 is usual.
         gamma_l2: L2 penalty on them.
+        overwrite: Begin anew where the folder holds a training, finished or not; without this flag
+            an unfinished one with the same settings goes on, and all others are refused.
     """
 
     epochs: float = 16
@@ -82,6 +84,7 @@ class TrainConfig(NetworkConfig):
     batch_size: int = 128
     gamma_l1: float = 0
     gamma_l2: float = 0
+    overwrite: bool = False
     out: str = "runs/train"
 
     def __post_init__(self) -> None:

@@ -18,7 +18,13 @@ STRATEGIES = ("ddpg", "netadapt", "uniform", "manual")
 def demo() -> int:
     """Run the commands that a user would type; 0 when all did."""
     weights = OUT / "trained" / "model.safetensors"
-    train = ("train", *NETWORK, "--epochs", "40", "--out", str(weights.parent))
+    train = (
+        "train",
+        *NETWORK,
+        *("--epochs", "40"),
+        "--overwrite",
+        *("--out", str(weights.parent)),
+    )
     compare = (
         "benchmark",
         *NETWORK,

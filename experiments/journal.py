@@ -19,10 +19,11 @@ from types import TracebackType
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
+from amc.finetuning.pausing import LOSSES
 from amc.journal import State
 from amc.weights import read_weights
 from experiments.files import write_durably
@@ -178,6 +179,19 @@ class RunJournal:
             self._file.truncate(end)
         notes = {record.pop("name"): record for record in records if record is not None}
         return notes, records.count(None)
+
+
+def steps_trained(folder: Path) -> int:
+    """Gradient steps that the checkpoints in a run's folder have come to, without their weights."""
+    return sum(_steps(path) for path in (folder / FOLDER).glob("*.safetensors"))
+
+
+def _steps(path: Path) -> int:
+    try:
+        with safe_open(path, framework="np") as file:
+            return int(file.get_slice(LOSSES).get_shape()[0])
+    except (OSError, SafetensorError):
+        return 0  # Of no training; or damaged, which whoever reads it whole says.
 
 
 def _line(record: Mapping[str, Any]) -> bytes:

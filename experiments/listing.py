@@ -16,6 +16,7 @@ from rich.text import Text
 
 from experiments import failures
 from experiments.config import RunsConfig
+from experiments.journal import steps_trained
 from experiments.report.formats import accuracy, cost_name, count, percent, printable
 from experiments.results import Accuracies, RunResult, benchmarked
 
@@ -110,12 +111,19 @@ def _told(folder: Path) -> tuple[str, str, str]:
     if (folder / "result.json").is_file():
         return _finished(folder)
     status = "running" if _held(folder / JOURNAL) else "interrupted"
-    return status, _settings(folder), count(_evaluations(folder / JOURNAL), "evaluation")
+    return status, _settings(folder), _so_far(folder)
+
+
+def _so_far(folder: Path) -> str:
+    """What a run that has no result has come to."""
+    evaluations, steps = _evaluations(folder / JOURNAL), steps_trained(folder)
+    words = [count(evaluations, "evaluation")] if evaluations or not steps else []
+    return ", ".join([*words, count(steps, "gradient step")] if steps else words)
 
 
 def _finished(folder: Path) -> tuple[str, str, str]:
     if not (folder / "policy.json").is_file():
-        return "finished", _settings(folder, "training"), _trained(folder)
+        return "finished", _settings(folder), _trained(folder)
     result = RunResult.load(folder / "result.json")
     left = [f"{percent(c.fraction)} {cost_name(name)}" for name, c in result.costs.items()][:1]
     reached = result.finetuned or result.searched
@@ -128,12 +136,12 @@ def _trained(folder: Path) -> str:
     return f"test {accuracy(float(Accuracies(**data['accuracy']).test))}"
 
 
-def _settings(folder: Path, strategy: str = "") -> str:
+def _settings(folder: Path) -> str:
     """Strategy, network and data set as the saved settings name them; empty without any."""
     if not (folder / "config.yaml").is_file():
-        return strategy
+        return ""
     settings: dict[str, Any] = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
-    name = settings.get("strategy", strategy)
+    name = settings.get("strategy", "policy" if "policy" in settings else "training")
     return printable(f"{name}: {settings['model']} on {settings['dataset']}")
 
 

@@ -16,12 +16,23 @@ from rich.console import Console
 from torch import Tensor
 
 from amc.samples import Samples
-from experiments.config import CutConfig, NetworkConfig, PruneConfig, SearchConfig, save_config
+from experiments.config import (
+    CutConfig,
+    NetworkConfig,
+    PruneConfig,
+    SearchConfig,
+    TrainConfig,
+    save_config,
+)
 from experiments.ctrl_c import stopped_in_time
 from experiments.files import ready_folder
-from experiments.journal import RunJournal
+from experiments.journal import RunJournal, steps_trained
 from experiments.machine import machine
 from experiments.networks import Setting
+from experiments.report.formats import count
+
+RunConfig = CutConfig | TrainConfig
+"""Settings of the commands whose runs go on."""
 
 RUN_FILES = ("result.json", "policy.json", "model.safetensors", "report.html", "config.yaml")
 """What a finished run's folder has beside its journal; the result marks it as finished."""
@@ -70,16 +81,17 @@ def going_on(config: NetworkConfig) -> str:
 
 
 @contextmanager
-def run_journal(config: CutConfig, setting: Setting) -> Iterator[RunJournal]:
+def run_journal(config: RunConfig, setting: Setting) -> Iterator[RunJournal]:
     """The journal of the run in the folder of these settings, as far as that has come.
 
     Where there is none, or with `overwrite`, it is empty until `begin` is called.
 
     Raises:
         OSError: if the folder cannot be made or written to.
-        ValueError: if another process works there, or it holds a run that was begun otherwise;
-            names the first difference.
+        ValueError: if another process works there, it holds a run that was begun otherwise (names
+            the first difference), or it holds a file that the run reads and would replace.
     """
+    _check_reads(config)
     fresh = not Path(config.out).exists()
     folder = ready_folder(config.out)
     with RunJournal(folder, anew=config.overwrite) as journal:
@@ -94,7 +106,7 @@ def run_journal(config: CutConfig, setting: Setting) -> Iterator[RunJournal]:
                     folder.rmdir()
 
 
-def begin(journal: RunJournal, config: CutConfig, setting: Setting, console: Console) -> None:
+def begin(journal: RunJournal, config: RunConfig, setting: Setting, console: Console) -> None:
     """Go on with a run that was begun, or begin it."""
     made = machine()
     for stale in journal.folder.glob(".*.tmp"):
@@ -105,8 +117,7 @@ def begin(journal: RunJournal, config: CutConfig, setting: Setting, console: Con
         journal.begin({**header(config, setting), "machine": made})
         save_config(config, journal.folder / "config.yaml")
         return
-    done = journal.count("evaluation") + journal.count("proposal")
-    console.print(f"goes on in {config.out}, where {done} evaluations are finished", soft_wrap=True)
+    console.print(f"goes on in {config.out}, where {_done(journal)}", soft_wrap=True)
     if journal.damaged:
         console.print(f"{journal.damaged} damaged lines of {journal.path} are done again")
     for name, before in journal.header["machine"].items():
@@ -118,12 +129,27 @@ def begin(journal: RunJournal, config: CutConfig, setting: Setting, console: Con
             )
 
 
+def _done(journal: RunJournal) -> str:
+    """What is done, in words."""
+    evaluations = journal.count("evaluation") + journal.count("proposal")
+    steps = steps_trained(journal.folder)
+    done = [count(evaluations, "evaluation")] if evaluations else []
+    done += [count(steps, "gradient step")] if steps else []
+    verb = "is" if evaluations + steps == 1 else "are"
+    return f"{' and '.join(done)} {verb} finished" if done else "nothing is finished yet"
+
+
+def finished(config: RunConfig) -> str:
+    """What to say of a run that has its result."""
+    return f"{config.out} is finished, nothing is left to do; --overwrite begins anew"
+
+
 def is_finished(journal: RunJournal) -> bool:
     """Whether the run has its result."""
     return journal.header is not None and (journal.folder / "result.json").is_file()
 
 
-def header(config: CutConfig, setting: Setting) -> dict[str, Any]:
+def header(config: RunConfig, setting: Setting) -> dict[str, Any]:
     """What a run is bound to: its settings, and checksums of all that it reads."""
     splits = setting.splits
     weights = {name: _sha256(tensor) for name, tensor in setting.model.state_dict().items()}
@@ -146,9 +172,9 @@ def _without(named: Mapping[str, Any], unbound: Sequence[str]) -> dict[str, Any]
     return {name: value for name, value in named.items() if name not in unbound}
 
 
-def _files(config: CutConfig) -> dict[str, str]:
+def _files(config: RunConfig) -> dict[str, str]:
     """Checksums of files that decide the result, beside weights and images, by their flags."""
-    named = {"--latency": config.latency}
+    named = {"--latency": config.latency if isinstance(config, CutConfig) else None}
     if isinstance(config, PruneConfig):
         named["--policy"] = config.policy
     if isinstance(config, SearchConfig) and config.strategy == "manual":
@@ -158,6 +184,19 @@ def _files(config: CutConfig) -> dict[str, str]:
         for flag, path in named.items()
         if path is not None and Path(path).is_file()  # Else refused by who reads it.
     }
+
+
+def _check_reads(config: RunConfig) -> None:
+    """Refuse to read what this run replaces as it begins: an interrupted one could not go on."""
+    for flag in ("weights", "policy"):
+        path = getattr(config, flag, None)
+        if path is None or Path(path).name not in RUN_FILES:
+            continue
+        if Path(path).resolve().parent == Path(config.out).resolve():
+            raise ValueError(
+                f"--{flag} {path} lies in the folder of --out, where the results replace it; name "
+                "another folder with --out"
+            )
 
 
 def _check(journal: RunJournal, wanted: Mapping[str, Any]) -> None:

@@ -29,7 +29,14 @@ from experiments.networks import Setting, load_setting
 from experiments.problems import budgets, calibration, prepared
 from experiments.report import measured_again, render
 from experiments.results import Accuracies, CostChange, Remeasured, RunResult
-from experiments.resuming import Interrupted, begin, is_finished, resumable, run_journal
+from experiments.resuming import (
+    Interrupted,
+    begin,
+    finished,
+    is_finished,
+    resumable,
+    run_journal,
+)
 from experiments.searching import Found, searched
 from experiments.strategies import expected_evaluations, make_strategy, with_scalars
 from experiments.tuning import Start, check_stages, tune
@@ -57,10 +64,7 @@ def search(config: SearchConfig, console: Console) -> RunResult:
 
 def told_again(config: CutConfig, console: Console) -> RunResult:
     """The result of a finished run, and that it is."""
-    console.print(
-        f"{config.out} is finished, nothing is left to do; --overwrite begins anew",
-        soft_wrap=True,
-    )
+    console.print(finished(config), soft_wrap=True)
     return RunResult.load(Path(config.out) / "result.json")
 
 
@@ -90,8 +94,9 @@ def apply_policy(config: PruneConfig, console: Console) -> RunResult:
             return told_again(config, console)
         made = applied(config, policy, setting)
         begin(journal, config, setting, console)
-        unpruned = accuracies(setting.model, made.graph, setting)
-        return finish(config, setting, made, unpruned, journal, console)
+        with failure_kept(config.out):
+            unpruned = accuracies(setting.model, made.graph, setting)
+            return finish(config, setting, made, unpruned, journal, console)
 
 
 def applied(config: PruneConfig, policy: Policy, setting: Setting) -> Found:

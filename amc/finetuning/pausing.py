@@ -12,6 +12,9 @@ from amc.finetuning.stopping import BestWeights
 from amc.journal import Checkpoint, State
 from amc.weights import restore
 
+LOSSES = "losses"
+"""What a checkpoint calls the loss of each step so far."""
+
 
 class Pause:
     """All that one training has come to: weights, momentum, random state, losses, the best so far.
@@ -55,7 +58,7 @@ class Pause:
         if self._best is not None:
             self._best.unpack(state)
         self._set_generators(state)
-        losses: list[float] = state["losses"].tolist()
+        losses: list[float] = state[LOSSES].tolist()
         return losses
 
     def save(self, losses: Sequence[float], *, ended: bool = False) -> None:
@@ -70,7 +73,7 @@ class Pause:
         self._checkpoint.save(
             {
                 "ended": torch.tensor(ended),
-                "losses": torch.tensor(losses, dtype=torch.float64),
+                LOSSES: torch.tensor(losses, dtype=torch.float64),
                 **{f"model.{name}": item for name, item in self._model.state_dict().items()},
                 **momentum,
                 **(self._best.packed() if self._best is not None else {}),

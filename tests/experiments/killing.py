@@ -1,6 +1,6 @@
-"""Kills searches with SIGKILL, in processes that are forked from this one, which is warm.
+"""Kills runs with SIGKILL, in processes that are forked from this one, which is warm.
 
-Usage: killing.py FOLDER KILLS SEED WORD... with the words of `amc search` but for --out. Prints, as
+Usage: killing.py FOLDER KILLS SEED COMMAND WORD... with the words of `amc` but for --out. Prints, as
 JSON, how many were killed, and in which folders a run that was killed and then went on has ended.
 """
 
@@ -26,18 +26,18 @@ TIMES = 5
 
 
 def begun(words: list[str], out: Path) -> int:
-    """The process of a search in this folder."""
+    """The process of a run in this folder."""
     process = os.fork()
     if process == 0:
         with open(out.with_suffix(".txt"), "a", encoding="utf-8") as told:
             os.dup2(told.fileno(), 1)
             os.dup2(told.fileno(), 2)
-        os._exit(main(["search", *words, "--out", str(out)]))
+        os._exit(main([*words, "--out", str(out)]))
     return process
 
 
 def ended(words: list[str], out: Path) -> float:
-    """Let a search run to its end; the seconds that it took."""
+    """Let a run come to its end; the seconds that it took."""
     start = time.perf_counter()
     _, status = os.waitpid(begun(words, out), 0)
     assert os.waitstatus_to_exitcode(status) == 0, out.with_suffix(".txt").read_text()
@@ -51,7 +51,7 @@ def noted(out: Path) -> int:
 
 
 def killed(words: list[str], out: Path, notes: int, after: float) -> bool:
-    """Kill a search so many seconds after so many notes; False where it had ended by then."""
+    """Kill a run so many seconds after so many notes; False where it had ended by then."""
     process = begun(words, out)
     # Its end is seen, and left to be waited for.
     while noted(out) < notes and not os.waitid(os.P_PID, process, ENDED):
@@ -65,12 +65,12 @@ def killed(words: list[str], out: Path, notes: int, after: float) -> bool:
 
 
 def run(folder: Path, kills: int, seed: int, words: list[str]) -> dict[str, object]:
-    """Kill searches until so many have been killed; let each go on to its end after some."""
+    """Kill runs until so many have been killed; let each go on to its end after some."""
     torch.set_num_threads(1)  # A fork of a process with more of them would wait for them forever.
     moments, done, folders = random.Random(seed), 0, list[str]()
     side_by_side = "--options.jobs" in words
     alone = ["--options.jobs", "1"] if side_by_side else []
-    main(["search", *words, *alone, "--out", str(folder / "warm")])
+    main([*words, *alone, "--out", str(folder / "warm")])
     usual, notes = ended(words, folder / "whole"), noted(folder / "whole")
 
     def moment(out: Path) -> tuple[int, float]:

@@ -117,7 +117,8 @@ def test_elsewhere_than_in_the_main_thread_it_does_nothing():
 )
 def test_an_interrupted_process_does_not_wait_to_be_taken_apart(code, said):
     script = (
-        "import atexit; from experiments.ctrl_c import leave; atexit.register(print, 'taken apart')\n"
+        "import atexit; from experiments.ctrl_c import leave\n"
+        "atexit.register(print, 'taken apart')\n"
         f"print('done'); leave({code})"
     )
     root = Path(__file__).parents[2]

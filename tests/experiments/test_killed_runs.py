@@ -9,21 +9,28 @@ from pathlib import Path
 import pytest
 
 HERE = Path(__file__).parent
+EQUAL = ("policy.json", "model.safetensors")
+OWN = ("--model", "striped_images:network", "--dataset", "striped_images:images")
 SMALL = (
-    *("--model", "striped_images:network", "--dataset", "striped_images:images"),
+    *("search", *OWN),
     *("--calibration-images", "60", "--search-images", "30", "--budget", "macs=0.4"),
 )
-SEARCHES = {
+RUNS = {
     "ddpg": (
+        *(*SMALL, "--strategy", "ddpg"),
         *("--episodes", "12", "--options.proposals", "8", "--options.imitation", "2"),
         *("--options.hidden", "16", "--finetune-epochs", "4", "--patience", "3"),
     ),
     "netadapt": (
+        *(*SMALL, "--strategy", "netadapt"),
         *("--options.steps", "2", "--options.reduction", "0.12"),
         *("--finetune-epochs", "4"),
     ),
+    "train": ("train", *OWN, "--epochs", "8", "--batch-size", "16", "--gamma-l1", "1e-4"),
 }
 TWO = ("--options.jobs", "2")
+WORK = {"ddpg": "evaluation ", "netadapt": "proposal "}
+"""How the names of a journal's notes begin, of which a run has more than a few."""
 
 
 def untimed(text):
@@ -40,12 +47,12 @@ def untimed(text):
 @pytest.mark.timeout(400)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked and killed")
 @pytest.mark.parametrize(
-    ("strategy", "more", "kills"), [("ddpg", (), 20), ("netadapt", (), 20), ("netadapt", TWO, 3)]
+    ("name", "more", "kills"),
+    [("ddpg", (), 20), ("netadapt", (), 20), ("netadapt", TWO, 3), ("train", (), 8)],
 )
-def test_a_search_killed_at_random_moments_ends_as_if_never_killed(strategy, more, kills, tmp_path):
-    words = (*SMALL, "--strategy", strategy, *SEARCHES[strategy], *more)
+def test_a_run_killed_at_random_moments_ends_as_if_never_killed(name, more, kills, tmp_path):
     done = subprocess.run(
-        [sys.executable, HERE / "killing.py", tmp_path, str(kills), "1", *words],
+        [sys.executable, HERE / "killing.py", tmp_path, str(kills), "1", *RUNS[name], *more],
         env={
             **os.environ,
             "PYTHONPATH": os.pathsep.join((str(HERE.parents[1]), str(HERE))),
@@ -59,12 +66,14 @@ def test_a_search_killed_at_random_moments_ends_as_if_never_killed(strategy, mor
     answer = json.loads(done.stdout.splitlines()[-1])
     assert answer["kills"] == kills
     whole = tmp_path / "whole"
-    evaluations = json.loads((whole / "result.json").read_text())["evaluations"]
-    assert len(evaluations) > 8
-    for name in answer["folders"]:
-        run = tmp_path / name
-        for file in ("policy.json", "model.safetensors"):
-            assert (run / file).read_bytes() == (whole / file).read_bytes(), name
+    if name in WORK:
+        assert (whole / "journal.jsonl").read_text().count(f'"name": "{WORK[name]}') > 8
+    files = [path.name for path in whole.iterdir() if path.name in EQUAL]
+    assert files
+    for folder in answer["folders"]:
+        run = tmp_path / folder
+        for file in files:
+            assert (run / file).read_bytes() == (whole / file).read_bytes(), folder
         ours, theirs = ((r / "result.json").read_text() for r in (run, whole))
         assert untimed(ours) == untimed(theirs)
         assert sorted(os.listdir(run)) == sorted(os.listdir(whole))

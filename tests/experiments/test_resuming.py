@@ -15,6 +15,7 @@ import netadapt.trials
 from amc.finetuning import fitting
 from amc.policy import Policy
 from experiments.journal import FILE, RunJournal
+from experiments.listing import listed
 
 OWN = ("--model", "striped_images:network", "--dataset", "striped_images:images")
 FEW = (*OWN, "--calibration-images", "60", "--search-images", "30", "--budget", "macs=0.4")
@@ -357,3 +358,94 @@ def test_what_a_killed_process_left_half_written_is_swept_away(amc, whole, tmp_p
     (out / ".report.html.17.tmp").write_text("half")
     amc.good("search", *RANDOM, "--out", out)
     assert not (out / ".report.html.17.tmp").exists()
+
+
+TRAIN = ("train", *OWN, "--epochs", "4", "--batch-size", "32")
+
+
+@pytest.fixture(scope="module")
+def whole_training(amc, tmp_path_factory):
+    """The folder of a training that nothing interrupted."""
+    out = tmp_path_factory.mktemp("whole") / "training"
+    amc.good(*TRAIN, "--out", out)
+    return out
+
+
+def test_a_training_goes_on_from_its_last_whole_pass(amc, whole_training, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        counted = failing(patch, fitting._Learner, "step")
+        amc.good(*TRAIN, "--out", tmp_path / "counted")
+    with monkeypatch.context() as patch:
+        failing(patch, fitting._Learner, "step", KeyboardInterrupt(), counted.count - 1)
+        answer = amc(*TRAIN, "--out", out)
+    assert answer.code == 130
+    assert f"`amc train --config {out}/config.yaml` goes on from there" in answer.err
+    steps = counted.count // 4 * 3
+    assert (listed(out).status, listed(out).result) == ("interrupted", f"{steps} gradient steps")
+    calls = failing(monkeypatch, fitting._Learner, "step")
+    shown = amc.good("train", "--config", out / "config.yaml")
+    assert f"goes on in {out}, where {steps} gradient steps are finished" in shown
+    assert calls.count == counted.count - steps
+    name = "model.safetensors"
+    assert (out / name).read_bytes() == (whole_training / name).read_bytes()
+    ours, theirs = (json.loads((run / "result.json").read_text()) for run in (out, whole_training))
+    assert ours["accuracy"] == theirs["accuracy"]
+    assert not (out / "checkpoints").exists()
+
+
+def test_a_finished_training_is_told_again_and_another_one_is_refused(
+    amc, whole_training, monkeypatch
+):
+    before = {path.name: path.stat().st_mtime_ns for path in whole_training.iterdir()}
+    calls = failing(monkeypatch, fitting._Learner, "step")
+    shown = amc.good(*TRAIN, "--out", whole_training)
+    reached = json.loads((whole_training / "result.json").read_text())["accuracy"]
+    assert f"{whole_training} is finished" in shown
+    assert f"accuracy {reached['holdout']:.4f} held out" in shown
+    answer = amc(*TRAIN, "--lr", "0.2", "--out", whole_training)
+    assert answer.code == 2
+    assert "holds another run: --lr was 0.1 and is 0.2" in answer.err
+    answer = amc("search", *RANDOM, "--out", whole_training)
+    assert "it was begun by amc train, not amc search" in answer.err
+    assert calls.count == 0
+    assert {path.name: path.stat().st_mtime_ns for path in whole_training.iterdir()} == before
+
+
+@pytest.mark.parametrize("words", [TRAIN, ("search", *FEW, "--strategy", "uniform", *TUNED)])
+def test_what_breaks_a_run_off_stands_in_its_folder(words, amc, tmp_path, monkeypatch):
+    out, error = tmp_path / "run", RuntimeError("CUDA error: an illegal memory access")
+    with monkeypatch.context() as patch:
+        failing(patch, fitting._Learner, "step", error, 1)
+        assert amc(*words, "--out", out).code == 2
+    assert (listed(out).status, listed(out).result) == ("failed", f"RuntimeError: {error}")
+    amc.good(*words, "--out", out)
+    assert listed(out).status == "finished"
+
+
+def test_a_policy_that_cannot_be_applied_to_the_end_leaves_the_reason(
+    amc, whole, tmp_path, monkeypatch
+):
+    out, error = tmp_path / "run", MemoryError("training: memory runs out even in 8 parts")
+    policy = ("--policy", whole(RANDOM) / "policy.json", "--calibration-images", "60")
+    failing(monkeypatch, fitting._Learner, "step", error, 1)
+    assert amc("prune", *OWN, *policy, *TUNED, "--out", out).code == 2
+    told = listed(out)
+    assert (told.status, told.what.split(":")[0]) == ("failed", "policy")
+    assert told.result == f"MemoryError: {error}"
+
+
+@pytest.mark.parametrize("overwrite", [(), ("--overwrite",)])
+def test_a_run_does_not_replace_what_it_reads(overwrite, amc, whole, whole_training, tmp_path):
+    shutil.copytree(whole_training, tmp_path / "trained")
+    weights = tmp_path / "trained" / "model.safetensors"
+    for words in (TRAIN, ("search", *RANDOM)):
+        answer = amc(*words, "--weights", weights, "--out", tmp_path / "trained", *overwrite)
+        assert answer.code == 2
+        assert f"--weights {weights} lies in the folder of --out" in answer.err
+    assert weights.read_bytes() == (whole_training / "model.safetensors").read_bytes()
+    shutil.copytree(whole(RANDOM), tmp_path / "searched")
+    policy = tmp_path / "searched" / "policy.json"
+    answer = amc("prune", *OWN, "--policy", policy, "--out", policy.parent, *overwrite)
+    assert f"--policy {policy} lies in the folder of --out" in answer.err
+    assert policy.is_file()
