@@ -197,23 +197,31 @@ def recalibrate(
 
     The statistics are the plain average over the batches (momentum None), not a moving one. A last
     batch of a single sample is left out: it has no variance. Norms that the forward pass does not
-    reach keep what they had, and all do where it fails.
+    reach keep what they had, and all do where it fails. Where memory runs out, batches are made
+    smaller.
 
     Args:
         model: Its mode and weights are left as they are.
         samples: What it runs on.
         batch_size: Samples a batch.
         names: Modules among which the norms are looked for; None takes all.
+
+    Raises:
+        MemoryError: if memory runs out even for two samples at a time.
     """
     device = device_of(model)
-    with torch.no_grad(), evaluating(model), ExitStack() as stack:
-        for name, module in model.named_modules():
-            if isinstance(module, _BatchNorm) and (names is None or name in names):
-                stack.enter_context(_measured_anew(module))
-        for inputs, _ in samples.batches(batch_size):
-            if len(inputs) > 1 or len(samples) == 1:
-                model(_laid_out(inputs).to(device))
-    return model
+
+    def measure(parts: int) -> nn.Module:
+        with torch.no_grad(), evaluating(model), ExitStack() as stack:
+            for name, module in model.named_modules():
+                if isinstance(module, _BatchNorm) and (names is None or name in names):
+                    stack.enter_context(_measured_anew(module))
+            for inputs, _ in samples.batches(max(1, batch_size // parts)):
+                if len(inputs) > 1 or len(samples) == 1:
+                    model(_laid_out(inputs).to(device))
+        return model
+
+    return in_parts(measure, max(1, batch_size // 2), "measuring batch norms again")
 
 
 @contextmanager

@@ -5,8 +5,10 @@ They are collected once, from the unpruned network, and serve every later refit.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from amc import kinds
-from amc.devices import device_of, evaluating
+from amc.devices import device_of, evaluating, in_parts
 from amc.inputs import tensors
 from amc.patches import patches
 from amc.samples import Samples
@@ -60,39 +62,33 @@ class Moments:
     ) -> Moments:
         """Run the unpruned network over `samples` and keep its layers' input moments.
 
+        Where memory runs out, in smaller batches: then at other random positions.
+
         Args:
             model: The unpruned network; its mode and weights are left as they are.
             graph: Its graph.
             samples: Calibration inputs, from the training split.
             positions: Random output positions sampled for each input and layer.
             seed: Of those positions.
+
+        Raises:
+            MemoryError: if memory runs out even for one sample at a time.
         """
-        sums: dict[str, _Sum] = {}
-        generator = torch.Generator().manual_seed(seed)
-
-        def note(name: str) -> Any:
-            def hook(module: nn.Module, args: Any, kwargs: Any) -> None:
-                rows = patches(module, tensors((args, kwargs))[0], positions, generator)
-                rows = _narrowed(module, rows)
-                sums.setdefault(name, _Sum.of_size(rows.shape[1])).add(rows)
-
-            return hook
-
-        handles = [
-            module.register_forward_pre_hook(note(name), with_kwargs=True)
+        layers = {
+            name: module
             for name in refittable(graph)
             if _is_plain(module := model.get_submodule(name))
             if kinds.channels(module, "in") <= WIDEST
-        ]
-        device = device_of(model)
-        try:
-            with torch.inference_mode(), evaluating(model):
-                for inputs, _ in samples.batches(BATCH):
-                    model(inputs.to(device))
-        finally:
-            for handle in handles:
-                handle.remove()
-        return cls({name: total.moment() for name, total in sums.items()})
+        }
+
+        def collected(parts: int) -> Moments:
+            sums = _Sums(positions, torch.Generator().manual_seed(seed))
+            with sums.watching(layers), torch.inference_mode(), evaluating(model):
+                for inputs, _ in samples.batches(max(1, BATCH // parts)):
+                    model(inputs.to(device_of(model)))
+            return cls({name: total.moment() for name, total in sums.by_layer.items()})
+
+        return in_parts(collected, BATCH, "collecting the moments of calibration samples")
 
 
 def _narrowed(module: nn.Module, rows: Tensor) -> Tensor:
@@ -101,6 +97,37 @@ def _narrowed(module: nn.Module, rows: Tensor) -> Tensor:
         return rows
     patch = rows.reshape(len(rows), module.in_channels, -1)
     return patch[:, :, patch.shape[2] // 2]
+
+
+class _Sums:
+    """Sums over what layers read while they are watched.
+
+    Args:
+        positions: As for `Moments.collect`.
+        generator: Of them.
+    """
+
+    def __init__(self, positions: int, generator: torch.Generator) -> None:
+        self._positions, self._generator = positions, generator
+        self.by_layer: dict[str, _Sum] = {}
+
+    @contextmanager
+    def watching(self, layers: Mapping[str, nn.Module]) -> Iterator[None]:
+        """Within, every input of these layers is added."""
+        handles = [
+            module.register_forward_pre_hook(partial(self._note, name), with_kwargs=True)
+            for name, module in layers.items()
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _note(self, name: str, module: nn.Module, args: Any, kwargs: Any) -> None:
+        rows = patches(module, tensors((args, kwargs))[0], self._positions, self._generator)
+        rows = _narrowed(module, rows)
+        self.by_layer.setdefault(name, _Sum.of_size(rows.shape[1])).add(rows)
 
 
 @dataclass

@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from amc import Samples
 from amc.devices import in_parts, out_of_memory
-from amc.evaluation import accuracy
+from amc.evaluation import accuracy, recalibrate
 from amc.finetuning import Recipe, fit
+from amc.graph import trace
+from amc.moments import Moments
 
 
 class Hungry(nn.Module):
@@ -21,7 +23,8 @@ class Hungry(nn.Module):
     def __init__(self, most: int, error: Callable[[], Exception]) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.layer, self.most, self.error = nn.Linear(4, 3), most, error
+        self.layer: nn.Module = nn.Linear(4, 3)
+        self.most, self.error = most, error
         self.seen: list[int] = []
 
     def forward(self, inputs: Tensor) -> Tensor:
@@ -79,10 +82,47 @@ def test_training_takes_a_batch_in_parts(error: Callable[[], Exception]) -> None
     torch.testing.assert_close(hungry.layer.weight, plain.layer.weight)
 
 
+def deep(most: int, error: Callable[[], Exception]) -> Hungry:
+    """With a layer that can lose inputs, behind a batch norm."""
+    hungry = Hungry(most, error)
+    torch.manual_seed(2)
+    hungry.layer = nn.Sequential(nn.Linear(4, 6), nn.BatchNorm1d(6), nn.ReLU(), nn.Linear(6, 3))
+    return hungry.eval()
+
+
+@pytest.mark.parametrize("error", KINDS)
+def test_moments_are_collected_in_smaller_batches(error: Callable[[], Exception]) -> None:
+    data = samples(230)
+    hungry, plain = deep(30, error), deep(1000, error)
+    graph = trace(plain, data.inputs[:1])
+    hungry.seen.clear(), plain.seen.clear()
+    ours, theirs = (Moments.collect(m, graph, data).by_layer for m in (hungry, plain))
+    assert (set(hungry.seen), plain.seen) == ({25, 5}, [100, 100, 30])
+    assert list(ours) == list(theirs) == ["layer.3"]
+    torch.testing.assert_close(ours["layer.3"].mean, theirs["layer.3"].mean)
+    torch.testing.assert_close(ours["layer.3"].second, theirs["layer.3"].second)
+    assert not any(module._forward_pre_hooks for module in hungry.modules())
+
+
+def test_batch_norms_are_measured_again_in_smaller_batches() -> None:
+    data, hungry, plain = samples(240), deep(30, of_gpu), deep(1000, of_gpu)
+    recalibrate(hungry, data)
+    recalibrate(plain, data, 25)
+    assert hungry.seen == plain.seen
+    torch.testing.assert_close(hungry.state_dict(), plain.state_dict(), rtol=0, atol=0)
+
+
 def test_no_memory_for_the_smallest_part_is_a_clear_error() -> None:
     data = samples(20)
     with pytest.raises(MemoryError, match=r"measuring accuracy: memory runs out even in 64 parts"):
         accuracy(Hungry(0, of_gpu), data)
+    starved = deep(1, of_gpu)
+    graph = trace(starved, data.inputs[:1])
+    starved.most = 0
+    with pytest.raises(MemoryError, match=r"moments of calibration samples: memory runs out even"):
+        Moments.collect(starved, graph, data)
+    with pytest.raises(MemoryError, match=r"batch norms again: memory runs out even in 32 parts"):
+        recalibrate(starved, data)
     with pytest.raises(MemoryError, match=r"training: memory runs out even in .* close other"):
         fit(Hungry(1, of_gpu), data, Recipe(batch_size=16), steps=1)
 

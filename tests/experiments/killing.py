@@ -1,7 +1,8 @@
 """Kills runs with SIGKILL, in processes that are forked from this one, which is warm.
 
-Usage: killing.py FOLDER KILLS SEED COMMAND WORD... with the words of `amc` but for --out. Prints, as
-JSON, how many were killed, and in which folders a run that was killed and then went on has ended.
+Usage: killing.py FOLDER KILLS SEED COMMAND WORD... with the words of `amc` but for --out.
+Prints, as JSON, how many were killed, and in which folders a run that was killed and then went on
+has ended.
 """
 
 from __future__ import annotations
