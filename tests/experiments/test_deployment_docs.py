@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, packages_distributions, requires
@@ -17,7 +16,6 @@ from torch import nn
 from amc import Budget, PolicyError, prune, save_pruned, trace, uniform_policy
 from amc.export import channel_ratios, save_onnx
 from amc.pruning import kept_counts
-from experiments.arguments import parse
 from experiments.cli import COMMANDS
 from experiments.exporting import FORMATS
 from experiments.zoo.models import build_model
@@ -58,12 +56,6 @@ def desk(half, tmp_path, monkeypatch):
     (run / "pruned.torch-pruning.json").write_text(json.dumps(ratios))
     monkeypatch.chdir(tmp_path)
     return tmp_path
-
-
-@pytest.mark.parametrize("words", COMMAND_LINES)
-def test_its_commands_can_be_typed(words):
-    name, _ = parse(shlex.split(words), KINDS)
-    assert name == words.split()[0]
 
 
 def test_every_format_is_told():

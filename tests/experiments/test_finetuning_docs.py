@@ -1,15 +1,12 @@
 """What the page on fine-tuning shows works as it stands, and its defaults are the real ones."""
 
 import re
-import shlex
 from dataclasses import fields
 from pathlib import Path
 
-import pytest
 from torch import nn
 
 from experiments import bench_finetuning
-from experiments.arguments import parse
 from experiments.bench_finetuning import NORMS, SCHEDULES, TEACHERS, Column, cell, main, tables
 from experiments.cli import COMMANDS
 from experiments.config import TuneConfig
@@ -25,12 +22,6 @@ def test_its_code_runs_and_gives_a_smaller_network():
     exec(compile(code, "fine-tuning.md", "exec"), names)
     widths = [layer.out_features for layer in names["smaller"] if isinstance(layer, nn.Linear)]
     assert widths == [12, 12, 5]
-
-
-@pytest.mark.parametrize("words", COMMAND_LINES)
-def test_its_commands_can_be_typed(words):
-    name, _ = parse(shlex.split(words), KINDS)
-    assert name == words.split()[0]
 
 
 def test_its_table_has_every_setting_with_its_default():

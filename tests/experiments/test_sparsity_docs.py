@@ -2,15 +2,12 @@
 
 import json
 import re
-import shlex
 from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
-from experiments.arguments import parse
 from experiments.bench_sparsity import table
-from experiments.cli import COMMANDS
 from experiments.sparsity import DENSE, GOAL, TRAINED_ON, Study
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -40,14 +37,6 @@ def test_its_picture_is_there_and_has_every_route():
     picture = (DOCS / name).read_text(encoding="utf-8")
     assert all(f">{route}<" in picture for route in FIGURES["routes"])
     assert TRAINED_ON in FIGURES["routes"]
-
-
-def test_its_commands_can_be_typed():
-    kinds = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
-    commands = re.findall(r"^    amc (.+)$", PAGE, re.MULTILINE)
-    assert commands
-    for words in map(shlex.split, commands):
-        assert parse(words, kinds)[0] == words[0]
 
 
 def test_its_code_runs():
