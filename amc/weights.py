@@ -10,7 +10,7 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
 
@@ -21,6 +21,9 @@ def save_weights(model: nn.Module, path: Path, metadata: Mapping[str, str] | Non
         model: Its tensors may have any layout, and share memory.
         path: File to write.
         metadata: Words that the file carries beside the tensors.
+
+    Raises:
+        OSError: if it cannot be written; names the file.
     """
     again = {name for names in _tied(model) for name in names[1:]}
     state = {
@@ -28,7 +31,12 @@ def save_weights(model: nn.Module, path: Path, metadata: Mapping[str, str] | Non
         for name, tensor in model.state_dict().items()
         if name not in again
     }
-    save_file(state, path, dict(metadata or {}))
+    # Not by save_file: it lets nobody else read the file, whatever the user's umask.
+    data = save(state, dict(metadata or {}))
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
 
 
 def read_weights(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:

@@ -18,6 +18,7 @@ from experiments.holding import holding
 from experiments.journal import RunJournal
 from experiments.problems import budgets
 from experiments.progress import Reporter
+from experiments.report.formats import count
 from experiments.resuming import Interrupted, resumable
 from experiments.strategies import expected_evaluations
 from experiments.tuning import check_stages
@@ -143,14 +144,14 @@ def _best_so_far(config: SearchConfig, problem: Problem, criterion: str | None) 
     """Write the policy of the best candidate so far, and say what was written."""
     if not problem.outcomes:
         return "nothing was evaluated yet"
-    best, state = problem.best(), f"after {len(problem.outcomes)} evaluations"
+    best, state = problem.best(), f"after {count(len(problem.outcomes), 'evaluation')}"
     if best is None:
         best = min(problem.outcomes, key=lambda outcome: _use(problem, outcome))
         state += ", not yet within the budget"
     origin = {**_origin(config), "interrupted": state}
     path = Path(config.out) / "policy.json"
     problem.policy(best.kept, origin, criterion).save(path)
-    return f"the best policy {state} has accuracy {best.accuracy:.4f} and is in {path}"
+    return f"the best policy so far ({state}) has accuracy {best.accuracy:.4f} and is in {path}"
 
 
 def _use(problem: Problem, outcome: Outcome) -> float:

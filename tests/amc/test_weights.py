@@ -1,5 +1,6 @@
 """Tensors as files: whatever memory they share, and what is said of files that do not fit."""
 
+import os
 import pickle
 from pathlib import Path
 
@@ -96,3 +97,17 @@ def test_what_is_no_file_of_tensors_is_refused(tmp_path: Path) -> None:
     (tmp_path / "trap.safetensors").write_bytes(pickle.dumps(print))
     with pytest.raises(ValueError, match=r"trap\.safetensors: not a safetensors file"):
         read_weights(tmp_path / "trap.safetensors")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="permissions of POSIX")
+def test_the_file_is_for_whom_the_user_lets_read_files(tmp_path: Path) -> None:
+    save_weights(tied(), tmp_path / "net.safetensors")
+    (tmp_path / "other").touch()
+    modes = [(tmp_path / name).stat().st_mode for name in ("net.safetensors", "other")]
+    assert modes[0] == modes[1]
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_full_disk_is_told_with_the_file_s_name() -> None:
+    with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"):
+        save_weights(tied(), Path("/dev/full"))
