@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import socket
@@ -68,9 +69,15 @@ def leave(code: int) -> NoReturn:
     """End the process; after Ctrl-C at once, as nothing is left to write.
 
     Taking apart all that was imported costs a busy machine seconds, in which it would seem stuck.
+    What is registered to be done at the end, such as dropping temporary folders, is done first.
     """
     if code == INTERRUPTED:
         sys.stdout.flush()
         sys.stderr.flush()
+        last = threading.Timer(PATIENCE_SECONDS / 2, os._exit, (code,))
+        last.daemon = True
+        last.start()
+        atexit._run_exitfuncs()
+        sys.stdout.flush()
         os._exit(code)
     sys.exit(code)

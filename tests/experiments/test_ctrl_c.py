@@ -111,16 +111,40 @@ def test_elsewhere_than_in_the_main_thread_it_does_nothing():
     assert done == [1]
 
 
+LEAVING = """
+import atexit, sys, time
+from experiments.ctrl_c import leave
+
+class Imported:
+    def __del__(self):
+        print("taken apart")
+
+imported = Imported()
+atexit.register(print, "tidied")
+leave(int(sys.argv[1]))
+"""
+
+
 @pytest.mark.parametrize(
     ("code", "said"),
-    [(INTERRUPTED, "done\n"), (2, "done\ntaken apart\n"), (0, "done\ntaken apart\n")],
+    [(INTERRUPTED, "tidied\n"), (2, "tidied\ntaken apart\n"), (0, "tidied\ntaken apart\n")],
 )
-def test_an_interrupted_process_does_not_wait_to_be_taken_apart(code, said):
-    script = (
-        "import atexit; from experiments.ctrl_c import leave\n"
-        "atexit.register(print, 'taken apart')\n"
-        f"print('done'); leave({code})"
+def test_an_interrupted_process_tidies_up_and_is_not_taken_apart(code, said):
+    assert ended(LEAVING, code) == (code, said)
+
+
+def test_it_does_not_wait_for_what_takes_long_to_tidy():
+    hanging = LEAVING.replace("print,", "time.sleep, 60)\natexit.register(print,")
+    assert ended(hanging, INTERRUPTED)[0] == INTERRUPTED
+
+
+def ended(script, code):
+    """Exit code and output of a process that leaves with this code."""
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(code)],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=30,
     )
-    root = Path(__file__).parents[2]
-    done = subprocess.run([sys.executable, "-c", script], cwd=root, capture_output=True, text=True)
-    assert (done.returncode, done.stdout) == (code, said)
+    return done.returncode, done.stdout
