@@ -18,7 +18,7 @@ from itertools import chain, pairwise
 from pathlib import Path
 
 import pytest
-from conftest import CommandLine
+from command_line import CommandLine
 from test_site import WALKS
 
 from experiments.arguments import parse
