@@ -41,14 +41,19 @@ SMALLER = {
 KNOWN = {"my_package.my_module:MyTD3": "stable_baselines3:TD3"}
 """What stands for a name of the reader's own."""
 
+TOO_SMALL = "a network that is small has no latency to save; the walk of latency-budget.md does this"
 LONG = "minutes to hours on real images"
 ELSEWHERE = {
-    "amc search --model resnet20 --dataset fashion-mnist --latency": "a network that is small has "
-    "no latency to save; the walk of latency-budget.md does this",
+    "amc search --model resnet20 --dataset fashion-mnist --latency": TOO_SMALL,
+    "amc search --model resnet20 --strategy ddpg --budget latency=0.6": TOO_SMALL,
+    "amc benchmark --model resnet20 --dataset fashion-mnist --strategies uniform,cma": TOO_SMALL,
+    "amc profile --model resnet20 --dataset fashion-mnist --runtime onnxruntime --timings": "the "
+    "other device has not answered; done in profiling/test_carrying.py",
     "make demo": "the same as experiments.demo",
     "make test": "it runs this test",
     ".venv/bin/python -m pytest": "it runs this test",
     ".venv/bin/python -m experiments.demo": "minutes; what it types is tested in test_demo.py",
+    "python timing.py": "it runs on the other device; done in profiling/test_carrying.py",
     "python3 -m venv": "as the environment that this test runs in was made",
     ".venv/bin/python -m pip install": "asks the network; CI is set up by the same line",
     "small/bin/python -m pip install": "asks the network; done without in test_deployment_docs.py",
@@ -56,6 +61,7 @@ ELSEWHERE = {
     "python -m experiments.bench_costs": LONG,
     "python -m experiments.bench_criteria": LONG,
     "python -m experiments.bench_finetuning": LONG,
+    "python -m experiments.bench_latency": LONG,
     "python -m experiments.bench_masks": LONG,
     "python -m experiments.bench_search": LONG,
     "python -m experiments.bench_sparsity": LONG,
