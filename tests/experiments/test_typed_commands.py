@@ -41,7 +41,7 @@ SMALLER = {
 KNOWN = {"my_package.my_module:MyTD3": "stable_baselines3:TD3"}
 """What stands for a name of the reader's own."""
 
-TOO_SMALL = "a network that is small has no latency to save; the walk of latency-budget.md does this"
+TOO_SMALL = "a small network has no latency to save; the walk of latency-budget.md does this"
 LONG = "minutes to hours on real images"
 ELSEWHERE = {
     "amc search --model resnet20 --dataset fashion-mnist --latency": TOO_SMALL,
