@@ -13,6 +13,8 @@ from torch import nn
 import amc
 from amc.samples import Samples
 from experiments.arguments import parse
+from experiments.bench_budgets import BUDGET, STRATEGIES, Row, kept
+from experiments.bench_budgets import table_of as budgets_table
 from experiments.bench_latency import BARS, BUDGETS, accuracy_table, met, saving_table
 from experiments.cli import COMMANDS
 from experiments.profiling.describe import UNSTEADY
@@ -65,3 +67,11 @@ def test_the_bars_are_met_and_those_of_the_page() -> None:
 
 def test_the_warning_of_an_unsteady_machine_is_the_programs() -> None:
     assert f"where one program's time went\n{UNSTEADY:.0%} apart" in PAGE
+
+
+def test_the_table_of_budgets_is_that_of_the_figures_and_each_is_met_by_the_clock() -> None:
+    told = json.loads((DOCS / "figures" / "budgets.json").read_text(encoding="utf-8"))
+    rows = [Row(**{**row, "accuracy": tuple(row["accuracy"])}) for row in told["rows"]]
+    assert budgets_table(rows, told["noise"]) in PAGE
+    assert {row.strategy for row in rows if row.budget == str(BUDGET)} == set(STRATEGIES)
+    assert kept(rows, told["noise"])
