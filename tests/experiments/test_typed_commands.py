@@ -58,6 +58,7 @@ ELSEWHERE = {
     ".venv/bin/python -m pip install": "asks the network; CI is set up by the same line",
     "small/bin/python -m pip install": "asks the network; done without in test_deployment_docs.py",
     "python -m experiments.bench_agents": LONG,
+    "python -m experiments.bench_budgets": LONG,
     "python -m experiments.bench_costs": LONG,
     "python -m experiments.bench_criteria": LONG,
     "python -m experiments.bench_finetuning": LONG,
