@@ -98,6 +98,8 @@ def run_journal(config: RunConfig, setting: Setting) -> Iterator[RunJournal]:
         try:
             if not config.overwrite:
                 _check(journal, header(config, setting))
+            if is_finished(journal):
+                journal.tidy()  # It may have been killed right after its result was written.
             yield journal
         finally:
             if not journal.path.stat().st_size:

@@ -159,6 +159,16 @@ def test_a_finished_run_is_told_again_and_left_as_it_is(amc, whole, monkeypatch)
     assert {path.name: path.stat().st_mtime_ns for path in out.iterdir()} == before
 
 
+def test_a_run_killed_right_after_its_result_keeps_no_checkpoints(amc, whole, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(whole(NETADAPT), out)
+    (out / "checkpoints").mkdir()
+    (out / "checkpoints" / "netadapt-3.safetensors").touch()
+    assert "is finished" in amc.good("search", *NETADAPT, "--out", out)
+    assert not (out / "checkpoints").exists()
+    assert same(out, whole(NETADAPT))
+
+
 def test_overwrite_begins_anew(amc, whole, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(whole(RANDOM), out)
