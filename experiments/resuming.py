@@ -97,7 +97,7 @@ def run_journal(config: RunConfig, setting: Setting) -> Iterator[RunJournal]:
     with RunJournal(folder, anew=config.overwrite) as journal:
         try:
             if not config.overwrite:
-                _check(journal, header(config, setting))
+                _check(journal, config, setting)
             if is_finished(journal):
                 journal.tidy()  # It may have been killed right after its result was written.
             yield journal
@@ -201,7 +201,7 @@ def _check_reads(config: RunConfig) -> None:
             )
 
 
-def _check(journal: RunJournal, wanted: Mapping[str, Any]) -> None:
+def _check(journal: RunJournal, config: RunConfig, setting: Setting) -> None:
     folder = journal.folder
     if journal.header is None:
         if (folder / "result.json").is_file():
@@ -210,7 +210,7 @@ def _check(journal: RunJournal, wanted: Mapping[str, Any]) -> None:
                 "another folder with --out, or replace them with --overwrite"
             )
         return
-    if difference := _difference(journal.header, wanted):
+    if difference := _difference(journal.header, header(config, setting)):
         raise ValueError(
             f"{folder} holds another run: {difference}; name another folder with --out, or begin "
             "anew in this one with --overwrite"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from amc.evaluation import recalibrate
 from amc.policy import Budget
@@ -85,7 +85,3 @@ class Case:
             calibration=self.calibration,
             racing=racing,
         )
-
-    def with_images(self, images: int) -> Case:
-        """The same with another number of held-out images."""
-        return replace(self, sizes=replace(self.sizes, images=images))
