@@ -1,11 +1,15 @@
 """How far a latency table is to be trusted: `python -m experiments.bench_latency`.
 
-Each network is profiled for onnxruntime as `amc profile` does it. Then random policies are applied,
-and the latency that the table predicts is compared with that of the really smaller network, which
-is measured whole. That network is cut, its batch norms are folded, and onnxruntime is seen to
-compute what PyTorch does. A policy draws a level for the network, and below it a ratio for every
-group. There are two families: any kept counts, and counts at the edges of steps alone, as a latency
-budget allows them. The noise floor is the difference between two measurements of one network.
+Each network is profiled for onnxruntime as `amc profile` does it, and random policies are drawn: a
+level for the network, and below it a ratio for every group. There are two families: any kept
+counts, and counts at the edges of steps alone, as a latency budget allows them. Every policy is
+applied: the network is cut, its batch norms are folded, onnxruntime is seen to compute what PyTorch
+does, and it is timed whole.
+
+A machine that others share is slower at some minutes, and a table cannot know which it will meet.
+So the question is asked twice. How far is the table off where its programs and the tested networks
+take turns, all at the same pace? And how far is the table off that was made minutes before? The
+noise floor is the difference between two measurements of one network.
 
 The second table has what the edges of steps save: uniform ratios at budgets of MACs, rounded to any
 count and to the edges.
@@ -28,7 +32,7 @@ import numpy as np
 from rich.console import Console
 
 from amc.costs import COSTS, Limits, Macs
-from amc.costs.latency import Latency, LatencyTable, fast_counts
+from amc.costs.latency import Device, Latency, LatencyTable, fast_counts
 from amc.granularity import Rounding, nearest
 from amc.policy import Budget
 from amc.rules.uniform import uniform
@@ -37,19 +41,23 @@ from experiments.config import NetworkConfig, ProfileConfig
 from experiments.files import write_whole
 from experiments.machine import machine
 from experiments.markdown import markdown
-from experiments.networks import load_setting
+from experiments.networks import Setting, load_setting
 from experiments.profiling import timing
 from experiments.profiling.fitting import judged
+from experiments.profiling.measuring import Answer, Timings, payload
 from experiments.profiling.measuring import table as table_of
-from experiments.profiling.plan import Plan
+from experiments.profiling.plan import WHOLE, Plan
 from experiments.profiling.profile import measured_here, planned
 from experiments.profiling.template import made, proved_model
+from experiments.progress import Reporter
 from experiments.report.formats import duration, percent
 
 NETWORKS = (("resnet20", 1.0), ("mobilenet-v1", 0.5))
 BUDGETS = (0.75, 0.5, 0.25)
 """Of MACs, in the second table."""
 
+RUNTIME, THREADS = "onnxruntime", 1
+BEFORE = "before"
 UNPRUNED, ANY, EDGES = "unpruned", "any counts", "edges of steps"
 BARS = {"median": 0.05, "p90": 0.10, "spearman": 0.97}
 """Errors at most, and the rank correlation at least."""
@@ -64,7 +72,8 @@ class Tested:
         budget: Of MACs, where uniform ratios were brought to one; 0 for a random policy.
         kept: Units that stay, per group.
         macs: Fraction of the unpruned network's.
-        predicted: Seconds by the table.
+        predicted: Seconds by the table that was measured in turns with this network.
+        earlier: Seconds by the table that was measured before.
         measured: Seconds, the mean of both measurements.
         twice: Both.
         typical: The median of all single runs.
@@ -75,6 +84,7 @@ class Tested:
     kept: Kept
     macs: float
     predicted: float
+    earlier: float
     measured: float
     twice: tuple[float, float]
     typical: float
@@ -108,25 +118,44 @@ def asked(
     return found
 
 
-def tested(
-    plan: Plan,
-    table: LatencyTable,
-    networks: Sequence[tuple[str, float, Kept]],
-    setting: Any,
-) -> list[Tested]:
-    """Measure networks whole, twice each, in turns."""
-    graph = plan.template.graph
-    latency, macs = Latency(graph, table), Macs(graph)
-    payloads = {}
-    for number, (_, _, kept) in enumerate(networks):
-        network = made(setting.model, graph, kept)
+def in_turns(
+    plan: Plan, networks: Sequence[Kept], setting: Setting, console: Console
+) -> tuple[Answer, Timings]:
+    """The programs of a plan, and networks that are really cut, twice each, all in turns.
+
+    Returns:
+        The plan's answer, and the times of "0", "0 again", "1" and so on.
+    """
+    programs, payloads = plan.programs(), {}
+    for number, kept in enumerate(networks):
+        network = made(setting.model, plan.template.graph, kept)
         model = proved_model(plan.template, network, kept, setting.example)
         payloads[f"{number}"] = payloads[f"{number} again"] = model.SerializeToString()
 
     def ready(name: str) -> timing.Run:
-        return timing.load("onnxruntime", payloads[name], table.device.threads)
+        own = payloads[name] if name in payloads else payload(programs[name](), RUNTIME)
+        return timing.load(RUNTIME, own, THREADS)
 
-    times, _ = timing.measure(list(payloads), ready, "0")
+    names, start = [*programs, *payloads], time.perf_counter()
+    with Reporter("in turns", len(names), console) as reporter:
+        found, unsteady = timing.measure(
+            names, ready, WHOLE, lambda done: reporter.update(done, "programs timed")
+        )
+    device = Device(**timing.device(RUNTIME, THREADS), **plan.fixed)
+    answer = Answer(
+        device, {name: found[name] for name in programs}, unsteady, time.perf_counter() - start
+    )
+    return answer, {name: found[name] for name in payloads}
+
+
+def tested(
+    graph: PruningGraph,
+    networks: Sequence[tuple[str, float, Kept]],
+    tables: tuple[LatencyTable, LatencyTable],
+    times: Timings,
+) -> list[Tested]:
+    """What came out for each network; the table measured with it first, the earlier one second."""
+    (now, earlier), macs = (Latency(graph, table) for table in tables), Macs(graph)
     found = []
     for number, (family, budget, kept) in enumerate(networks):
         one, other = times[f"{number}"], times[f"{number} again"]
@@ -137,7 +166,8 @@ def tested(
                 budget,
                 kept,
                 macs(kept) / macs(graph.full),
-                latency(kept),
+                now(kept),
+                earlier(kept),
                 sum(twice) / 2,
                 twice,
                 (one["typical"] + other["typical"]) / 2,
@@ -151,7 +181,7 @@ def profiled(plan: Plan, name: str, kept: Path | None, console: Console) -> Late
     path = kept and kept / f"{name}.json"
     if path and path.is_file():
         return LatencyTable.load(path)
-    table = table_of(plan, measured_here(plan, "onnxruntime", 1, console), name)
+    table = table_of(plan, measured_here(plan, RUNTIME, THREADS, console), name)
     if path:
         write_whole(path, table.to_json())
     return table
@@ -165,28 +195,32 @@ def studied(
     start = time.perf_counter()
     plan = planned(ProfileConfig(model=name, width=width))
     prepared = time.perf_counter() - start
-    table, graph = profiled(plan, name, kept, console), plan.template.graph
-    results = tested(plan, table, asked(graph, table, number, seed), setting)
+    earlier, graph = profiled(plan, name, kept, console), plan.template.graph
+    networks = asked(graph, earlier, number, seed)
+    answer, times = in_turns(plan, [kept for _, _, kept in networks], setting, console)
+    table = table_of(plan, answer, name)
+    results = tested(graph, networks, (table, earlier), times)
     return {
         "network": name,
         "width": width,
         "device": asdict(table.device),
         "unpruned": results[0].measured,
         "seconds_to_prepare": prepared,
-        "seconds_to_measure": table.settings["took"],
-        "programs": table.settings["programs"],
-        "unsteady": table.settings["unsteady"],
+        "seconds_to_measure": earlier.settings["took"],
+        "programs": earlier.settings["programs"],
+        "unsteady": {"in turns": table.settings["unsteady"], BEFORE: earlier.settings["unsteady"]},
         "correction": asdict(table.correction),
         "fit": asdict(table.fit),
-        "families": {family: _judged(results, family) for family in (ANY, EDGES)},
+        "families": {family: _judged(results, family, "predicted") for family in (ANY, EDGES)},
+        BEFORE: {family: _judged(results, family, "earlier") for family in (ANY, EDGES)},
         "tested": [asdict(result) for result in results],
     }
 
 
-def _judged(results: Iterable[Tested], family: str) -> dict[str, float]:
+def _judged(results: Iterable[Tested], family: str, by: str) -> dict[str, float]:
     """How predictions of a family's random policies meet what was measured."""
     some = [item for item in results if item.family == family and not item.budget]
-    predicted = np.array([item.predicted for item in some])
+    predicted = np.array([getattr(item, by) for item in some])
     measured = np.array([item.measured for item in some])
     one, other = np.array([item.twice for item in some]).T
     return asdict(judged(predicted, measured, float(np.median(np.abs(one / other - 1)))))
@@ -201,17 +235,17 @@ def accuracy_table(studies: Sequence[Mapping[str, Any]]) -> str:
         "90th percentile",
         "Spearman",
         "noise",
+        "table made before",
         "profile",
     ]
     lines = []
     for study in studies:
+        took = duration(study["seconds_to_prepare"] + study["seconds_to_measure"])
         for family, fit in study["families"].items():
-            took = study["seconds_to_prepare"] + study["seconds_to_measure"]
             numbers = [percent(fit["median"]), percent(fit["p90"]), f"{fit['spearman']:.3f}"]
-            policies = f"{fit['networks']}, {family}"
-            lines.append(
-                [study["network"], policies, *numbers, percent(fit["noise"]), duration(took)]
-            )
+            policies, before = f"{fit['networks']}, {family}", study[BEFORE][family]
+            off = f"{percent(before['median'])}, {percent(before['p90'])}, {before['spearman']:.3f}"
+            lines.append([study["network"], policies, *numbers, percent(fit["noise"]), off, took])
     return markdown(heads, lines)
 
 

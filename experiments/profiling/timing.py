@@ -6,12 +6,13 @@ Copied to another device beside a `programs.zip`, it times what is in there:
 
 and leaves `timings.json`, which `amc profile --timings` reads. It runs on Python 3.8 and later.
 
-How: programs take turns, in rounds, so that a slower phase of the machine meets all of them alike.
-In a round a program runs a few times in a row, and the fastest of these counts: other work on the
-machine can only make a run slower. The median over the rounds is the program's time, and the
-quartiles of the rounds are its spread. So that memory does not limit the number of programs, they
-are shuffled and loaded in batches; one program is in every batch and tells how steady the machine
-is.
+How: programs take turns, in rounds. In a round a program runs a few times in a row, and the fastest
+of these counts: other work can only make a run slower. So that memory does not limit the number of
+programs, they are loaded in batches. A machine that others share is slow for seconds at a time, in
+which a whole batch may fall; so all batches come again in further passes, each time shuffled anew.
+A program's time is the second fastest of its twelve rounds: any of them may have been disturbed,
+and the fastest is an exception itself. The quartiles of the rounds are its spread. One program is
+in every batch and tells how steady the machine is.
 """
 
 from __future__ import annotations
@@ -32,7 +33,10 @@ if TYPE_CHECKING:
 
     Run = Callable[[], Any]
 
-ROUNDS = 8
+PASSES = 4
+ROUNDS = 3  # in a pass, at least
+SECOND_OF = 12  # PASSES * ROUNDS: with as many rounds the second fastest counts
+PASS_SECONDS = 0.1  # at least, for one batch
 BURST_SECONDS = 0.003
 LONGEST_BURST = 6
 AT_ONCE = 64
@@ -258,30 +262,33 @@ def measure(
         For each program what was found, and how far the steady program's time went apart between
         batches, relative to its median: 0.02 are two hundredths.
     """
-    order = [name for name in names if name != steady]
-    random.Random(0).shuffle(order)
-    found: dict[str, Timing] = {}
-    steadies: list[Timing] = []
-    for at in range(0, max(1, len(order)), AT_ONCE):
-        batch = [steady, *order[at : at + AT_ONCE]]
-        times = _batch([ready(name) for name in batch])
-        found.update(dict(zip(batch, times)))  # noqa: B905
-        steadies.append(times[0])
-        said(min(at + AT_ONCE, len(order)) + 1)
-    middle = statistics.median(one["seconds"] for one in steadies)
-    apart = [abs(one["seconds"] / middle - 1) for one in steadies]
-    found[steady] = min(steadies, key=lambda one: abs(one["seconds"] - middle))
-    return found, statistics.median(apart)
+    order, chance = [name for name in names if name != steady], random.Random(0)
+    bursts: dict[str, list[list[float]]] = {name: [] for name in names}
+    paces: list[float] = []
+    batches = range(0, max(1, len(order)), AT_ONCE)
+    for number in range(PASSES):
+        chance.shuffle(order)
+        for at in batches:
+            batch = [steady, *order[at : at + AT_ONCE]]
+            found = _batch([ready(name) for name in batch])
+            for name, rounds in zip(batch, found):  # noqa: B905
+                bursts[name] += rounds
+            paces.append(_timing(found[0])["seconds"])
+            said((number * len(order) + at + len(batch) - 1) // PASSES + number // (PASSES - 1))
+    middle = statistics.median(paces)
+    unsteady = statistics.median(abs(one / middle - 1) for one in paces)
+    return {name: _timing(rounds) for name, rounds in bursts.items()}, unsteady
 
 
-def _batch(runs: list[Run]) -> list[Timing]:
-    """Rounds of turns over programs that are all loaded."""
+def _batch(runs: list[Run]) -> list[list[list[float]]]:
+    """Rounds of turns over programs that are all loaded; for each program its bursts."""
     lengths = [_length(run) for run in runs]
     bursts: list[list[list[float]]] = [[] for _ in runs]
-    for _ in range(ROUNDS):
+    start = time.perf_counter()
+    while len(bursts[0]) < ROUNDS or time.perf_counter() - start < PASS_SECONDS:
         for at, run in enumerate(runs):
             bursts[at].append(_burst(run, lengths[at]))
-    return [_timing(rounds) for rounds in bursts]
+    return bursts
 
 
 def _length(run: Run) -> int:
@@ -303,11 +310,12 @@ def _burst(run: Run, length: int) -> list[float]:
 
 
 def _timing(rounds: list[list[float]]) -> Timing:
+    """Of one program, from its bursts."""
     best = sorted(min(times) for times in rounds)
     low, high = best[len(best) // 4], best[-1 - len(best) // 4]
     every = [one for times in rounds for one in times]
     return {
-        "seconds": statistics.median(best),
+        "seconds": best[len(best) // SECOND_OF],
         "spread": high - low,
         "typical": statistics.median(every),
     }

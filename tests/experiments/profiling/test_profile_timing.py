@@ -67,7 +67,35 @@ def test_the_spread_is_that_of_the_rounds(clock: Clock) -> None:
     found, _ = timing.measure(
         ["a"], lambda name: clock.program(name, lambda n: 3.0 if n % 2 else 1.0), "a"
     )
-    assert found["a"] == {"seconds": 2.0, "spread": 2.0, "typical": 2.0}
+    assert found["a"] == {"seconds": 1.0, "spread": 2.0, "typical": 2.0}
+
+
+def test_the_second_fastest_of_twelve_rounds_counts(clock: Clock) -> None:
+    """Each pass warms up with four runs, and then times three: the 4th to the 6th are the first."""
+    taken = {4: 1.0, 5: 2.0}
+    found, _ = timing.measure(
+        ["a"], lambda name: clock.program(name, lambda n: taken.get(n, 3.0)), "a"
+    )
+    assert found["a"]["seconds"] == 2.0
+
+
+def test_a_phase_that_slows_whole_batches_does_not_count(clock: Clock) -> None:
+    """The machine is three times as slow in two of four passes."""
+    names = ["steady", *map(str, range(2 * timing.AT_ONCE))]
+    loaded: Counter[str] = Counter()
+
+    def ready(name: str) -> timing.Run:
+        loaded[name] += 1
+        in_pass = (sum(loaded.values()) - 1) // (len(names) + 1)
+        return clock.program(name, lambda _: 3.0 if in_pass in {0, 2} else 1.0)
+
+    found, _ = timing.measure(names, ready, "steady")
+    assert {one["seconds"] for one in found.values()} == {1.0}
+
+
+def test_few_programs_are_timed_for_a_while(clock: Clock) -> None:
+    timing.measure(["a"], lambda name: clock.program(name, lambda _: 1e-3), "a")
+    assert clock.now >= timing.PASSES * timing.PASS_SECONDS
 
 
 def test_the_steady_program_is_in_every_batch_and_tells_of_drift(clock: Clock) -> None:
@@ -76,14 +104,21 @@ def test_the_steady_program_is_in_every_batch_and_tells_of_drift(clock: Clock) -
 
     def ready(name: str) -> timing.Run:
         started[name] += 1
-        slower = 1.0 if started[name] == 1 else 1.5
+        slower = 1.0 if started["steady"] % 2 else 1.5
         return clock.program(name, lambda _: slower)
 
     found, unsteady = timing.measure(names, ready, "steady")
-    assert started["steady"] == 2
-    assert max(started[name] for name in names[1:]) == 1
+    assert started["steady"] == 2 * timing.PASSES
+    assert {started[name] for name in names[1:]} == {timing.PASSES}
     assert set(found) == set(names)
     assert unsteady == pytest.approx(0.2)  # 1 and 1.5 around 1.25
+
+
+def test_progress_is_told_up_to_the_last_program(clock: Clock) -> None:
+    names, told = [str(number) for number in range(2 * timing.AT_ONCE)], []
+    timing.measure(names, lambda name: clock.program(name, lambda _: 1.0), "0", told.append)
+    assert told == sorted(told)
+    assert told[-1] == len(names)
 
 
 def test_torch_computes_what_onnxruntime_does(small: Exported) -> None:
