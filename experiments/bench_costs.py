@@ -7,8 +7,9 @@ for networks of the zoo at half of their MACs, by the events of PyTorch's own pr
 
 from __future__ import annotations
 
+import argparse
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
@@ -112,8 +113,12 @@ def measured(names: Iterable[str], batches: Iterable[int]) -> str:
     return markdown(["network", "batch", "`memory`", "measured", "difference"], rows)
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Print the tables and what they were made with."""
+    argparse.ArgumentParser(
+        prog="python -m experiments.bench_costs",
+        description="How unequally costs fall under one budget; memory beside the allocator's.",
+    ).parse_args(words)
     torch.set_num_threads(1)
     print(falling("resnet20"), measured(NETWORKS, BATCHES), sep="\n\n")
     print(f"\ntorch {machine()['torch']}, {machine()['processor']}")

@@ -164,7 +164,10 @@ def _cell(rows: Sequence[Row], side: str, networks: set[str]) -> str:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure, print the tables and write them beside the raw figures; 0 when done."""
-    parser = argparse.ArgumentParser(description="How well criteria foretell the true loss.")
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.bench_criteria",
+        description="How well criteria foretell the true loss.",
+    )
     parser.add_argument("--seeds", type=int, default=5, help="networks of each kind (default 5)")
     parser.add_argument("--epochs", type=float, default=EPOCHS, help=f"default {EPOCHS}")
     parser.add_argument("--out", default="runs/criteria", help="folder (default runs/criteria)")

@@ -191,7 +191,10 @@ def table(title: str, rows: Mapping[str, Way], columns: Sequence[Column], cases:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure, print the tables, and write them with the machine's description."""
-    parser = argparse.ArgumentParser(description="What each way to fine-tune is worth.")
+    parser = argparse.ArgumentParser(
+        prog="python -m experiments.bench_finetuning",
+        description="What each way to fine-tune is worth.",
+    )
     parser.add_argument("--seeds", type=int, default=3, help="how many networks (default 3)")
     parser.add_argument("--epochs", type=float, default=TRAINING.epochs, help="of training")
     parser.add_argument("--short", type=float, default=SHORT, help="epochs of fine-tuning")

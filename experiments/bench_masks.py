@@ -7,7 +7,9 @@ and 2,000 training images; accuracies are those on 1,000 held-out images.
 
 from __future__ import annotations
 
+import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from amc.evaluation import fast_accuracy, recalibrate
@@ -64,8 +66,12 @@ def table(rows: list[Row]) -> str:
     return markdown([*heads, *(f"{count:,} images" for count in IMAGES[1:])], lines)
 
 
-def main() -> int:
+def main(words: Sequence[str] | None = None) -> int:
     """Print the table and what it was made with."""
+    argparse.ArgumentParser(
+        prog="python -m experiments.bench_masks",
+        description="What measuring batch norms again is worth behind masks.",
+    ).parse_args(words)
     rows = []
     for config in NETWORKS:
         setting = load_setting(config)
