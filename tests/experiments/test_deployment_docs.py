@@ -16,14 +16,11 @@ from torch import nn
 from amc import Budget, PolicyError, prune, save_pruned, trace, uniform_policy
 from amc.export import channel_ratios, save_onnx
 from amc.pruning import kept_counts
-from experiments.cli import COMMANDS
 from experiments.exporting import FORMATS
 from experiments.zoo.models import build_model
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
-KINDS = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
-COMMAND_LINES = re.findall(r"^    amc (\w.+)$", PAGE, re.MULTILINE)
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 EXAMPLE = torch.zeros(1, 1, 28, 28)
 SMALL = ("torch", "numpy", "torch-pruning", "safetensors")

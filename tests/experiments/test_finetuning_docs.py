@@ -8,12 +8,9 @@ from torch import nn
 
 from experiments import bench_finetuning
 from experiments.bench_finetuning import NORMS, SCHEDULES, TEACHERS, Column, cell, main, tables
-from experiments.cli import COMMANDS
 from experiments.config import TuneConfig
 
 PAGE = (Path(__file__).parents[2] / "docs" / "fine-tuning.md").read_text(encoding="utf-8")
-KINDS = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
-COMMAND_LINES = re.findall(r"^    amc (.+)$", PAGE, re.MULTILINE)
 
 
 def test_its_code_runs_and_gives_a_smaller_network():

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shlex
 from pathlib import Path
 
 import pytest
@@ -12,17 +11,13 @@ from torch import nn
 
 import amc
 from amc.samples import Samples
-from experiments.arguments import parse
 from experiments.bench_budgets import BUDGET, STRATEGIES, Row, kept
 from experiments.bench_budgets import table_of as budgets_table
 from experiments.bench_latency import BARS, BUDGETS, accuracy_table, met, saving_table
-from experiments.cli import COMMANDS
 from experiments.profiling.describe import UNSTEADY
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "latency.md").read_text(encoding="utf-8")
-KINDS = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
-COMMAND_LINES = re.findall(r"^    amc (.+)$", PAGE, re.MULTILINE)
 STUDIES = json.loads((DOCS / "figures" / "latency.json").read_text(encoding="utf-8"))["studies"]
 
 
@@ -44,11 +39,6 @@ def test_its_code_runs(
     problem = names["problem"]
     assert isinstance(problem, amc.Problem)
     assert problem.limits.items[0].name == "latency"
-
-
-@pytest.mark.parametrize("words", COMMAND_LINES)
-def test_its_commands_can_be_typed(words: str) -> None:
-    parse(shlex.split(words), KINDS)
 
 
 def test_its_tables_are_those_of_the_figures() -> None:

@@ -156,6 +156,11 @@ def test_a_command_that_is_not_typed_has_a_reason(line: str) -> None:
     assert len(elsewhere(line)) == 1
 
 
+@pytest.mark.parametrize("line", [line for line in OTHERS if line.startswith("amc ")])
+def test_a_command_that_is_not_typed_is_understood(line: str) -> None:
+    parse(shlex.split(line)[1:], KINDS)
+
+
 @pytest.mark.parametrize("start", ELSEWHERE)
 def test_a_reason_is_of_a_command_that_a_page_shows_and_that_is_there(start: str) -> None:
     assert [line for line in OTHERS if line.startswith(start)]
