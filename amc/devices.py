@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -106,6 +108,17 @@ def out_of_memory(error: BaseException) -> bool:
     """Whether an error says that there is no memory left, of a GPU or of the machine."""
     known = isinstance(error, MemoryError | torch.OutOfMemoryError)
     return known or "you tried to allocate" in str(error)
+
+
+def give_back_memory() -> None:
+    """Hand memory that was freed back to the system, which GNU's C library puts off for long.
+
+    Worth its while after work that took much more of it than what follows; elsewhere than under
+    that library nothing happens.
+    """
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if os.name == "posix" else None
+    if trim is not None:
+        trim(0)
 
 
 @contextmanager

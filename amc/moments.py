@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
 from amc import kinds
-from amc.devices import device_of, evaluating, in_parts
+from amc.devices import device_of, evaluating, give_back_memory, in_parts
 from amc.inputs import tensors
 from amc.patches import patches
 from amc.samples import Samples
@@ -88,7 +88,9 @@ class Moments:
                     model(inputs.to(device_of(model)))
             return cls({name: total.moment() for name, total in sums.by_layer.items()})
 
-        return in_parts(collected, BATCH, "collecting the moments of calibration samples")
+        found = in_parts(collected, BATCH, "collecting the moments of calibration samples")
+        give_back_memory()  # the unpruned network's maps, in float32 and in patches
+        return found
 
 
 def _narrowed(module: nn.Module, rows: Tensor) -> Tensor:

@@ -1,7 +1,10 @@
 """What the machine does well, and where a network is."""
 
+import ctypes
+import os
 import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -12,6 +15,7 @@ from amc.devices import (
     bfloat16_is_fast,
     device_of,
     evaluating,
+    give_back_memory,
     lay_out,
     on_all_cores,
     one_thread,
@@ -135,3 +139,21 @@ def test_accuracy_does_not_depend_on_the_threads() -> None:
     side_by_side = accuracy(model, data, batch_size=7)
     with one_thread():
         assert accuracy(model, data, batch_size=7) == side_by_side
+
+
+def resident() -> int:
+    """Bytes of this process in memory; Linux tells."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(not hasattr(ctypes.CDLL(None), "malloc_trim"), reason="not GNU's C library")
+def test_freed_memory_is_given_back() -> None:
+    """What is still in use behind it keeps the library from giving it back by itself."""
+    freed = [torch.ones(16_000) for _ in range(2000)]
+    in_use = torch.ones(16_000)
+    freed.clear()
+    before = resident()
+    give_back_memory()
+    assert resident() < before - 2000 * 16_000 * 4 / 2
+    assert in_use.sum() == 16_000
