@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from itertools import permutations
 
@@ -9,6 +10,7 @@ from amc.policy import Budget
 from experiments.report.comparison import Comparison, Run
 from experiments.report.formats import accuracy, cost_name, count, listed, percent, printable
 from experiments.report.progress import excesses
+from experiments.report.score import margin
 from experiments.results import Accuracies, Remeasured, RunResult
 
 EQUAL = 0.02
@@ -74,7 +76,18 @@ def _rivals(winner: Run, runs: Sequence[Run]) -> str:
     second = others[0]
     lead = final(winner.result).holdout - final(second.result).holdout
     ahead = f"{lead:.4f} ahead of" if lead > 0 else "level with"
-    return f" On the held-out images it is {ahead} the next best, {second.label}."
+    doubt = _doubt(winner, lead)
+    return f" On the held-out images it is {ahead} the next best, {second.label}{doubt}."
+
+
+def _doubt(winner: Run, lead: float) -> str:
+    """Whether so many images tell two such networks apart."""
+    images = winner.result.images.get("holdout", 0)
+    if not images or lead <= 0:
+        return ""
+    # That of a difference of two, as if they erred independently; they err less apart than that.
+    sure = math.sqrt(2) * margin(final(winner.result).holdout, images)
+    return "" if lead > sure else f", which {count(images, 'image')} cannot tell from chance"
 
 
 def notes(comparison: Comparison) -> list[str]:

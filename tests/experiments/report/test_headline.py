@@ -33,6 +33,17 @@ def test_the_winner_is_chosen_on_held_out_images_not_on_test_images(made: Made) 
     assert sentence.endswith("it is 0.0100 ahead of the next best, uniform.")
 
 
+def test_a_lead_that_so_few_images_cannot_show_is_said_to_be_chance(made: Made) -> None:
+    """Of 240 images: chance alone is worth 1.96 * sqrt(2 * 0.09 / 240), which is 0.0537."""
+    for lead, doubt in ((0.05, True), (0.06, False)):
+        results = [
+            made("ddpg", finetuned=Accuracies(0.9, 0.9), images={"holdout": 240}),
+            made("uniform", finetuned=Accuracies(0.9 - lead, 0.9), images={"holdout": 240}),
+        ]
+        (sentence,) = headlines(compare(results)[0])
+        assert sentence.endswith("which 240 images cannot tell from chance.") is doubt
+
+
 def test_a_draw_is_called_one(made: Made) -> None:
     (sentence,) = headlines(compare([made("ddpg"), made("uniform")])[0])
     assert sentence.endswith("it is level with the next best, uniform.")
