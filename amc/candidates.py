@@ -77,7 +77,7 @@ class Candidates:
             network = self.pruner.network(kept)
             make_ready(network, self.graph)
             return network
-        units, room = self.pruner.units(kept), self._room(kept)
+        units, room = self.pruner.units(kept), self.room(kept)
         with torch.no_grad():
             network = cut(
                 self.model, self.graph, units, self.reconstruction, room=room, sharing=True
@@ -85,7 +85,7 @@ class Candidates:
         lay_out(network, torch.channels_last)
         return network
 
-    def _room(self, kept: Sequence[int]) -> KeptUnits:
+    def room(self, kept: Sequence[int]) -> KeptUnits:
         """The units that stay, and the next best ones up to whole vectors."""
         rounded = [
             min(group.units, -(-count // LANES) * LANES) if roomy else count

@@ -6,6 +6,7 @@ Parts, chosen by --parts:
     memory   what a search takes of it, against activations, weights and moments
     right    accuracies of the fast path against those of the float32 path
     racing   whether stopping hopeless candidates early changes which one wins
+    gains    what each part of the fast evaluation is worth, left out in turn
     growth   how an episode grows with width, depth, images and layers
 
 With --json each part is written as soon as it is measured, beside what the file has of others. With
@@ -25,7 +26,7 @@ from typing import Any
 from experiments.files import write_whole
 from experiments.machine import machine
 from experiments.pages import put
-from experiments.speed import growth, memory, right, stopping, versus
+from experiments.speed import gains, growth, memory, right, stopping, versus
 from experiments.speed.cases import NETWORKS, Case, Sizes
 
 PAGE = Path("docs/search-speed.md")
@@ -71,6 +72,12 @@ PARTS = {
         "racing",
         lambda case, told: stopping.stopping(case, told.policies, told.searches),
         stopping.table,
+    ),
+    "gains": Part(
+        "What each part is worth",
+        "gains",
+        lambda case, told: gains.gains(case),
+        gains.table,
     ),
     "growth": Part(
         "What an evaluation grows with",
