@@ -10,7 +10,7 @@ from dataclasses import fields
 from difflib import get_close_matches
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args, get_type_hints
 
 from jsonargparse import ArgumentParser, Namespace
 
@@ -194,9 +194,25 @@ def _merged(settings: Settings, more: Settings) -> Settings:
 def _config_of(kind: type, parsed: Namespace, options: Settings) -> Any:
     names = {item.name for item in fields(kind)}
     values = {name: value for name, value in parsed.as_dict().items() if name in names}
+    _check_nulls(kind, values)
     if options:
         values["options"] = _merged(values["options"], options)
     return kind(**values)
+
+
+def _check_nulls(kind: type, values: Settings) -> None:
+    """Only settings that may be left without a value may be null.
+
+    Raises:
+        UsageError: for the first other one that is.
+    """
+    hints = get_type_hints(kind)
+    for item in fields(kind):
+        if values.get(item.name, "") is None and type(None) not in get_args(hints[item.name]):
+            raise UsageError(f"{item.name}: null is no value for it; give one, or leave it out")
+    for key in values.get("options") or {}:
+        if not isinstance(key, str):
+            raise UsageError(f"options: {key!r} is not a name; write lines such as `updates: 5`")
 
 
 def _check_flags(words: list[str], parser: Parser, command: str) -> None:

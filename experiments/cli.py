@@ -48,10 +48,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in words
     words = [word for word in words if word != "--debug"]
-    if os.getcwd() not in sys.path:
-        # For package.module:function; at the end, so that nothing there replaces anything of ours.
-        sys.path.append(os.getcwd())
     try:
+        _look_here_too()
         _check_packages()
         kinds = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
         name, config = parse(words, kinds)
@@ -65,7 +63,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         print(f"amc: error: {one_line(_text(error))}", file=sys.stderr)
         return 2
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        told = one_line(f"{type(error).__name__}: {error}")
+        print(
+            f"amc: error: amc {' '.join(words[:1])} broke off at something that it was not made "
+            f"for ({told}); --debug shows where, and what is finished is kept",
+            file=sys.stderr,
+        )
+        return 2
     return 0
+
+
+def _look_here_too() -> None:
+    """For package.module:function; at the end, so that nothing here replaces anything of ours.
+
+    Raises:
+        UsageError: if the current folder is gone.
+    """
+    try:
+        here = os.getcwd()
+    except FileNotFoundError:
+        raise UsageError("the current folder is no longer there; change to another one") from None
+    if here not in sys.path:
+        sys.path.append(here)
 
 
 def run() -> NoReturn:

@@ -18,6 +18,10 @@ from experiments.files import write_whole
 
 Settings = dict[str, Any]
 LARGEST_SEED = 2**32 - 1
+LONGEST = 100_000
+"""Epochs at most; more is a slip of the keyboard."""
+WIDEST = 64
+"""Times the channels of a network at most."""
 """What every generator in use accepts."""
 
 TRAINING_RATE = 0.1
@@ -59,7 +63,7 @@ class NetworkConfig:
     out: str = "runs/run"
 
     def __post_init__(self) -> None:
-        check("width", self.width, 0 < self.width < math.inf, "a number above 0")
+        check("width", self.width, 0 < self.width <= WIDEST, f"above 0 and up to {WIDEST}")
         check("seed", self.seed, 0 <= self.seed <= LARGEST_SEED, f"0 to {LARGEST_SEED}")
 
 
@@ -89,7 +93,7 @@ class TrainConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check("epochs", self.epochs, 0 <= self.epochs < math.inf, "0 or more")
+        check("epochs", self.epochs, 0 <= self.epochs <= LONGEST, f"0 to {LONGEST:,}")
         check("lr", self.lr, 0 < self.lr < math.inf, "a number above 0")
         check("batch_size", self.batch_size, self.batch_size >= 1, "1 or more")
         check("gamma_l1", self.gamma_l1, 0 <= self.gamma_l1 < math.inf, "0 or more")
@@ -171,7 +175,7 @@ class TuneConfig(NetworkConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         epochs, lr, kind = self.finetune_epochs, self.finetune_lr, self.finetune_schedule
-        check("finetune_epochs", epochs, 0 <= epochs < math.inf, "0 or more")
+        check("finetune_epochs", epochs, 0 <= epochs <= LONGEST, f"0 to {LONGEST:,}")
         rate, last = self.finetune_rate, self.finetune_last
         check("finetune_rate", rate, 0 < rate <= 1, "a fraction above 0 and up to 1")
         check("finetune_lr", lr, lr is None or 0 < lr < math.inf, "a number above 0")

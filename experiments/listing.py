@@ -7,9 +7,7 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import yaml
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -17,8 +15,9 @@ from rich.text import Text
 from experiments import failures
 from experiments.config import RunsConfig
 from experiments.journal import steps_trained
-from experiments.report.formats import accuracy, cost_name, count, percent, printable
+from experiments.report.formats import accuracy, cost_name, count, percent, printable, shortened
 from experiments.results import Accuracies, RunResult, benchmarked
+from experiments.yaml_files import read_yaml
 
 JOURNAL = "journal.jsonl"
 """What a run writes while it works, and holds a lock on meanwhile."""
@@ -26,14 +25,11 @@ JOURNAL = "journal.jsonl"
 MARKS = ("result.json", failures.FILE, JOURNAL)
 """Of these a run's folder has one at least."""
 
-UNREADABLE = (
-    *(AttributeError, KeyError, OSError, RecursionError, TypeError, ValueError),
-    yaml.YAMLError,
-)
-"""What a damaged folder may raise."""
-
 EVALUATED = ("evaluation", "proposal")
 """First words of notes that tell of one evaluation each; the second are NetAdapt's."""
+
+LONGEST = 200
+"""Letters of what a run is."""
 
 DEPTH = 4
 """Folders inside each other that are looked into."""
@@ -73,7 +69,7 @@ def show_runs(config: RunsConfig, console: Console) -> None:
     for heading in ("run", "status", "what", "result"):
         table.add_column(heading, overflow="fold")
     for run in found:
-        name = str(run.folder.relative_to(root))
+        name = printable(str(run.folder.relative_to(root)))
         table.add_row(*map(Text, (name, run.status, run.what, run.result)))
     console.print(table)
 
@@ -95,7 +91,7 @@ def listed(folder: Path) -> Listed:
     """What one run's folder tells."""
     try:
         return Listed(folder, *_told(folder))
-    except UNREADABLE as error:
+    except Exception as error:  # one damaged run must not hide the others
         return Listed(folder, "damaged", "", printable(f"{type(error).__name__}: {error}"))
 
 
@@ -140,9 +136,12 @@ def _settings(folder: Path) -> str:
     """Strategy, network and data set as the saved settings name them; empty without any."""
     if not (folder / "config.yaml").is_file():
         return ""
-    settings: dict[str, Any] = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    settings = read_yaml(folder / "config.yaml")
     name = settings.get("strategy", "policy" if "policy" in settings else "training")
-    return printable(f"{name}: {settings['model']} on {settings['dataset']}")
+    words = (name, settings["model"], settings["dataset"])
+    if not all(isinstance(word, str) for word in words):
+        raise ValueError("config.yaml: strategy, model and data set are names")
+    return shortened(printable("{}: {} on {}".format(*words)), LONGEST)
 
 
 def _evaluations(journal: Path) -> int:

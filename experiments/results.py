@@ -199,7 +199,7 @@ class RunResult:
             if version != SCHEMA_VERSION:
                 raise ValueError(f"schema version {version}, not {SCHEMA_VERSION}")
             return _result(data)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except Exception as error:
             raise ValueError(
                 f"{path}: not the result of a pruning run of this release ({error}); run it again"
             ) from error

@@ -80,13 +80,20 @@ def searched(
     return found(config, problem, result, bound)
 
 
+FOREIGN = (
+    *(AssertionError, AttributeError, LookupError, NameError, StopIteration, SyntaxError),
+    *(SystemExit, TypeError, ZeroDivisionError),
+)
+"""What a mistake in a user's own strategy may raise, and nothing that a budget or a disk does."""
+
+
 def result_of(strategy: Strategy, problem: Problem, config: SearchConfig) -> SearchResult:
     """What a strategy finds, which may be a class of the user's own.
 
     Raises:
         ValueError: if that fails as no strategy of ours does, or gives something else.
     """
-    foreign = (AssertionError, AttributeError, TypeError) if ":" in config.strategy else ()
+    foreign = FOREIGN if ":" in config.strategy else ()
     try:
         result = strategy.search(problem, config.seed)
     except foreign as error:

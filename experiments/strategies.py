@@ -79,9 +79,10 @@ def _imported(name: str, episodes: int, options: Options) -> Strategy:
     free = {"episodes": episodes} if _takes_episodes(made) else {}
     try:
         strategy = made(**free | dict(options))
-    except TypeError as error:
+    except (Exception, SystemExit) as error:
         raise ValueError(
-            f"strategy {name!r} cannot be made ({error}); give what it takes as --options.NAME"
+            f"strategy {name!r} cannot be made ({type(error).__name__}: {error}); give what it "
+            "takes as --options.NAME"
         ) from error
     if not callable(getattr(strategy, "search", None)):
         raise ValueError(

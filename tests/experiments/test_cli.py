@@ -130,3 +130,25 @@ def test_a_module_in_the_current_folder_is_found_by_the_installed_command(amc, t
     answer = amc.elsewhere("search", *words, *FEW, "--out", "run", folder=tmp_path, script=script)
     assert answer.code == 0, answer.err
     assert (tmp_path / "run" / "result.json").is_file()
+
+
+def test_what_nobody_foresaw_is_one_sentence_too(monkeypatch, capsys):
+    def unforeseen(config):
+        raise AttributeError("no such thing")
+
+    monkeypatch.setitem(cli.COMMANDS, "runs", (cli.COMMANDS["runs"][0], unforeseen, "about"))
+    assert cli.main(["runs"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("amc: error: amc runs broke off")
+    assert "AttributeError: no such thing" in said
+    assert said.count("\n") == 1
+    assert cli.main(["runs", "--debug"]) == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_a_current_folder_that_is_gone_is_told(monkeypatch, capsys, tmp_path):
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert cli.main(["runs"]) == 2
+    assert "the current folder is no longer there; change to another" in capsys.readouterr().err

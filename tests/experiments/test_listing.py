@@ -156,3 +156,25 @@ def test_a_failing_search_leaves_the_reason_in_its_folder(amc, weights, tmp_path
     assert amc("search", *words, *few, "--strategy", "bad_strategy:Bad").code == 2
     assert json.loads((tmp_path / "run" / FILE).read_text()) == {"error": "RuntimeError: no luck"}
     assert listed(tmp_path / "run").status == "failed"
+
+
+def test_a_result_that_cannot_be_reckoned_with_hides_no_other_run(uniform_run, tmp_path):
+    shutil.copytree(uniform_run, tmp_path / "good")
+    shutil.copytree(uniform_run, tmp_path / "bad")
+    result = json.loads((tmp_path / "bad" / "result.json").read_text())
+    next(iter(result["costs"].values()))["unpruned"] = 0
+    (tmp_path / "bad" / "result.json").write_text(json.dumps(result))
+    assert [run.status for run in runs_in(tmp_path)] == ["damaged", "finished"]
+
+
+def test_settings_that_grow_when_they_are_read_are_damage(tmp_path):
+    folder = begun(tmp_path / "run")
+    (folder / "config.yaml").write_text("a: &a [1, 1]\nmodel: [*a, *a]\ndataset: digits\n")
+    assert listed(folder).status == "damaged"
+
+
+def test_a_folder_s_name_reaches_the_terminal_as_letters_alone(amc, tmp_path):
+    begun(tmp_path / "red\x1b[31m\nname")
+    shown = amc.good("runs", tmp_path)
+    assert "\x1b" not in shown
+    assert "red?[31m name" in shown

@@ -85,6 +85,14 @@ class TooFew:
     def search(self, problem, seed):
         return problem.evaluate((1,))
 
+class Leaves:
+    def search(self, problem, seed):
+        raise SystemExit(5)
+
+class Unmade:
+    def __init__(self):
+        self.missing
+
 def five():
     return nn.Sequential(nn.Flatten(), nn.Linear(64, 5))
 
@@ -111,6 +119,9 @@ def desk(tmp_path_factory, weights, uniform_run):
     for name in ("result.json", "config.yaml"):
         shutil.copy(weights.with_name(name), here / "trained")
     (here / "nets_of_a_user.py").write_text(NETS)
+    (here / "half_a_module.py").write_text("def five(")
+    (here / "module_that_asserts.py").write_text("assert False, 'not today'")
+    (here / "module_that_leaves.py").write_text("raise SystemExit(7)")
     whole = weights.read_bytes()
     (here / "half.safetensors").write_bytes(whole[: len(whole) // 2])
     (here / "pickle.safetensors").write_bytes(pickle.dumps(print))
@@ -122,7 +133,25 @@ def desk(tmp_path_factory, weights, uniform_run):
     _write_policies(here)
     _write_images(here)
     _write_tables(here)
+    _write_results(here)
     return here
+
+
+def _write_results(here: Path) -> None:
+    """Runs whose result has one wrong part."""
+    good = json.loads((here / "run" / "result.json").read_text())
+    wrong = {
+        "searched": {"holdout": None, "test": None},
+        "config": None,
+        "machine": 5,
+        "images": None,
+        "granularity": None,
+        "groups": [],
+        "budgets": [3],
+    }
+    for name, value in wrong.items():
+        shutil.copytree(here / "run", here / f"run-{name}")
+        (here / f"run-{name}" / "result.json").write_text(json.dumps({**good, name: value}))
 
 
 def _write_checkpoints(here: Path) -> None:
@@ -177,6 +206,10 @@ def _write_settings(here: Path) -> None:
         "seed": "seed: -1",
         "command": "strategies: ddpg",
         "options": "options: 3",
+        "null-model": "model: null",
+        "null-budget": "budget: null",
+        "null-options": "options: null",
+        "number-option": "options: {5: 3}",
         "other-options": "options: {no-such: 3}",
     }
     for name, text in texts.items():
@@ -235,6 +268,8 @@ VALUES = {
     "search --episodes 0": "1 or more",
     "search --width wide": "a number",
     "search --width 0": "above 0",
+    "search --width 1e+300": "up to 64",
+    "search --finetune-epochs 1e+300": "0 to 100,000",
     "search --width .inf": "above 0",
     "search --seed -1": "0 to 4294967295",
     "search --max-ratio .nan": "above 0 and below 1",
@@ -401,6 +436,10 @@ MISTAKES = {
     "search --overwrite=maybe": ("--overwrite is 'maybe'", "true or false"),
     MANUAL + "nan.yaml": ("nan.yaml", "patterns to ratios"),
     MANUAL + "deep.yaml": ("deep.yaml", "nested too deeply"),
+    "search --config null-model.yaml": ("model: null", "leave it out"),
+    "search --config null-budget.yaml": ("budget: null", "leave it out"),
+    "search --config null-options.yaml": ("options: null", "leave it out"),
+    "search --config number-option.yaml": ("5 is not a name", "updates: 5"),
     # Latency tables.
     SEARCH + "--latency nowhere.json": ("no latency table at nowhere.json", "`amc profile`"),
     SEARCH + "--latency no-table.json": ("schema version 99, not 1", "`amc profile` writes one"),
@@ -411,6 +450,12 @@ MISTAKES = {
     SEARCH + "--strategy nets_of_a_user:Asserts": ("AssertionError: no luck", "--debug"),
     SEARCH + "--strategy nets_of_a_user:Confused": ("TypeError", "--debug"),
     SEARCH + "--strategy nets_of_a_user:TooFew": ("(1,) do not suit", "one count for each"),
+    SEARCH + "--strategy nets_of_a_user:Leaves": ("SystemExit: 5", "--debug"),
+    SEARCH + "--strategy nets_of_a_user:Unmade": ("AttributeError", "--options.NAME"),
+    OWN + "half_a_module:five": ("'half_a_module' fails", "SyntaxError", "in Python"),
+    OWN + "module_that_asserts:five": ("AssertionError: not today", "in Python"),
+    OWN + "module_that_leaves:five": ("SystemExit: 7", "in Python"),
+    OWN + ".nets_of_a_user:five": ("cannot import '.nets_of_a_user'", "package.module:function"),
     # Policies.
     PRUNE + "--policy policy-half.json": ("policy-half.json", "not valid JSON", "again"),
     PRUNE + "--policy policy-version.json": ("schema version 2", "reads version 1"),
@@ -453,6 +498,10 @@ MISTAKES = {
     "export run --threads 0": ("--threads is 0", "1 or more"),
     "export run --weights nowhere.pt": ("no weights at nowhere.pt", "unpruned.onnx", "--measure 0"),
     "report": ("RUNS is missing", "--help"),
+    **{
+        f"report run run-{name}": (f"run-{name}/result.json", "not ", "again")
+        for name in ("searched", "config", "machine", "images", "granularity", "groups", "budgets")
+    },
     "report nowhere": ("no result at nowhere/result.json", "`amc search"),
     "report trained": ("trained/result.json", "not the result of a pruning run", "again"),
     "report run --out folder": ("folder is a folder", "name a file"),

@@ -1,5 +1,6 @@
 """The site is built without a warning, and what its walks tell to type works as it stands."""
 
+import os
 import re
 import shlex
 import subprocess
@@ -27,7 +28,8 @@ INSTEAD = {"latency=0.85": "latency=1"}
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Built with warnings as errors."""
-    pytest.importorskip("mkdocs", reason="its generator needs Python 3.11")
+    if not os.environ.get("AMC_REQUIRE_DOCS"):
+        pytest.importorskip("mkdocs", reason="its generator needs Python 3.11")
     folder = tmp_path_factory.mktemp("site")
     command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
