@@ -23,11 +23,11 @@ from experiments.config import CutConfig, ProblemConfig, PruneConfig, SearchConf
 from experiments.failures import failure_kept
 from experiments.files import write_whole
 from experiments.journal import RunJournal
-from experiments.latency import LATENCY, costs_of, remeasured, table_of
+from experiments.latency import LATENCY, about_device, costs_of, remeasured, table_of
 from experiments.machine import machine
 from experiments.networks import Setting, load_setting
 from experiments.problems import budgets, calibration, prepared
-from experiments.report import measured_again, render
+from experiments.report import excesses, measured_again, render
 from experiments.results import Accuracies, CostChange, Remeasured, RunResult
 from experiments.resuming import (
     Interrupted,
@@ -93,6 +93,9 @@ def apply_policy(config: PruneConfig, console: Console) -> RunResult:
         if is_finished(journal):
             return told_again(config, console)
         made = applied(config, policy, setting)
+        table = table_of(config)
+        for note in () if table is None else about_device(table):
+            console.print(note, soft_wrap=True)
         begin(journal, config, setting, console)
         with failure_kept(config.out):
             unpruned = accuracies(setting.model, made.graph, setting)
@@ -186,6 +189,8 @@ def _finish(
     journal.tidy()
     if result.latency is not None:
         console.print(measured_again(result.strategy, result.latency), soft_wrap=True)
+    for budget in excesses(result):
+        console.print(f"{result.strategy} does not meet its budget {budget}", soft_wrap=True)
     return result
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import zipfile
@@ -35,12 +36,32 @@ def prepare(plan: Plan, folder: Path, runtime: str, threads: int) -> None:
         for name, make in programs.items():
             archive.writestr(files[name], payload(make(), runtime))
         what = {"runtime": runtime, "threads": threads, "steady": WHOLE, "files": files}
-        archive.writestr("plan.json", json.dumps({**what, "fixed": plan.fixed}))
+        mark = fingerprint(plan, runtime, threads)
+        archive.writestr("plan.json", json.dumps({**what, "fixed": plan.fixed, "plan": mark}))
     shutil.copyfile(timing.__file__, folder / SCRIPT)
 
 
-def carried(plan: Plan, path: Path) -> Answer:
+def fingerprint(plan: Plan, runtime: str, threads: int) -> str:
+    """What tells the answer to one plan from the answers to others.
+
+    Args:
+        plan: What is timed.
+        runtime: That the device has.
+        threads: That it may use.
+    """
+    calls = [(layer, plan.parts[part].about) for layer, part in plan.calls]
+    told = [runtime, threads, plan.fed, plan.fixed, calls, plan.networks, sorted(plan.programs())]
+    return hashlib.sha256(json.dumps(told).encode()).hexdigest()
+
+
+def carried(plan: Plan, path: Path, runtime: str, threads: int) -> Answer:
     """Read what the script wrote.
+
+    Args:
+        plan: What was to be timed.
+        path: Of what came back.
+        runtime: As for `prepare`.
+        threads: The same.
 
     Raises:
         FileNotFoundError: if there is no such file.
@@ -58,10 +79,12 @@ def carried(plan: Plan, path: Path) -> Answer:
         answer = Answer(Device(**data["device"]), data["timings"], data["unsteady"], data["took"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path}: not timings that {SCRIPT} wrote ({error})") from None
+    if data.get("plan") != fingerprint(plan, runtime, threads):
+        raise ValueError(
+            f"{path}: was made for another network or other settings; give the same ones as with "
+            "--prepare"
+        )
     missing = [name for name in plan.programs() if name not in answer.timings]
     if missing:
-        raise ValueError(
-            f"{path}: has no time of program {missing[0]!r}, so it was made for another network or "
-            "other settings; give the same ones as with --prepare"
-        )
+        raise ValueError(f"{path}: has no time of program {missing[0]!r}; run {SCRIPT} again")
     return answer

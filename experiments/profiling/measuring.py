@@ -93,7 +93,7 @@ def table(plan: Plan, answer: Answer, network: str) -> LatencyTable:
         Correction(0.0, {part.kind: 1.0 for part in plan.parts}),
         Fit(0, 0.0, 0.0, 0.0, 0.0),
         {
-            "rounds": timing.ROUNDS,
+            "rounds": timing.PASSES * timing.ROUNDS,
             "programs": len(timings),
             "unsteady": answer.unsteady,
             "took": answer.took,

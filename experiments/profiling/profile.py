@@ -45,7 +45,7 @@ def profile(config: ProfileConfig, console: Console) -> None:
         )
         return
     if config.timings:
-        answer = carried(plan, Path(config.timings))
+        answer = carried(plan, Path(config.timings), config.runtime, config.threads)
     else:
         answer = measured_here(plan, config.runtime, config.threads, console)
     found = table(plan, answer, config.model)

@@ -3,6 +3,7 @@
 from experiments.report.exported import exported
 from experiments.report.headline import measured_again
 from experiments.report.page import render
+from experiments.report.progress import excesses
 from experiments.report.table import results_table
 
-__all__ = ["exported", "measured_again", "render", "results_table"]
+__all__ = ["excesses", "exported", "measured_again", "render", "results_table"]

@@ -166,6 +166,15 @@ def test_a_table_of_another_network_is_refused(
     )
 
 
+def test_a_policy_is_applied_with_a_table_of_another_device_and_it_is_told(
+    amc: Any, weights: Path, uniform_run: Path, tables: Path, tmp_path: Path
+) -> None:
+    network = ("--model", "resnet8", "--dataset", "digits", "--width", 0.5, "--weights", weights)
+    policy = ("--policy", uniform_run / "policy.json", "--latency", tables / "rising.json")
+    told = amc.good("prune", *network, *policy, "--out", tmp_path / "applied")
+    assert "latency is that on" in told
+
+
 @pytest.mark.parametrize(
     ("granularity", "reason"),
     [

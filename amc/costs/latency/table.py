@@ -67,7 +67,7 @@ class Point:
     Args:
         inputs: Channels read.
         outputs: Channels made.
-        seconds: The median over the rounds, without what an empty pass takes.
+        seconds: The second fastest of twelve rounds, without what an empty pass takes.
         spread: Between the quartiles of the rounds, in seconds.
     """
 
@@ -171,7 +171,8 @@ class LatencyTable:
         pieces: What was measured.
         correction: From pieces to the network.
         fit: How far to trust it.
-        settings: How it was measured: rounds, runs a round, seconds that it took.
+        settings: How it was measured: rounds, programs, how unsteady the machine was, seconds that
+            it took.
     """
 
     device: Device

@@ -7,7 +7,7 @@ import pytest
 from amc.problem import Outcome
 from experiments.report.comparison import compare
 from experiments.report.progress import excesses, progress, verdict
-from experiments.results import CostChange, RunResult
+from experiments.results import CostChange, Remeasured, RunResult
 
 Made = Callable[..., RunResult]
 
@@ -51,6 +51,15 @@ def test_a_rounding_error_is_no_excess(made: Made) -> None:
 def test_a_network_over_its_budget_is_named(made: Made, macs: float, broken: list[str]) -> None:
     costs = {"macs": CostChange("MACs", 1e6, macs)}
     assert excesses(made(budgets=("macs=50%",), costs=costs)) == broken
+
+
+@pytest.mark.parametrize(("pruned", "broken"), [(0.59, False), (0.605, False), (0.63, True)])
+def test_latency_is_judged_by_the_clock(made: Made, pruned: float, broken: bool) -> None:
+    """Predicted 0.55 of the time; 0.605 is within the noise of 0.6, which is 1%."""
+    costs = {"latency": CostChange("s", 1.0, 0.55)}
+    found = Remeasured(unpruned=2.0, pruned=2 * pruned, predicted=0.55, noise=0.01)
+    result = made(budgets=("latency=0.6",), costs=costs, latency=found)
+    assert excesses(result) == (["latency=0.6"] if broken else [])
 
 
 def test_a_search_that_stopped_finding(made: Made) -> None:
