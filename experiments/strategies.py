@@ -79,6 +79,8 @@ def _imported(name: str, episodes: int, options: Options) -> Strategy:
     free = {"episodes": episodes} if _takes_episodes(made) else {}
     try:
         strategy = made(**free | dict(options))
+    except ValueError:
+        raise  # its own refusal
     except (Exception, SystemExit) as error:
         raise ValueError(
             f"strategy {name!r} cannot be made ({type(error).__name__}: {error}); give what it "

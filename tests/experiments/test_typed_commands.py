@@ -46,6 +46,7 @@ LONG = "minutes to hours on real images"
 ELSEWHERE = {
     "amc search --model resnet20 --dataset fashion-mnist --latency": TOO_SMALL,
     "amc search --model resnet20 --strategy ddpg --budget latency=0.6": TOO_SMALL,
+    "amc search --model resnet20 --budget macs=0.5 --round-to hardware": TOO_SMALL,
     "amc benchmark --model resnet20 --dataset fashion-mnist --strategies uniform,cma": TOO_SMALL,
     "amc profile --model resnet20 --dataset fashion-mnist --runtime onnxruntime --timings": "the "
     "other device has not answered; done in profiling/test_carrying.py",
