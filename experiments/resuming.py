@@ -119,6 +119,8 @@ def begin(journal: RunJournal, config: RunConfig, setting: Setting, console: Con
         journal.begin({**header(config, setting), "machine": made})
         save_config(config, journal.folder / "config.yaml")
         return
+    if not (journal.folder / "config.yaml").is_file():  # killed between the two
+        save_config(config, journal.folder / "config.yaml")
     console.print(f"goes on in {config.out}, where {_done(journal)}", soft_wrap=True)
     if journal.damaged:
         console.print(f"{journal.damaged} damaged lines of {journal.path} are done again")

@@ -169,6 +169,15 @@ def test_a_run_killed_right_after_its_result_keeps_no_checkpoints(amc, whole, tm
     assert same(out, whole(NETADAPT))
 
 
+def test_a_training_killed_before_its_settings_were_written_has_them(amc, whole_training, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(whole_training, out)
+    (out / "config.yaml").unlink()
+    (out / "result.json").unlink()
+    amc.good(*TRAIN, "--out", out)
+    assert {path.name for path in out.iterdir()} == {path.name for path in whole_training.iterdir()}
+
+
 def test_overwrite_begins_anew(amc, whole, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(whole(RANDOM), out)
