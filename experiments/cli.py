@@ -58,20 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt as error:
         print(f"amc: {one_line(str(error) or 'interrupted')}", file=sys.stderr)
         return INTERRUPTED
-    except INPUT_ERRORS as error:
-        if debug:
-            traceback.print_exc()
-        print(f"amc: error: {one_line(_text(error))}", file=sys.stderr)
-        return 2
     except Exception as error:
         if debug:
             traceback.print_exc()
-        told = one_line(f"{type(error).__name__}: {error}")
-        print(
-            f"amc: error: amc {' '.join(words[:1])} broke off at something that it was not made "
-            f"for ({told}); --debug shows where, and what is finished is kept",
-            file=sys.stderr,
-        )
+        told = _text(error) if isinstance(error, INPUT_ERRORS) else _unforeseen(error, words)
+        print(f"amc: error: {one_line(told)}", file=sys.stderr)
         return 2
     return 0
 
@@ -93,6 +84,13 @@ def _look_here_too() -> None:
 def run() -> NoReturn:
     """What `amc` is: `main` as a process of its own, which ends in time after Ctrl-C."""
     leave(main())
+
+
+def _unforeseen(error: Exception, words: Sequence[str]) -> str:
+    return (
+        f"amc {' '.join(words[:1])} broke off at something that it was not made for "
+        f"({type(error).__name__}: {error}); --debug shows where, and what is finished is kept"
+    )
 
 
 def _text(error: BaseException) -> str:

@@ -27,7 +27,7 @@ def report(config: ReportConfig) -> Path:
     try:
         page = render(results, exports=exports)
     except Exception as error:
-        files = listed_files(folders, results, exports)
+        files = _unshown(folders, results, exports)
         raise ValueError(
             f"{files}: not what a run of this release leaves ({type(error).__name__}: {error}); "
             "run it again, or leave it out of the report"
@@ -36,9 +36,7 @@ def report(config: ReportConfig) -> Path:
     return out
 
 
-def listed_files(
-    folders: Sequence[Path], results: Sequence[RunResult], exports: Sequence[Any]
-) -> str:
+def _unshown(folders: Sequence[Path], results: Sequence[RunResult], exports: Sequence[Any]) -> str:
     """The results that cannot be shown by themselves; all of them where each one can."""
     broken = [f"{folder / 'result.json'}" for folder in folders]
     each = zip(broken, results, exports, strict=True)

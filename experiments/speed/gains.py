@@ -17,6 +17,7 @@ import amc.evaluation
 from amc.candidates import Candidates
 from amc.devices import lay_out
 from amc.evaluation import BATCH, batch_for, fast_hits, hits, make_ready
+from amc.moments import Moments
 from amc.problem import Problem
 from amc.pruning import Pruner
 from amc.reconstruction import Reconstruction
@@ -101,8 +102,10 @@ def without(problem: Problem, calibration: Samples) -> dict[str, Evaluation]:
         "batches side by side on the cores": _one_by_one(ours, measured),
         "room for whole vectors": by(replace(ours, roomy=(False,) * len(ours.roomy))),
         "smaller networks: zeros in one of full size": _masked(problem, measured),
-        "equations of the refit made once": _refit_anew(ours, measured),
-        "what does not change shared with the copy": _copied(ours, measured),
+        "equations of the refit made once": _cut(ours, measured, pruner.moments, sharing=True),
+        "what does not change shared with the copy": _cut(
+            ours, measured, ours.reconstruction, sharing=False
+        ),
         "all that is done once a search, and the room": lambda kept: measured(
             _afresh(problem, kept)
         ),
@@ -155,20 +158,18 @@ def _masked(problem: Problem, measured: Measured) -> Evaluation:
     return evaluate
 
 
-def _refit_anew(ours: Candidates, measured: Measured) -> Evaluation:
+def _cut(
+    ours: Candidates,
+    measured: Measured,
+    repair: Moments | Reconstruction | None,
+    *,
+    sharing: bool,
+) -> Evaluation:
+    """What `Candidates.network` does, with another repair or without sharing."""
+
     def evaluate(kept: Kept) -> Tensor:
         units, room = ours.pruner.units(kept), ours.room(kept)
-        network = cut(ours.model, ours.graph, units, ours.pruner.moments, room=room, sharing=True)
-        lay_out(network, torch.channels_last)
-        return measured(network)
-
-    return evaluate
-
-
-def _copied(ours: Candidates, measured: Measured) -> Evaluation:
-    def evaluate(kept: Kept) -> Tensor:
-        units, room = ours.pruner.units(kept), ours.room(kept)
-        network = cut(ours.model, ours.graph, units, ours.reconstruction, room=room)
+        network = cut(ours.model, ours.graph, units, repair, room=room, sharing=sharing)
         lay_out(network, torch.channels_last)
         return measured(network)
 
