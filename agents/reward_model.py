@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from scipy.stats import norm  # type: ignore[import-untyped]
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.gaussian_process import GaussianProcessRegressor
 from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 Numbers = NDArray[np.float64]
 
@@ -54,7 +55,7 @@ class RewardModel:
         optimizer = "fmin_l_bfgs_b" if anew else None
         self._process = GaussianProcessRegressor(self._kernel, optimizer=optimizer)
         points = self._points(kept)
-        with warnings.catch_warnings(), threadpool_limits(1):
+        with warnings.catch_warnings(), _linear_algebra().limit(limits=1):
             # A length at its bound is an answer: that group does not matter.
             warnings.simplefilter("ignore", ConvergenceWarning)
             self._process.fit(points, scaled)
@@ -68,7 +69,7 @@ class RewardModel:
 
         Jones et al., "Efficient Global Optimization of Expensive Black-Box Functions", 1998.
         """
-        with threadpool_limits(1):
+        with _linear_algebra().limit(limits=1):
             mean, spread = self._process.predict(self._points(kept), return_std=True)
         spread = np.maximum(spread, 1e-9)
         better = (mean - self._best) / spread
@@ -79,3 +80,9 @@ class RewardModel:
         """(walks, groups) where the process sees them."""
         points: Numbers = np.log(np.asarray(kept, np.float64) / self._full)
         return points
+
+
+@cache
+def _linear_algebra() -> ThreadpoolController:
+    """The libraries that numpy and scipy compute with, looked for once: that takes milliseconds."""
+    return ThreadpoolController()

@@ -26,7 +26,7 @@ from amc.samples import Samples
 from amc.structure import PruningGraph
 
 BATCH = 100
-CACHE = 5_000_000
+CACHE = 10_000_000
 """Bytes that the largest map of a batch may have on a processor; larger ones leave its caches."""
 
 
