@@ -7,6 +7,7 @@ followed operation by operation; its own parameters are left alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, Literal
 
 from torch import Tensor, nn
@@ -162,7 +163,7 @@ def tensors_of(module: nn.Module) -> dict[str, Tensor]:
 
 def roles(module: nn.Module, key: str) -> Roles:
     """What lies along the first axes of one tensor of the module."""
-    if tensors_of(module)[key].dim() == 1:
+    if attrgetter(key)(module).dim() == 1:
         return ("out",)
     return ("out", None) if channelwise(module) else known(module).weight
 
