@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from amc.json_text import read_json
 from amc.units import digits, quantity_of
 
 SCHEMA_VERSION = 1
@@ -236,10 +237,9 @@ class Policy:
 
 def _parsed(text: str, where: str) -> dict[str, Any]:
     try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:
-        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise PolicyError(f"{where}: not valid JSON ({reason}); export the policy again") from None
+        data = read_json(text)
+    except ValueError as error:
+        raise PolicyError(f"{where}: {error}; export the policy again") from None
     if not isinstance(data, dict):
         raise PolicyError(f"{where}: a policy is a JSON object, not {type(data).__name__}")
     return data

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from torch import Tensor, nn
@@ -21,6 +20,7 @@ from experiments.files import write_whole
 from experiments.gain import Gain
 from experiments.networks import Setting, checkpoint, load_setting
 from experiments.profiling.timing import device
+from experiments.records import record
 from experiments.results import RunResult
 from experiments.yaml_files import read_yaml
 
@@ -104,11 +104,11 @@ def saved_settings(run: Path) -> NetworkConfig:
     if not path.is_file():
         raise FileNotFoundError(f"no settings at {path}; `amc search` writes them")
     try:
-        saved: dict[str, Any] = read_yaml(path)
-        names = {item.name for item in fields(NetworkConfig)}
-        return NetworkConfig(**{name: value for name, value in saved.items() if name in names})
-    except (AttributeError, TypeError, ValueError):
-        raise ValueError(f"{path}: not the settings of a run; `amc search` writes them") from None
+        return record(NetworkConfig, read_yaml(path), others=True)
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: not the settings of a run ({error}); run it again with --overwrite"
+        ) from None
 
 
 def _write_onnx(order: Order) -> None:

@@ -6,11 +6,36 @@ import contextlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from amc.json_text import read_json
 from experiments.files import write_whole
+from experiments.records import record
 
 FILE = "failure.json"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run broke off."""
+
+    error: str
+
+
+def failure(folder: Path) -> Failure | None:
+    """What a run's folder has of it; None where it did not break off.
+
+    Raises:
+        OSError, ValueError: if it cannot be read.
+    """
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    try:
+        return record(Failure, read_json(path.read_bytes()))
+    except ValueError as error:
+        raise ValueError(f"{path}: not why a run broke off ({error}); remove it") from None
 
 
 @contextmanager
@@ -24,7 +49,7 @@ def failure_kept(out: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        reason = {"error": " ".join(f"{type(error).__name__}: {error}".split())}
+        reason = Failure(" ".join(f"{type(error).__name__}: {error}".split()))
         with contextlib.suppress(OSError):  # such as a full disk, which may be what broke it off
-            write_whole(path, json.dumps(reason) + "\n")
+            write_whole(path, json.dumps(asdict(reason)) + "\n")
         raise

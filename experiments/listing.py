@@ -12,17 +12,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experiments import failures
 from experiments.config import RunsConfig
+from experiments.failures import FILE as FAILURE
+from experiments.failures import failure
 from experiments.journal import steps_trained
+from experiments.records import record
 from experiments.report.formats import accuracy, cost_name, count, percent, printable, shortened
-from experiments.results import Accuracies, RunResult, benchmarked
+from experiments.results import RunResult, Trained, benchmarked
 from experiments.yaml_files import read_yaml
 
 JOURNAL = "journal.jsonl"
 """What a run writes while it works, and holds a lock on meanwhile."""
 
-MARKS = ("result.json", failures.FILE, JOURNAL)
+MARKS = ("result.json", FAILURE, JOURNAL)
 """Of these a run's folder has one at least."""
 
 EVALUATED = ("evaluation", "proposal")
@@ -50,6 +52,15 @@ class Listed:
     status: str
     what: str
     result: str
+
+
+@dataclass(frozen=True)
+class Named:
+    """Of saved settings, what a run is of."""
+
+    model: str
+    dataset: str
+    strategy: str = ""
 
 
 def show_runs(config: RunsConfig, console: Console) -> None:
@@ -91,6 +102,8 @@ def listed(folder: Path) -> Listed:
     """What one run's folder tells."""
     try:
         return Listed(folder, *_told(folder))
+    except ValueError as error:
+        return Listed(folder, "damaged", "", printable(str(error)))
     except Exception as error:  # one damaged run must not hide the others
         return Listed(folder, "damaged", "", printable(f"{type(error).__name__}: {error}"))
 
@@ -101,9 +114,8 @@ def _told(folder: Path) -> tuple[str, str, str]:
     Raises:
         OSError, ValueError, ...: if a file cannot be read.
     """
-    if (folder / failures.FILE).is_file():
-        reason = json.loads((folder / failures.FILE).read_text(encoding="utf-8"))["error"]
-        return "failed", _settings(folder), printable(str(reason))
+    if broken := failure(folder):
+        return "failed", _settings(folder), printable(broken.error)
     if (folder / "result.json").is_file():
         return _finished(folder)
     status = "running" if _held(folder / JOURNAL) else "interrupted"
@@ -119,7 +131,8 @@ def _so_far(folder: Path) -> str:
 
 def _finished(folder: Path) -> tuple[str, str, str]:
     if not (folder / "policy.json").is_file():
-        return "finished", _settings(folder), _trained(folder)
+        reached = Trained.load(folder / "result.json").accuracy
+        return "finished", _settings(folder), f"test {accuracy(reached.test)}"
     result = RunResult.load(folder / "result.json")
     left = [f"{percent(c.fraction)} {cost_name(name)}" for name, c in result.costs.items()][:1]
     reached = result.finetuned or result.searched
@@ -127,21 +140,18 @@ def _finished(folder: Path) -> tuple[str, str, str]:
     return "finished", printable(what), f"test {accuracy(reached.test)}, {', '.join(left)}"
 
 
-def _trained(folder: Path) -> str:
-    data = json.loads((folder / "result.json").read_text(encoding="utf-8"))
-    return f"test {accuracy(float(Accuracies(**data['accuracy']).test))}"
-
-
 def _settings(folder: Path) -> str:
     """Strategy, network and data set as the saved settings name them; empty without any."""
     if not (folder / "config.yaml").is_file():
         return ""
-    settings = read_yaml(folder / "config.yaml")
-    name = settings.get("strategy", "policy" if "policy" in settings else "training")
-    words = (name, settings["model"], settings["dataset"])
-    if not all(isinstance(word, str) for word in words):
-        raise ValueError("config.yaml: strategy, model and data set are names")
-    return shortened(printable("{}: {} on {}".format(*words)), LONGEST)
+    path = folder / "config.yaml"
+    try:
+        settings = read_yaml(path)
+        named = record(Named, settings, others=True)
+    except ValueError as error:
+        raise ValueError(f"{path}: not the settings of a run ({error})") from None
+    strategy = named.strategy or ("policy" if "policy" in settings else "training")
+    return shortened(printable(f"{strategy}: {named.model} on {named.dataset}"), LONGEST)
 
 
 def _evaluations(journal: Path) -> int:

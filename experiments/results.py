@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from amc.costs import Stored
+from amc.json_text import read_json
 from amc.policy import GroupChoice
 from amc.problem import Outcome
 from experiments.config import listed, run_folder
 from experiments.files import write_whole
+from experiments.records import Amount, Count, Positive, Rank, Share, record
+from experiments.result_checks import mistakes
 from experiments.yaml_files import read_yaml
 
 SCHEMA_VERSION = 1
+MAX_BYTES = 256_000_000
 
 
 @dataclass(frozen=True)
@@ -27,8 +31,30 @@ class Accuracies:
         test: On the test images, which no step of the search sees.
     """
 
-    holdout: float
-    test: float
+    holdout: Share
+    test: Share
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Of the result of a training, what is read again."""
+
+    accuracy: Accuracies
+
+    @classmethod
+    def load(cls, path: Path) -> Trained:
+        """Read it from the file that a training left.
+
+        Raises:
+            OSError: if there is none.
+            ValueError: if it is none.
+        """
+        try:
+            return record(cls, read_json(path.read_bytes()), others=True)
+        except ValueError as error:
+            raise ValueError(
+                f"{path}: not the result of a training ({error}); begin anew with --overwrite"
+            ) from None
 
 
 @dataclass(frozen=True)
@@ -36,8 +62,8 @@ class CostChange:
     """One cost before and after pruning, in `unit`."""
 
     unit: str
-    unpruned: float
-    pruned: float
+    unpruned: Positive
+    pruned: Amount
 
     @property
     def fraction(self) -> float:
@@ -58,11 +84,11 @@ class Remeasured:
             network itself meets it.
     """
 
-    unpruned: float
-    pruned: float
-    predicted: float
-    noise: float
-    bound: float = 1.0
+    unpruned: Positive
+    pruned: Positive
+    predicted: Amount
+    noise: Amount
+    bound: Share = 1.0
 
     @property
     def fraction(self) -> float:
@@ -82,11 +108,11 @@ class Tried:
         finetuned: After fine-tuning, on images that no search sees.
     """
 
-    number: int
+    number: Count
     kept: tuple[int, ...]
-    searched: float
-    scores: Mapping[str, float]
-    finetuned: float
+    searched: Share
+    scores: Mapping[str, Share]
+    finetuned: Share
 
 
 @dataclass(frozen=True)
@@ -101,9 +127,9 @@ class Correlation:
     """
 
     score: str
-    rho: float
-    low: float
-    high: float
+    rho: Rank
+    low: Rank
+    high: Rank
 
 
 @dataclass(frozen=True)
@@ -122,7 +148,7 @@ class Trust:
     correlations: tuple[Correlation, ...]
     own: str
     terms: Mapping[str, Any]
-    seconds: float
+    seconds: Amount
 
 
 @dataclass(frozen=True)
@@ -166,14 +192,14 @@ class RunResult:
     costs: Mapping[str, CostChange]
     groups: tuple[GroupChoice, ...]
     evaluations: tuple[Outcome, ...]
-    seconds: Mapping[str, float]
+    seconds: Mapping[str, Amount]
     granularity: str = "channel"
     stored: tuple[Stored, ...] = ()
     latency: Remeasured | None = None
-    tuned_steps: int = 0
-    finetune_steps: int = 0
-    most_evaluations: int | None = None
-    images: Mapping[str, int] = field(default_factory=dict)
+    tuned_steps: Count = 0
+    finetune_steps: Count = 0
+    most_evaluations: Count | None = None
+    images: Mapping[str, Count] = field(default_factory=dict)
     config: Mapping[str, Any] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)
     trust: Trust | None = None
@@ -194,15 +220,30 @@ class RunResult:
         if not path.is_file():
             raise FileNotFoundError(f"no result at {path}; `amc search --out RUN` writes one")
         try:
-            data = json.loads(path.read_text(encoding="utf-8"))
-            version = data.pop("schema_version", None)
-            if version != SCHEMA_VERSION:
-                raise ValueError(f"schema version {version}, not {SCHEMA_VERSION}")
-            return _result(data)
-        except Exception as error:
+            if path.stat().st_size > MAX_BYTES:
+                raise ValueError("too large for one")
+            return result_of(read_json(path.read_bytes()))
+        except ValueError as error:
             raise ValueError(
                 f"{path}: not the result of a pruning run of this release ({error}); run it again"
-            ) from error
+            ) from None
+
+
+def result_of(data: Any) -> RunResult:
+    """The result that JSON gave.
+
+    Raises:
+        ValueError: naming the first part that is wrong.
+    """
+    if not isinstance(data, dict):
+        raise ValueError("it is no JSON object")
+    version = data.pop("schema_version", None)
+    if type(version) is not int or version != SCHEMA_VERSION:
+        raise ValueError(f"schema version {version!r}, not {SCHEMA_VERSION}")
+    result = record(RunResult, data)
+    for mistake in mistakes(result):
+        raise ValueError(mistake)
+    return result
 
 
 def run_folders(folder: Path) -> list[Path]:
@@ -225,31 +266,3 @@ def benchmarked(folder: Path) -> set[str] | None:
         return {run_folder(name) for name in listed(settings["strategies"])}
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return None
-
-
-def _result(data: dict[str, Any]) -> RunResult:
-    finetuned, latency = data.pop("finetuned"), data.pop("latency", None)
-    trust = data.pop("trust", None)
-    return RunResult(
-        unpruned=Accuracies(**data.pop("unpruned")),
-        searched=Accuracies(**data.pop("searched")),
-        finetuned=Accuracies(**finetuned) if finetuned else None,
-        costs={name: CostChange(**change) for name, change in data.pop("costs").items()},
-        groups=tuple(GroupChoice(**group) for group in data.pop("groups")),
-        evaluations=_evaluations(data.pop("evaluations")),
-        budgets=tuple(data.pop("budgets")),
-        stored=tuple(Stored(**layer) for layer in data.pop("stored", ())),
-        latency=Remeasured(**latency) if latency else None,
-        trust=_trust(trust) if trust else None,
-        **data,
-    )
-
-
-def _trust(data: dict[str, Any]) -> Trust:
-    tried = (Tried(**{**one, "kept": tuple(one["kept"])}) for one in data.pop("policies"))
-    found = (Correlation(**one) for one in data.pop("correlations"))
-    return Trust(tuple(tried), tuple(found), **data)
-
-
-def _evaluations(entries: Sequence[dict[str, Any]]) -> tuple[Outcome, ...]:
-    return tuple(Outcome(**{**entry, "kept": tuple(entry["kept"])}) for entry in entries)

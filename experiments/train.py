@@ -20,7 +20,7 @@ from experiments.journal import RunJournal
 from experiments.machine import machine
 from experiments.networks import Setting, load_setting
 from experiments.progress import Reporter
-from experiments.results import Accuracies
+from experiments.results import Accuracies, Trained
 from experiments.resuming import (
     Interrupted,
     begin,
@@ -50,7 +50,7 @@ def train(config: TrainConfig, console: Console) -> Accuracies:
     with run_journal(config, setting) as journal:
         if is_finished(journal):
             console.print(finished(config), soft_wrap=True)
-            return _reached(Path(config.out))
+            return Trained.load(Path(config.out) / RESULT).accuracy
         begin(journal, config, setting, console)
         kept = Interrupted("all whole passes over the images are kept", config)
         with failure_kept(config.out), resumable(lambda: kept):
@@ -99,11 +99,3 @@ def _finish(
     write_whole(journal.folder / RESULT, json.dumps(report, indent=1) + "\n")
     journal.tidy()
     return reached
-
-
-def _reached(folder: Path) -> Accuracies:
-    path = folder / RESULT
-    try:
-        return Accuracies(**json.loads(path.read_text(encoding="utf-8"))["accuracy"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(f"{path}: damaged ({error}); begin anew with --overwrite") from None

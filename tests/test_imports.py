@@ -26,6 +26,7 @@ ROOMS = {
 CORE_ORDER = (
     "names",
     "checks",
+    "json_text",
     "journal",
     "weights",
     "samples",

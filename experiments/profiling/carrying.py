@@ -9,6 +9,7 @@ import zipfile
 from pathlib import Path
 
 from amc.costs.latency import Device
+from amc.json_text import read_json
 from experiments.profiling import timing
 from experiments.profiling.measuring import Answer, payload
 from experiments.profiling.plan import WHOLE, Plan
@@ -73,7 +74,7 @@ def carried(plan: Plan, path: Path, runtime: str, threads: int) -> Answer:
             "what it writes"
         )
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = read_json(path.read_bytes())
         if data["schema_version"] != timing.SCHEMA_VERSION:
             raise ValueError(f"schema version {data['schema_version']}")
         answer = Answer(Device(**data["device"]), data["timings"], data["unsteady"], data["took"])

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from amc.json_text import read_json
 
 FILE = "export.json"
 
@@ -43,8 +44,8 @@ def exported(folder: Path) -> Exported | None:
     if not path.is_file():
         return None
     try:
-        return _read(json.loads(path.read_text(encoding="utf-8")))
-    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        return _read(read_json(path.read_bytes()))
+    except (KeyError, TypeError, ValueError) as error:
         raise ValueError(
             f"{path}: damaged ({type(error).__name__}: {error}); `amc export {folder}` writes it "
             "again, or move it away"

@@ -1,10 +1,13 @@
 """Whatever a file holds, its reader gives data or says in a sentence what is wrong with it."""
 
+import functools
 import gzip
 import io
 import json
+import operator
 import random
 import tarfile
+from dataclasses import asdict
 
 import pytest
 import yaml
@@ -14,6 +17,7 @@ from PIL import Image
 from safetensors.torch import save
 from torch import ones
 
+from amc.costs import Stored
 from amc.costs.latency import LatencyTable, LatencyTableError
 from amc.policy import Budget, GroupChoice, Policy, PolicyError
 from amc.problem import Outcome
@@ -21,7 +25,16 @@ from amc.weights import read_weights
 from experiments.arguments import UsageError, parse
 from experiments.cli import COMMANDS
 from experiments.config import SearchConfig
-from experiments.results import Accuracies, CostChange, RunResult
+from experiments.report import render
+from experiments.results import (
+    Accuracies,
+    Correlation,
+    CostChange,
+    Remeasured,
+    RunResult,
+    Tried,
+    Trust,
+)
 from experiments.yaml_files import read_yaml
 from experiments.zoo.cifar import read_archive
 from experiments.zoo.idx import read_idx_pair
@@ -38,11 +51,29 @@ PLAIN = st.recursive(
 FEW = settings(max_examples=40)
 RESULT = RunResult(
     *("ddpg", "resnet8", "digits", 0, ("macs=0.5",), Accuracies(0.9, 0.8), Accuracies(0.8, 0.7)),
-    finetuned=None,
-    costs={"macs": CostChange("MACs", 100.0, 50.0)},
-    groups=(GroupChoice("stem", 3, 8),),
-    evaluations=(Outcome(0, (3,), 0.8, {"macs": 50.0}, 0.1),),
-    seconds={"prepare": 1.0},
+    finetuned=Accuracies(0.85, 0.75),
+    costs={"macs": CostChange("MACs", 100.0, 50.0), "latency": CostChange("s", 3e-3, 2e-3)},
+    groups=(GroupChoice("stem", 3, 8), GroupChoice("body", 8, 16)),
+    evaluations=tuple(
+        Outcome(n, (3 + n, 8), 0.7 + n / 99, {"macs": 50.0 - n, "latency": 2e-3}, 0.1, seen)
+        for n, seen in enumerate((None, 100, None))
+    ),
+    seconds={"prepare": 1.0, "search": 3.0, "finetune": 2.0},
+    granularity="element",
+    stored=(Stored("stem", 72, 27, {"dense": 288.0, "bitmap": 117.0}),),
+    latency=Remeasured(3e-3, 2e-3, 2.1e-3, 0.02),
+    finetune_steps=30,
+    most_evaluations=5,
+    images={"search": 200, "holdout": 300, "test": 400},
+    config={"model": "resnet8", "out": "runs/a", "episodes": 5, "options": {"sigma": 0.2}},
+    machine={"torch": "2.13.0"},
+    trust=Trust(
+        tuple(Tried(n, (3 + n, 8), 0.8, {"refit": 0.7 + n / 99}, 0.9) for n in range(3)),
+        (Correlation("refit", 0.5, 0.1, 0.9),),
+        "refit",
+        {"recipe": {"epochs": 1}, "train_images": 500, "judged_images": 400},
+        60.0,
+    ),
 )
 GOOD = Policy(
     (GroupChoice("stem", 3, 8), GroupChoice("body.0", 5, 16)),
@@ -70,6 +101,33 @@ def altered(data: st.DataObject, value: object) -> object:
         at = data.draw(st.integers(0, len(value) - 1))
         return [*value[:at], altered(data, value[at]), *value[at + 1 :]]
     return data.draw(PLAIN)
+
+
+def parts(value, at=()):
+    """Where the parts of plain data stand, however deep."""
+    inside = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, part in inside:
+        yield (*at, key)
+        if isinstance(part, dict | list):
+            yield from parts(part, (*at, key))
+
+
+def with_part(value, at, part):
+    """Plain data with another part there."""
+    made = dict(value) if isinstance(value, dict) else list(value)
+    made[at[0]] = with_part(value[at[0]], at[1:], part) if at[1:] else part
+    return made
+
+
+def alike(part):
+    """Values of the same type, most of them in a usual range."""
+    if isinstance(part, str):
+        return st.text(max_size=8)
+    if isinstance(part, float):
+        return st.floats(0, 1) | st.floats()
+    if isinstance(part, int):
+        return st.integers(0, 20) | st.integers()
+    return PLAIN
 
 
 def told(read, *errors):
@@ -152,14 +210,26 @@ def test_anything_as_yaml(content, tmp_path_factory):
     assert "\n" not in wrong
 
 
-@FEW
+PLAIN_RESULT = json.loads(json.dumps({"schema_version": 1, **asdict(RESULT)}))
+PARTS = list(parts(PLAIN_RESULT))
+
+
+@settings(max_examples=25)
 @given(data=st.data())
-def test_a_result_with_one_part_replaced(data, tmp_path_factory):
+def test_a_result_with_one_part_replaced_is_refused_or_can_be_shown(data, tmp_path_factory):
     path = tmp_path_factory.mktemp("result") / "result.json"
-    RESULT.save(path)
-    path.write_text(json.dumps(altered(data, json.loads(path.read_text()))))
+    at = data.draw(st.sampled_from(PARTS))
+    part = functools.reduce(operator.getitem, at, PLAIN_RESULT)
+    changed = with_part(PLAIN_RESULT, at, data.draw(alike(part) | PLAIN))
+    path.write_text(json.dumps(changed))
     result, wrong = told(lambda: RunResult.load(path), ValueError)
-    assert result is not None or wrong.startswith(f"{path}: not the result of a pruning run")
+    if result is None:
+        assert wrong.startswith(f"{path}: not the result of a pruning run")
+        assert "\n" not in wrong
+    else:
+        assert render([result]).encode()
+        result.save(path)
+        assert RunResult.load(path) == result
 
 
 @FEW

@@ -98,7 +98,8 @@ def test_names_in_a_report_stay_text(amc, here, uniform_run):
     data |= {"model": evil, "dataset": evil, "strategy": evil, "machine": {evil: evil}}
     data["config"] |= {"model": evil, "exclude": evil, "out": f"runs/{evil}"}
     data["groups"][0]["name"] = evil
-    data["costs"][evil] = data["costs"]["macs"]
+    for costs in (data["costs"], *(one["costs"] for one in data["evaluations"])):
+        costs[evil] = costs["macs"]
     (here / "run").mkdir()
     (here / "run" / "result.json").write_text(json.dumps(data))
     amc.good("report", "run", "--out", "page.html")

@@ -1,6 +1,8 @@
 """Results as files."""
 
+import functools
 import json
+import operator
 
 import pytest
 
@@ -75,6 +77,59 @@ def test_a_corrupt_result_is_named(tmp_path, fault):
     path.write_text(broken(path.read_text())[fault])
     with pytest.raises(ValueError, match=r"result\.json: not the result of a pruning run .*again"):
         RunResult.load(path)
+
+
+WRONG = {
+    ("seed",): ("0", 'seed is "0"; it must be a whole number'),
+    ("finetune_steps",): (True, "finetune_steps is true; it must be a whole number"),
+    ("most_evaluations",): (-1, "most_evaluations is -1; it must be from 0"),
+    ("strategy",): (None, "strategy is null; it must be a text"),
+    ("model",): ("\ud800", "it must be a text"),
+    ("budgets",): ("macs=0.5", "it must be a list"),
+    ("budgets", 1): ("mac:0.5", "budget 'mac:0.5' has the wrong form"),
+    ("granularity",): ("atom", "unknown granularity 'atom'"),
+    ("unpruned", "test"): (1.5, "unpruned.test is 1.5; it must be from 0 to 1"),
+    ("searched", "holdout"): (float("nan"), "searched.holdout is NaN; it must be a finite number"),
+    ("finetuned", "more"): (0.5, "finetuned.more is not known"),
+    ("costs",): ({}, "costs are empty"),
+    ("costs", "macs", "unpruned"): (0, "costs.macs.unpruned is 0; it must be from 1e-30"),
+    ("costs", "macs", "pruned"): (10**400, "costs.macs.pruned is 1000"),
+    ("groups",): ([], "groups are empty"),
+    ("groups", 0, "kept"): (9, "group 'a' keeps 9 of 8 units"),
+    ("groups", 1, "kept"): (0, "group 'b' keeps 0 of 8 units"),
+    ("evaluations", 0, "kept"): ([3], "evaluation 0 has 1 kept counts for 2 groups"),
+    ("evaluations", 0, "kept", 0): (0, "evaluation 0 keeps 0 of 8 units of 'a'"),
+    ("evaluations", 0, "accuracy"): (-0.1, "evaluation 0 has accuracy -0.1"),
+    ("evaluations", 0, "costs"): ({}, "evaluation 0 does not have the costs"),
+    ("evaluations", 0, "seconds"): (-1.0, "evaluation 0 has a cost or a time below 0"),
+    ("seconds", "search"): (float("inf"), "seconds.search is Infinity; it must be a finite"),
+    ("images",): ({"test\n": 1.5}, "images.'test\\n' is 1.5; it must be a whole number"),
+    ("config", "options"): (None, "config.options is null; it must be named values"),
+    ("config", "width"): (0.0, "--width is 0.0; it must be above 0"),
+    ("trust",): ({}, "trust.policies is missing"),
+    ("stored",): ([{"layer": "a", "weights": 2, "kept": 3, "bytes": {}}], "'a' keeps 3 of 2"),
+}
+
+
+@pytest.mark.parametrize(("at", "wrong"), WRONG.items(), ids=[".".join(map(str, a)) for a in WRONG])
+def test_a_wrong_part_of_a_result_is_named_with_what_it_must_be(at, wrong, tmp_path):
+    path = tmp_path / "result.json"
+    result().save(path)
+    data = json.loads(path.read_text())
+    *outer, last = at
+    functools.reduce(operator.getitem, outer, data)[last] = wrong[0]
+    path.write_text(json.dumps(data))
+    with pytest.raises(ValueError, match=r"result\.json: not the result .*; run it again") as told:
+        RunResult.load(path)
+    assert wrong[1] in str(told.value)
+    assert "\n" not in str(told.value)
+
+
+def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
+    result().save(tmp_path / "result.json")
+    monkeypatch.setattr("experiments.results.MAX_BYTES", 100)
+    with pytest.raises(ValueError, match="too large"):
+        RunResult.load(tmp_path / "result.json")
 
 
 def test_bytes_that_are_no_text_are_named(tmp_path):

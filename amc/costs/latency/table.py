@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amc.costs.latency.interpolation import completed, weights
+from amc.json_text import read_json
 from amc.structure import Layer
 
 SCHEMA_VERSION = 1
@@ -201,12 +202,12 @@ class LatencyTable:
             LatencyTableError: if it is not a table of this schema version.
         """
         try:
-            data = json.loads(text)
+            data = read_json(text)
             version = data.pop("schema_version", None)
             if version != SCHEMA_VERSION:
                 raise ValueError(f"schema version {version!r}, not {SCHEMA_VERSION}")
             return _table(data)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise LatencyTableError(
                 f"{where}: not a latency table of this release ({error}); `amc profile` writes one"
             ) from None
