@@ -38,11 +38,14 @@ def write_durably(path: Path, data: bytes) -> None:
 
 
 def whole_lines(path: Path) -> list[str]:
-    """The lines of a file that only grows, without a last one that a crash cut off."""
+    """The lines of a file that only grows, without a last one that a crash cut off.
+
+    Bytes that are no text stand there as question marks.
+    """
     if not path.is_file():
         return []
     data = path.read_bytes()
-    return data[: data.rfind(b"\n") + 1].decode("utf-8").splitlines()
+    return data[: data.rfind(b"\n") + 1].decode("utf-8", "replace").split("\n")[:-1]
 
 
 def append_lines(path: Path, lines: Iterable[str]) -> None:

@@ -14,9 +14,10 @@ import os
 import shutil
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -25,9 +26,11 @@ from torch import Tensor
 
 from amc.finetuning.pausing import LOSSES
 from amc.journal import State
+from amc.json_text import read_json
 from amc.weights import read_weights
 from experiments.files import write_durably
 from experiments.lock import lock
+from experiments.records import Amount, Count, Positive, Range, Share, record
 
 FILE = "journal.jsonl"
 FOLDER = "checkpoints"
@@ -36,6 +39,35 @@ HEADER = "header"
 STRIDES = "strides"
 START = b'{"crc32": '
 """Of every line."""
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """A note of an evaluation; an accuracy that was estimated can be below 0 (`amc.racing`)."""
+
+    accuracy: Annotated[float, Range(-1, 1)]
+    seconds: Amount
+    seen: Count | None = None
+
+
+@dataclass(frozen=True)
+class Proposed:
+    """A note of a proposal of NetAdapt."""
+
+    accuracy: Share
+    seconds: Amount
+    diverged: bool
+
+
+@dataclass(frozen=True)
+class OnDevice:
+    """A note of a network that was measured on the device."""
+
+    cost: Positive
+
+
+KINDS = {"evaluation": Evaluated, "proposal": Proposed, "measured": OnDevice}
+"""What notes hold, by the first word of their names; others hold anything."""
 
 
 class RunJournal:
@@ -163,22 +195,40 @@ class RunJournal:
         """Notes by name, and how many lines were damaged; the file then ends with a whole line."""
         self._file.seek(0)
         data = self._file.read()
-        *lines, rest = data.split(b"\n")
-        records = [_record(line) for line in lines]
-        first = records[0] if records else None
-        torn = not lines and START.startswith(rest[: len(START)])
-        if not torn and (first is None or first.get("version") != VERSION):
-            raise ValueError(
-                f"{self.path}: not a journal that this release can go on with; name another folder "
-                "with --out, or begin anew in this one with --overwrite"
-            )
-        while records and records[-1] is None:  # Of a crash that wrote blocks in another order.
-            records.pop()
-        end = sum(len(line) + 1 for line in lines[: len(records)])
+        records, end = _records(data, self.path)
         if end < len(data):
             self._file.truncate(end)
-        notes = {record.pop("name"): record for record in records if record is not None}
+        notes = {one.pop("name"): one for one in records if one is not None}
         return notes, records.count(None)
+
+
+def noted(path: Path) -> list[str]:
+    """Names of the notes in a journal that may be in use; empty without the file.
+
+    Raises:
+        OSError: if it cannot be read.
+        ValueError: if it is no journal of this release.
+    """
+    if not path.is_file():
+        return []
+    records, _ = _records(path.read_bytes(), path)
+    return [str(one["name"]) for one in records if one is not None]
+
+
+def _records(data: bytes, path: Path) -> tuple[list[dict[str, Any] | None], int]:
+    """What each line tells, None where it is damaged, down to the last whole one; its end."""
+    *lines, rest = data.split(b"\n")
+    records = [_record(line) for line in lines]
+    first = records[0] if records else None
+    torn = not lines and START.startswith(rest[: len(START)])
+    if not torn and (first is None or first.get("version") != VERSION):
+        raise ValueError(
+            f"{path}: not a journal that this release can go on with; name another folder "
+            "with --out, or begin anew in this one with --overwrite"
+        )
+    while records and records[-1] is None:  # Of a crash that wrote blocks in another order.
+        records.pop()
+    return records, sum(len(line) + 1 for line in lines[: len(records)])
 
 
 def steps_trained(folder: Path) -> int:
@@ -200,13 +250,18 @@ def _line(record: Mapping[str, Any]) -> bytes:
 
 
 def _record(line: bytes) -> dict[str, Any] | None:
-    """What a line tells; None where it is not what was written."""
+    """What a line tells; None where it is not what is written."""
     try:
-        record = json.loads(line)["record"]
-        whole = _line(record) == line + b"\n"
-    except (KeyError, RecursionError, TypeError, ValueError):
+        found = read_json(line)["record"]
+        whole = _line(found) == line + b"\n"
+        name = found["name"]
+        if not whole or not isinstance(name, str):
+            return None
+        if kind := KINDS.get(name.partition(" ")[0]):
+            record(kind, {key: value for key, value in found.items() if key != "name"}, name)
+    except (KeyError, TypeError, ValueError):
         return None
-    return record if whole and isinstance(record.get("name"), str) else None
+    return dict(found)
 
 
 def _plain(tensor: Tensor) -> Tensor:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,7 +14,7 @@ from rich.text import Text
 from experiments.config import RunsConfig
 from experiments.failures import FILE as FAILURE
 from experiments.failures import failure
-from experiments.journal import steps_trained
+from experiments.journal import noted, steps_trained
 from experiments.records import record
 from experiments.report.formats import accuracy, cost_name, count, percent, printable, shortened
 from experiments.results import RunResult, Trained, benchmarked
@@ -124,7 +123,9 @@ def _told(folder: Path) -> tuple[str, str, str]:
 
 def _so_far(folder: Path) -> str:
     """What a run that has no result has come to."""
-    evaluations, steps = _evaluations(folder / JOURNAL), steps_trained(folder)
+    names = noted(folder / JOURNAL)
+    evaluations = sum(name.partition(" ")[0] in EVALUATED for name in names)
+    steps = steps_trained(folder)
     words = [count(evaluations, "evaluation")] if evaluations or not steps else []
     return ", ".join([*words, count(steps, "gradient step")] if steps else words)
 
@@ -152,22 +153,6 @@ def _settings(folder: Path) -> str:
         raise ValueError(f"{path}: not the settings of a run ({error})") from None
     strategy = named.strategy or ("policy" if "policy" in settings else "training")
     return shortened(printable(f"{strategy}: {named.model} on {named.dataset}"), LONGEST)
-
-
-def _evaluations(journal: Path) -> int:
-    """How many are finished; a line that was cut short or is damaged counts for nothing."""
-    if not journal.is_file():
-        return 0
-    with open(journal, "rb") as lines:
-        return sum(_name(line).partition(" ")[0] in EVALUATED for line in lines)
-
-
-def _name(line: bytes) -> str:
-    """What a line of a journal is called; empty if it cannot be read."""
-    try:
-        return str(json.loads(line)["record"]["name"])
-    except (KeyError, RecursionError, TypeError, ValueError):
-        return ""
 
 
 def _held(path: Path) -> bool:

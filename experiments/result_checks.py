@@ -62,7 +62,8 @@ def mistakes(result: RunResult) -> Iterator[str]:
 def _wrong(one: Outcome, result: RunResult) -> Iterator[str]:
     what = f"evaluation {one.number}"
     yield from _unsuited(what, one.kept, result.groups)
-    if not 0 <= one.accuracy <= 1:
+    # Of one that was stopped early it is an estimate, which can fall below 0 (`amc.racing`).
+    if not (0 if one.seen is None else -1) <= one.accuracy <= 1:
         yield f"{what} has accuracy {one.accuracy:g}"
     if one.costs.keys() != result.costs.keys():
         yield f"{what} does not have the costs of the result"

@@ -7,7 +7,7 @@ import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from experiments.files import ready_folder
 from experiments.journal import RunJournal, steps_trained
 from experiments.machine import machine
 from experiments.networks import Setting
+from experiments.records import record
 from experiments.report.formats import count
 
 RunConfig = CutConfig | TrainConfig
@@ -42,6 +43,27 @@ UNBOUND_OPTIONS = ("jobs", "timeout")
 
 UNBOUND = ("out", "overwrite", "tensorboard", "weights", "policy", "latency")
 """Settings that may differ from one sitting to the next: files are compared by what they hold."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a run is bound to, and what it was begun with.
+
+    Args:
+        command: That began it.
+        settings: Without those that may change.
+        weights: Checksum of the network's.
+        images: The same.
+        files: Checksums of files that decide the result, by their flags.
+        machine: Versions and processor.
+    """
+
+    command: str
+    settings: Mapping[str, Any]
+    weights: str
+    images: str
+    files: Mapping[str, str]
+    machine: Mapping[str, str]
 
 
 class Interrupted(KeyboardInterrupt):
@@ -124,7 +146,7 @@ def begin(journal: RunJournal, config: RunConfig, setting: Setting, console: Con
     console.print(f"goes on in {config.out}, where {_done(journal)}", soft_wrap=True)
     if journal.damaged:
         console.print(f"{journal.damaged} damaged lines of {journal.path} are done again")
-    for name, before in journal.header["machine"].items():
+    for name, before in _header(journal).machine.items():
         if made.get(name) != before:
             console.print(
                 f"begun with {name} {before}, goes on with {made.get(name)}: what comes may differ "
@@ -212,11 +234,22 @@ def _check(journal: RunJournal, config: RunConfig, setting: Setting) -> None:
                 "another folder with --out, or replace them with --overwrite"
             )
         return
-    if difference := _difference(journal.header, header(config, setting)):
+    was = asdict(_header(journal))
+    if difference := _difference(was, header(config, setting)):
         raise ValueError(
             f"{folder} holds another run: {difference}; name another folder with --out, or begin "
             "anew in this one with --overwrite"
         )
+
+
+def _header(journal: RunJournal) -> Header:
+    try:
+        return record(Header, journal.header, others=True)
+    except ValueError as error:
+        raise ValueError(
+            f"{journal.path}: its first line is not that of a run ({error}); name another folder "
+            "with --out, or begin anew in this one with --overwrite"
+        ) from None
 
 
 def _difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:

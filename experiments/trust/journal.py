@@ -8,7 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from amc.json_text import read_json
 from experiments.files import append_lines, whole_lines
+from experiments.records import record
 from experiments.results import Tried
 
 
@@ -18,10 +20,13 @@ class Journal:
     Args:
         path: Of the file; lines made on other terms stay in it and are passed over.
         terms: All that results hang on, as JSON has it.
+
+    Attributes:
+        damaged: Lines that `known` could not read; what they told is done again.
     """
 
     def __init__(self, path: Path, terms: Mapping[str, Any]) -> None:
-        self._path = path
+        self._path, self.damaged = path, 0
         self._terms = json.loads(json.dumps(terms))
 
     def add(self, tried: Tried) -> None:
@@ -34,11 +39,12 @@ class Journal:
         return {tried.kept: tried for tried in found if tried is not None}
 
     def _tried(self, line: str) -> Tried | None:
-        """None for a line on other terms, or of something else."""
+        """None for a line on other terms, and for one that cannot be read, which is counted."""
         try:
-            entry = json.loads(line)
-            if entry.pop("terms") != self._terms:
-                return None
-            return Tried(**{**entry, "kept": tuple(entry["kept"])})
-        except (ValueError, KeyError, TypeError, AttributeError):
+            entry = read_json(line)
+            terms = entry.pop("terms")
+            tried = record(Tried, entry)
+        except (AttributeError, KeyError, TypeError, ValueError):
+            self.damaged += 1
             return None
+        return tried if terms == self._terms else None

@@ -17,6 +17,7 @@ from experiments.networks import Setting, load_setting
 from experiments.problems import prepared
 from experiments.progress import Reporter
 from experiments.report import exported, render
+from experiments.report.formats import count
 from experiments.report.trust import sentences
 from experiments.results import RunResult, Tried, Trust, benchmarked
 from experiments.runs import search
@@ -144,6 +145,8 @@ def _tried(
 ) -> list[Tried]:
     """Each policy's results, those from the journal first; new ones are written at once."""
     known = journal.known()
+    if journal.damaged:
+        console.print(f"{count(journal.damaged, 'damaged line')} of {JOURNAL} tell nothing")
     steps = meter.recipe.steps(len(meter.train))
     with Reporter("fine-tuning policies", len(chosen) * steps, console) as reporter:
         for number, outcome in enumerate(chosen):

@@ -13,14 +13,18 @@ from experiments.listing import JOURNAL, listed, runs_in
 fcntl = pytest.importorskip("fcntl", reason="no locks of this kind on this system")
 
 SETTINGS = "strategy: tpe\nmodel: resnet8\ndataset: digits\n"
-NOTES = '{"record": {"name": "header"}}\n{"record": {"name": "evaluation 0"}}\n{"reco'
+NOTE = {"accuracy": 0.5, "seconds": 1.0}
 
 
 def begun(folder):
     """A run that has evaluated once, and wrote half of a line."""
     folder.mkdir()
     (folder / "config.yaml").write_text(SETTINGS)
-    (folder / JOURNAL).write_text(NOTES)
+    with RunJournal(folder) as journal:
+        journal.begin({})
+        journal.note("evaluation 8,8", NOTE)
+    with open(folder / JOURNAL, "ab") as file:
+        file.write(b'{"crc32": "00000000", "record": {"accuracy": 0.5, "na')
     return folder
 
 
@@ -61,8 +65,8 @@ def test_the_proposals_of_netadapt_are_evaluations_and_half_a_line_is_none(tmp_p
     with RunJournal(folder) as journal:
         journal.begin({"settings": {"name": "evaluation 0"}})
         for kept in ("8,8", "8,7"):
-            journal.note(f"proposal 0 {kept}", {"accuracy": 0.5, "diverged": False})
-        journal.note("evaluation 8,7", {"accuracy": 0.5})
+            journal.note(f"proposal 0 {kept}", {**NOTE, "diverged": False})
+        journal.note("evaluation 8,7", NOTE)
     assert listed(folder).result == "3 evaluations"
     with open(folder / JOURNAL, "ab") as file:
         file.write(b'{"crc32": "00000000", "record": {"accuracy": 0.5, "na')
@@ -109,6 +113,17 @@ def test_a_damaged_folder_is_told_and_the_others_still_are(amc, name, content, s
     bad, good = runs_in(tmp_path)
     assert (bad.status, good.status) == ("damaged", "interrupted")
     assert bad.result
+    amc.good("runs", tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"mine", b"[]\n", bytes(range(256)), b'{"a": 1}\n' * 9])
+def test_a_journal_that_cannot_be_read_is_damage(content, amc, tmp_path):
+    folder = begun(tmp_path / "run")
+    (folder / JOURNAL).write_bytes(content)
+    told = listed(folder)
+    assert told.status == "damaged"
+    assert "journal.jsonl: not a journal" in told.result
+    assert "--overwrite" in told.result
     amc.good("runs", tmp_path)
 
 

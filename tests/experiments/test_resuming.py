@@ -363,6 +363,29 @@ def test_a_run_says_that_it_goes_on_with_other_versions(amc, whole, tmp_path):
     assert same(out, whole(RANDOM))
 
 
+HEADERS = {
+    "command": (None, "command is null; it must be a text"),
+    "settings": ([], "settings is []; it must be named values"),
+    "machine": ("here", 'machine is "here"'),
+    "files": ({"--policy": 3}, "files.'--policy' is 3"),
+    "weights": (..., "weights is missing"),
+}
+
+
+@pytest.mark.parametrize("name", HEADERS)
+def test_a_journal_with_an_odd_first_line_is_refused(name, amc, whole, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(whole(RANDOM), out)
+    with RunJournal(out) as journal:
+        odd = {**journal.header, name: HEADERS[name][0]}
+        journal.begin({key: value for key, value in odd.items() if value is not ...})
+    answer = amc("search", *RANDOM, "--out", out)
+    assert answer.code == 2
+    assert answer.err.count("\n") == 1
+    for words in ("journal.jsonl: its first line", HEADERS[name][1], "--overwrite"):
+        assert words in answer.err
+
+
 def test_the_saved_settings_never_overwrite(amc, tmp_path):
     out = tmp_path / "run"
     amc.good("search", *FEW, "--strategy", "uniform", "--overwrite", "--out", out)

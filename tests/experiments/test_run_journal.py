@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from experiments import lock as locks
 from experiments.journal import FILE, RunJournal
 
-NOTES = {f"evaluation {n},4": {"measured": 0.1 * n, "seconds": 1e-3 * n} for n in range(4)}
+NOTES = {f"evaluation {n},4": {"accuracy": 0.1 * n, "seconds": 1e-3 * n} for n in range(4)}
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +55,9 @@ def test_a_torn_end_costs_the_torn_record_alone(data, written, tmp_path_factory)
     whole = written[:end].count(b"\n") - 1
     assert notes_of(folder) == dict(list(NOTES.items())[:whole])
     with RunJournal(folder) as journal:
-        journal.note("evaluation 7,7", {"measured": 0.5})
+        journal.note("evaluation 7,7", {"accuracy": 0.5, "seconds": 1.0})
     with RunJournal(folder) as journal:
-        assert journal.recall("evaluation 7,7") == {"measured": 0.5}
+        assert journal.recall("evaluation 7,7") == {"accuracy": 0.5, "seconds": 1.0}
         assert (journal.count("evaluation"), journal.damaged) == (whole + 1, 0)
 
 
@@ -91,6 +91,39 @@ def test_a_journal_of_another_release_is_refused(written, tmp_path):
         journal.note("header", {"version": 99})
     with pytest.raises(ValueError, match=r"not a journal that this release can go on with; name"):
         RunJournal(tmp_path)
+
+
+ODD = {
+    "evaluation 8,8": [
+        {"accuracy": 0.5, "seconds": 1.0, "more": 1},
+        {"accuracy": "high", "seconds": 1.0},
+        {"accuracy": 1.5, "seconds": 1.0},
+        {"accuracy": float("nan"), "seconds": 1.0},
+        {"accuracy": 0.5, "seconds": None},
+        {"accuracy": 0.5},
+        {"accuracy": 0.5, "seconds": 1.0, "seen": 2.5},
+        {},
+    ],
+    "proposal 1 8,8": [
+        {"accuracy": 0.5, "seconds": 1.0},
+        {"accuracy": 0.5, "seconds": 1.0, "diverged": 1},
+        {"accuracy": -0.5, "seconds": 1.0, "diverged": False},
+    ],
+    "measured latency 8,8": [{}, {"cost": 0}, {"cost": "1"}, {"cost": float("inf")}],
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "note"), [(name, note) for name, notes in ODD.items() for note in notes]
+)
+def test_a_whole_line_that_tells_odd_things_is_done_again(name, note, written, tmp_path):
+    (tmp_path / FILE).write_bytes(written)
+    with RunJournal(tmp_path) as journal:
+        journal.note(name, note)
+        journal.note("evaluation 4,4", {"accuracy": 0.75, "seconds": 2.0})
+    with RunJournal(tmp_path) as journal:
+        assert journal.recall(name) is None
+        assert (journal.count("evaluation"), journal.damaged) == (5, 1)
 
 
 def test_one_process_at_a_time(tmp_path):
@@ -143,7 +176,7 @@ def test_a_full_disk_is_told_and_loses_nothing_that_was_finished(tmp_path, writt
             full_disk(len(written) + 20),
             pytest.raises(OSError, match=r"journal\.jsonl: cannot be written .*goes on"),
         ):
-            journal.note("evaluation 8,8", {"measured": 0.25})
+            journal.note("evaluation 8,8", {"accuracy": 0.25, "seconds": 1.0})
         assert len((tmp_path / FILE).read_bytes()) == len(written) + 20
     assert notes_of(tmp_path) == NOTES
 

@@ -12,6 +12,7 @@ from amc.problem import Outcome
 from experiments.report.trust import sentences
 from experiments.results import Correlation, Tried, Trust
 from experiments.trust.correlation import correlation, spearman
+from experiments.trust.journal import Journal
 from experiments.trust.sampling import stratified
 
 
@@ -116,3 +117,31 @@ def test_it_says_where_differences_may_be_noise() -> None:
         in sentences(trust(0.5, 0.89, 0.90, 0.91, images=900))[2]
     )
     assert "noise" not in sentences(trust(0.5, 0.85, 0.90, 0.95, images=900))[2]
+
+
+ENTRY = Tried(0, (3, 8), 0.5, {"refit": 0.5}, 0.9)
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        b"mine\n",
+        b"[]\n",
+        b"\xff\xfe\n",
+        b"[" * 99_999 + b"\n",
+        b'{"terms": {"epochs": 1}, "number": 0}\n',
+        b'{"terms": {"epochs": 1}, "number": 0, "kept": [3, 8], "searched": 0.5, '
+        b'"scores": {"refit": "high"}, "finetuned": 0.9}\n',
+        b'{"terms": {"epochs": 1}, "number": 0, "kept": [3, 8], "searched": 0.5, '
+        b'"scores": {"refit": 0.5}, "finetuned": 9}\n',
+    ],
+)
+def test_a_damaged_line_of_what_was_tried_is_counted_and_tells_nothing(junk, tmp_path) -> None:
+    path = tmp_path / "trust.jsonl"
+    Journal(path, {"epochs": 1}).add(ENTRY)
+    Journal(path, {"epochs": 2}).add(ENTRY)
+    with open(path, "ab") as file:
+        file.write(junk)
+    journal = Journal(path, {"epochs": 1})
+    assert journal.known() == {(3, 8): ENTRY}
+    assert journal.damaged == 1
