@@ -10,6 +10,9 @@ from agents.replay import Returns
 from amc.checks import check
 from envs.pruning_env import BudgetMode
 
+MANY = 1_000_000
+"""Of anything that takes memory for each."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -68,12 +71,12 @@ class Settings:
             "actor_lr": (0 < self.actor_lr < math.inf, "above 0"),
             "critic_lr": (0 < self.critic_lr < math.inf, "above 0"),
             "updates": (self.updates >= -1, "0 or more, or -1 for one per group"),
-            "hidden": (self.hidden >= 1, "1 or more"),
-            "batch_size": (self.batch_size >= 1, "1 or more"),
+            "hidden": (1 <= self.hidden <= 10_000, "1 to 10000"),
+            "batch_size": (1 <= self.batch_size <= MANY, f"1 to {MANY}"),
             "tau": (0 < self.tau <= 1, "above 0 and at most 1"),
-            "buffer_size": (self.buffer_size >= 0, "0 or more"),
+            "buffer_size": (0 <= self.buffer_size <= MANY, f"0 (keeps all) to {MANY}"),
             "longest_warmup": (self.longest_warmup >= 0, "0 or more episodes"),
-            "proposals": (self.proposals >= 0, "0 or more"),
+            "proposals": (0 <= self.proposals <= MANY, f"0 to {MANY}"),
             "elites": (self.elites >= 1, "1 or more"),
             "by_actor": (0 <= self.by_actor <= 1, "from 0 to 1"),
             "imitation": (self.imitation >= 0, "0 or more"),

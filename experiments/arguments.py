@@ -27,6 +27,9 @@ SWITCHES = ("--overwrite", "--tensorboard")
 """Flags that mean true where nothing follows them."""
 
 
+MAY_BE_EMPTY = ("budget", "exclude")
+
+
 class UsageError(Exception):
     """Arguments that cannot be understood."""
 
@@ -195,6 +198,7 @@ def _config_of(kind: type, parsed: Namespace, options: Settings) -> Any:
     names = {item.name for item in fields(kind)}
     values = {name: value for name, value in parsed.as_dict().items() if name in names}
     _check_nulls(kind, values)
+    _check_empty(values)
     if options:
         values["options"] = _merged(values["options"], options)
     return kind(**values)
@@ -215,6 +219,17 @@ def _check_nulls(kind: type, values: Settings) -> None:
             raise UsageError(f"options: {key!r} is not a name; write lines such as `updates: 5`")
 
 
+def _check_empty(values: Settings) -> None:
+    """Names of files, folders, networks and the like are not empty: no path is the folder here.
+
+    Raises:
+        UsageError: for the first one that is.
+    """
+    for name, value in values.items():
+        if value == "" and name not in MAY_BE_EMPTY:
+            raise UsageError(f"--{name.replace('_', '-')} is empty; give a value, or leave it out")
+
+
 def _check_flags(words: list[str], parser: Parser, command: str) -> None:
     known = {flag for action in parser._actions for flag in action.option_strings}
     for word in words:
@@ -227,11 +242,14 @@ def _check_flags(words: list[str], parser: Parser, command: str) -> None:
 
 
 def _check_file(words: list[str], parser: Parser, command: str) -> None:
-    """See that the file of --config holds settings of this command."""
-    flag, equals, after = words[0].partition("=") if words else ("", "", "")
-    if flag != "--config" or not (equals or words[1:]):
-        return
-    path = after if equals else words[1]
+    """See that each file of --config holds settings of this command."""
+    for word, after in zip_longest(words, words[1:]):
+        flag, equals, path = word.partition("=")
+        if flag == "--config" and (equals or after is not None):
+            _check_settings(path if equals else str(after), parser, command)
+
+
+def _check_settings(path: str, parser: Parser, command: str) -> None:
     if not Path(path).is_file():
         raise UsageError(f"--config {path}: no such file; every run saves one as config.yaml")
     try:

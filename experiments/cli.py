@@ -97,7 +97,10 @@ def _text(error: BaseException) -> str:
     if isinstance(error, KeyError) or not str(error):
         return f"{type(error).__name__}: {error}"
     if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename or 'file'}: {error.strerror}"
+        return (
+            f"{error.filename or 'file'}: {error.strerror}; see that this can be read or written, "
+            "or name another"
+        )
     return str(error)
 
 

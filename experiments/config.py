@@ -19,13 +19,18 @@ from experiments.files import write_whole
 Settings = dict[str, Any]
 LARGEST_SEED = 2**32 - 1
 LONGEST = 100_000
-"""Epochs at most; more is a slip of the keyboard."""
+"""Epochs and episodes at most; more is a slip of the keyboard."""
 WIDEST = 64
 """Times the channels of a network at most."""
 """What every generator in use accepts."""
 
 TRAINING_RATE = 0.1
 """Peak learning rate of `amc train`, and of the networks that come with the project."""
+
+LARGEST_BATCH = 65_536
+"""Samples in a pass that is timed."""
+
+MOST_THREADS = 1024
 
 HARDWARE = "hardware"
 """What round_to can be beside a number."""
@@ -130,8 +135,9 @@ class ProfileConfig(NetworkConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check("runtime", self.runtime, self.runtime in RUNTIMES, " or ".join(RUNTIMES))
-        check("threads", self.threads, self.threads >= 1, "1 or more")
-        check("batch_size", self.batch_size, self.batch_size >= 1, "1 or more")
+        check_threads(self.threads)
+        batch = self.batch_size
+        check("batch_size", batch, 1 <= batch <= LARGEST_BATCH, f"1 to {LARGEST_BATCH:,}")
         check("round_to", self.round_to, self.round_to >= 1, "1 or more")
         most = self.max_ratio
         check("max_ratio", most, most is None or 0 < most < 1, "above 0 and below 1")
@@ -180,7 +186,9 @@ class TuneConfig(NetworkConfig):
         check("finetune_rate", rate, 0 < rate <= 1, "a fraction above 0 and up to 1")
         check("finetune_lr", lr, lr is None or 0 < lr < math.inf, "a number above 0")
         check("finetune_schedule", kind, kind in SCHEDULES, "one of " + ", ".join(SCHEDULES))
-        check("finetune_stages", self.finetune_stages, self.finetune_stages >= 1, "1 or more")
+        check(
+            "finetune_stages", self.finetune_stages, 1 <= self.finetune_stages <= 1000, "1 to 1000"
+        )
         check("finetune_last", last, 0 <= last <= 1, "from 0 to 1")
         check("distill", self.distill, 0 <= self.distill <= 1, "from 0 to 1")
         check("temperature", self.temperature, 0 < self.temperature < math.inf, "a number above 0")
@@ -261,7 +269,8 @@ class ProblemConfig(CutConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check("episodes", self.episodes, self.episodes >= 1, "1 or more")
+        episodes = self.episodes
+        check("episodes", episodes, 1 <= episodes <= LONGEST, f"1 or more, up to {LONGEST:,}")
         check("search_images", self.search_images, self.search_images >= 0, "0 or more")
         check("racing", self.racing, 0 <= self.racing < 1, "0 or more, and below 1")
         known = self.round_to == HARDWARE or (isinstance(self.round_to, int) and self.round_to >= 1)
@@ -369,7 +378,7 @@ class ExportConfig:
 
     def __post_init__(self) -> None:
         check("measure", self.measure, 0 <= self.measure < math.inf, "0 or more")
-        check("threads", self.threads, self.threads >= 1, "1 or more")
+        check_threads(self.threads)
 
 
 @dataclass(frozen=True)
@@ -414,6 +423,15 @@ def check(name: str, value: object, good: bool, wanted: str) -> None:
     """
     if not good:
         raise ValueError(f"--{name.replace('_', '-')} is {value}; it must be {wanted}")
+
+
+def check_threads(threads: int) -> None:
+    """Refuse a number of threads that no machine has.
+
+    Raises:
+        ValueError: naming the flag.
+    """
+    check("threads", threads, 1 <= threads <= MOST_THREADS, f"1 or more, up to {MOST_THREADS}")
 
 
 def save_config(config: NetworkConfig, path: Path) -> None:

@@ -16,7 +16,7 @@ from amc.names import look_up
 from amc.policy import Policy
 from amc.pruning import decisions, kept_counts
 from experiments.config import ExportConfig, NetworkConfig
-from experiments.files import write_whole
+from experiments.files import run_at, write_whole
 from experiments.gain import Gain
 from experiments.networks import Setting, checkpoint, load_setting
 from experiments.profiling.timing import device
@@ -61,7 +61,7 @@ def export(config: ExportConfig, console: Console) -> None:
         ValueError: if the run cannot be written so.
     """
     suffix, write = look_up(FORMATS, config.format, "format")
-    run = Path(config.run)
+    run = run_at(config.run)
     if not (run / "result.json").is_file():
         raise FileNotFoundError(f"no finished run in {run}; `amc search --out {run}` makes one")
     target = Path(config.out) if config.out else run / f"pruned{suffix}"

@@ -62,8 +62,24 @@ def append_lines(path: Path, lines: Iterable[str]) -> None:
         os.fsync(file.fileno())
 
 
-def ready_folder(path: str) -> Path:
+def run_at(path: str | Path) -> Path:
+    """The folder of a run, or of several, that a person names.
+
+    Raises:
+        NotADirectoryError: if it is a file, which may lie in such a folder.
+    """
+    folder = Path(path)
+    if folder.is_file():
+        raise NotADirectoryError(f"{path} is a file; name a folder, such as {folder.parent}")
+    return folder
+
+
+def ready_folder(path: str, flag: str = "--out") -> Path:
     """The folder for results, made if it is not there: asked for before long work begins.
+
+    Args:
+        path: Of the folder.
+        flag: That names it, for messages.
 
     Raises:
         OSError: if it cannot be made or written to.
@@ -73,7 +89,7 @@ def ready_folder(path: str) -> Path:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         reason = "a file is in its way" if isinstance(error, FileExistsError) else error.strerror
-        raise OSError(f"--out {path}: cannot make this folder ({reason}); name another") from None
+        raise OSError(f"{flag} {path}: cannot make this folder ({reason}); name another") from None
     if not os.access(folder, os.W_OK):
-        raise PermissionError(f"--out {path}: cannot write into this folder; name another")
+        raise PermissionError(f"{flag} {path}: cannot write into this folder; name another")
     return folder

@@ -14,6 +14,7 @@ from rich.text import Text
 from experiments.config import RunsConfig
 from experiments.failures import FILE as FAILURE
 from experiments.failures import failure
+from experiments.files import run_at
 from experiments.journal import noted, steps_trained
 from experiments.records import record
 from experiments.report.formats import accuracy, cost_name, count, percent, printable, shortened
@@ -68,7 +69,7 @@ def show_runs(config: RunsConfig, console: Console) -> None:
     Raises:
         FileNotFoundError: if there is no such folder.
     """
-    root = Path(config.folder)
+    root = run_at(config.folder)
     if not root.is_dir():
         raise FileNotFoundError(f"no folder {root}; name one that holds runs, as in amc runs runs")
     found = list(runs_in(root))

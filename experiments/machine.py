@@ -23,6 +23,14 @@ def machine() -> dict[str, str]:
     }
 
 
+def memory_bytes() -> int | None:
+    """Of this machine; None where the system does not say."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, OSError, ValueError):  # such as on Windows
+        return None
+
+
 def _version(package: str) -> str:
     try:
         return version(package)

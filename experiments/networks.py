@@ -12,11 +12,16 @@ from torch import Tensor, nn
 
 from amc.weights import read_weights, set_weights
 from experiments.config import NetworkConfig
+from experiments.machine import memory_bytes
 from experiments.zoo.datasets import ImageDataset, Splits, load_dataset
 from experiments.zoo.importing import import_named
 from experiments.zoo.models import build_model
 
 WEIGHTS = Path(__file__).parent / "zoo" / "weights"
+
+
+COPIES = 8
+"""Of a network's weights that work with it takes: gradients, momentum, a candidate, moments."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ def load_setting(config: NetworkConfig, *, trained: bool = True) -> Setting:
             the images.
     """
     dataset = load_dataset(config.dataset)
+    _check_size(config, dataset)
     torch.manual_seed(config.seed)
     model = _build(config, dataset).eval()
     if trained:
@@ -99,6 +105,22 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     return state
 
 
+def _check_size(config: NetworkConfig, dataset: ImageDataset) -> None:
+    """Refuse a network of the zoo whose width is more than this machine can work with."""
+    memory = memory_bytes()
+    if ":" in config.model or memory is None:
+        return
+    with torch.device("meta"):
+        model = build_model(config.model, dataset.channels, len(dataset.classes), config.width)
+    size = 4 * sum(weights.numel() for weights in model.parameters())
+    if size * COPIES > memory:
+        raise ValueError(
+            f"{config.model} of --width {config.width:g} takes {size / 1e9:.1f} GB, and work with "
+            f"it {COPIES} times as much, which this machine's {memory / 1e9:.0f} GB of memory do "
+            "not hold; give a smaller width"
+        )
+
+
 def _build(config: NetworkConfig, dataset: ImageDataset) -> nn.Module:
     if ":" not in config.model:
         return build_model(config.model, dataset.channels, len(dataset.classes), config.width)
@@ -130,16 +152,23 @@ def _check_fit(model: nn.Module, config: NetworkConfig, example: Tensor, classes
     try:
         with torch.no_grad():
             logits, again = model(example), model(example)
+            two = model(torch.cat([example, example]))
     except Exception as error:
         raise ValueError(
             f"model {config.model} fails on the {shape} images of {config.dataset} "
-            f"({first_line(error)}); it must take one batch of them, in evaluation mode"
+            f"({first_line(error)}); it must take a batch of them, of any size, in evaluation mode"
         ) from error
     if not isinstance(logits, Tensor) or logits.dim() != 2 or logits.shape[1] < classes:
         gave = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise ValueError(
             f"model {config.model} gives {gave} for one image of {config.dataset}; "
             f"it must give (1, {classes}) logits"
+        )
+    if not isinstance(two, Tensor) or two.shape != (2, logits.shape[1]):
+        gave = tuple(two.shape) if isinstance(two, Tensor) else type(two).__name__
+        raise ValueError(
+            f"model {config.model} gives {gave} for two images of {config.dataset} at once; "
+            f"it must give (2, {logits.shape[1]}) logits"
         )
     if not logits.isfinite().all():
         raise ValueError(

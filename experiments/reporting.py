@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from experiments.config import ReportConfig
-from experiments.files import write_whole
+from experiments.files import run_at, write_whole
 from experiments.report import exported, render
 from experiments.results import RunResult, run_folders
 
@@ -17,7 +17,7 @@ def report(config: ReportConfig) -> Path:
         FileNotFoundError: if a folder holds no finished run.
         ValueError: if a result, or what another command left beside it, cannot be read.
     """
-    named = [Path(run) for run in config.runs]
+    named = [run_at(run) for run in config.runs]
     folders = [run for folder in named for run in run_folders(folder)]
     results = [RunResult.load(folder / "result.json") for folder in folders]
     out = Path(config.out) if config.out else named[0] / "report.html"

@@ -95,7 +95,7 @@ class NetAdapt:
             if not 0 < value <= 1:
                 raise ValueError(f"netadapt: {name} is {value}; it must lie above 0 and at most 1")
         check("netadapt", "steps", self.steps, self.steps >= 0, "0 or more")
-        check("netadapt", "jobs", self.jobs, self.jobs >= 1, "1 or more")
+        check("netadapt", "jobs", self.jobs, 1 <= self.jobs <= 256, "1 to 256")
         check("netadapt", "timeout", self.timeout, self.timeout > 0, "above 0")
         if self.criterion:
             named(self.criterion)

@@ -141,7 +141,7 @@ class Sensitivity:
     ratios: int = 9
 
     def __post_init__(self) -> None:
-        check("sensitivity", "ratios", self.ratios, self.ratios >= 1, "1 or more")
+        check("sensitivity", "ratios", self.ratios, 1 <= self.ratios <= 1000, "1 to 1000")
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
         """Scan, cut the curves, and evaluate what comes out; nothing is random.

@@ -34,7 +34,10 @@ def profile(config: ProfileConfig, console: Console) -> None:
         ProfileError: for a network that cannot be profiled.
         ImportError: without the extra `onnx`.
     """
-    folder = ready_folder(config.prepare or config.out)
+    if config.prepare:
+        folder = ready_folder(config.prepare, "--prepare")
+    else:
+        folder = ready_folder(config.out)
     plan = planned(config)
     if config.prepare:
         prepare(plan, folder, config.runtime, config.threads)

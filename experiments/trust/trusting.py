@@ -12,7 +12,7 @@ from rich.console import Console
 
 from amc.problem import Outcome, Problem
 from experiments.config import ProblemConfig, SearchConfig, TrustConfig, TuneConfig
-from experiments.files import write_whole
+from experiments.files import run_at, write_whole
 from experiments.networks import Setting, load_setting
 from experiments.problems import prepared
 from experiments.progress import Reporter
@@ -78,7 +78,7 @@ def _run(config: TrustConfig) -> RunResult:
             f"{config.run} is the folder of a benchmark; name one of its runs: "
             + ", ".join(sorted(inside))
         )
-    return RunResult.load(Path(config.run) / "result.json")
+    return RunResult.load(run_at(config.run) / "result.json")
 
 
 def _random_run(config: TrustConfig, console: Console) -> RunResult:

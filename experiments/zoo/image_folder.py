@@ -16,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from experiments.machine import memory_bytes
 from experiments.zoo.image_dataset import ImageDataset, image_dataset
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif"})
 LONG_SIDE = 64
 """Pixels that no side exceeds unless a size is asked for."""
+MOST_SIDE = 4096
+"""Pixels that can be asked for."""
 TEST_FRACTION = 0.2
 
 Tree: TypeAlias = dict[str, list[Path]]  # class name -> its images
@@ -45,6 +48,7 @@ def image_folder(where: str) -> ImageDataset:
     train, test = _both_splits(root)
     first = next(iter(train.values()))[0]
     size = (side, side) if side else _default_size(first)
+    _check_memory(where, size, sum(map(len, (_paths(train), _paths(test)))))
     pixels = [[_fitted(path, size) for path in _paths(tree)] for tree in (train, test)]
     colour = any(array.ndim == 3 for split in pixels for array in split)
     images = [torch.from_numpy(np.stack([_planes(a, colour) for a in split])) for split in pixels]
@@ -57,13 +61,28 @@ def image_folder(where: str) -> ImageDataset:
 
 
 def _parse(where: str) -> tuple[Path, int | None]:
+    if not where:
+        raise ValueError("folder: names no folder; give folder:PATH where PATH/CLASS/ holds images")
     match = re.fullmatch(r"(.+)@(\d+)", where)
     if match is None:
         return Path(where).expanduser(), None
-    side = int(match[2])
-    if side == 0:
-        raise ValueError(f"folder:{where}: images of 0 pixels; give a size of at least 1")
+    side = int(match[2][: len(str(MOST_SIDE)) + 1])  # Enough of them to tell that it is too much.
+    if not 1 <= side <= MOST_SIDE:
+        raise ValueError(
+            f"folder:{where}: images of {match[2]} pixels a side; give a size of at least 1 and at "
+            f"most {MOST_SIDE}, as in folder:{match[1]}@64"
+        )
     return Path(match[1]).expanduser(), side
+
+
+def _check_memory(where: str, size: tuple[int, int], images: int) -> None:
+    memory, needed = memory_bytes(), 2 * 3 * size[0] * size[1] * images  # Once more to stack them.
+    if memory is not None and needed > memory:
+        raise ValueError(
+            f"folder:{where}: {images:,} images of {size[0]} x {size[1]} pixels take "
+            f"{needed / 1e9:.0f} GB, and this machine has {memory / 1e9:.0f} GB of memory; give a "
+            "smaller size, as in folder:PATH@64"
+        )
 
 
 def _both_splits(root: Path) -> tuple[Tree, Tree]:

@@ -41,6 +41,14 @@ class TwoOutputs(Net):
     def forward(self, images):
         return super().forward(images), images
 
+class OneAtATime(Net):
+    def forward(self, images):
+        return self.last(torch.relu(self.first(images.reshape(1, 64))))
+
+class OneAnswer(Net):
+    def forward(self, images):
+        return super().forward(images)[:1]
+
 class NotANumber(Net):
     def forward(self, images):
         return super().forward(images) * float("nan")
@@ -240,6 +248,7 @@ def _write_policies(here: Path) -> None:
         "function": json.dumps({**good, "criterion": "os:abort"}),
         "exclude": json.dumps({**good, "exclude": ["nolayer.*"]}),
         "twice": json.dumps({**good, "groups": [first, first, *rest]}),
+        "key-twice": text.replace('"kept":', '"kept": 1, "kept":', 1),
         "digits": text.replace(f'"kept": {first["kept"]}', '"kept": ' + "9" * 5_000, 1),
     }
     kept = {"none": 0, "many": 10**9, "minus": -1, "part": 1.5, "nan": math.nan, "truth": True}
@@ -298,6 +307,10 @@ MISTAKES = {
     "benchmark --strategy ddpg": ("unknown flag --strategy", "did you mean --strategies?"),
     "search resnet8": ("'resnet8'", "--help"),
     "search -x": ("'-x'", "--help"),
+    "search --episodes 1000000000": ("--episodes is 1000000000", "up to 100,000"),
+    "profile --batch-size 1000000000": ("--batch-size is 1000000000", "1 to 65,536"),
+    "profile --threads 100000": ("--threads is 100000", "up to 1024"),
+    "train --model resnet56 --dataset digits --width 64": ("--width 64", "GB", "smaller width"),
     "search --model": ("--model needs a value", "--help"),
     "search --options sigma": ("--options is 'sigma'", "--options.NAME VALUE"),
     "search --options.sigma": ("--options.sigma needs a value", "--help"),
@@ -349,6 +362,10 @@ MISTAKES = {
     OWN + "nets_of_a_user:broken": ("nets_of_a_user:broken", "no luck"),
     "search --dataset digits --width 0.5 --model nets_of_a_user:five": ("--width is 0.5", "zoo"),
     "search --config nowhere.yaml": ("--config nowhere.yaml", "no such file", "config.yaml"),
+    "search --config run/config.yaml --config nowhere.yaml": (
+        *("--config nowhere.yaml", "no such file", "config.yaml"),
+    ),
+    "search --config run/config.yaml --config=broken.yaml": ("--config broken.yaml", "YAML"),
     "search --config folder": ("--config folder", "no such file"),
     "search --config": ("--config needs a value",),
     "search --config broken.yaml": ("--config broken.yaml", "not valid YAML (line 1)"),
@@ -374,6 +391,16 @@ MISTAKES = {
     SEARCH + "--strategy netadapt --finetune-epochs 1 --finetune-schedule cubic": (
         *("--finetune-schedule cubic begins again", "one-shot", "`amc prune`"),
     ),
+    SEARCH + "--options.hidden 99999999": ("hidden is 99999999", "1 to 10000"),
+    SEARCH + "--options.buffer_size 99999999999": (
+        "buffer_size is 99999999999",
+        "0 (keeps all) to",
+    ),
+    SEARCH + "--options.buffer_size -1": ("buffer_size is -1", "0 (keeps all) to 1000000"),
+    SEARCH + "--options.batch_size 1000000000": ("batch_size is 1000000000", "1 to 1000000"),
+    SEARCH + "--options.proposals 1000000000": ("proposals is 1000000000", "0 to 1000000"),
+    SEARCH + "--strategy netadapt --options.jobs 5000": ("jobs is 5000", "1 to 256"),
+    SEARCH + "--strategy sensitivity --options.ratios 5000": ("ratios is 5000", "1 to 1000"),
     SEARCH + "--options.sigma wide": ("--options.sigma is 'wide'", "ddpg needs a number"),
     SEARCH + "--strategy uniform --options.sigma 1": ("unknown option of uniform", "known: none"),
     SEARCH + "--strategy nets_of_a_user:Idle": ("gave Idle", "search(problem, seed)"),
@@ -388,7 +415,9 @@ MISTAKES = {
     OWN + MY_NET + "unprunable": ("nothing that can be pruned", "outputs of the network", "docs/"),
     OWN + MY_NET + "Noisy": ("two answers for one image", "random in evaluation mode"),
     OWN + MY_NET + "InTrainingOnly": ("(only in training)", "batch", "in evaluation mode"),
-    OWN + MY_NET + "TwoInputs": ("argument: 'more'", "one batch of them"),
+    OWN + MY_NET + "TwoInputs": ("argument: 'more'", "a batch of them"),
+    OWN + MY_NET + "OneAtATime": ("fails on the 1 x 8 x 8 images", "of any size"),
+    OWN + MY_NET + "OneAnswer": ("gives (1, 10) for two images", "it must give (2, 10) logits"),
     OWN + MY_NET + "TwoOutputs": ("gives tuple", "it must give (1, 10) logits"),
     OWN + MY_NET + "NotANumber": ("not finite", "--weights"),
     OWN + MY_NET + "leaves": ("nets_of_a_user:leaves' cannot be made (3)", "without arguments"),
@@ -412,6 +441,9 @@ MISTAKES = {
     IMAGES + "folder:corrupt": ("corrupt/a/", "not a readable image", "mend or remove it"),
     IMAGES + "folder:uneven": ("different classes (b, c", "the same folders"),
     IMAGES + "folder:corrupt@0": ("images of 0 pixels", "at least 1"),
+    IMAGES + "folder:uneven@999999999999": ("999999999999 pixels", "at most 4096", "@64"),
+    IMAGES + "folder:uneven@60000": ("60000 pixels a side", "at most 4096", "folder:uneven@64"),
+    IMAGES + "folder:": ("folder: names no folder", "give folder:PATH"),
     # Checkpoints.
     BARE + "--weights nested.pt": ("nested.pt", "not a state dict", "state_dict()"),
     BARE + "--weights module.pt": ("module.pt", "pickles", "are not read", "save_file"),
@@ -479,6 +511,8 @@ MISTAKES = {
     },
     PRUNE + "--policy policy-huge.json": ("too large for a policy", "is it a checkpoint?"),
     PRUNE + "--policy policy-bytes.json": ("not text", "JSON file"),
+    PRUNE + "--policy policy-key-twice.json": ("'kept' stands twice", "export the policy again"),
+    PRUNE + "--policy=": ("--policy is empty", "give a value, or leave it out"),
     PRUNE + "--policy folder": ("no policy at folder", "`amc search"),
     BENCHMARK + "--strategies uniform,uniform": ("'uniform,uniform'", "different names"),
     BENCHMARK + "--strategies ,": ("--strategies is ','", "separated by commas"),
@@ -490,6 +524,10 @@ MISTAKES = {
     BENCHMARK + "--options.sigma 0.2": ("--options.STRATEGY.NAME", "'sigma'", "known: ddpg"),
     BENCHMARK + "--options.ddpg 0.2": ("ddpg has", "0.2", "--options.ddpg.sigma"),
     "export": ("RUN is missing", "--help"),
+    "export run/report.html": ("run/report.html is a file", "name a folder, such as run"),
+    "export run --format json --out /proc/x/y": ("/proc/x", "or name another"),
+    "trust run/policy.json": ("run/policy.json is a file", "such as run"),
+    "runs run/policy.json": ("run/policy.json is a file", "such as run"),
     "export nowhere": ("no finished run in nowhere", "`amc search"),
     "export trained": ("no policy at trained/policy.json", "`amc search"),
     "export run --format onx": ("unknown format 'onx'", "did you mean 'onnx'?"),
@@ -502,9 +540,15 @@ MISTAKES = {
         f"report run run-{name}": (f"run-{name}/result.json", "not ", "again")
         for name in ("searched", "config", "machine", "images", "granularity", "groups", "budgets")
     },
+    "report run/report.html": ("run/report.html is a file", "name a folder, such as run"),
+    "report run --out /proc/x/y": ("/proc/x", "or name another"),
     "report nowhere": ("no result at nowhere/result.json", "`amc search"),
     "report trained": ("trained/result.json", "not the result of a pruning run", "again"),
     "report run --out folder": ("folder is a folder", "name a file"),
+    "train --model resnet8 --dataset digits --out=": ("--out is empty", "leave it out"),
+    "train --model resnet8 --dataset digits --out /proc/x": ("--out /proc/x", "name another"),
+    "profile --model resnet8 --dataset digits --prepare file": ("--prepare file", "in its way"),
+    "profile --model resnet8 --dataset digits --out /proc/x": ("--out /proc/x", "name another"),
     "train --model resnet8 --dataset digits --out file": ("--out file", "in its way"),
 }
 
