@@ -15,6 +15,7 @@ from typing import Any, NoReturn, get_args, get_type_hints
 from jsonargparse import ArgumentParser, Namespace
 
 from experiments.config import ReportConfig, RunsConfig, Settings, TrustConfig
+from experiments.foreign import check_typed, code_in
 from experiments.yaml_files import read_yaml
 
 Kinds = Mapping[str, tuple[type, str]]
@@ -78,7 +79,21 @@ def parse(words: list[str], kinds: Kinds) -> tuple[str, Any]:
     words, options = _without_options(words)
     parsed = parser.parse_args(words)
     chosen = parsed.pop("command")
-    return chosen, _config_of(kinds[chosen][0], parsed[chosen], options)
+    config = _config_of(kinds[chosen][0], parsed[chosen], options)
+    check_typed(code_in(vars(config)), _typed(words), _files(words))
+    return chosen, config
+
+
+def _typed(words: list[str]) -> Settings:
+    """Values of flags, as far as words alone tell."""
+    pairs = zip_longest(words, words[1:], fillvalue="")
+    parted = ((*word.partition("="), after) for word, after in pairs)
+    return {flag[2:]: value if equals else after for flag, equals, value, after in parted}
+
+
+def _files(words: list[str]) -> str:
+    """The last file of --config."""
+    return f"--config {_typed(words).get('config')}"
 
 
 def _underscored(word: str) -> str:

@@ -367,6 +367,9 @@ class ExportConfig:
             alone.
         threads: Of onnxruntime while it is measured.
         weights: Checkpoint of the unpruned network for unpruned.onnx; left out, the run's own.
+        model: The run's own network, said again where that is package.module:function: code is
+            imported where the command names it, and never because a run folder does.
+        dataset: The run's own data set, the same.
     """
 
     run: str
@@ -375,6 +378,8 @@ class ExportConfig:
     measure: float = 5
     threads: int = 1
     weights: str | None = None
+    model: str | None = None
+    dataset: str | None = None
 
     def __post_init__(self) -> None:
         check("measure", self.measure, 0 <= self.measure < math.inf, "0 or more")

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from torch import Tensor, nn
@@ -17,6 +18,7 @@ from amc.policy import Policy
 from amc.pruning import decisions, kept_counts
 from experiments.config import ExportConfig, NetworkConfig
 from experiments.files import run_at, write_whole
+from experiments.foreign import NETWORK, check_typed, code_in
 from experiments.gain import Gain
 from experiments.networks import Setting, checkpoint, load_setting
 from experiments.profiling.timing import device
@@ -74,41 +76,56 @@ def export(config: ExportConfig, console: Console) -> None:
     console.print(told, soft_wrap=True)
 
 
-def load_pruned(run: Path, setting: Setting | None = None) -> tuple[nn.Module, Setting, Policy]:
+def load_pruned(
+    run: Path, setting: Setting | None = None, typed: Mapping[str, Any] | None = None
+) -> tuple[nn.Module, Setting, Policy]:
     """The smaller network of a run folder, with the setting that it was made in.
 
     Args:
         run: The folder.
         setting: What is loaded of it already.
+        typed: The model and data set, where they are code that may be imported.
 
     Raises:
         FileNotFoundError: if something is missing.
         ValueError: if the weights do not fit.
     """
     # Only the shapes are needed: the run's own weights replace all others.
-    setting = setting or load_setting(saved_settings(run), trained=False)
+    setting = setting or load_setting(saved_settings(run, typed or {}), trained=False)
     policy = Policy.load(run / "policy.json")
     weights = run / "model.safetensors"
     network = formats.load_pruned(setting.model, setting.example, weights, policy)
     return network, setting, policy
 
 
-def saved_settings(run: Path) -> NetworkConfig:
+def saved_settings(run: Path, typed: Mapping[str, Any]) -> NetworkConfig:
     """Which network a run is of.
+
+    Args:
+        run: The folder.
+        typed: The model and data set, as far as a person names them.
 
     Raises:
         FileNotFoundError: if they are missing.
-        ValueError: if they are none.
+        ValueError: if they are none, or name other ones or code that the person does not name.
     """
     path = run / "config.yaml"
     if not path.is_file():
         raise FileNotFoundError(f"no settings at {path}; `amc search` writes them")
     try:
-        return record(NetworkConfig, read_yaml(path), others=True)
+        saved = record(NetworkConfig, read_yaml(path), others=True)
     except ValueError as error:
         raise ValueError(
             f"{path}: not the settings of a run ({error}); run it again with --overwrite"
         ) from None
+    for place in NETWORK:
+        own, given = getattr(saved, place), typed.get(place)
+        if given not in (None, own):
+            raise ValueError(
+                f"--{place} is {given}, but the run in {run} is of {own}; leave the flag out"
+            )
+    check_typed(code_in(vars(saved), NETWORK), typed, path)
+    return saved
 
 
 def _write_onnx(order: Order) -> None:
@@ -118,7 +135,7 @@ def _write_onnx(order: Order) -> None:
     if order.config.measure:
         _write_both(order)
     else:
-        network, setting, _ = load_pruned(order.run)
+        network, setting, _ = load_pruned(order.run, typed=vars(order.config))
         write_proved(network, _images(setting), order.target)
 
 
@@ -151,7 +168,7 @@ def _trained(order: Order) -> Setting:
     Raises:
         FileNotFoundError: if its weights are gone.
     """
-    settings = saved_settings(order.run)
+    settings = saved_settings(order.run, vars(order.config))
     settings = replace(settings, weights=order.config.weights or settings.weights)
     path = checkpoint(settings)
     if path is not None and not path.is_file():
@@ -167,12 +184,13 @@ def _images(setting: Setting) -> Tensor:
 
 
 def _write_torch(order: Order) -> None:
-    network, *_ = load_pruned(order.run)
+    network, *_ = load_pruned(order.run, typed=vars(order.config))
     formats.save_pruned(network, order.policy, order.target)
 
 
 def _write_torch_pruning(order: Order) -> None:
-    policy, setting = order.policy, load_setting(saved_settings(order.run), trained=False)
+    saved = saved_settings(order.run, vars(order.config))
+    policy, setting = order.policy, load_setting(saved, trained=False)
     graph = decisions(setting.model, setting.example, policy.granularity, policy.exclude)
     ratios = formats.channel_ratios(graph, kept_counts(policy, graph))
     write_whole(order.target, json.dumps(ratios, indent=1) + "\n")

@@ -26,6 +26,7 @@ from experiments.config import (
 )
 from experiments.ctrl_c import stopped_in_time
 from experiments.files import ready_folder
+from experiments.foreign import code_in, flags_of
 from experiments.journal import RunJournal, steps_trained
 from experiments.machine import machine
 from experiments.networks import Setting
@@ -99,7 +100,8 @@ def resumable(interrupted: Callable[[], Interrupted]) -> Iterator[None]:
 def going_on(config: NetworkConfig) -> str:
     """The command that goes on with a run, or begins it again."""
     name = type(config).__name__.removesuffix("Config").lower()
-    return f"amc {name} --config {shlex.quote(str(Path(config.out) / 'config.yaml'))}"
+    file = shlex.quote(str(Path(config.out) / "config.yaml"))
+    return " ".join([f"amc {name} --config {file}", *flags_of(code_in(vars(config)))])
 
 
 @contextmanager

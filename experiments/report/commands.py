@@ -8,6 +8,7 @@ from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any
 
 from experiments.config import CutConfig, SearchConfig
+from experiments.foreign import code_in
 from experiments.report.comparison import Run
 from experiments.report.formats import printable
 from experiments.results import RunResult
@@ -47,12 +48,17 @@ def use(run: Run) -> Use:
     return Use(
         label=run.label,
         prune=_prune(result, here),
-        export=("amc export", _quoted(here), "--format onnx"),
+        export=("amc export", _quoted(here), "--format onnx", *_code(result)),
         report=("amc report", _quoted(here)),
         search=None if "policy" in result.config else _search(result, here),
         python=_python(here),
         tuned=result.tuned_steps > 0,
     )
+
+
+def _code(result: RunResult) -> Words:
+    """A network and data set that are imported: a run's folder alone cannot ask for that."""
+    return _flags(code_in({"model": result.model, "dataset": result.dataset}))
 
 
 def folder(result: RunResult) -> str:

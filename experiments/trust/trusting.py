@@ -13,6 +13,7 @@ from rich.console import Console
 from amc.problem import Outcome, Problem
 from experiments.config import ProblemConfig, SearchConfig, TrustConfig, TuneConfig
 from experiments.files import run_at, write_whole
+from experiments.foreign import NETWORK, check_typed, code_in
 from experiments.networks import Setting, load_setting
 from experiments.problems import prepared
 from experiments.progress import Reporter
@@ -67,7 +68,7 @@ def _run(config: TrustConfig) -> RunResult:
     """The run that was named; flags that would describe another problem are refused."""
     assert config.run is not None
     default = TrustConfig()
-    for name in _problem_fields():
+    for name in set(_problem_fields()) - set(NETWORK):
         if getattr(config, name) != getattr(default, name):
             raise ValueError(
                 f"--{name.replace('_', '-')} is given, but {config.run} has a problem of its own; "
@@ -78,7 +79,17 @@ def _run(config: TrustConfig) -> RunResult:
             f"{config.run} is the folder of a benchmark; name one of its runs: "
             + ", ".join(sorted(inside))
         )
-    return RunResult.load(run_at(config.run) / "result.json")
+    path = run_at(config.run) / "result.json"
+    result = RunResult.load(path)
+    for place in NETWORK:
+        own, given = result.config.get(place), getattr(config, place)
+        if given not in (own, getattr(default, place)):
+            raise ValueError(
+                f"--{place} is {given}, but {config.run} has a problem of its own, of {own}; leave "
+                "out the flag or the run"
+            )
+    check_typed(code_in(result.config, NETWORK), vars(config), path)
+    return result
 
 
 def _random_run(config: TrustConfig, console: Console) -> RunResult:

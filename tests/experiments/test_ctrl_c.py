@@ -111,6 +111,24 @@ def test_elsewhere_than_in_the_main_thread_it_does_nothing():
     assert done == [1]
 
 
+def test_it_is_obeyed_while_the_command_line_itself_is_imported(tmp_path):
+    (tmp_path / "jsonargparse.py").write_text(
+        "import sys, time\nprint('importing', flush=True)\ntime.sleep(60)\n"
+    )
+    root = str(Path(__file__).parents[2])
+    process = subprocess.Popen(
+        [sys.executable, "-m", "experiments", "runs"],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), root])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "importing\n"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=30)
+    assert (process.returncode, said) == (INTERRUPTED, "amc: interrupted\n")
+
+
 LEAVING = """
 import atexit, sys, time
 from experiments.ctrl_c import leave

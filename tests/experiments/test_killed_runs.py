@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -44,6 +45,12 @@ def untimed(text):
     return json.dumps(without(json.loads(text)))
 
 
+def untimed_page(run):
+    """A report but for times and the folder."""
+    page = (run / "report.html").read_text("utf-8").replace(run.name, "RUN")
+    return re.sub(r"[0-9][0-9.,]* (ms|s|min|h)\b", "TIME", page)
+
+
 @pytest.mark.timeout(400)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked and killed")
 @pytest.mark.parametrize(
@@ -76,4 +83,6 @@ def test_a_run_killed_at_random_moments_ends_as_if_never_killed(name, more, kill
             assert (run / file).read_bytes() == (whole / file).read_bytes(), folder
         ours, theirs = ((r / "result.json").read_text() for r in (run, whole))
         assert untimed(ours) == untimed(theirs)
+        if name != "train":
+            assert untimed_page(run) == untimed_page(whole)
         assert sorted(os.listdir(run)) == sorted(os.listdir(whole))

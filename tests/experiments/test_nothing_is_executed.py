@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 import re
+import shutil
 import sys
 import tarfile
 from dataclasses import replace
@@ -11,6 +12,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import yaml
 from made_tables import DEVICE
 
 from amc.costs.latency import LatencyTable
@@ -55,6 +57,67 @@ def test_settings_run_no_code(amc, here):
     for text in (f"model: !!python/object/apply:exec [{TRAP!r}]", "model: !!python/name:trap.x"):
         (here / "a.yaml").write_text(text)
         assert "not valid YAML" in amc("search", "--config", "a.yaml").err
+
+
+def naming(run, here, **code):
+    """A copy of a run whose files name code."""
+    folder = Path(shutil.copytree(run, here / "run"))
+    settings = yaml.safe_load((folder / "config.yaml").read_text())
+    (folder / "config.yaml").write_text(yaml.safe_dump({**settings, **code}))
+    result = json.loads((folder / "result.json").read_text())
+    changed = {**result, **code, "config": {**result["config"], **code}}
+    (folder / "result.json").write_text(json.dumps(changed))
+    return folder
+
+
+@pytest.mark.parametrize("place", ["model", "dataset"])
+def test_code_that_a_run_folder_names_is_imported_only_where_the_command_does_too(
+    place, amc, here, uniform_run
+):
+    run = naming(uniform_run, here, **{place: "trap:x"})
+    for words in (
+        *(("export", run, "--format", name) for name in ("onnx", "torch", "torch-pruning")),
+        ("trust", run),
+    ):
+        answer = amc(*words)
+        assert answer.code == 2
+        assert (
+            f"names code that would be imported and run, and a file alone cannot ask for that; "
+            f"where you trust it, add --{place} trap:x\n" in answer.err
+        )
+    other = {"model": "resnet8", "dataset": "digits"}[place]
+    for words in (("export", run, "--format", "torch"), ("trust", run)):
+        answer = amc(*words, f"--{place}", "trap:y")
+        assert answer.code == 2
+        assert "leave" in answer.err
+    assert other in (uniform_run / "config.yaml").read_text()
+    amc.good("export", run, "--format", "json")
+    amc.good("report", run)
+    amc.good("runs", run)
+    assert f"--{place} trap:x" in re.sub("<[^>]+>", "", (run / "report.html").read_text("utf-8"))
+
+
+@pytest.mark.parametrize("place", ["model", "dataset", "strategy"])
+def test_code_that_a_file_of_settings_names_is_imported_only_where_the_command_does_too(
+    place, amc, here, uniform_run
+):
+    run = naming(uniform_run, here, **{place: "trap:x"})
+    answer = amc("search", "--config", run / "config.yaml", "--seed", 1, "--out", here / "new")
+    assert answer.code == 2
+    assert "run/config.yaml names code that would be imported and run" in answer.err
+    assert f"add --{place} trap:x\n" in answer.err
+    (here / "benchmark.yaml").write_text("strategies: uniform,trap:x\n")
+    assert "add --strategies uniform,trap:x\n" in amc("benchmark", "--config", "benchmark.yaml").err
+
+
+def test_code_that_the_command_names_is_the_run_s_own(amc, here, uniform_run):
+    (here / "kin_of_zoo.py").write_text(
+        "from experiments.zoo.models import build_model\n"
+        "def network():\n    return build_model('resnet8', 1, 10, 0.5)\n"
+    )
+    run = naming(uniform_run, here, model="kin_of_zoo:network", width=1.0)
+    assert amc("export", run, "--format", "torch").code == 2
+    amc.good("export", run, "--format", "torch", "--model", "kin_of_zoo:network")
 
 
 def test_a_policy_imports_nothing(amc, here, uniform_run, weights):

@@ -79,14 +79,14 @@ def test_ctrl_c_leaves_the_best_policy_so_far_and_says_how_to_go_on(
     best = max(evaluations, key=lambda evaluation: evaluation["accuracy"])
     assert answer.code == 130
     assert f"accuracy {best['accuracy']:.4f}" in answer.err
-    assert f"`amc search --config '{out}/config.yaml'` goes on" in answer.err
+    assert f"`amc search --config '{out}/config.yaml' {' '.join(OWN)}` goes on" in answer.err
     assert answer.err.count("\n") == 1
     policy = Policy.load(out / "policy.json")
     assert list(policy.kept) == best["kept"]
     assert policy.origin["interrupted"] == "after 5 evaluations"
     assert not (out / "result.json").exists()
     calls = failing(monkeypatch, amc_problem, "fast_hits")
-    shown = amc.good("search", "--config", out / "config.yaml")
+    shown = amc.good("search", "--config", out / "config.yaml", *OWN)
     assert f"goes on in {out}, where 5 evaluations are finished" in shown
     assert calls.count == 3, "what was evaluated is not evaluated again"
     assert same(out, usual)
@@ -184,7 +184,7 @@ def test_overwrite_begins_anew(amc, whole, tmp_path):
     words = (*FEW, "--strategy", "uniform", "--out", out)
     amc.good("search", *words, "--overwrite")
     assert same(out, whole((*FEW, "--strategy", "uniform")))
-    assert "is finished" in amc.good("search", "--config", out / "config.yaml")
+    assert "is finished" in amc.good("search", "--config", out / "config.yaml", *OWN)
 
 
 def test_overwrite_with_bad_settings_takes_nothing_away(amc, whole, tmp_path):
@@ -325,8 +325,11 @@ def test_a_policy_that_is_applied_goes_on_too(amc, whole, tmp_path, monkeypatch)
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
         failing(patch, fitting._Learner, "step", KeyboardInterrupt(), 2)
-        assert f"`amc prune --config {out}/config.yaml` goes on" in amc(*words, "--out", out).err
-    amc.good("prune", "--config", out / "config.yaml")
+        assert (
+            f"`amc prune --config {out}/config.yaml {' '.join(OWN)}` goes on"
+            in amc(*words, "--out", out).err
+        )
+    amc.good("prune", "--config", out / "config.yaml", *OWN)
     assert same(out, tmp_path / "whole")
     shutil.copy(whole(NETADAPT) / "policy.json", tmp_path / "other.json")
     answer = amc(*words, "--policy", tmp_path / "other.json", "--out", out)
@@ -342,9 +345,9 @@ def test_a_benchmark_goes_on_with_the_strategy_that_was_interrupted(amc, tmp_pat
         failing(patch, amc_problem, "fast_hits", KeyboardInterrupt(), 4)
         answer = amc(*words, "--out", out)
     assert answer.code == 130
-    assert f"`amc benchmark --config {out}/config.yaml` goes on" in answer.err
+    assert f"`amc benchmark --config {out}/config.yaml {' '.join(OWN)}` goes on" in answer.err
     calls = failing(monkeypatch, amc_problem, "fast_hits")
-    shown = amc.good("benchmark", "--config", out / "config.yaml")
+    shown = amc.good("benchmark", "--config", out / "config.yaml", *OWN)
     assert f"{out / 'uniform'} is finished" in shown
     assert calls.count == 6 - 3
     for name in ("uniform", "random", "netadapt"):
@@ -422,11 +425,13 @@ def test_a_training_goes_on_from_its_last_whole_pass(amc, whole_training, tmp_pa
         failing(patch, fitting._Learner, "step", KeyboardInterrupt(), counted.count - 1)
         answer = amc(*TRAIN, "--out", out)
     assert answer.code == 130
-    assert f"`amc train --config {out}/config.yaml` goes on from there" in answer.err
+    assert (
+        f"`amc train --config {out}/config.yaml {' '.join(OWN)}` goes on from there" in answer.err
+    )
     steps = counted.count // 4 * 3
     assert (listed(out).status, listed(out).result) == ("interrupted", f"{steps} gradient steps")
     calls = failing(monkeypatch, fitting._Learner, "step")
-    shown = amc.good("train", "--config", out / "config.yaml")
+    shown = amc.good("train", "--config", out / "config.yaml", *OWN)
     assert f"goes on in {out}, where {steps} gradient steps are finished" in shown
     assert calls.count == counted.count - steps
     name = "model.safetensors"

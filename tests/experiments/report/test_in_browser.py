@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from browser import Browser, executable
+from PIL import Image
 
 from amc.problem import Outcome
 from experiments.report import render
@@ -201,6 +203,24 @@ def test_a_screen_reader_still_meets_tables_on_a_phone(shown: Shown) -> None:
 @pytest.mark.parametrize("width", [SMALLEST, PHONE, TABLET, DESKTOP])
 def test_nothing_is_wider_than_the_screen(shown: Shown, width: int) -> None:
     assert shown.at(width).run(OVERFLOWING) == []
+
+
+@pytest.mark.parametrize(("width", "dark"), [(PHONE, True), (DESKTOP, False)])
+def test_a_picture_of_the_page_is_as_wide_as_the_screen_and_full_from_top_to_bottom(
+    shown: Shown, width: int, dark: bool, tmp_path: Path
+) -> None:
+    browser = shown.at(width, dark)
+    browser.screenshot(tmp_path / "page.png")
+    with Image.open(tmp_path / "page.png") as picture:
+        seen = np.asarray(picture.convert("L"), dtype=int)
+    assert seen.shape == (browser.run("document.documentElement.scrollHeight"), width)
+    paper = int(np.bincount(seen.ravel()).argmax())
+    assert (paper < 128) == dark
+    # Gaps between sections are narrower than this, so ink is wherever one looks.
+    bands = np.array_split(seen, max(1, len(seen) // 200))
+    assert all((abs(band - paper) > 60).any() for band in bands)
+    margins = np.concatenate([seen[:, :4], seen[:, -4:]], axis=1)
+    assert (abs(margins - paper) < 60).all()  # Nothing runs out of the page at its sides.
 
 
 @pytest.mark.parametrize("width", [PHONE, DESKTOP])

@@ -1,0 +1,47 @@
+"""Code of a person's own: imported where a command names it, and never because a file does."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+NETWORK = ("model", "dataset")
+"""Settings that can name code as package.module:function, of every command."""
+
+PLACES = (*NETWORK, "strategy", "strategies")
+"""The same, of commands that search as well."""
+
+
+def code_in(settings: Mapping[str, Any], places: tuple[str, ...] = PLACES) -> dict[str, str]:
+    """Those settings that name code, among these."""
+    return {
+        place: settings[place]
+        for place in places
+        if ":" in str(settings.get(place, ""))
+        and not (place == "dataset" and settings[place].startswith("folder:"))
+    }
+
+
+def flags_of(code: Mapping[str, str]) -> list[str]:
+    """Settings as flags, ready to paste into a shell."""
+    return [f"--{place} {shlex.quote(name)}" for place, name in code.items()]
+
+
+def check_typed(code: Mapping[str, str], typed: Mapping[str, Any], where: object) -> None:
+    """Refuse code that a file names and the command does not.
+
+    Args:
+        code: What the file names.
+        typed: What the command does.
+        where: The file.
+
+    Raises:
+        ValueError: telling the flags that are to be added.
+    """
+    untold = {place: name for place, name in code.items() if typed.get(place) != name}
+    if untold:
+        raise ValueError(
+            f"{where} names code that would be imported and run, and a file alone cannot ask for "
+            f"that; where you trust it, add {' '.join(flags_of(untold))}"
+        )
