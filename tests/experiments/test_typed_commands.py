@@ -123,6 +123,16 @@ def provide(words: list[str], run: Path) -> None:
             shutil.copytree(run, folder)
 
 
+def trusted(words: list[str]) -> list[str]:
+    """The words of a command, and those that allow the code which a run or settings file names."""
+    named = [Path(word) for word in words if word.startswith("runs/") and Path(word).exists()]
+    files = [path / "config.yaml" if path.is_dir() else path for path in named]
+    reading = words[0] in ("export", "trust") or "--config" in words
+    if not reading or not any(TINY["model"] in file.read_text("utf-8") for file in files):
+        return words
+    return [*words, "--model", TINY["model"], "--dataset", TINY["dataset"]]
+
+
 @pytest.fixture(scope="module")
 def run(amc: CommandLine, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of the small network, as pages speak of one."""
@@ -142,7 +152,7 @@ def test_the_commands_of_a_page_work(
     for number, line in enumerate(TYPED[page]):
         words = [KNOWN.get(word, word) for word in shlex.split(line)[1:]]
         provide(words, run)
-        answer = amc(*made_small(words, number))
+        answer = amc(*made_small(trusted(words), number))
         assert answer.code == 0, f"{line}\n{answer.err}"
 
 
