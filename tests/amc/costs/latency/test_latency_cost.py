@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_tables import in_blocks, rising, table_of
 from tiny_networks import TINY, images, random_kept, tiny
+from torch import nn
 
 from amc.costs import COSTS, BudgetError, Limits
 from amc.costs.latency import Latency, LatencyTableError, fast_counts, reach
@@ -87,6 +88,33 @@ def test_where_every_count_is_faster_all_stay() -> None:
     legal = Rounding(1, 0.99).legal(RESIDUAL.full)
     latency = Latency(RESIDUAL, table_of(RESIDUAL, rising))
     assert fast_counts(RESIDUAL, latency, legal) == tuple(map(tuple, legal))
+
+
+WIDE = trace(nn.Sequential(nn.Conv2d(3, 32, 3), nn.ReLU(), nn.Conv2d(32, 4, 3)), images())
+BY_FOUR = Rounding(4, 0.9).legal(WIDE.full)
+
+
+@pytest.mark.parametrize(
+    ("half", "fast"),
+    [(0.5, (4, 8, 12, 16, 20, 24, 28, 32)), (0.75, (4, 8, 16, 24, 32)), (1.0, (8, 16, 24, 32))],
+)
+def test_half_a_block_that_takes_more_than_its_part_is_not_fast(half: float, fast: Any) -> None:
+    def formula(inputs: int, outputs: int) -> float:
+        """Blocks of 8 outputs, of which half a one takes so much."""
+        return 1e-6 * (outputs // 8 + half * (outputs % 8 > 0))
+
+    latency = Latency(WIDE, table_of(WIDE, formula))
+    assert fast_counts(WIDE, latency, BY_FOUR) == (fast,)
+
+
+@given(st.lists(st.floats(0.1, 1), min_size=8, max_size=8))
+def test_what_full_blocks_beat_is_never_the_way_to_the_smallest(steps: list[float]) -> None:
+    times = dict(zip(BY_FOUR[0], np.cumsum(steps).tolist(), strict=True))
+    latency = Latency(WIDE, table_of(WIDE, lambda i, o: times.get(o, 1e3), counts=BY_FOUR))
+    (fast,) = fast_counts(WIDE, latency, BY_FOUR)
+    assert fast[0] == 4
+    assert fast[-1] == 32
+    assert {8, 16, 24} <= set(fast)
 
 
 def test_over_fast_counts_the_cost_is_the_prediction(resnet8: Any) -> None:
