@@ -19,7 +19,7 @@ def holding(
 
     Where the winner is measured to exceed one, the bound that the search keeps to is tightened by
     as much, and the best candidate within it wins; where there is none, the search is made again. A
-    bound that no network could keep is not tried: the report tells what was measured.
+    bound that no network could keep is not tried, and after `TIGHTENINGS` the last winner stays.
 
     Args:
         search: What is done with a problem.
@@ -37,6 +37,9 @@ def holding(
     if not again:
         return result, _part(limits, given.limits)
     bound = 1.0
+    # Whether it holds in the end is no part of the result: the network is timed once more when all
+    # is done, fine-tuning included, and by that the terminal and the report say that a budget is
+    # broken (`experiments.report.progress.excesses`). A flag from here would be an older opinion.
     for _ in range(TIGHTENINGS):
         if limits.fits(result.best.kept) or not limits.fits(limits.smallest):
             break

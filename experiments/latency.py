@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
@@ -33,8 +33,8 @@ STEADY = 0.03
 TRIES = 3
 """Of timing it, while there is more noise."""
 
-Timed = tuple[float, float, float]
-"""Seconds of the unpruned and of the pruned network, and the noise."""
+Timed = tuple[Sequence[timing.Timing], float]
+"""Times of the unpruned and of the pruned network, and the noise."""
 
 NO_GAIN = 0.97
 """Of the unpruned network's latency; a budget that leaves more does not make it faster."""
@@ -144,11 +144,17 @@ def about_device(table: LatencyTable) -> tuple[str, ...]:
             f"the latency table is of the runtime {device.runtime!r}; known: {', '.join(RUNTIMES)}"
         )
     try:
-        differences = device.differences(_here(device))
+        here = _here(device)
     except ImportError:
         return (f"latency is that on {device}, and {device.runtime} is not installed here",)
-    if not differences:
+    if device == here:
         return ()
+    if device == replace(here, revision="", instructions=""):
+        return (
+            f"latency is that on {device.processor}, but the table, of an earlier release, does "
+            "not tell its revision; another one may be slower than this, so profile again",
+        )
+    differences = device.differences(here)
     return (f"latency is that on another device than this one: {'; '.join(differences)}",)
 
 
@@ -180,9 +186,9 @@ def remeasured(
     device = table.device
     inputs = torch.cat([setting.example] * device.batch)
     models = [setting.model, plain_copy(network)]
-    times, noise = latencies(models, inputs, device.runtime, device.threads)
-    unpruned, pruned = (one["seconds"] for one in times)
-    return Remeasured(unpruned, pruned, predicted, noise)
+    tries = (latencies(models, inputs, device.runtime, device.threads) for _ in range(TRIES))
+    (unpruned, pruned), noise = steadiest(tries)
+    return Remeasured(unpruned["seconds"], pruned["seconds"], predicted, noise)
 
 
 def measures(
@@ -197,6 +203,29 @@ def measures(
         return {}
     full = agreed.costs[LATENCY](graph)(graph.full)
     return {LATENCY: OnDevice(setting, graph, table, full if budget.relative else 0.0)}
+
+
+def steadiest(tries: Iterable[Timed]) -> Timed:
+    """The first without much noise; where there is none, that with the least."""
+    seen = []
+    for found in tries:
+        seen.append(found)
+        if found[-1] <= STEADY:
+            break
+    return min(seen, key=lambda found: found[-1])
+
+
+def allowance(noise: float, usual: float) -> float:
+    """What a time is multiplied by, so that what holds now holds when it is measured again.
+
+    Args:
+        noise: Relative, of this measurement.
+        usual: Of measurements on this device.
+    """
+    # Beyond STEADY it is the machine that is slow for a while. In turns that meets the unpruned
+    # network as much, so that their ratio is far surer; and units that went for the sake of one
+    # busy hour are gone for good. The noise of the last measurement is told instead.
+    return 1 + min(STEADY, max(noise, usual))
 
 
 class OnDevice:
@@ -219,19 +248,9 @@ class OnDevice:
 
     def __call__(self, kept: Kept) -> float:
         """Seconds."""
-        tries = (self._gauge(kept) for _ in range(TRIES))
-        unpruned, pruned, noise = self._steady(tries)
-        slowest = pruned * (1 + min(STEADY, max(noise, self._table.fit.noise)))
-        return slowest / unpruned * self._full if self._full else slowest
-
-    def _steady(self, tries: Iterator[Timed]) -> Timed:
-        """The first without much noise; where there is none, that with the least."""
-        seen = []
-        for found in tries:
-            seen.append(found)
-            if found[-1] <= STEADY:
-                break
-        return min(seen, key=lambda found: found[-1])
+        (unpruned, pruned), noise = steadiest(self._gauge(kept) for _ in range(TRIES))
+        slowest = pruned["seconds"] * allowance(noise, self._table.fit.noise)
+        return slowest / unpruned["seconds"] * self._full if self._full else slowest
 
     @cached_property
     def _gauge(self) -> Callable[[Kept], Timed]:

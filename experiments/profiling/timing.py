@@ -59,8 +59,13 @@ class Timing(TypedDict):
 
 def device(runtime: str, threads: int) -> dict[str, Any]:
     """What the times depend on."""
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8") as info:
+            told = info.read()
+    except OSError:  # only Linux tells it there
+        told = ""
     return {
-        "processor": processor(),
+        **processor(told),
         "cores": os.cpu_count() or 1,
         "system": platform.system() + " " + platform.machine(),
         "runtime": runtime,
@@ -69,16 +74,39 @@ def device(runtime: str, threads: int) -> dict[str, Any]:
     }
 
 
-def processor() -> str:
-    """The processor's name, as far as the system tells it."""
-    keys = ("model name", "hardware", "cpu model")
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8") as info:
-            lines = [line.partition(":") for line in info]
-    except OSError:
-        lines = []
-    named = [value.strip() for key, _, value in lines if key.strip().lower() in keys]
-    return named[0] if named else platform.processor() or platform.machine() or "unknown"
+NAMES = ("model name", "hardware", "cpu model")
+REVISION = ("cpu family", "model", "stepping", "cpu implementer", "cpu variant", "cpu part")
+KERNELS = {
+    "flags": ("amx", "avx", "f16c", "fma"),
+    "features": ("asimd", "bf16", "fphp", "i8mm", "neon", "sme", "sve"),
+}  # beginnings of the instruction sets that runtimes choose their code by, on x86 and on ARM
+
+
+def processor(told: str) -> dict[str, str]:
+    """The processor's name, revision and instructions, from what /proc/cpuinfo says.
+
+    Virtual machines call processors of several generations by one name. Where the cores differ, as
+    phones have them, all are told.
+    """
+    found: dict[str, list[str]] = {}
+    for line in told.splitlines():
+        key, _, value = line.partition(":")
+        values = found.setdefault(key.strip().lower(), [])
+        if value.strip() not in values:
+            values.append(value.strip())
+    names = [found[key][0] for key in NAMES if key in found]
+    revision = [key + " " + "/".join(sorted(found[key])) for key in REVISION if key in found]
+    instructions = {
+        word
+        for key, beginnings in KERNELS.items()
+        for word in " ".join(found.get(key, [])).split()
+        if word.startswith(beginnings)
+    }
+    return {
+        "processor": names[0] if names else platform.processor() or platform.machine() or "unknown",
+        "revision": ", ".join(revision),
+        "instructions": " ".join(sorted(instructions)),
+    }
 
 
 def version(runtime: str) -> str:

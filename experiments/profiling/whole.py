@@ -68,13 +68,11 @@ class Gauge:
     def __init__(self, template: Template, runtime: str, threads: int) -> None:
         self._template, self._runtime, self._threads = template, runtime, threads
 
-    def __call__(self, kept: Kept) -> tuple[float, float, float]:
-        """Seconds of the unpruned and of the pruned network, and the noise as in `latencies`."""
+    def __call__(self, kept: Kept) -> tuple[list[timing.Timing], float]:
+        """Times of the unpruned and of the pruned network, and the noise as in `latencies`."""
         programs = (self._template.at(self._template.graph.full), self._template.at(kept))
         payloads = [payload(program, self._runtime) for program in programs]
-        times, noise = _in_turns(payloads, self._runtime, self._threads)
-        unpruned, pruned = (one["seconds"] for one in times)
-        return unpruned, pruned, noise
+        return _in_turns(payloads, self._runtime, self._threads)
 
 
 def _in_turns(

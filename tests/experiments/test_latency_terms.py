@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 from made_tables import in_blocks, rising, table_of
 from torch import nn
 
-from amc.costs.latency import Latency, LatencyTable
+from amc.costs.latency import Device, Latency, LatencyTable
 from amc.granularity import Rounding
 from amc.graph import trace
 from amc.policy import Budget
@@ -18,6 +19,7 @@ from amc.structure import PruningGraph
 from experiments.config import NetworkConfig, SearchConfig
 from experiments.latency import about_device, terms
 from experiments.networks import load_setting
+from experiments.profiling import timing
 from experiments.results import RunResult
 from experiments.semi_structured import obstacle
 
@@ -198,14 +200,32 @@ def test_masks_save_no_time(
     assert reason in answer.err
 
 
+HERE = Device(**timing.device("onnxruntime", 1), batch=1)
+
+
 def test_a_table_of_this_device_needs_no_remark(graph: PruningGraph) -> None:
-    from dataclasses import replace
+    assert about_device(replace(table_of(graph), device=HERE)) == ()
 
-    from amc.costs.latency import Device
-    from experiments.profiling import timing
 
-    here = Device(**timing.device("onnxruntime", 1), batch=1)
-    assert about_device(replace(table_of(graph), device=here)) == ()
-    older = replace(here, version="0.1.0")
-    (note,) = about_device(replace(table_of(graph), device=older))
-    assert "version 0.1.0, not " in note
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"version": "0.1.0"}, "on another device than this one: version 0.1.0, not "),
+        ({"revision": "model 99"}, "on another device than this one: revision model 99, not "),
+        ({"instructions": "mmx"}, "on another device than this one: instructions mmx, not "),
+    ],
+)
+def test_a_table_of_another_device_is_told_with_the_difference(
+    graph: PruningGraph, changes: dict[str, str], told: str
+) -> None:
+    (note,) = about_device(replace(table_of(graph), device=replace(HERE, **changes)))
+    assert told in note
+
+
+@pytest.mark.skipif(not HERE.revision, reason="this system does not tell the revision either")
+def test_a_table_of_an_earlier_release_may_be_of_another_generation(graph: PruningGraph) -> None:
+    old = json.loads(replace(table_of(graph), device=HERE).to_json())
+    del old["device"]["revision"], old["device"]["instructions"]
+    (note,) = about_device(LatencyTable.from_json(json.dumps(old)))
+    assert "the table, of an earlier release, does not tell its revision" in note
+    assert "profile again" in note

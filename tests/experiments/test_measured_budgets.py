@@ -14,11 +14,13 @@ from torch import nn
 from amc import Budget, Problem, Samples, SearchResult, Strategy
 from amc.rules import Uniform
 from amc.structure import Kept
-from experiments.holding import holding
+from experiments.holding import TIGHTENINGS, holding
 from experiments.journal import RunJournal
+from experiments.latency import STEADY, allowance, steadiest
 from experiments.report import measured_again
 from experiments.report.comparison import compare
 from experiments.report.headline import notes
+from experiments.report.progress import excesses
 from experiments.results import CostChange, Remeasured, RunResult
 from experiments.samplers import RandomSearch
 
@@ -67,6 +69,44 @@ def test_of_many_candidates_the_best_within_the_tighter_bound_wins() -> None:
     within = [item for item in result.outcomes if clock(asked, item.kept) <= 0.6]
     assert len(within) < len(result.outcomes)
     assert result.best.accuracy == max(item.accuracy for item in within)
+
+
+def test_a_device_that_never_keeps_a_budget_is_left_after_so_many_tries() -> None:
+    asked = problem(1.0)
+    calls: list[Kept] = []
+
+    def slower_each_time(kept: Kept) -> float:
+        calls.append(kept)
+        return 1.02 * 0.6 * asked.costs["macs"](asked.graph.full)
+
+    asked.measure["macs"] = slower_each_time
+    result, bound = searched(Uniform(), asked)
+    assert len(calls) == TIGHTENINGS + 1
+    assert bound < 1
+    assert clock(asked, result.best.kept) > 0.6
+
+
+def test_a_budget_that_is_broken_in_the_end_is_told(
+    made_result: Callable[..., RunResult],
+) -> None:
+    for pruned, broken in ((0.63, ["latency=0.6"]), (0.605, [])):
+        again = Remeasured(unpruned=1.0, pruned=pruned, predicted=0.6, noise=0.01)
+        costs = {"latency": CostChange("seconds", 1.0, 0.6)}
+        found = made_result("uniform", budgets=("latency=0.6",), costs=costs, latency=again)
+        assert excesses(found) == broken
+
+
+def test_noise_is_added_to_what_is_measured_but_not_that_of_a_busy_hour() -> None:
+    assert allowance(0.01, usual=0.002) == pytest.approx(1.01)
+    assert allowance(0.01, usual=0.02) == pytest.approx(1.02)
+    assert allowance(0.8, usual=0.02) == pytest.approx(1 + STEADY)
+
+
+def test_of_several_tries_the_first_quiet_one_counts_or_the_quietest() -> None:
+    noises = iter((0.5, STEADY, 0.0))
+    assert steadiest(((), noise) for noise in noises) == ((), STEADY)
+    assert next(noises) == 0
+    assert steadiest([((), 0.5), ((), 0.04), ((), 0.3)]) == ((), 0.04)
 
 
 def test_limits_are_tightened_by_what_was_measured_and_never_loosened() -> None:

@@ -38,6 +38,9 @@ class Device:
         threads: That the runtime may use.
         batch: Samples in one pass.
         dtype: Of weights and activations.
+        revision: Family, model and stepping of the processor, or what ARM has instead; empty where
+            the system does not tell it, and in tables of earlier releases.
+        instructions: Sets that runtimes choose their code by, such as "avx avx2 fma"; likewise.
     """
 
     processor: str
@@ -48,12 +51,16 @@ class Device:
     threads: int
     batch: int
     dtype: str = "float32"
+    revision: str = ""
+    instructions: str = ""
 
     def differences(self, other: Device) -> tuple[str, ...]:
         """In what it is not the other device: "version 1.31.0, not 1.32.0"."""
         mine, others = asdict(self), asdict(other)
         return tuple(
-            f"{key} {mine[key]}, not {others[key]}" for key in mine if mine[key] != others[key]
+            f"{key} {mine[key] or 'not told'}, not {others[key]}"
+            for key in mine
+            if mine[key] != others[key]
         )
 
     def __str__(self) -> str:

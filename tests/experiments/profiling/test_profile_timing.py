@@ -139,6 +139,49 @@ def test_an_operator_that_torch_cannot_time_is_named() -> None:
 
 def test_a_device_tells_what_times_depend_on() -> None:
     found = timing.device("onnxruntime", 3)
-    assert list(found) == ["processor", "cores", "system", "runtime", "version", "threads"]
+    told = ["processor", "revision", "instructions"]
+    assert list(found) == [*told, "cores", "system", "runtime", "version", "threads"]
     assert found["processor"]
     assert found["threads"] == 3
+
+
+EPYC = """processor\t: {0}
+cpu family\t: 25
+model\t\t: {1}
+model name\t: AMD EPYC
+stepping\t: 1
+flags\t\t: fpu sse sme fma avx f16c avx2 {2}
+
+"""
+PHONE = """processor\t: {0}
+Features\t: fp asimd aes asimddp {2}
+CPU implementer\t: 0x41
+CPU variant\t: 0x1
+CPU part\t: {1}
+
+"""
+
+
+def test_generations_of_processors_that_have_one_name_are_told_apart() -> None:
+    milan = timing.processor(EPYC.format(0, 1, "") + EPYC.format(1, 1, ""))
+    assert milan == {
+        "processor": "AMD EPYC",
+        "revision": "cpu family 25, model 1, stepping 1",
+        "instructions": "avx avx2 f16c fma",
+    }
+    genoa = timing.processor(EPYC.format(0, 17, "avx512f avx512_vnni avx512_bf16"))
+    assert genoa["processor"] == milan["processor"]
+    assert genoa["revision"] == "cpu family 25, model 17, stepping 1"
+    assert genoa["instructions"] == "avx avx2 avx512_bf16 avx512_vnni avx512f f16c fma"
+
+
+def test_all_kinds_of_cores_of_a_phone_are_told() -> None:
+    found = timing.processor(PHONE.format(0, "0xd46", "") + PHONE.format(1, "0xd05", "bf16 sve2"))
+    assert found["revision"] == "cpu implementer 0x41, cpu variant 0x1, cpu part 0xd05/0xd46"
+    assert found["instructions"] == "asimd asimddp bf16 sve2"
+
+
+def test_where_the_system_tells_nothing_only_the_name_is_made_up() -> None:
+    found = timing.processor("")
+    assert found["processor"]
+    assert (found["revision"], found["instructions"]) == ("", "")
