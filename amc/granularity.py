@@ -149,7 +149,7 @@ class Rounding:
         max_ratio: Largest pruning ratio of a group, a_max of AMC's Algorithm 1, in (0, 1).
         only: The one legal count beside the full one; 0 where the others decide.
         widths: Legal counts of each group of one network, ascending to the full count, where they
-            follow no rule (`amc.costs.widths`); they go before all others.
+            follow no rule (`amc.costs.latency.fast_counts`); they go before all others.
 
     Raises:
         ValueError: if a number is out of range.

@@ -113,6 +113,8 @@ class ProfileConfig(NetworkConfig):
         runtime: onnxruntime, or torch (PyTorch's operators called one by one).
         threads: That the runtime may use.
         batch_size: Samples in one pass.
+        input_shape: Of one sample, such as 3,224,224; left out, that of the images of --dataset,
+            which a search prunes on and whose table it takes.
         exclude: Layers that stay whole, as shell patterns separated by commas.
         round_to: Only multiples of this many kept channels are measured.
         max_ratio: Largest pruning ratio of a group that is measured; left out, 0.8.
@@ -125,6 +127,7 @@ class ProfileConfig(NetworkConfig):
     runtime: str = "onnxruntime"
     threads: int = 1
     batch_size: int = 1
+    input_shape: str = ""
     exclude: str = ""
     round_to: int = 1
     max_ratio: float | None = None
@@ -138,6 +141,9 @@ class ProfileConfig(NetworkConfig):
         check_threads(self.threads)
         batch = self.batch_size
         check("batch_size", batch, 1 <= batch <= LARGEST_BATCH, f"1 to {LARGEST_BATCH:,}")
+        sizes = listed(self.input_shape)
+        whole = all(size.isdecimal() and int(size) > 0 for size in sizes)
+        check("input_shape", self.input_shape, whole, "whole numbers above 0, such as 3,224,224")
         check("round_to", self.round_to, self.round_to >= 1, "1 or more")
         most = self.max_ratio
         check("max_ratio", most, most is None or 0 < most < 1, "above 0 and below 1")

@@ -9,23 +9,19 @@ from functools import cached_property, partial
 import torch
 from torch import nn
 
-from amc.costs import COSTS, BudgetError, Cost, Costs, Limits, Memory
+from amc.costs import COSTS, Cost, Costs, Memory
 from amc.costs.latency import Device, Latency, LatencyTable, LatencyTableError, fast_counts
 from amc.granularity import Rounding
 from amc.masks import plain_copy
 from amc.policy import Budget
 from amc.problem import Measure
-from amc.rules.uniform import uniform
 from amc.structure import Kept, PruningGraph
 from experiments.config import HARDWARE, RUNTIMES, CutConfig, ProblemConfig, listed
 from experiments.networks import Setting
+from experiments.outlook import LATENCY, outlook
 from experiments.profiling import timing
-from experiments.report.formats import milliseconds, percent
 from experiments.results import Remeasured
 from experiments.semi_structured import SemiStructured, refusal, timed
-
-LATENCY = "latency"
-"""Short name of the cost."""
 
 STEADY = 0.03
 """Noise up to which a network's time on this device is taken as it is."""
@@ -35,9 +31,6 @@ TRIES = 3
 
 Timed = tuple[Sequence[timing.Timing], float]
 """Times of the unpruned and of the pruned network, and the noise."""
-
-NO_GAIN = 0.97
-"""Of the unpruned network's latency; a budget that leaves more does not make it faster."""
 
 
 @dataclass(frozen=True)
@@ -121,8 +114,8 @@ def terms(
         chosen = Terms(costs_of(config, table, fast.widths), fast)
     else:
         chosen = Terms(costs, rounding)
-    told = (*about_device(table), *_outlook(plain, graph, budgets, (rounding, fast), chosen))
-    return replace(chosen, notes=told)
+    expected = outlook(plain, graph, budgets, (rounding, fast), chosen.rounding)
+    return replace(chosen, notes=(*about_device(table), *expected))
 
 
 def _masked(model: nn.Module, graph: PruningGraph) -> Callable[[PruningGraph], Cost]:
@@ -188,7 +181,14 @@ def remeasured(
     models = [setting.model, plain_copy(network)]
     tries = (latencies(models, inputs, device.runtime, device.threads) for _ in range(TRIES))
     (unpruned, pruned), noise = steadiest(tries)
-    return Remeasured(unpruned["seconds"], pruned["seconds"], predicted, noise)
+    return Remeasured(
+        unpruned["seconds"],
+        pruned["seconds"],
+        predicted,
+        noise,
+        unpruned_median=unpruned["typical"],
+        pruned_median=pruned["typical"],
+    )
 
 
 def measures(
@@ -262,53 +262,6 @@ class OnDevice:
         inputs = torch.cat([self._setting.example] * device.batch)
         found = template(self._setting.model, self._graph, inputs)
         return Gauge(found, device.runtime, device.threads)
-
-
-def _outlook(
-    latency: Latency,
-    graph: PruningGraph,
-    budgets: Sequence[Budget],
-    roundings: tuple[Rounding, Rounding],
-    chosen: Terms,
-) -> list[str]:
-    """How fast the network can become, and what the budget would make of it with uniform ratios."""
-    table, full = latency.table, latency(graph.full)
-    least = latency([counts[0] for counts in roundings[1].widths])
-    notes = [
-        f"latency on {table.device}: unpruned {milliseconds(full)}, at the least "
-        f"{milliseconds(least)} ({percent(least / full)}); predictions are off by "
-        f"{percent(table.fit.median)} in the median"
-    ]
-    if not budgets:
-        return notes
-    words, named = [], [*zip(roundings, ("all counts", "the edges of steps alone"), strict=True)]
-    # Over all counts no budget of latency can be bisected.
-    for rounding, name in named[any(budget.cost == LATENCY for budget in budgets) :]:
-        seconds = _uniform(latency, graph, budgets, rounding)
-        if seconds is None:
-            continue  # Refused in a moment, or out of the reach of these counts alone.
-        left = seconds / full
-        words.append(f"{percent(left)} of the time with {name}")
-        if rounding is chosen.rounding and left >= NO_GAIN:
-            notes.append(
-                f"warning: {' '.join(map(str, budgets))} does not make this network faster on that "
-                f"device; give a budget of latency, or --round-to {HARDWARE}"
-            )
-    if not words:
-        return notes
-    return [*notes, f"uniform ratios at {' '.join(map(str, budgets))}: {', '.join(words)}"]
-
-
-def _uniform(
-    latency: Latency, graph: PruningGraph, budgets: Sequence[Budget], rounding: Rounding
-) -> float | None:
-    """Seconds of the network that uniform ratios make; None where none can."""
-    counts = rounding.legal(graph.full)
-    costs: Costs = {**COSTS, LATENCY: partial(Latency, table=latency.table, counts=counts)}
-    try:
-        return latency(uniform(Limits.of(graph, budgets, costs, rounding)))
-    except BudgetError:
-        return None
 
 
 def _no_table(config: ProblemConfig, limited: bool) -> str:

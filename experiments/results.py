@@ -82,6 +82,9 @@ class Remeasured:
         noise: Relative difference of two timings of one network.
         bound: The part of the budget that predictions were held to in the end, so that the
             network itself meets it.
+        unpruned_median: Seconds, of all passes with what disturbed them, where those above are of
+            passes that little disturbed; 0 in results of earlier releases.
+        pruned_median: The same.
     """
 
     unpruned: Positive
@@ -89,6 +92,8 @@ class Remeasured:
     predicted: Amount
     noise: Amount
     bound: Share = 1.0
+    unpruned_median: Amount = 0.0
+    pruned_median: Amount = 0.0
 
     @property
     def fraction(self) -> float:

@@ -23,9 +23,10 @@ from experiments.config import CutConfig, ProblemConfig, PruneConfig, SearchConf
 from experiments.failures import failure_kept
 from experiments.files import write_whole
 from experiments.journal import RunJournal
-from experiments.latency import LATENCY, about_device, costs_of, remeasured, table_of
+from experiments.latency import about_device, costs_of, remeasured, table_of
 from experiments.machine import machine
 from experiments.networks import Setting, load_setting
+from experiments.outlook import LATENCY
 from experiments.problems import budgets, calibration, prepared
 from experiments.report import excesses, measured_again, render
 from experiments.results import Accuracies, CostChange, Remeasured, RunResult

@@ -177,7 +177,8 @@ def _allowed(limits: Limits) -> str:
     if rounding.only:
         return f"granularity {limits.graph.granularity}"
     multiples = f" in multiples of {rounding.round_to}" if rounding.round_to > 1 else ""
-    return f"a pruning ratio of at most {rounding.max_ratio:g} per layer{multiples}"
+    edges = " at the edges of steps" if rounding.widths else ""
+    return f"a pruning ratio of at most {rounding.max_ratio:g} per layer{multiples}{edges}"
 
 
 def _other_ways(item: Limit, limits: Limits) -> str:
@@ -186,12 +187,16 @@ def _other_ways(item: Limit, limits: Limits) -> str:
     stay = f"; {whole} layer{'s stay' if whole > 1 else ' stays'} whole" if whole else ""
     if limits.rounding.only:
         return stay
+    ever = _least_ever(item.cost, limits)
+    if limits.rounding.widths and (ever <= item.most or ever == item.cost(limits.smallest)):
+        # A latency table knows nothing narrower, and a layer of one unit is no cheaper by it.
+        lower = ", or lower --round-to" if limits.rounding.round_to > 1 else ""
+        return f" or --max-ratio, here and, where the table ends, in `amc profile`{lower}"
     for words, changes in _LOOSER.items():
         looser = replace(limits, rounding=replace(limits.rounding, **changes))
         if item.cost(looser.smallest) <= item.most:
             return words
-    least = _rounded_up(_least_ever(item.cost, limits), item.full)
-    return f": even one unit a layer has {item.name}={least:.4f}{stay}"
+    return f": even one unit a layer has {item.name}={_rounded_up(ever, item.full):.4f}{stay}"
 
 
 def _least_ever(cost: Cost, limits: Limits) -> float:

@@ -12,7 +12,7 @@ from amc.costs import Macs
 from amc.costs.latency import Latency, LatencyTable, fast_counts
 from amc.granularity import Rounding
 from amc.structure import PruningGraph
-from experiments.report.formats import duration, percent
+from experiments.report.formats import duration, milliseconds, percent
 
 LISTED = 12
 """Fast counts of a group that are shown."""
@@ -70,6 +70,11 @@ def trust(table: LatencyTable) -> str:
         f"{percent(fit.median)} in the median, {percent(fit.p90)} at the 90th percentile, rank "
         f"correlation {fit.spearman:.3f}; a network measured twice differs by {percent(fit.noise)}"
     ]
+    if typical := table.settings.get("typical"):
+        lines.append(
+            "times are those of passes that little disturbs, which repeat best; the median of all "
+            f"passes of the unpruned network is {milliseconds(typical)}"
+        )
     unsteady = table.settings.get("unsteady", 0.0)
     if unsteady > UNSTEADY:
         lines.append(

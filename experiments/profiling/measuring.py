@@ -97,6 +97,7 @@ def table(plan: Plan, answer: Answer, network: str) -> LatencyTable:
             "programs": len(timings),
             "unsteady": answer.unsteady,
             "took": answer.took,
+            "typical": timings[WHOLE]["typical"],
         },
     )
     correction, fit = _correction(plan, found, timings)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 from rich.console import Console
+from torch import Tensor
 
 from amc.costs.latency import LatencyTable
 from amc.granularity import Granularity, Rounding
@@ -13,7 +14,7 @@ from amc.pruning import decisions
 from amc.structure import PruningGraph
 from experiments.config import ProfileConfig, listed, save_config
 from experiments.files import ready_folder, write_whole
-from experiments.networks import load_setting
+from experiments.networks import Setting, first_line, load_setting
 from experiments.profiling.carrying import ARCHIVE, SCRIPT, carried, prepare
 from experiments.profiling.describe import reach_of, trust, where, widths
 from experiments.profiling.measuring import RUNTIMES, Answer, measured, table
@@ -54,6 +55,8 @@ def profile(config: ProfileConfig, console: Console) -> None:
     found = table(plan, answer, config.model)
     save_config(config, folder / "config.yaml")
     write_whole(folder / TABLE, found.to_json())
+    (shape,) = plan.template.program.inputs.values()
+    console.print(f"input {' x '.join(map(str, shape))}")
     _tell(found, plan.template.graph, _rounding(config), console)
     console.print(f"table: {folder / TABLE}", soft_wrap=True)
 
@@ -84,9 +87,34 @@ def planned(config: ProfileConfig) -> Plan:
     fed = RUNTIMES[config.runtime].fed
     # How long a pass takes does not depend on the weights.
     setting = load_setting(config, trained=False)
-    graph = decisions(setting.model, setting.example, exclude=listed(config.exclude))
-    inputs = torch.cat([setting.example] * config.batch_size)
+    sample = _sample(config, setting)
+    graph = decisions(setting.model, sample, exclude=listed(config.exclude))
+    inputs = torch.cat([sample] * config.batch_size)
     return plan_of(template(setting.model, graph, inputs), _rounding(config), fed=fed)
+
+
+def _sample(config: ProfileConfig, setting: Setting) -> Tensor:
+    """One sample of the shape that is asked for.
+
+    Raises:
+        ValueError: if the network does not take it.
+    """
+    if not config.input_shape:
+        return setting.example
+    sample = torch.zeros(1, *map(int, listed(config.input_shape)))
+    try:
+        with torch.no_grad():
+            setting.model(sample)
+    except Exception as error:
+        raise ValueError(
+            f"--input-shape is {config.input_shape}, on which model {config.model} fails "
+            f"({first_line(error)}); give one that it takes, {_shape(setting.example)} for example"
+        ) from error
+    return sample
+
+
+def _shape(sample: Tensor) -> str:
+    return ",".join(map(str, sample.shape[1:]))
 
 
 def _rounding(config: ProfileConfig) -> Rounding:

@@ -114,7 +114,16 @@ def measured_again(label: str, found: Remeasured) -> str:
         f"Measured at the end, a pass of {label}'s network takes {1e3 * found.pruned:.3f} ms, "
         f"{percent(found.fraction)} of the unpruned network's {1e3 * found.unpruned:.3f} ms; "
         f"{1e3 * found.predicted:.3f} ms were predicted, and one network measured twice differs by "
-        f"{percent(found.noise)}.{_tightened(found.bound)}"
+        f"{percent(found.noise)}.{_medians(found)}{_tightened(found.bound)}"
+    )
+
+
+def _medians(found: Remeasured) -> str:
+    if not found.pruned_median:
+        return ""
+    return (
+        " These are passes that little disturbed, which repeat best; the medians of all passes are "
+        f"{1e3 * found.pruned_median:.3f} and {1e3 * found.unpruned_median:.3f} ms."
     )
 
 

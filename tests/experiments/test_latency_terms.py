@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from made_tables import in_blocks, rising, table_of
 from torch import nn
 
-from amc.costs.latency import Device, Latency, LatencyTable
+from amc.costs import BudgetError, Limits
+from amc.costs.latency import Device, Latency, LatencyTable, fast_counts
 from amc.granularity import Rounding
 from amc.graph import trace
 from amc.policy import Budget
@@ -19,6 +22,7 @@ from amc.structure import PruningGraph
 from experiments.config import NetworkConfig, SearchConfig
 from experiments.latency import about_device, terms
 from experiments.networks import load_setting
+from experiments.outlook import outlook, where
 from experiments.profiling import timing
 from experiments.results import RunResult
 from experiments.semi_structured import obstacle
@@ -116,9 +120,47 @@ def test_what_to_expect_is_told_before_a_search(graph: PruningGraph, tables: Pat
 
 def test_a_budget_that_makes_nothing_faster_is_warned_of(graph: PruningGraph, tables: Path) -> None:
     slower = "\n".join(agreed(graph, tables, budget="macs=0.9").notes)
-    assert "warning: macs=0.9 does not make this network faster on that device" in slower
+    assert "warning: uniform ratios at macs=0.9 do not make this network faster on that " in slower
+    assert "give a budget of latency, or --round-to hardware" in slower
+    assert "where the time goes" in slower
+    table = str(tables / "rising.json")
+    larger = "\n".join(agreed(graph, tables, budget="latency=0.999", latency=table).notes)
+    assert "give a smaller budget" in larger
     faster = "\n".join(agreed(graph, tables, budget="macs=0.9", round_to="hardware").notes)
     assert "warning" not in faster
+    assert "where the time goes" not in faster
+
+
+def test_random_ratios_may_do_what_uniform_ones_do_not(graph: PruningGraph) -> None:
+    """Only 9 to 12 channels are fast, of 16: more than uniform ratios take at this budget."""
+    table = table_of(graph, lambda i, o: 1e-5 if 8 < o < 13 else 1e-3)
+    latency, plain = Latency(graph, table), Rounding()
+    rounding = replace(plain, widths=fast_counts(graph, latency, plain.legal(graph.full)))
+    budgets = [Budget.parse("macs=0.75")]
+    told = "\n".join(outlook(latency, graph, budgets, (plain, rounding), plain))
+    assert re.search(r"warning: .*of 20 random ones the best leave \d", told)
+
+
+def test_where_the_time_goes_adds_up_with_what_no_pruning_reaches(graph: PruningGraph) -> None:
+    latency = Latency(graph, table_of(graph, rising, constant=3e-3))
+    smallest = tuple(counts[0] for counts in Rounding().legal(graph.full))
+    heading, *lines = where(latency, graph, smallest).splitlines()
+    assert heading.split("  ")[0] == "where the time goes"
+    assert len({len(line) for line in [heading, *lines]}) == 1
+    shares = [[float(word.rstrip("%")) for word in line.split()[-2:]] for line in lines]
+    *parts, whole = np.array(shares)
+    assert np.sum(parts, axis=0) == pytest.approx(whole, abs=0.3)
+    assert whole[0] == 100
+    assert whole[1] == pytest.approx(100 * latency(smallest) / latency(graph.full), abs=0.05)
+    assert "the rest" in lines[-2]
+
+
+def test_a_network_that_no_pruning_makes_faster_is_told(graph: PruningGraph) -> None:
+    latency, plain = Latency(graph, table_of(graph, lambda i, o: 1e-3)), Rounding()
+    rounding = replace(plain, widths=fast_counts(graph, latency, plain.legal(graph.full)))
+    told = "\n".join(outlook(latency, graph, [], (plain, rounding), plain))
+    assert "warning: no pruning makes this network faster on that device" in told
+    assert "where the time goes" in told
 
 
 def test_a_budget_that_no_pruning_reaches_names_the_least(
@@ -129,7 +171,32 @@ def test_a_budget_that_no_pruning_reaches_names_the_least(
     answer = amc("search", *network, *table, "--strategy", "uniform", "--budget", "latency=0.01")
     assert answer.code == 2
     assert "budget latency=0.01 cannot be reached: the smallest network" in answer.err
-    assert "has latency=0." in answer.err
+    assert "at most 0.8 per layer at the edges of steps allows has latency=0." in answer.err
+    assert "or --max-ratio, here and, where the table ends, in `amc profile`" in answer.err
+    assert "even one unit" not in answer.err
+
+
+def test_a_larger_ratio_mends_it_where_the_table_goes_further(
+    graph: PruningGraph, tables: Path
+) -> None:
+    """What the refusal advises; these tables know every width."""
+    least = {}
+    for most in (0.8, 0.95):
+        config = SearchConfig(latency=str(tables / "rising.json"), budget="latency=0.99")
+        budgets = [Budget.parse("latency=0.99")]
+        found = terms(config, nn.Identity(), graph, budgets, Rounding(1, most))
+        smallest = [counts[0] for counts in found.rounding.legal(graph.full)]
+        least[most] = found.costs["latency"](graph)(smallest)
+    assert least[0.95] < least[0.8]
+
+
+def test_a_budget_of_work_that_the_edges_do_not_reach_is_advised_alike(
+    graph: PruningGraph, tables: Path
+) -> None:
+    found = agreed(graph, tables, budget="macs=0.5", round_to="hardware")
+    for budget, told in (("macs=0.03", "in `amc profile`$"), ("macs=1e-9", "even one unit a lay")):
+        with pytest.raises(BudgetError, match=told):
+            Limits.of(graph, [Budget.parse(budget)], found.costs, found.rounding)
 
 
 @pytest.mark.parametrize(

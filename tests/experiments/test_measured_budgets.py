@@ -170,6 +170,15 @@ def test_the_report_says_where_equal_macs_are_not_equal_time(
     )
 
 
+def test_the_median_of_all_passes_is_told_beside_the_undisturbed_ones() -> None:
+    words = measured_again(
+        "uniform",
+        Remeasured(1e-3, 6e-4, 5.8e-4, 0.01, unpruned_median=1.2e-3, pruned_median=7e-4),
+    )
+    assert "takes 0.600 ms, 60.0% of the unpruned network's 1.000 ms" in words
+    assert "the medians of all passes are 0.700 and 1.200 ms." in words
+
+
 def test_a_tightened_bound_is_told() -> None:
     words = measured_again("uniform", Remeasured(1e-3, 6e-4, 5.8e-4, 0.01, bound=0.97))
     assert "predictions were held to 97.0% of the budget" in words

@@ -180,7 +180,7 @@ class LatencyTable:
         correction: From pieces to the network.
         fit: How far to trust it.
         settings: How it was measured: rounds, programs, how unsteady the machine was, seconds that
-            it took.
+            it took, and the median pass of the unpruned network with all that disturbed it.
     """
 
     device: Device
