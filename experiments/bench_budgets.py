@@ -1,11 +1,13 @@
-"""Every strategy under one latency budget: `python -m experiments.bench_budgets`.
+"""Seven strategies under one latency budget: `python -m experiments.bench_budgets`.
 
-Each searches resnet20 on this machine with the same table, budget, images and seed, as `amc
-benchmark` does; a benchmark that is there already is taken as it is. Two more have a budget of
-MACs, plain and with counts at the edges of steps, to show what equal MACs take. At the end all
-networks that came out are exported and timed against each other and against the unpruned one,
-whole, in turns, each twice. The noise is the median difference of the two. NetAdapt's steps are
-larger than its own, and its fine-tuning shorter, so that it takes minutes.
+Three rules, two samplers, the improved agent and NetAdapt; the other rules, `random` and the other
+agents work under it as well and are left out for time. Each searches resnet20 on this machine with
+the same table, budget, images and seed, as `amc benchmark` does; a benchmark that is there already
+is taken as it is. Two more have a budget of MACs, plain and with counts at the edges of steps, to
+show what equal MACs take. At the end all networks that came out are exported and timed against each
+other and against the unpruned one, whole, in turns, each twice. The noise is the median difference
+of the two. NetAdapt's steps are larger than its own, and its fine-tuning shorter, so that it takes
+minutes.
 
 Timings want a machine that does nothing else meanwhile.
 """
@@ -189,7 +191,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Search, time, print the table and write it; 1 where a network does not meet its budget."""
     parser = argparse.ArgumentParser(
         prog="python -m experiments.bench_budgets",
-        description=f"Every strategy under {BUDGET}: accuracy, MACs and measured time.",
+        description=f"{', '.join(STRATEGIES)} under {BUDGET}: accuracy, MACs, measured time.",
     )
     parser.add_argument("--latency", help="table of this machine; left out, it is measured")
     parser.add_argument("--runs", default="runs/budgets", help="folder (default: runs/budgets)")

@@ -147,7 +147,8 @@ def in_turns(
     names, start = [*programs, *payloads], time.perf_counter()
     with Reporter(IN_TURNS, len(names), console) as reporter:
         found, unsteady = timing.measure(
-            names, ready, WHOLE, lambda done: reporter.update(done, "programs timed")
+            *(names, ready, WHOLE, lambda done: reporter.update(done, "programs timed")),
+            plan.often(programs),
         )
     device = Device(**timing.device(RUNTIME, THREADS), **plan.fixed)
     answer = Answer(

@@ -371,7 +371,8 @@ class ExportConfig:
             and export.json, which compares the two.
         measure: Seconds to compare the latencies of the ONNX files for; 0 writes the pruned network
             alone.
-        threads: Of onnxruntime while it is measured.
+        threads: Of onnxruntime while it is measured; left out, those of the run's latency table, or
+            1 without one. The batch size is the table's too.
         weights: Checkpoint of the unpruned network for unpruned.onnx; left out, the run's own.
         model: The run's own network, said again where that is package.module:function: code is
             imported where the command names it, and never because a run folder does.
@@ -382,14 +383,15 @@ class ExportConfig:
     format: str = "onnx"
     out: str | None = None
     measure: float = 5
-    threads: int = 1
+    threads: int | None = None
     weights: str | None = None
     model: str | None = None
     dataset: str | None = None
 
     def __post_init__(self) -> None:
         check("measure", self.measure, 0 <= self.measure < math.inf, "0 or more")
-        check_threads(self.threads)
+        if self.threads is not None:
+            check_threads(self.threads)
 
 
 @dataclass(frozen=True)

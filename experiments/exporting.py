@@ -9,10 +9,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import torch
 from rich.console import Console
 from torch import Tensor, nn
 
 from amc import export as formats
+from amc.costs.latency import LatencyTable, LatencyTableError
 from amc.names import look_up
 from amc.policy import Policy
 from amc.pruning import decisions, kept_counts
@@ -155,11 +157,27 @@ def _write_both(order: Order) -> None:
         write_proved(model, images, path)
         for model, path in zip((setting.model, network), files, strict=True)
     ]
-    times = latencies(files, images[:1], config.threads, config.measure)
-    found = Gain.of(files, result.costs, times, max(worst), device("onnxruntime", config.threads))
+    batch, threads = measured_with(order, result)
+    inputs = images[torch.arange(batch) % len(images)]
+    times = latencies(files, inputs, threads, config.measure)
+    where = {**device("onnxruntime", threads), "batch": batch}
+    found = Gain.of(files, result.costs, times, max(worst), where)
     found.save(order.target.with_name("export.json"))
     order.console.print(found.table())
     order.console.print(found.notes(), soft_wrap=True)
+
+
+def measured_with(order: Order, result: RunResult) -> tuple[int, int]:
+    """Batch size and threads: those of the run's latency table, where it has one."""
+    path, batch, threads = result.config.get("latency"), 1, 1
+    try:
+        if path:
+            table = LatencyTable.load(str(path)).device
+            batch, threads = table.batch, table.threads
+    except (OSError, LatencyTableError):
+        told = f"the run's latency table cannot be read at {path} any more; timed at batch 1"
+        order.console.print(told, soft_wrap=True)
+    return batch, order.config.threads or threads
 
 
 def _trained(order: Order) -> Setting:

@@ -30,7 +30,7 @@ class Deployed:
         bytes: Its size.
         params: Parameters of the network; of masked layers those that are not zero.
         macs: Multiply-accumulates for one sample.
-        latency: Seconds for a batch of one.
+        latency: Seconds of a pass.
     """
 
     file: str
@@ -50,7 +50,7 @@ class Gain:
         speedup: How many times as fast the pruned one is, over the rounds.
         rounds: In each of which both had their turn.
         difference: The largest of either file's logits from PyTorch's.
-        device: What the times depend on (`experiments.profiling.timing.device`).
+        device: What the times depend on (`experiments.profiling.timing.device`, and the batch).
         machine: Versions and processor.
     """
 
@@ -112,10 +112,11 @@ class Gain:
 
     def notes(self) -> str:
         """What the numbers are, line by line."""
+        device = self.device
         return (
             f"{self.pruned.file} {self.verdict()}\n"
-            f"latency: batch 1, {self.device['runtime']} {self.device['version']}, "
-            f"{count(self.device['threads'], 'thread')}; median and quartiles of "
+            f"latency: batch {device['batch']}, {device['runtime']} {device['version']}, "
+            f"{count(device['threads'], 'thread')}; median and quartiles of "
             f"{count(self.rounds, 'round')} in turns\n"
             f"logits differ from PyTorch's by at most {self.difference:.1e}"
         )

@@ -71,17 +71,17 @@ def _logits(run: Any, images: Tensor, batch: int) -> NDArray[np.float32]:
 
 
 def latencies(
-    paths: Sequence[Path], image: Tensor, threads: int, seconds: float
+    paths: Sequence[Path], images: Tensor, threads: int, seconds: float
 ) -> NDArray[np.float64]:
-    """(files, rounds) seconds that each file takes for one image, measured in turns.
+    """(files, rounds) seconds that a pass of each file takes, measured in turns.
 
     Args:
         paths: ONNX files.
-        image: (1, ...).
+        images: (batch, ...) of a pass.
         threads: Of onnxruntime.
         seconds: To spend.
     """
-    inputs = {"input": image.numpy()}
+    inputs = {"input": images.numpy()}
     calls = [partial(session(path, threads).run, None, inputs) for path in paths]
     return interleaved(calls, seconds)
 

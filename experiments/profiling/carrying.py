@@ -36,7 +36,8 @@ def prepare(plan: Plan, folder: Path, runtime: str, threads: int) -> None:
     with zipfile.ZipFile(folder / ARCHIVE, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as archive:
         for name, make in programs.items():
             archive.writestr(files[name], payload(make(), runtime))
-        what = {"runtime": runtime, "threads": threads, "steady": WHOLE, "files": files}
+        what = {"runtime": runtime, "threads": threads, "files": files}
+        what.update(steady=WHOLE, often=plan.often(programs))
         mark = fingerprint(plan, runtime, threads)
         archive.writestr("plan.json", json.dumps({**what, "fixed": plan.fixed, "plan": mark}))
     shutil.copyfile(timing.__file__, folder / SCRIPT)

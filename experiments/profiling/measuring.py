@@ -75,7 +75,7 @@ def measured(plan: Plan, runtime: str, threads: int, said: Callable[[int], None]
     def ready(name: str) -> timing.Run:
         return timing.load(runtime, payload(programs[name](), runtime), threads)
 
-    timings, unsteady = timing.measure(list(programs), ready, WHOLE, said)
+    timings, unsteady = timing.measure(list(programs), ready, WHOLE, said, plan.often(programs))
     device = Device(**timing.device(runtime, threads), **plan.fixed)
     return Answer(device, timings, unsteady, time.perf_counter() - start)
 

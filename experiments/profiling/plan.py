@@ -32,7 +32,7 @@ NETWORKS = 24
 COARSE = 8
 """Every other of them keeps multiples of this."""
 
-EMPTY, WHOLE = "empty", "network/0"
+EMPTY, WHOLE, FEED = "empty", "network/0", "feed/"
 
 
 @dataclass(frozen=True)
@@ -111,6 +111,10 @@ class Plan:
                     )
         return made
 
+    def often(self, names: Iterable[str]) -> list[str]:
+        """Of the programs those whose time is taken off that of many parts."""
+        return [name for name in names if name == EMPTY or name.startswith(FEED)]
+
     def feeds(self, part: Part, item: Setting) -> list[Shape]:
         """Shapes that a part is fed with at a setting."""
         names = fed_inputs(self.template, part.segment) if self.fed else ()
@@ -124,7 +128,7 @@ def part_name(number: int, item: Setting) -> str:
 
 def feed_name(shape: Shape) -> str:
     """The program that feeds a tensor of this shape."""
-    return "feed/" + "x".join(map(str, shape))
+    return FEED + "x".join(map(str, shape))
 
 
 def _empty() -> Program:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from amc.json_text import read_json
+from experiments.report.formats import count
 
 FILE = "export.json"
 
@@ -55,6 +56,7 @@ def exported(folder: Path) -> Exported | None:
 def _read(data: Any) -> Exported:
     before, after, device = data["unpruned"], data["pruned"], data["device"]
     threads = int(_number(device["threads"]))
+    batch = int(_number(device["batch"])) if "batch" in device else 1  # of an earlier release
     return Exported(
         unpruned=_number(before["latency"]["median"]),
         pruned=_number(after["latency"]["median"]),
@@ -62,7 +64,7 @@ def _read(data: Any) -> Exported:
         macs=_number(after["macs"]),
         params=_number(after["params"]),
         device=f"{device['runtime']} {device['version']}, {device['processor']}, "
-        f"{threads} thread{'' if threads == 1 else 's'}",
+        f"{count(threads, 'thread')}, batch {batch}",
     )
 
 

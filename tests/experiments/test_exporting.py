@@ -4,20 +4,23 @@ import io
 import json
 import re
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import onnxruntime
 import pytest
 import torch
+from made_tables import DEVICE, table_of
 from rich.console import Console
 from safetensors import safe_open
 from safetensors.torch import load_file
 from torch import nn
 
 from amc import export as amc_export
+from amc.graph import trace
 from amc.policy import Policy
 from experiments.config import ExportConfig
-from experiments.exporting import export, load_pruned
+from experiments.exporting import Order, export, load_pruned, measured_with
 from experiments.results import RunResult
 from experiments.zoo.models import build_model
 
@@ -78,6 +81,24 @@ def test_the_command_says_what_it_wrote_and_what_was_gained(exported, tuned_run)
     assert re.search(r"latency, ms +[0-9.]+ \([0-9.]+ to [0-9.]+\) +[0-9.]+ \(", said)
     assert re.search(r"net\.onnx is .* times as fast \(", said)
     assert f"onnxruntime {onnxruntime.__version__}, 1 thread" in said
+
+
+def test_it_is_timed_as_the_runs_latency_table_was(tuned_run, tmp_path):
+    result, console = RunResult.load(tuned_run / "result.json"), Console(file=io.StringIO())
+    graph = trace(nn.Sequential(nn.Linear(2, 3), nn.Linear(3, 2)), torch.zeros(1, 2))
+    device = replace(DEVICE, batch=8, threads=2)
+    (tmp_path / "latency.json").write_text(replace(table_of(graph), device=device).to_json())
+    for table, threads, told in (
+        (None, None, (1, 1)),
+        ("latency.json", None, (8, 2)),
+        ("latency.json", 4, (8, 4)),
+        ("gone.json", None, (1, 1)),
+    ):
+        run = replace(result, config={"latency": table and str(tmp_path / table)})
+        config = ExportConfig(str(tuned_run), threads=threads)
+        order = Order(config, tuned_run, None, tmp_path / "net.onnx", console)
+        assert measured_with(order, run) == told
+    assert "gone.json any more; timed at batch 1" in " ".join(console.file.getvalue().split())
 
 
 def test_what_was_gained_stands_beside_the_files(exported):

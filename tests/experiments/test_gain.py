@@ -14,7 +14,7 @@ COSTS = {
     "macs": CostChange("MACs", 4_000_000, 1_000_000),
     "params": CostChange("params", 2000, 1500),
 }
-DEVICE = {"runtime": "a runtime", "version": "1.2", "threads": 1}
+DEVICE = {"runtime": "a runtime", "version": "1.2", "threads": 1, "batch": 4}
 BEFORE = np.array([0.004, 0.0042, 0.0044])
 
 
@@ -74,7 +74,7 @@ def test_the_table_has_both_files_side_by_side(gain):
 def test_the_notes_say_what_the_numbers_are(gain):
     assert gain(BEFORE / 2).notes().splitlines() == [
         "pruned.onnx is 2.00 times as fast (2.00 to 2.00)",
-        "latency: batch 1, a runtime 1.2, 1 thread; median and quartiles of 3 rounds in turns",
+        "latency: batch 4, a runtime 1.2, 1 thread; median and quartiles of 3 rounds in turns",
         "logits differ from PyTorch's by at most 2.0e-06",
     ]
 

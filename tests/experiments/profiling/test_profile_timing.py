@@ -79,6 +79,31 @@ def test_the_second_fastest_of_twelve_rounds_counts(clock: Clock) -> None:
     assert found["a"]["seconds"] == 2.0
 
 
+def test_a_program_of_many_rounds_has_no_other_time_than_one_of_few(clock: Clock) -> None:
+    """The steady one is in all batches; where other work slows runs at random that is no gain."""
+    chance, names = np.random.default_rng(0), ["steady", *map(str, range(4 * timing.AT_ONCE))]
+    found, _ = timing.measure(
+        names, lambda name: clock.program(name, lambda _: 1 + chance.exponential()), "steady"
+    )
+    others = [one["seconds"] for name, one in found.items() if name != "steady"]
+    assert found["steady"]["seconds"] == pytest.approx(np.mean(others), rel=0.06)
+
+
+def test_what_is_taken_off_others_has_more_rounds(clock: Clock) -> None:
+    told: list[int] = []
+    found, _ = timing.measure(
+        ["steady", "empty", "part"],
+        lambda name: clock.program(name, lambda _: 1.0),
+        "steady",
+        told.append,
+        often=["empty"],
+    )
+    counts = Counter(clock.runs)
+    assert counts["empty"] == timing.OFTEN * counts["part"]
+    assert list(found) == ["steady", "empty", "part"]
+    assert told[-1] == len(found)
+
+
 def test_a_phase_that_slows_whole_batches_does_not_count(clock: Clock) -> None:
     """The machine is three times as slow in two of four passes."""
     names = ["steady", *map(str, range(2 * timing.AT_ONCE))]

@@ -24,7 +24,7 @@ EXPORT: dict[str, Any] = {
     "speedup": {"low": 1.8, "median": 2.0, "high": 2.1},
     "device": {"runtime": "onnxruntime", "version": "1.2", "processor": "a chip", "threads": 1},
 }
-DEVICE = "onnxruntime 1.2, a chip, 1 thread"
+DEVICE = "onnxruntime 1.2, a chip, 1 thread, batch 1"
 READ = Exported(2e-3, 1e-3, (1.8, 2.0, 2.1), 5e5, 2e4, DEVICE)
 
 
