@@ -154,6 +154,6 @@ def _check_measured(layer: Layer, widths: tuple[int, int], measured: _Grid | Pie
     if widths[0] < measured.inputs[0] or widths[1] < measured.outputs[0]:
         raise ValueError(
             f"latency: layer {layer.name!r} with {widths[0]} inputs and {widths[1]} outputs is "
-            "narrower than what was measured; profile again with a larger --max-ratio, or lower "
-            "it here"
+            "narrower than what was measured; give the --max-ratio and --round-to of the profile, "
+            "or profile again with these"
         )
