@@ -181,7 +181,11 @@ class Policy:
             PolicyError: if the text is not a valid policy of this schema version.
         """
         data = _parsed(text, where)
-        version = data.pop("schema_version", None)
+        if "schema_version" not in data:
+            raise PolicyError(
+                f"{where}: has no schema_version, so it is no policy; name the policy.json of a run"
+            )
+        version = data.pop("schema_version")
         if type(version) is not int or version != SCHEMA_VERSION:
             raise PolicyError(
                 f"{where}: schema version {version!r} is not supported; "
@@ -189,7 +193,7 @@ class Policy:
             )
         strange = set(data) - {"groups", "granularity", "criterion", "exclude", "origin"}
         if strange or not isinstance(data.get("groups"), list):
-            what = f"unknown keys {sorted(strange)}" if strange else "'groups' is not a list"
+            what = f"unknown keys {_few(strange)}" if strange else "'groups' is not a list"
             raise PolicyError(f"{where}: {what}; export the policy again")
         groups = tuple(_choice(entry, index, where) for index, entry in enumerate(data["groups"]))
         words = {key: data[key] for key in ("granularity", "criterion") if key in data}
@@ -221,9 +225,12 @@ class Policy:
 
         Raises:
             FileNotFoundError: if there is no such file.
+            IsADirectoryError: if it is a folder.
             PolicyError: if it is not a valid policy.
         """
         source = Path(path)
+        if source.is_dir():
+            raise IsADirectoryError(f"{source} is a folder; name a file, {source / 'policy.json'}")
         if not source.is_file():
             raise FileNotFoundError(f"no policy at {source}; `amc search --out RUN` writes one")
         if source.stat().st_size > MAX_POLICY_BYTES:
@@ -243,6 +250,11 @@ def _parsed(text: str, where: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise PolicyError(f"{where}: a policy is a JSON object, not {type(data).__name__}")
     return data
+
+
+def _few(keys: set[str]) -> str:
+    listed, more = sorted(keys)[:3], len(keys) - 3
+    return f"{listed}" + (f" and {more} more" if more > 0 else "")
 
 
 def _choice(entry: Any, index: int, where: str) -> GroupChoice:

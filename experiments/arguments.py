@@ -147,7 +147,7 @@ def _no_command(word: str, kinds: Kinds) -> str:
     """What to say where the first word should be a command and is not."""
     if word.startswith("-"):
         return f"{word} comes before a command; write amc COMMAND {word}, and see amc --help"
-    return f"unknown command {word!r}{_hint(word, kinds)}; see amc --help"
+    return f"unknown command {word!r}{_hint(word, kinds)}see amc --help"
 
 
 def _parser_of(kind: type, about: str) -> Parser:
@@ -253,7 +253,7 @@ def _check_flags(words: list[str], parser: Parser, command: str) -> None:
         if flag.startswith("--") and root not in known:
             hint = _hint(flag, known).replace("_", "-")
             typed = flag.replace("_", "-")
-            raise UsageError(f"unknown flag {typed}{hint}; see amc {command} --help")
+            raise UsageError(f"unknown flag {typed}{hint}see amc {command} --help")
 
 
 def _check_file(words: list[str], parser: Parser, command: str) -> None:
@@ -278,7 +278,7 @@ def _check_settings(path: str, parser: Parser, command: str) -> None:
         if name not in known:
             hint = _hint(str(name), known)
             raise UsageError(
-                f"--config {path}: unknown setting {name!r}{hint}; see amc {command} --help"
+                f"--config {path}: unknown setting {name!r}{hint}see amc {command} --help"
             )
 
 
@@ -286,7 +286,7 @@ def _hint(word: str, known: Iterable[str]) -> str:
     names = list(known)
     begun = [name for name in names if name.startswith(word)]
     close = begun or get_close_matches(word, names, n=1)
-    return f"; did you mean {close[0]}?" if close else ""
+    return f"; did you mean {close[0]}? Else " if close else "; "
 
 
 _TYPES = {

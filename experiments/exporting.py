@@ -19,7 +19,7 @@ from amc.names import look_up
 from amc.policy import Policy
 from amc.pruning import decisions, kept_counts
 from experiments.config import ExportConfig, NetworkConfig
-from experiments.files import run_at, write_whole
+from experiments.files import file_to_write, run_at, write_whole
 from experiments.foreign import NETWORK, check_typed, code_in
 from experiments.gain import Gain
 from experiments.networks import Setting, checkpoint, load_setting
@@ -61,6 +61,7 @@ def export(config: ExportConfig, console: Console) -> None:
         LookupError: for an unknown format.
         FileNotFoundError: if the folder holds no finished run, or the unpruned network is gone.
         IsADirectoryError: if a folder stands where the file is to be.
+        FileExistsError: if that is a file which the run keeps itself.
         ImportError: if the format needs an extra that is not installed.
         ValueError: if the run cannot be written so.
     """
@@ -68,9 +69,7 @@ def export(config: ExportConfig, console: Console) -> None:
     run = run_at(config.run)
     if not (run / "result.json").is_file():
         raise FileNotFoundError(f"no finished run in {run}; `amc search --out {run}` makes one")
-    target = Path(config.out) if config.out else run / f"pruned{suffix}"
-    if target.is_dir():
-        raise IsADirectoryError(f"--out {target} is a folder; name the file to write")
+    target = file_to_write(config.out or run / f"pruned{suffix}")
     policy = Policy.load(run / "policy.json")
     target.parent.mkdir(parents=True, exist_ok=True)
     write(Order(config, run, policy, target, console))

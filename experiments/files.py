@@ -6,6 +6,9 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+OWN = ("config.yaml", "journal.jsonl", "model.safetensors", "policy.json", "result.json")
+"""Files that a run's folder is nothing without."""
+
 
 def write_whole(path: Path, text: str) -> None:
     """Write a text file so that a crash leaves the old one or the new one, never half of it.
@@ -72,6 +75,25 @@ def run_at(path: str | Path) -> Path:
     if folder.is_file():
         raise NotADirectoryError(f"{path} is a file; name a folder, such as {folder.parent}")
     return folder
+
+
+def file_to_write(path: str | Path, flag: str = "--out") -> Path:
+    """A file that a person names for what is made from a run.
+
+    Args:
+        path: Of the file.
+        flag: That names it, for messages.
+
+    Raises:
+        IsADirectoryError: if it is a folder.
+        FileExistsError: if a run keeps one of its own there.
+    """
+    file = Path(path)
+    if file.is_dir():
+        raise IsADirectoryError(f"{flag} {file} is a folder; name the file to write")
+    if file.name in OWN and (file.parent / "config.yaml").is_file():
+        raise FileExistsError(f"{flag} {file} is what a run keeps itself; name another file")
+    return file
 
 
 def ready_folder(path: str, flag: str = "--out") -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from experiments.config import ReportConfig
-from experiments.files import run_at, write_whole
+from experiments.files import file_to_write, run_at, write_whole
 from experiments.report import exported, render
 from experiments.results import RunResult, run_folders
 
@@ -15,11 +15,12 @@ def report(config: ReportConfig) -> Path:
 
     Raises:
         FileNotFoundError: if a folder holds no finished run.
+        IsADirectoryError, FileExistsError: if the file is a folder, or one that a run keeps itself.
         ValueError: if a result, or what another command left beside it, cannot be read.
     """
     named = [run_at(run) for run in config.runs]
     folders = [run for folder in named for run in run_folders(folder)]
     results = [RunResult.load(folder / "result.json") for folder in folders]
-    out = Path(config.out) if config.out else named[0] / "report.html"
+    out = file_to_write(config.out or named[0] / "report.html")
     write_whole(out, render(results, exports=[exported(folder) for folder in folders]))
     return out

@@ -230,7 +230,8 @@ class RunResult:
             return result_of(read_json(path.read_bytes()))
         except ValueError as error:
             raise ValueError(
-                f"{path}: not the result of a pruning run of this release ({error}); run it again"
+                f"{path}: not the result of a pruning run of this release ({error}); "
+                "name another run, or run it again"
             ) from None
 
 
@@ -242,7 +243,9 @@ def result_of(data: Any) -> RunResult:
     """
     if not isinstance(data, dict):
         raise ValueError("it is no JSON object")
-    version = data.pop("schema_version", None)
+    if "schema_version" not in data:
+        raise ValueError("it has no schema_version; a training leaves such a one, without a policy")
+    version = data.pop("schema_version")
     if type(version) is not int or version != SCHEMA_VERSION:
         raise ValueError(f"schema version {version!r}, not {SCHEMA_VERSION}")
     result = record(RunResult, data)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import sem  # type: ignore[import-untyped]
+from scipy.stats import sem, ttest_ind  # type: ignore[import-untyped]
 from scipy.stats import t as student
 
 
@@ -14,6 +14,18 @@ def half_interval(values: Sequence[float]) -> float:
     if len(values) < 2:
         return float("nan")
     return float(student.ppf(0.975, len(values) - 1) * sem(values))
+
+
+def half_difference(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Half the width of the 95% interval of the difference of two means, whose runs are unrelated.
+
+    By Welch ("The generalization of Student's problem when several different population variances
+    are involved", 1947); NaN where one has a single value.
+    """
+    if min(len(ours), len(theirs)) < 2:
+        return float("nan")
+    interval = ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
+    return float(interval.high - interval.low) / 2
 
 
 def mean_and_interval(values: Sequence[float]) -> tuple[float, float]:

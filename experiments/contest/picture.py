@@ -16,6 +16,9 @@ from experiments.statistics import half_interval
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+POINTS = 100
+"""Of a curve that are drawn at most."""
+
 
 def draw(study: Study, records: Sequence[Record], path: Path) -> None:
     """One panel a cell: mean over the seeds and its 95% interval; rules as dotted lines."""
@@ -43,32 +46,32 @@ def draw(study: Study, records: Sequence[Record], path: Path) -> None:
 
 
 def _panel(study: Study, records: Sequence[Record], cell: tuple[str, str], axes: Axes) -> None:
-    length, lowest = max(study.evaluations), []
+    length, ends = max(study.evaluations), []
     for number, contender in enumerate(study.contenders):
         found = chosen(records, cell, contender.label, length)
         colour = f"C{number}"
         if found and contender.is_rule:
-            label = f"{contender.label} ({found[0].made})"
             axes.axhline(found[0].accuracy, linestyle=":", color=colour, label=contender.label)
-            axes.annotate(label, (length, found[0].accuracy), ha="right", va="bottom", fontsize=7)
         elif found:
-            lowest.append(_curve(found, length, contender.label, colour, axes))
-    if lowest:
-        top = axes.get_ylim()[1]
-        axes.set_ylim(min(lowest), top + 0.05 * (top - min(lowest)))
+            ends.append(_curve(found, length, contender.label, colour, axes))
+    if ends:
+        low, high = min(early for early, _ in ends), max(late for _, late in ends)
+        axes.set_ylim(low, high + 0.1 * (high - low))
     axes.set(title=f"{cell[0]}, {cell[1]}", xlabel="evaluations", ylabel="best accuracy so far")
     axes.set_xlim(1, length)
     axes.grid(alpha=0.3)
 
 
-def _curve(found: Sequence[Record], length: int, label: str, colour: str, axes: Axes) -> float:
-    """Draw one; where it is after a tenth of its way, as the picture begins there."""
+def _curve(
+    found: Sequence[Record], length: int, label: str, colour: str, axes: Axes
+) -> tuple[float, float]:
+    """Draw one; where it is after a tenth of its way, as the picture begins there, and its end."""
+    numbers = np.unique(np.linspace(1, length, POINTS).round().astype(int))
     reached = np.stack([heights(record, length) for record in found])  # (seeds, evaluations)
-    middle, numbers = reached.mean(0), np.arange(1, length + 1)
-    axes.plot(numbers, middle, color=colour, label=label, linewidth=1.3)
+    middle = reached.mean(0)
+    axes.plot(numbers, middle[numbers - 1], color=colour, label=label, linewidth=1.3)
     if len(found) > 1:
         half = np.array([half_interval(column) for column in reached.T])
-        axes.fill_between(
-            numbers, middle - half, middle + half, color=colour, alpha=0.15, linewidth=0
-        )
-    return float(middle[length // 10])
+        low, high = (middle - half)[numbers - 1], (middle + half)[numbers - 1]
+        axes.fill_between(numbers, low, high, color=colour, alpha=0.15, linewidth=0)
+    return float(middle[length // 10]), float(middle[-1])

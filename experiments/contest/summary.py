@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from experiments.contest.searching import Record
 from experiments.contest.study import Study
-from experiments.statistics import half_interval
+from experiments.statistics import half_difference, half_interval
 
 Images = Literal["other", "accuracy"]
 """The field of a record that is compared: on other images, or on those of the search."""
@@ -27,22 +27,28 @@ class Mean:
     """A mean over seeds.
 
     Args:
-        mean: Of `runs` values.
-        half: Half the width of its 95% interval, by Student's t; NaN for a single value.
-        runs: How many there are.
+        values: One at least.
     """
 
-    mean: float
-    half: float
-    runs: int
+    values: tuple[float, ...]
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> Mean:
+    def of(cls, values: Iterable[float]) -> Mean:
         """Of one value at least."""
-        return cls(float(np.mean(values)), half_interval(values), len(values))
+        return cls(tuple(values))
+
+    @property
+    def mean(self) -> float:
+        """The mean itself."""
+        return float(np.mean(self.values))
+
+    @property
+    def half(self) -> float:
+        """Half the width of its 95% interval, by Student's t; NaN for a single value."""
+        return half_interval(self.values)
 
     def __str__(self) -> str:
-        return f"{self.mean:.4f}" + (f" ± {self.half:.4f}" if self.runs > 1 else "")
+        return f"{self.mean:.4f}" + (f" ± {self.half:.4f}" if len(self.values) > 1 else "")
 
     def apart(self, other: Mean) -> bool:
         """Whether the intervals do not overlap; never where one is not known."""
@@ -76,6 +82,11 @@ class Verdict:
         return self.ours.mean - self.rivals[self.best_rival].mean
 
     @property
+    def half(self) -> float:
+        """Half the width of the 95% interval of that difference; NaN for a single seed."""
+        return half_difference(self.ours.values, self.rivals[self.best_rival].values)
+
+    @property
     def as_good(self) -> bool:
         """At least as good as the best rival, with what counts as equal."""
         alike = not self.ours.apart(self.rivals[self.best_rival])
@@ -88,8 +99,11 @@ class Verdict:
 
     @property
     def better(self) -> bool:
-        """Higher than all rivals by more than the intervals."""
-        return self.higher and all(self.ours.apart(rival) for rival in self.rivals.values())
+        """Higher than all rivals, each by more than the 95% interval of the difference."""
+        return all(
+            self.ours.mean - rival.mean > half_difference(self.ours.values, rival.values)
+            for rival in self.rivals.values()
+        )
 
 
 def chosen(
@@ -120,7 +134,7 @@ def verdicts(study: Study, records: Sequence[Record], images: Images) -> list[Ve
 
 def mean(records: Sequence[Record], images: Images) -> Mean:
     """Over the seeds."""
-    return Mean.of([getattr(record, images) for record in records])
+    return Mean.of(getattr(record, images) for record in records)
 
 
 def heights(record: Record, length: int) -> NDArray[np.float64]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -59,7 +60,7 @@ def _verdict_text(study: Study, found: Sequence[Verdict], images: Images) -> str
             _named(one.cell),
             str(one.ours),
             f"`{one.best_rival}` {one.rivals[one.best_rival]}",
-            f"{one.difference:+.4f}",
+            _signed(one.difference, one.half),
             _word(one),
         ]
         for one in found
@@ -70,9 +71,9 @@ def _verdict_text(study: Study, found: Sequence[Verdict], images: Images) -> str
 
 def _word(one: Verdict) -> str:
     if one.better:
-        return "better than both, intervals apart"
+        return "better than both"
     if one.higher:
-        return "higher than both, intervals overlap"
+        return "higher than both, by what chance may give"
     return "equal" if one.as_good else "worse"
 
 
@@ -85,7 +86,7 @@ def _bars(study: Study, found: Sequence[Verdict]) -> str:
             words = f"at least as good (equal: intervals overlap and no more than {EQUAL} below)"
             lines.append(_bar(asked, words, mine, lambda one: one.as_good, cells, cells))
         lines.append(_bar(asked, "higher than both", mine, lambda one: one.higher, 2, cells))
-        words = "better than both, intervals apart"
+        words = "better than both, by more than the interval of the difference"
         lines.append(_bar(asked, words, mine, lambda one: one.better, 2, cells))
     return "\n".join(lines)
 
@@ -131,7 +132,11 @@ def _change(study: Study, records: Sequence[Record], label: str, images: Images)
     if not pairs or label == first:
         return ""
     found = Mean.of(pairs)
-    return f"{found.mean:+.4f}" + (f" ± {found.half:.4f}" if found.runs > 1 else "")
+    return _signed(found.mean, found.half)
+
+
+def _signed(difference: float, half: float) -> str:
+    return f"{difference:+.4f}" + ("" if math.isnan(half) else f" ± {half:.4f}")
 
 
 def _listed(seeds: Sequence[int]) -> str:

@@ -80,7 +80,10 @@ def carried(plan: Plan, path: Path, runtime: str, threads: int) -> Answer:
             raise ValueError(f"schema version {data['schema_version']}")
         answer = Answer(Device(**data["device"]), data["timings"], data["unsteady"], data["took"])
     except (ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path}: not timings that {SCRIPT} wrote ({error})") from None
+        why = f"it has no {error}" if isinstance(error, KeyError) else error
+        raise ValueError(
+            f"{path}: not timings that {SCRIPT} wrote ({why}); bring back the file that it names"
+        ) from None
     if data.get("plan") != fingerprint(plan, runtime, threads):
         raise ValueError(
             f"{path}: was made for another network or other settings; give the same ones as with "

@@ -25,10 +25,10 @@ from experiments.results import RunResult
 from experiments.zoo.models import build_model
 
 
-def told(run, kind, out=None):
+def told(run, kind, out=None, model=None):
     """What the command says."""
     console = Console(file=io.StringIO())
-    export(ExportConfig(str(run), kind, out and str(out)), console)
+    export(ExportConfig(str(run), kind, out and str(out), model=model), console)
     return console.file.getvalue()
 
 
@@ -255,14 +255,15 @@ def tied():
 
 
 def test_a_network_that_ties_parameters_goes_all_the_way(amc, tmp_path):
-    network = ("--model", f"{__name__}:tied", "--dataset", "digits")
+    model = f"{__name__}:tied"
+    network = ("--model", model, "--dataset", "digits")
     amc.good("train", *network, "--epochs", 0.1, "--out", tmp_path / "trained")
     weights = ("--weights", tmp_path / "trained" / "model.safetensors")
     few = ("--strategy", "uniform", "--budget", "macs=0.9", "--calibration-images", 100)
     amc.good("search", *network, *weights, *few, "--out", tmp_path / "run")
     path = tmp_path / "net.safetensors"
-    assert told(tmp_path / "run", "torch", path).startswith("torch: ")
-    wanted, setting, _ = load_pruned(tmp_path / "run")
+    assert told(tmp_path / "run", "torch", path, model).startswith("torch: ")
+    wanted, setting, _ = load_pruned(tmp_path / "run", typed={"model": model})
     assert wanted[5].weight is wanted[3].weight
     assert wanted[7].out_features < 12
     assert same(amc_export.load_pruned(tied(), setting.example, path), wanted.state_dict())

@@ -52,8 +52,11 @@ def test_a_mean_has_students_interval() -> None:
 @pytest.mark.parametrize(
     ("values", "word", "as_good", "better"),
     [
-        ((0.90, 0.80, 0.85, 0.001), "better than both, intervals apart", True, True),
-        ((0.90, 0.80, 0.89, 0.010), "higher than both, intervals overlap", True, False),
+        ((0.90, 0.80, 0.85, 0.001), "better than both", True, True),
+        # At 4 degrees of freedom the interval is 2.7764 * 0.01 * (2 / 3) ** 0.5 = 0.0227.
+        ((0.90, 0.80, 0.876, 0.010), "better than both", True, True),
+        ((0.90, 0.80, 0.878, 0.010), "higher than both, by what chance may give", True, False),
+        ((0.90, 0.80, 0.89, 0.010), "higher than both, by what chance may give", True, False),
         ((0.890, 0.80, 0.892, 0.010), "equal", True, False),
         ((0.890, 0.80, 0.894, 0.010), "worse", False, False),
         ((0.890, 0.80, 0.892, 0.0001), "worse", False, False),
