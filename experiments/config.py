@@ -127,7 +127,7 @@ class ProfileConfig(NetworkConfig):
     runtime: str = "onnxruntime"
     threads: int = 1
     batch_size: int = 1
-    input_shape: str = ""
+    input_shape: str | None = None
     exclude: str = ""
     round_to: int = 1
     max_ratio: float | None = None
@@ -141,7 +141,7 @@ class ProfileConfig(NetworkConfig):
         check_threads(self.threads)
         batch = self.batch_size
         check("batch_size", batch, 1 <= batch <= LARGEST_BATCH, f"1 to {LARGEST_BATCH:,}")
-        sizes = listed(self.input_shape)
+        sizes = listed(self.input_shape or "")
         whole = all(size.isdecimal() and int(size) > 0 for size in sizes)
         check("input_shape", self.input_shape, whole, "whole numbers above 0, such as 3,224,224")
         check("round_to", self.round_to, self.round_to >= 1, "1 or more")

@@ -203,7 +203,7 @@ DAMAGED = {
     "list": ("[]", "a policy is a JSON object, not list"),
     "number": ("1", "a policy is a JSON object, not int"),
     "null": ("null", "a policy is a JSON object"),
-    "no_version": (json.dumps({"groups": []}), "schema version None"),
+    "no_version": (json.dumps({"groups": []}), "has no schema_version"),
     "newer_version": (changed(schema_version=2), "schema version 2 is not supported"),
     "version_as_text": (changed(schema_version="1"), "schema version '1'"),
     "version_as_truth": (changed(schema_version=True), "schema version True"),
@@ -268,10 +268,11 @@ def test_a_checkpoint_is_refused_unread(tmp_path: Path) -> None:
         Policy.load(path)
 
 
-@pytest.mark.parametrize("name", ["missing.json", "."])
-def test_no_file_is_another_error_than_a_damaged_one(tmp_path: Path, name: str) -> None:
+def test_no_file_is_another_error_than_a_damaged_one(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match="no policy at"):
-        Policy.load(tmp_path / name)
+        Policy.load(tmp_path / "missing.json")
+    with pytest.raises(IsADirectoryError, match=r"name a file, .*policy\.json"):
+        Policy.load(tmp_path)
 
 
 def test_a_policy_made_in_code_is_checked_too() -> None:

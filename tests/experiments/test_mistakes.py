@@ -491,7 +491,7 @@ MISTAKES = {
     # Policies.
     PRUNE + "--policy policy-half.json": ("policy-half.json", "not valid JSON", "again"),
     PRUNE + "--policy policy-version.json": ("schema version 2", "reads version 1"),
-    PRUNE + "--policy policy-no-version.json": ("schema version None", "reads version 1"),
+    PRUNE + "--policy policy-no-version.json": ("has no schema_version", "policy.json of a run"),
     PRUNE + "--policy policy-array.json": ("policy-array.json", "JSON object, not list"),
     PRUNE + "--policy policy-deep.json": ("nested too deeply", "export the policy again"),
     PRUNE + "--policy policy-no-groups.json": ("as group 1 it has none", "use the model"),

@@ -126,7 +126,7 @@ def test_a_run_of_a_network_with_tied_weights_can_be_loaded(granularity, budget,
         out=str(tmp_path / "run"),
     )
     result = search(config, Console(quiet=True))
-    network, setting, _ = load_pruned(tmp_path / "run")
+    network, setting, _ = load_pruned(tmp_path / "run", typed={"model": config.model})
     assert network.one.weight is network.other.weight
     assert accuracy(network, setting.splits.test) == pytest.approx(result.searched.test, abs=0.01)
 

@@ -44,7 +44,7 @@ def test_two_processes_find_what_one_finds_to_the_last_bit(granularity: str, bud
 
 
 def test_fewer_than_one_process_is_refused() -> None:
-    with pytest.raises(ValueError, match="jobs is 0; it must be 1 or more"):
+    with pytest.raises(ValueError, match="jobs is 0; it must be 1 to 256"):
         NetAdapt(jobs=0)
 
 

@@ -114,7 +114,7 @@ def test_the_strategy_scans_every_group_and_evaluates_what_it_concludes() -> Non
 
 
 def test_a_scan_without_ratios_or_without_a_budget_is_refused() -> None:
-    with pytest.raises(ValueError, match="ratios is 0; it must be 1 or more"):
+    with pytest.raises(ValueError, match="ratios is 0; it must be 1 to 1000"):
         Sensitivity(ratios=0)
     free = Problem(tiny("residual"), images(), [], holdout=samples(20))
     with pytest.raises(ValueError, match="sensitivity needs a budget"):
