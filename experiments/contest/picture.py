@@ -56,7 +56,8 @@ def _panel(study: Study, records: Sequence[Record], cell: tuple[str, str], axes:
             ends.append(_curve(found, length, contender.label, colour, axes))
     if ends:
         low, high = min(early for early, _ in ends), max(late for _, late in ends)
-        axes.set_ylim(low, high + 0.1 * (high - low))
+        if high > low:
+            axes.set_ylim(low, high + 0.1 * (high - low))
     axes.set(title=f"{cell[0]}, {cell[1]}", xlabel="evaluations", ylabel="best accuracy so far")
     axes.set_xlim(1, length)
     axes.grid(alpha=0.3)
