@@ -119,7 +119,9 @@ def test_a_wrong_part_of_a_result_is_named_with_what_it_must_be(at, wrong, tmp_p
     *outer, last = at
     functools.reduce(operator.getitem, outer, data)[last] = wrong[0]
     path.write_text(json.dumps(data))
-    with pytest.raises(ValueError, match=r"result\.json: not the result .*; name another run, or run it again") as told:
+    with pytest.raises(
+        ValueError, match=r"result\.json: not the result .*; name another run, or run it again"
+    ) as told:
         RunResult.load(path)
     assert wrong[1] in str(told.value)
     assert "\n" not in str(told.value)
