@@ -27,8 +27,8 @@ FILE_HELP = "YAML file with any of these settings; flags override it."
 SWITCHES = ("--overwrite", "--tensorboard")
 """Flags that mean true where nothing follows them."""
 
-
 MAY_BE_EMPTY = ("budget", "exclude")
+"""Settings that say something by naming nothing."""
 
 
 class UsageError(Exception):
@@ -80,7 +80,8 @@ def parse(words: list[str], kinds: Kinds) -> tuple[str, Any]:
     parsed = parser.parse_args(words)
     chosen = parsed.pop("command")
     config = _config_of(kinds[chosen][0], parsed[chosen], options)
-    check_typed(code_in(vars(config)), _typed(words), _files(words))
+    typed = _typed(words)
+    check_typed(code_in(vars(config)), typed, f"--config {typed.get('config')}")
     return chosen, config
 
 
@@ -89,11 +90,6 @@ def _typed(words: list[str]) -> Settings:
     pairs = zip_longest(words, words[1:], fillvalue="")
     parted = ((*word.partition("="), after) for word, after in pairs)
     return {flag[2:]: value if equals else after for flag, equals, value, after in parted}
-
-
-def _files(words: list[str]) -> str:
-    """The last file of --config."""
-    return f"--config {_typed(words).get('config')}"
 
 
 def _underscored(word: str) -> str:

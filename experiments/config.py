@@ -18,11 +18,11 @@ from experiments.files import write_whole
 
 Settings = dict[str, Any]
 LARGEST_SEED = 2**32 - 1
+"""What every generator in use accepts."""
 LONGEST = 100_000
 """Epochs and episodes at most; more is a slip of the keyboard."""
 WIDEST = 64
 """Times the channels of a network at most."""
-"""What every generator in use accepts."""
 
 TRAINING_RATE = 0.1
 """Peak learning rate of `amc train`, and of the networks that come with the project."""

@@ -20,7 +20,7 @@ from amc.policy import Policy
 from amc.pruning import decisions, kept_counts
 from experiments.config import ExportConfig, NetworkConfig
 from experiments.files import file_to_write, run_at, write_whole
-from experiments.foreign import NETWORK, check_typed, code_in
+from experiments.foreign import check_network
 from experiments.gain import Gain
 from experiments.networks import Setting, checkpoint, load_setting
 from experiments.profiling.timing import device
@@ -119,13 +119,7 @@ def saved_settings(run: Path, typed: Mapping[str, Any]) -> NetworkConfig:
         raise ValueError(
             f"{path}: not the settings of a run ({error}); run it again with --overwrite"
         ) from None
-    for place in NETWORK:
-        own, given = getattr(saved, place), typed.get(place)
-        if given not in (None, own):
-            raise ValueError(
-                f"--{place} is {given}, but the run in {run} is of {own}; leave the flag out"
-            )
-    check_typed(code_in(vars(saved), NETWORK), typed, path)
+    check_network(vars(saved), typed, run, path)
     return saved
 
 

@@ -45,3 +45,32 @@ def check_typed(code: Mapping[str, str], typed: Mapping[str, Any], where: object
             f"{where} names code that would be imported and run, and a file alone cannot ask for "
             f"that; where you trust it, add {' '.join(flags_of(untold))}"
         )
+
+
+def check_network(
+    own: Mapping[str, Any],
+    typed: Mapping[str, Any],
+    run: object,
+    where: object,
+    unset: Mapping[str, Any] | None = None,
+) -> None:
+    """Refuse another network or data set than a run's own, and code that only the run names.
+
+    Args:
+        own: The run's settings.
+        typed: What the command names.
+        run: The run's folder.
+        where: The file that has its settings.
+        unset: What stands for a flag that was left out; without it, None.
+
+    Raises:
+        ValueError: telling the flags that are to be left out or added.
+    """
+    for place in NETWORK:
+        given = typed.get(place)
+        if given not in ((unset or {}).get(place), own.get(place)):
+            raise ValueError(
+                f"--{place} is {given}, but the run in {run} is of {own.get(place)}; leave the "
+                "flag out"
+            )
+    check_typed(code_in(own, NETWORK), typed, where)

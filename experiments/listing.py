@@ -15,14 +15,12 @@ from experiments.config import RunsConfig
 from experiments.failures import FILE as FAILURE
 from experiments.failures import failure
 from experiments.files import run_at
+from experiments.journal import FILE as JOURNAL
 from experiments.journal import noted, steps_trained
 from experiments.records import record
 from experiments.report.formats import accuracy, cost_name, count, percent, printable, shortened
 from experiments.results import RunResult, Trained, benchmarked
 from experiments.yaml_files import read_yaml
-
-JOURNAL = "journal.jsonl"
-"""What a run writes while it works, and holds a lock on meanwhile."""
 
 MARKS = ("result.json", FAILURE, JOURNAL)
 """Of these a run's folder has one at least."""

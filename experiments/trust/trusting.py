@@ -13,7 +13,7 @@ from rich.console import Console
 from amc.problem import Outcome, Problem
 from experiments.config import ProblemConfig, SearchConfig, TrustConfig, TuneConfig
 from experiments.files import run_at, write_whole
-from experiments.foreign import NETWORK, check_typed, code_in
+from experiments.foreign import NETWORK, check_network
 from experiments.networks import Setting, load_setting
 from experiments.problems import prepared
 from experiments.progress import Reporter
@@ -81,14 +81,7 @@ def _run(config: TrustConfig) -> RunResult:
         )
     path = run_at(config.run) / "result.json"
     result = RunResult.load(path)
-    for place in NETWORK:
-        own, given = result.config.get(place), getattr(config, place)
-        if given not in (own, getattr(default, place)):
-            raise ValueError(
-                f"--{place} is {given}, but {config.run} has a problem of its own, of {own}; leave "
-                "out the flag or the run"
-            )
-    check_typed(code_in(result.config, NETWORK), vars(config), path)
+    check_network(result.config, vars(config), config.run, path, unset=vars(default))
     return result
 
 
