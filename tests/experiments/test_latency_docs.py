@@ -79,6 +79,16 @@ def test_a_bar_that_is_missed_is_named_whichever_table_misses_it() -> None:
     ]
 
 
+def test_ranks_are_judged_of_what_a_search_with_a_table_chooses_from() -> None:
+    study = copy.deepcopy(STUDIES[0])
+    study["families"][MULTIPLES] |= {"spearman": 0.5, "median": 0.06}
+    study["families"][EDGES] |= {"spearman": 0.5}
+    assert missed([study]) == [
+        "resnet20, multiples of 8, table made in turns: median 0.060, not 0.05",
+        "resnet20, edges of steps, table made in turns: spearman 0.500, not 0.97",
+    ]
+
+
 def test_random_policies_of_each_family_keep_to_its_counts() -> None:
     model = build_model("resnet8", in_channels=1, classes=10)
     graph = amc.trace(model, torch.zeros(1, 1, 28, 28))
