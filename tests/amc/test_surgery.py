@@ -87,7 +87,9 @@ def test_the_cut_network_equals_the_masked_one(name: str, refit: bool) -> None:
     for seed in range(6):
         units = random_units(graph.full, seed)
         smaller = cut(model, graph, units, moments)
-        assert_same_outputs(smaller, mask(model, graph, units, moments), images(4))
+        # As above: refit weights are large, and processors round their sums differently.
+        wanted, room = mask(model, graph, units, moments), 1e-4 if refit else 1e-5
+        assert_same_outputs(smaller, wanted, images(4), room)
         assert_own_numbers(smaller)
 
 

@@ -14,6 +14,15 @@ import pytest
 from experiments import cli
 from experiments.ctrl_c import INTERRUPTED, stopped_in_time
 
+
+@pytest.fixture(autouse=True)
+def ctrl_c_is_heard():
+    """A shell that starts tests in the background has them, and what they start, ignore Ctrl-C."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
 forks = pytest.mark.skipif(not hasattr(os, "fork"), reason="a process is forked")
 
 
