@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -28,6 +29,8 @@ from amc.structure import PruningGraph
 BATCH = 100
 CACHE = 10_000_000
 """Bytes that the largest map of a batch may have on a processor; larger ones leave its caches."""
+GPU_CACHE = 200_000_000
+"""The same of a GPU, which small batches leave idle."""
 
 
 def accuracy(
@@ -38,7 +41,7 @@ def accuracy(
     Args:
         model: As for `hits`.
         samples: What it is measured on.
-        batch_size: Samples a batch.
+        batch_size: Samples a batch at most.
         bfloat16: As for `hits`.
     """
     return int(hits(model, samples, batch_size, bfloat16=bfloat16).sum()) / len(samples)
@@ -55,7 +58,7 @@ def hits(
     Args:
         model: Maps (batch, ...) inputs to (batch, classes) logits.
         samples: What it is measured on.
-        batch_size: Samples a batch.
+        batch_size: Samples a batch at most.
         bfloat16: Let torch's autocast choose that type where it is accurate enough.
     """
     device = device_of(model)
@@ -64,11 +67,13 @@ def hits(
         # Both contexts belong to the thread that enters them.
         half = torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)
         with torch.inference_mode(), half:
-            logits = model(_laid_out(samples.floats(part)).to(device))
+            logits = model(_laid_out(samples.floats(part, device)))
             return torch.eq(logits.argmax(1).cpu(), samples.labels[part])
 
     def all_right(parts: int) -> Tensor:
-        size = max(1, batch_size // parts)
+        batches = math.ceil(len(samples) / max(1, batch_size // parts))
+        # Alike, because a GPU chooses its kernels for every new size of a batch.
+        size = math.ceil(len(samples) / batches)
         each = [slice(at, at + size) for at in range(0, len(samples), size)]
         return torch.cat(on_all_cores(right, each, device))
 
@@ -94,15 +99,16 @@ def fast_hits(model: nn.Module, graph: PruningGraph, samples: Samples) -> Tensor
 
 
 def batch_for(graph: PruningGraph, device: torch.device) -> int:
-    """Samples a batch so that the maps of a batch stay in a processor's caches.
+    """Samples a batch so that the maps of a batch stay in the device's caches.
 
     By size and not by trial: which batch wins a trial depends on what else the machine does, and
     sums in another order may decide a sample otherwise.
     """
+    number = 2 if bfloat16_is_fast(device) else 4
+    largest = number * max(layer.outputs * layer.positions for layer in graph.layers)
     if device.type != "cpu":
-        return BATCH
-    largest = max(layer.outputs * layer.positions for layer in graph.layers)
-    return int(min(max(CACHE // (4 * largest), 1), BATCH))
+        return int(max(GPU_CACHE // largest, 1))
+    return int(min(max(CACHE // largest, 1), 4 * BATCH // number))
 
 
 def make_ready(model: nn.Module, graph: PruningGraph) -> PruningGraph:

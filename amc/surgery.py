@@ -37,7 +37,6 @@ def cut(
     units: KeptUnits,
     moments: Moments | Reconstruction | None = None,
     *,
-    room: KeptUnits | None = None,
     sharing: bool = False,
 ) -> nn.Module:
     """A copy that has only the kept units.
@@ -48,8 +47,6 @@ def cut(
         units: That stay of each group.
         moments: What layers that lose inputs are refit from, to the original's outputs; None
             selects weights only.
-        room: Units that have a place in the copy, those that stay among them; the others are zeros.
-            Only where every module keeps its channels apart (see `amc.candidates`).
         sharing: Take what does not change from `model` itself, which is quick: for a forward pass,
             and nothing else.
     """
@@ -61,17 +58,11 @@ def cut(
             for name in dict.fromkeys(name for name, _ in staying)
         }
         _shift_offsets(changed, model, graph, refits)
-        places = staying
-        if room is not None:
-            places = staying_channels(graph, room)
-            inner = _places_within(staying, places)
-            for name, tensors in changed.items():
-                _spread(tensors, model.get_submodule(name), name, inner, places)
         memo = _unchanged(model, graph, changed) if sharing else {}
         for name, tensors in changed.items():
             _replace(memo, model.get_submodule(name), tensors)
         smaller = copy.deepcopy(model, memo)
-        _resize(smaller, places)
+        _resize(smaller, staying)
         _set_attributes(smaller, graph, units)
         return smaller
 
@@ -303,27 +294,3 @@ def _shift_offsets(
             if isinstance(mean, Tensor):
                 own = changed.setdefault(layer.norm, {})
                 own["running_mean"] = own.get("running_mean", mean) - refit.offset
-
-
-def _places_within(staying: Channels, places: Channels) -> Channels:
-    """Where the positions that stay are among those that have a place, of sides that have more."""
-    return {
-        side: torch.searchsorted(places[side], kept) if side in places else kept
-        for side, kept in staying.items()
-        if side not in places or len(places[side]) > len(kept)
-    }
-
-
-def _spread(
-    tensors: dict[str, Tensor], module: nn.Module, name: str, inner: Channels, places: Channels
-) -> None:
-    """Give the tensors of a module, in place of them, their room."""
-    for key, tensor in tensors.items():
-        for axis, side in enumerate(kinds.roles(module, key)):
-            if side and (name, side) in inner:
-                known = places.get((name, side))
-                shape = list(tensor.shape)
-                shape[axis] = kinds.channels(module, side) if known is None else len(known)
-                full = tensor.new_full(shape, 1.0 if key == "running_var" else 0.0)
-                tensor = full.index_copy_(axis, inner[name, side].to(full.device), tensor)
-        tensors[key] = tensor

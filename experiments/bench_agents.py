@@ -16,6 +16,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from joblib import Parallel, delayed
@@ -28,6 +29,7 @@ from experiments.contest.study import NAMES, Contender, Study, Task
 from experiments.contest.variants import contenders
 from experiments.contest.writing import write
 from experiments.files import ready_folder
+from experiments.networks import check_device
 from experiments.pages import put
 
 PAGE = Path("docs/agents.md")
@@ -39,8 +41,9 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run what is missing, print the tables and write them; 0 when done, 130 after Ctrl-C."""
     options = _parser().parse_args(words)
     name = "ablation" if options.ablation else "agents"
-    study = studies(options.seeds, options.evaluations)[name]
+    study = replace(studies(options.seeds, options.evaluations)[name], device=options.device)
     try:
+        check_device(options.device)
         folder = ready_folder(options.out)
         journal = Journal(folder / "runs.jsonl")
         missing = [] if options.no_run else journal.missing(study, options.only)
@@ -71,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--jobs", type=_count, default=1, help="processes of one thread each (default 1)")
+    add("--device", default="cpu", help="where networks compute: cpu or cuda (default cpu)")
     add("--out", default="runs/agents", help="folder (default runs/agents)")
     add("--seeds", type=_count, default=5, help="searches of each kind (default 5)")
     add(
@@ -102,6 +106,7 @@ def _command(options: argparse.Namespace) -> str:
     """What makes the same figures, wherever and in however many goes."""
     counts = ",".join(map(str, options.evaluations))
     extra = " --ablation" if options.ablation else ""
+    extra += "" if options.device == "cpu" else f" --device {options.device}"
     return (
         f"python -m experiments.bench_agents --seeds {options.seeds} --evaluations {counts}{extra}"
     )

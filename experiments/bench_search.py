@@ -93,10 +93,11 @@ def measured(told: argparse.Namespace) -> Figures:
     file = FIGURES if told.docs else told.json
     found: Figures = json.loads(file.read_text("utf-8")) if file and file.is_file() else {}
     for name in told.networks.split(","):
-        sizes = Sizes(told.budget, told.images, told.calibration)
+        sizes = Sizes(told.budget, told.images, told.calibration, told.device)
         case = Case.of(name, sizes)
-        print(f"### {name} ({case.weights} weights)\n", flush=True)
-        own = found.setdefault(name, {})
+        title = name if told.device == "cpu" else f"{name} on {told.device}"
+        print(f"### {title} ({case.weights} weights)\n", flush=True)
+        own = found.setdefault(title, {})
         own |= {
             "weights": case.weights,
             "budget": f"macs={told.budget}",
@@ -119,11 +120,12 @@ def page(found: Figures) -> str:
 
 def _section(name: str, own: Mapping[str, Any]) -> str:
     made = own["made with"]
+    gpu = f", {made['gpu']}" if " on " in name else ""
     told = (
         f"### {name}\n\n"
         f"{own['weights'].capitalize()} weights, `{own['budget']}`, {own['images']:,} held-out "
         f"images, a refit from {own['calibration']:,}; torch {made['torch']}, "
-        f"{made['processor']}, {made['instructions']}."
+        f"{made['processor']}, {made['instructions']}{gpu}."
     )
     tables = [f"{part.title}:\n\n{part.table(own)}" for part in PARTS.values() if part.key in own]
     return "\n\n".join([told, *tables])
@@ -149,6 +151,7 @@ def parsed(words: Sequence[str] | None) -> argparse.Namespace:
     add("--budget", type=float, default=plain.budget, help="of MACs (default %(default)s)")
     add("--images", type=int, default=plain.images, help="held-out (default %(default)s)")
     add("--calibration", type=int, default=plain.calibration, help="default %(default)s")
+    add("--device", default=plain.device, help="cpu or cuda (default %(default)s)")
     add("--json", type=Path, help="file for all figures; what it has of others stays")
     add("--docs", action="store_true", help=f"into {FIGURES}, and tables into {PAGE}")
     told = parser.parse_args(words)

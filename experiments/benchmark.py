@@ -40,7 +40,7 @@ def benchmark(config: BenchmarkConfig, console: Console) -> list[RunResult]:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
     """
     entries = [(run, chosen_strategy(run)) for run in _runs(config)]
-    setting = load_setting(config)
+    setting = load_setting(config, device=config.device)
     problem, seconds = prepared(config, setting, console)
     save_config(config, ready_folder(config.out) / "config.yaml")
     unpruned = accuracies(setting.model, problem.graph, setting)

@@ -73,7 +73,25 @@ class NetworkConfig:
 
 
 @dataclass(frozen=True)
-class TrainConfig(NetworkConfig):
+class ComputeConfig(NetworkConfig):
+    """Where networks are trained and candidates are measured.
+
+    Args:
+        device: Where networks compute: cpu, or an NVIDIA GPU as cuda or cuda:1.
+    """
+
+    device: str = "cpu"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        name, _, number = self.device.partition(":")
+        numbered = name == "cuda" and number.isdecimal()
+        known = self.device in ("cpu", "cuda") or numbered
+        check("device", self.device, known, "cpu, cuda, or a numbered GPU such as cuda:1")
+
+
+@dataclass(frozen=True)
+class TrainConfig(ComputeConfig):
     """How a network is trained from scratch.
 
     Args:
@@ -150,7 +168,7 @@ class ProfileConfig(NetworkConfig):
 
 
 @dataclass(frozen=True)
-class TuneConfig(NetworkConfig):
+class TuneConfig(ComputeConfig):
     """How a pruned network is fine-tuned.
 
     Args:

@@ -176,9 +176,9 @@ def remeasured(
     # Needs the extra `onnx`, which a table from elsewhere does without.
     from experiments.profiling.whole import latencies
 
-    device = table.device
-    inputs = torch.cat([setting.example] * device.batch)
-    models = [setting.model, plain_copy(network)]
+    device, here = table.device, setting.on_processor
+    inputs = torch.cat([here.example] * device.batch)
+    models = [here.model, plain_copy(network).cpu()]
     tries = (latencies(models, inputs, device.runtime, device.threads) for _ in range(TRIES))
     (unpruned, pruned), noise = steadiest(tries)
     return Remeasured(
@@ -202,7 +202,7 @@ def measures(
     if table is None or about_device(table):
         return {}
     full = agreed.costs[LATENCY](graph)(graph.full)
-    return {LATENCY: OnDevice(setting, graph, table, full if budget.relative else 0.0)}
+    return {LATENCY: OnDevice(setting.on_processor, graph, table, full if budget.relative else 0.0)}
 
 
 def steadiest(tries: Iterable[Timed]) -> Timed:

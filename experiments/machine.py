@@ -8,19 +8,29 @@ from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
+from amc.devices import bfloat16_is_fast
+
 PACKAGES = ("torch", "numpy", "gymnasium", "stable-baselines3")
 
 
 def machine() -> dict[str, str]:
-    """Versions, processor and threads, for people to read."""
+    """Versions, processor, threads and GPU, for people to read."""
+    found = torch.cuda.is_available()
     return {
         "amc": _version("amc-pruning"),
         "python": platform.python_version(),
         **{package: _version(package) for package in PACKAGES},
         "processor": f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
-        "instructions": torch.backends.cpu.get_cpu_capability(),
+        "instructions": _instructions(),
+        **({"gpu": torch.cuda.get_device_name()} if found else {}),
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def _instructions() -> str:
+    """The widest that PyTorch computes with, and bfloat16 where the processor has it."""
+    widest = torch.backends.cpu.get_cpu_capability()
+    return f"{widest} with bfloat16" if bfloat16_is_fast() else widest
 
 
 def memory_bytes() -> int | None:

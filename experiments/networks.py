@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,13 @@ class Setting:
     example: Tensor
 
     @property
+    def on_processor(self) -> Setting:
+        """The same with the network on the processor, where runtimes are timed."""
+        if self.example.device.type == "cpu":
+            return self
+        return replace(self, model=copy.deepcopy(self.model).cpu(), example=self.example.cpu())
+
+    @property
     def augmentation(self) -> dict[str, Any]:
         """Random shifts and flips that keep the meaning of these images."""
         return augmentation(self.dataset.name)
@@ -51,25 +59,51 @@ def augmentation(dataset: str) -> dict[str, Any]:
     return {"shift": 1, "flip": False} if dataset == "digits" else {"shift": 2, "flip": True}
 
 
-def load_setting(config: NetworkConfig, *, trained: bool = True) -> Setting:
+def load_setting(config: NetworkConfig, *, trained: bool = True, device: str = "cpu") -> Setting:
     """Load the data set and build the network, with its weights if `trained`.
+
+    Args:
+        config: Which network, on which images.
+        trained: Whether it has its weights.
+        device: Where it shall compute; images stay in the processor's memory.
 
     Raises:
         LookupError: for a name that is not known.
         FileNotFoundError: for a data set or checkpoint that is not there.
-        ValueError: for a checkpoint that does not fit the network, or a network that does not fit
-            the images.
+        ValueError: for a checkpoint that does not fit the network, a network that does not fit the
+            images, or a device that is not there.
     """
+    check_device(device)
     dataset = load_dataset(config.dataset)
     _check_size(config, dataset)
     torch.manual_seed(config.seed)
     model = _build(config, dataset).eval()
     if trained:
         _load_weights(model, config)
+    model = model.to(device)
     splits = dataset.splits()
-    example = splits.train.floats(slice(0, 1))
+    example = splits.train.floats(slice(0, 1)).to(device)
     _check_fit(model, config, example, len(dataset.classes))
     return Setting(model, dataset, splits, example)
+
+
+def check_device(name: str) -> None:
+    """Refuse a GPU that is not there.
+
+    Raises:
+        ValueError: naming what there is.
+    """
+    device = torch.device(name)
+    there = torch.cuda.device_count() if device.type == "cuda" else 1
+    if (device.index or 0) < there:
+        return
+    if there:
+        numbers = ", ".join(f"cuda:{number}" for number in range(there))
+        raise ValueError(f"--device is {name}, but PyTorch sees {numbers} only; name one of them")
+    raise ValueError(
+        f"--device is {name}, but PyTorch {torch.__version__} sees no NVIDIA GPU here; install a "
+        "build of it that knows yours (pytorch.org), or take --device cpu"
+    )
 
 
 def shipped_weights(model: str, dataset: str, width: float) -> Path | None:

@@ -50,7 +50,7 @@ def search(config: SearchConfig, console: Console) -> RunResult:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
     """
     strategy = chosen_strategy(config)
-    setting = load_setting(config)
+    setting = load_setting(config, device=config.device)
     with run_journal(config, setting) as journal:
         if is_finished(journal):
             return told_again(config, console)
@@ -89,7 +89,7 @@ def apply_policy(config: PruneConfig, console: Console) -> RunResult:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
     """
     policy = Policy.load(config.policy)
-    setting = load_setting(config)
+    setting = load_setting(config, device=config.device)
     with run_journal(config, setting) as journal:
         if is_finished(journal):
             return told_again(config, console)

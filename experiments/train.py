@@ -45,7 +45,7 @@ def train(config: TrainConfig, console: Console) -> Accuracies:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
         Interrupted: at Ctrl-C.
     """
-    setting = load_setting(config, trained=config.weights is not None)
+    setting = load_setting(config, trained=config.weights is not None, device=config.device)
     recipe = _recipe(config, setting)
     with run_journal(config, setting) as journal:
         if is_finished(journal):

@@ -51,9 +51,9 @@ class Material:
         return {kind: len(getattr(self, kind)) for kind in ("search", "other", "calibration")}
 
 
-def shipped(model: str, width: float) -> Material:
+def shipped(model: str, width: float, device: str) -> Material:
     """A network of the zoo with the weights that come with the project, on Fashion-MNIST."""
-    setting = load_setting(NetworkConfig(model=model, width=width))
+    setting = load_setting(NetworkConfig(model=model, width=width), device=device)
     train, holdout = setting.splits.train, setting.splits.holdout
     return Material(
         setting.model,
@@ -64,20 +64,20 @@ def shipped(model: str, width: float) -> Material:
     )
 
 
-NETWORKS: dict[str, Callable[[], Material]] = {
+NETWORKS: dict[str, Callable[[str], Material]] = {
     "resnet20": partial(shipped, "resnet20", 1.0),
     "mobilenet-v1": partial(shipped, "mobilenet-v1", 0.5),
 }
-"""By the names that a study uses; mobilenet-v1 has width 0.5."""
+"""By the names that a study uses, on a device; mobilenet-v1 has width 0.5."""
 
 
 @cache
-def material(network: str) -> Material:
+def material(network: str, device: str) -> Material:
     """Loaded once a process."""
-    return NETWORKS[network]()
+    return NETWORKS[network](device)
 
 
 @cache
-def problem(network: str, budget: str) -> Problem:
+def problem(network: str, budget: str, device: str) -> Problem:
     """Made once a process: every search restarts it."""
-    return material(network).problem(budget)
+    return material(network, device).problem(budget)

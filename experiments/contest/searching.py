@@ -31,6 +31,7 @@ class Record:
         seconds: From the start of the search to the last of these evaluations.
         settings: Of the contender.
         images: How many there were of each kind.
+        device: Where networks computed.
     """
 
     network: str
@@ -46,17 +47,18 @@ class Record:
     seconds: float
     settings: dict[str, Any]
     images: dict[str, int]
+    device: str = "cpu"
 
     @property
     def key(self) -> tuple[object, ...]:
         """What it is the result of."""
-        return self.network, self.budget, self.contender, self.asked, self.seed
+        return self.network, self.budget, self.contender, self.asked, self.seed, self.device
 
 
 def keys(task: Task) -> list[tuple[object, ...]]:
     """Of the records that a task makes."""
     return [
-        (task.network, task.budget, task.contender.label, asked, task.seed)
+        (task.network, task.budget, task.contender.label, asked, task.seed, task.device)
         for asked in task.evaluations or (0,)
     ]
 
@@ -64,7 +66,7 @@ def keys(task: Task) -> list[tuple[object, ...]]:
 def searched(task: Task) -> list[Record]:
     """Search on one thread; one record for each number of evaluations."""
     with one_thread():
-        asked = problem(task.network, task.budget)
+        asked = problem(task.network, task.budget, task.device)
         result = task.contender.made(task.episodes).search(asked, task.seed)
         counts = task.evaluations or (0,)
         return [_record(task, asked, result.outcomes, count) for count in counts]
@@ -73,7 +75,7 @@ def searched(task: Task) -> list[Record]:
 def _record(task: Task, asked: Problem, outcomes: Sequence[Outcome], count: int) -> Record:
     seen = outcomes[: count or None]
     curve = best_so_far(asked, seen)
-    best, shared = curve[-1], material(task.network)
+    best, shared = curve[-1], material(task.network, task.device)
     network = asked.network(best.kept)
     return Record(
         network=task.network,
@@ -89,6 +91,7 @@ def _record(task: Task, asked: Problem, outcomes: Sequence[Outcome], count: int)
         seconds=round(seen[-1].seconds, 3),
         settings=task.contender.settings(),
         images=shared.images(),
+        device=task.device,
     )
 
 

@@ -70,6 +70,7 @@ class Task:
         contender: Who searches.
         evaluations: Counts whose results this search gives, ascending; none for a rule.
         seed: Of the search.
+        device: Where its networks compute.
     """
 
     network: str
@@ -77,6 +78,7 @@ class Task:
     contender: Contender
     evaluations: tuple[int, ...]
     seed: int
+    device: str = "cpu"
 
     @property
     def episodes(self) -> int:
@@ -103,6 +105,7 @@ class Study:
         budgets: As on the command line.
         evaluations: Numbers of evaluations that searches are compared at.
         seeds: Of the searches; network, images and moments are the same for all.
+        device: Where networks compute.
     """
 
     contenders: tuple[Contender, ...]
@@ -110,6 +113,7 @@ class Study:
     budgets: tuple[str, ...] = ("macs=0.3", "macs=0.15")
     evaluations: tuple[int, ...] = (100, 300)
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    device: str = "cpu"
 
     @property
     def cells(self) -> list[tuple[str, str]]:
@@ -139,7 +143,7 @@ class Study:
 
     def _all(self) -> list[Task]:
         return [
-            Task(network, budget, contender, counts, seed)
+            Task(network, budget, contender, counts, seed, self.device)
             for seed in self.seeds
             for contender in self.contenders
             for counts in courses(contender, self.evaluations)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from statistics import median
 from typing import Any
 from unittest.mock import patch
@@ -15,7 +14,7 @@ from torch import Tensor, nn
 
 import amc.evaluation
 from amc.candidates import Candidates
-from amc.devices import lay_out
+from amc.devices import bfloat16_is_fast, lay_out
 from amc.evaluation import BATCH, batch_for, fast_hits, hits, make_ready
 from amc.moments import Moments
 from amc.problem import Problem
@@ -90,25 +89,25 @@ def without(problem: Problem, calibration: Samples) -> dict[str, Evaluation]:
     def by(make: Candidates) -> Evaluation:
         return lambda kept: measured(make.network(kept))
 
-    def in_batches(size: int) -> Evaluation:
-        return lambda kept: hits(ours.network(kept), problem.holdout, size)
+    half, usual = bfloat16_is_fast(), _batch(problem)
+
+    def in_batches(size: int, half: bool = half) -> Evaluation:
+        return lambda kept: hits(ours.network(kept), problem.holdout, size, bfloat16=half)
 
     return {
         WHOLE: by(ours),
-        "batch norms folded, and the room below, which needs it": by(_unfolded(pruner)),
+        "batch norms folded": by(_unfolded(pruner)),
         "kernels and images laid out channels last": _plain_layout(ours, measured),
-        f"a batch that fits the caches ({_batch(problem)}): one of {BATCH}": in_batches(BATCH),
+        f"a batch that fits the caches ({usual}): one of {BATCH}": in_batches(BATCH),
         f"the same: one of {5 * BATCH}": in_batches(5 * BATCH),
+        **({"bfloat16, for float32": in_batches(usual, half=False)} if half else {}),
         "batches side by side on the cores": _one_by_one(ours, measured),
-        "room for whole vectors": by(replace(ours, roomy=(False,) * len(ours.roomy))),
         "smaller networks: zeros in one of full size": _masked(problem, measured),
         "equations of the refit made once": _cut(ours, measured, pruner.moments, sharing=True),
         "what does not change shared with the copy": _cut(
             ours, measured, ours.reconstruction, sharing=False
         ),
-        "all that is done once a search, and the room": lambda kept: measured(
-            _afresh(problem, kept)
-        ),
+        "all that is done once a search": lambda kept: measured(_afresh(problem, kept)),
     }
 
 
@@ -122,7 +121,7 @@ def _unfolded(pruner: Pruner) -> Candidates:
     lay_out(twin, torch.channels_last)
     assert pruner.moments is not None
     known = Reconstruction.of(twin, pruner.graph, pruner.moments)
-    return Candidates(pruner, twin, pruner.graph, known, (False,) * len(pruner.graph.groups))
+    return Candidates(pruner, twin, pruner.graph, known)
 
 
 def _plain_layout(ours: Candidates, measured: Measured) -> Evaluation:
@@ -168,8 +167,8 @@ def _cut(
     """What `Candidates.network` does, with another repair or without sharing."""
 
     def evaluate(kept: Kept) -> Tensor:
-        units, room = ours.pruner.units(kept), ours.room(kept)
-        network = cut(ours.model, ours.graph, units, repair, room=room, sharing=sharing)
+        units = ours.pruner.units(kept)
+        network = cut(ours.model, ours.graph, units, repair, sharing=sharing)
         lay_out(network, torch.channels_last)
         return measured(network)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from amc.criteria import KeptUnits
-from amc.devices import evaluating
+from amc.devices import device_of, evaluating
 from amc.inputs import tensors
 from amc.moments import refittable
 from amc.patches import patches
@@ -79,11 +79,11 @@ def collected(
     try:
         with torch.inference_mode(), evaluating(problem.model):
             for inputs, _ in calibration.batches(BATCH):
-                problem.model(inputs)
+                problem.model(inputs.to(device_of(problem.model)))
     finally:
         for handle in handles:
             handle.remove()
-    return {name: torch.cat(each)[:points].numpy() for name, each in rows.items()}
+    return {name: torch.cat(each)[:points].cpu().numpy() for name, each in rows.items()}
 
 
 def masked(problem: Problem, units: KeptUnits) -> nn.Module:
@@ -116,7 +116,7 @@ def solved(points: NDArray[np.float32], weight: Tensor, inputs: Tensor) -> Tenso
     """
     area = weight[0, 0].numel()
     columns = (inputs[:, None] * area + torch.arange(area)).flatten().numpy()
-    wanted = points @ weight.flatten(1).T.numpy()  # (points, outputs)
+    wanted = points @ weight.flatten(1).T.cpu().numpy()  # (points, outputs)
     solution = np.linalg.lstsq(points[:, columns], wanted, rcond=None)[0]
     new = torch.from_numpy(np.ascontiguousarray(solution.T)).to(weight)
     return new.reshape(len(weight), len(inputs), *weight.shape[2:])
@@ -127,5 +127,6 @@ def measured(network: nn.Module, holdout: Samples) -> float:
     right = 0
     with torch.inference_mode():
         for inputs, labels in holdout.batches(BATCH):
-            right += int((network(inputs).argmax(1) == labels).sum())
+            logits = network(inputs.to(device_of(network)))
+            right += int((logits.argmax(1).cpu() == labels).sum())
     return right / len(holdout)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from amc.devices import bfloat16_is_fast
 from amc.structure import Kept
 from experiments.markdown import markdown
 from experiments.speed.cases import Case
@@ -34,7 +35,7 @@ def versus(case: Case, episodes: int, textbook_episodes: int) -> dict[str, Any]:
     fast = ours(problem, episodes, between=every(episodes, textbook_episodes, book))
     slow = book.episodes
     stopped = ours(case.problem(racing=ERROR), episodes)
-    peak = arithmetic()
+    peak = arithmetic(torch.device(case.sizes.device))
     textbook = median(one.seconds for one in slow)
     least = median(2 * problem.costs["macs"](one.kept) * case.sizes.images for one in fast) / peak
     return {
@@ -71,12 +72,17 @@ def _side_by_side(fast: Sequence[Episode], slow: Sequence[Episode]) -> list[list
     return [[ours[one.kept], one.accuracy] for one in slow]
 
 
-def arithmetic(size: int = 1536, times: int = 5) -> float:
-    """Floating-point operations a second of a product of matrices: what no network exceeds."""
-    matrix, seconds = torch.randn(size, size), []
+def arithmetic(device: torch.device, times: int = 10) -> float:
+    """Floating-point operations a second of a product of matrices: what no network exceeds.
+
+    In the type that candidates are measured in there.
+    """
+    size = 1536 if device.type == "cpu" else 8192
+    kind = torch.bfloat16 if bfloat16_is_fast(device) else torch.float32
+    matrix, seconds = torch.randn(size, size).to(device, kind), []
     for _ in range(times):
         start = time.perf_counter()
-        matrix @ matrix
+        (matrix @ matrix)[0, 0].item()  # which waits for a GPU
         seconds.append(time.perf_counter() - start)
     return float(2 * size**3 / min(seconds))
 

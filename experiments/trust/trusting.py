@@ -49,7 +49,7 @@ def trust(config: TrustConfig, console: Console) -> Trust:
     folder = Path(result.config["out"] if config.run is None else config.run)
     recalibrate = config.recalibrate or result.config.get("recalibrate", 0)
     config = replace(config, **_problem_settings(result), recalibrate=recalibrate)
-    setting = load_setting(config)
+    setting = load_setting(config, device=config.device)
     problem, _ = prepared(replace(config, seed=result.seed), setting, console)
     meter = _meter(config, setting, problem)
     chosen = stratified(_usable(result, problem), config.policies, config.seed)
@@ -87,7 +87,7 @@ def _run(config: TrustConfig) -> RunResult:
 
 def _random_run(config: TrustConfig, console: Console) -> RunResult:
     """A search that draws policies at random; one that is there already is taken."""
-    names = [*_problem_fields(), "seed", "out"]
+    names = [*_problem_fields(), "device", "seed", "out"]
     asked = SearchConfig(strategy="random", **{name: getattr(config, name) for name in names})
     path = Path(config.out) / "result.json"
     if path.is_file():

@@ -10,7 +10,7 @@ from architectures import ARCHITECTURES, built
 from tiny_networks import TINY, images, random_kept, samples, tiny
 from torch import Tensor, nn
 
-from amc.candidates import LANES, Candidates
+from amc.candidates import Candidates
 from amc.graph import trace
 from amc.inputs import call, tensors
 from amc.pruning import Pruner, decisions
@@ -69,27 +69,6 @@ def wide() -> nn.Module:
         *(nn.Conv2d(3, 20, 3, bias=False), nn.BatchNorm2d(20), nn.ReLU(), nn.Conv2d(20, 12, 3)),
         *(nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(12, 4)),
     )
-
-
-@pytest.mark.parametrize(
-    ("kept", "made"), [((9, 3), (16, 8)), ((8, 8), (8, 8)), ((17, 12), (20, 12))]
-)
-def test_convolutions_have_room_for_whole_vectors(
-    kept: tuple[int, int], made: tuple[int, int]
-) -> None:
-    assert LANES == 8
-    torch.manual_seed(0)
-    model: Any = Candidates.of(pruner_of(wide())).network(kept)
-    assert (model[0].out_channels, model[3].out_channels) == made
-    assert model[3].weight.shape[:2] == (made[1], made[0])
-    used = [int((layer.weight.flatten(1).abs().sum(1) > 0).sum()) for layer in (model[0], model[3])]
-    assert used == list(kept)
-    assert model[7].weight.shape == (4, made[1])
-
-
-def test_layers_without_convolutions_have_no_room() -> None:
-    model: Any = Candidates.of(pruner_of(tiny("perceptron"))).network((3, 5))
-    assert (model[1].out_features, model[3].out_features) == (3, 5)
 
 
 def test_a_candidate_has_no_norms_and_overwrites_what_nothing_else_reads() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from amc import Samples
 from amc.devices import in_parts, out_of_memory
 from amc.evaluation import accuracy, recalibrate
-from amc.finetuning import Recipe, fit
+from amc.finetuning import Recipe, fit, fitting
 from amc.graph import trace
 from amc.moments import Moments
 
@@ -66,11 +66,15 @@ def test_accuracy_is_measured_in_smaller_batches(error: Callable[[], Exception])
     hungry, plain = Hungry(30, error), Hungry(1000, error)
     assert accuracy(hungry, data) == accuracy(plain, data)
     assert max(hungry.seen) == 25
-    assert plain.seen == [100, 100, 30]
+    assert plain.seen == [77, 77, 76]
 
 
 @pytest.mark.parametrize("error", KINDS)
-def test_training_takes_a_batch_in_parts(error: Callable[[], Exception]) -> None:
+def test_training_takes_a_batch_in_parts(
+    error: Callable[[], Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Parts and whole add up alike but for rounding, of which bfloat16 has too much to see that.
+    monkeypatch.setattr(fitting, "bfloat16_is_fast", lambda device: False)
     data, recipe = samples(96), Recipe(lr=0.1, batch_size=32)
     hungry, plain = Hungry(9, error), Hungry(1000, error)
     losses: dict[str, list[float]] = {"hungry": [], "plain": []}

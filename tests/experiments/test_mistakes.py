@@ -275,6 +275,8 @@ VALUES = {
     "search --episodes many": "a whole number",
     "search --episodes 1.5": "a whole number",
     "search --episodes 0": "1 or more",
+    "search --device gpu": "cpu, cuda",
+    "search --device cuda:x": "cuda:1",
     "search --width wide": "a number",
     "search --width 0": "above 0",
     "search --width 1e+300": "up to 64",

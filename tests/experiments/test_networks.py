@@ -9,7 +9,7 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file, save_model
 from torch import nn
 
-from amc.evaluation import accuracy
+from amc.evaluation import accuracy, hits
 from experiments.config import NetworkConfig, SearchConfig
 from experiments.exporting import load_pruned
 from experiments.networks import (
@@ -32,6 +32,14 @@ def test_shipped_weights_reach_their_accuracy_on_test_images(fashion_mnist, mode
     setting = load_setting(NetworkConfig(model=model, width=width))
     # All 10,000 take long; of them resnet20 recognises 0.9353 and mobilenet-v1 0.9286.
     assert accuracy(setting.model, setting.splits.test.take(slice(None, None, 5))) >= wanted
+
+
+@pytest.mark.parametrize(("model", "width"), [known[:2] for known in SHIPPED])
+def test_bfloat16_hardly_changes_their_answers(fashion_mnist, model, width):
+    setting = load_setting(NetworkConfig(model=model, width=width))
+    few = setting.splits.holdout.take(slice(0, 200))  # emulated on most processors
+    changed = hits(setting.model, few) != hits(setting.model, few, bfloat16=True)
+    assert int(changed.sum()) <= 2
 
 
 def test_shipped_weights_are_small_and_belong_to_the_zoo():
