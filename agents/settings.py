@@ -57,7 +57,7 @@ class Settings:
     tau: float = 0.01
     buffer_size: int = 0
     proposals: int = 64
-    elites: int = 5
+    elites: int = 1
     by_actor: float = 0.3
     imitation: int = 20
 

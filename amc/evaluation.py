@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any, cast
@@ -27,9 +27,9 @@ from amc.samples import Samples
 from amc.structure import PruningGraph
 
 BATCH = 100
-CACHE = 10_000_000
+CACHE = 10 * 2**20
 """Bytes that the largest map of a batch may have on a processor; larger ones leave its caches."""
-GPU_CACHE = 200_000_000
+GPU_CACHE = 200 * 2**20
 """The same of a GPU, which small batches leave idle."""
 
 
@@ -61,24 +61,51 @@ def hits(
         batch_size: Samples a batch at most.
         bfloat16: Let torch's autocast choose that type where it is accurate enough.
     """
+    return _read(model, samples, batch_size, bfloat16, _right)
+
+
+def _right(logits: Tensor, labels: Tensor) -> Tensor:
+    return torch.eq(logits.argmax(1), labels)
+
+
+def _margin(logits: Tensor, labels: Tensor) -> Tensor:
+    own, rows = labels[:, None], logits.float()
+    margin = (rows.gather(1, own) - rows.scatter(1, own, -torch.inf).amax(1, keepdim=True))[:, 0]
+    # Of two equal logits the first counts as the answer.
+    least = torch.finfo(margin.dtype).tiny
+    return torch.where(_right(logits, labels), margin.clamp_min(least), margin.clamp_max(0))
+
+
+def _read(
+    model: nn.Module,
+    samples: Samples,
+    batch_size: int,
+    bfloat16: bool,
+    read: Callable[[Tensor, Tensor], Tensor],
+) -> Tensor:
+    """(samples,) what `read` makes of logits and labels."""
     device = device_of(model)
 
-    def right(part: slice) -> Tensor:
+    def answers(part: slice) -> Tensor:
         # Both contexts belong to the thread that enters them.
         half = torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)
         with torch.inference_mode(), half:
             logits = model(_laid_out(samples.floats(part, device)))
-            return torch.eq(logits.argmax(1).cpu(), samples.labels[part])
+            return read(logits.cpu(), samples.labels[part])
 
-    def all_right(parts: int) -> Tensor:
-        batches = math.ceil(len(samples) / max(1, batch_size // parts))
-        # Alike, because a GPU chooses its kernels for every new size of a batch.
-        size = math.ceil(len(samples) / batches)
-        each = [slice(at, at + size) for at in range(0, len(samples), size)]
-        return torch.cat(on_all_cores(right, each, device))
+    def all_answers(parts: int) -> Tensor:
+        each = _batches(len(samples), max(1, batch_size // parts), device)
+        return torch.cat(on_all_cores(answers, each, device))
 
     with evaluating(model):
-        return in_parts(all_right, batch_size, "measuring accuracy")
+        return in_parts(all_answers, batch_size, "measuring accuracy")
+
+
+def _batches(count: int, most: int, device: torch.device) -> list[slice]:
+    """Equal ones, because a GPU chooses its kernels for every new size; as many on each core."""
+    cores = torch.get_num_threads() if device.type == "cpu" else 1
+    size = math.ceil(count / (cores * math.ceil(count / (cores * most))))
+    return [slice(at, at + size) for at in range(0, count, size)]
 
 
 def fast_accuracy(model: nn.Module, graph: PruningGraph, samples: Samples) -> float:
@@ -96,6 +123,19 @@ def fast_hits(model: nn.Module, graph: PruningGraph, samples: Samples) -> Tensor
     """(samples,) whether a network that `make_ready` has seen classifies each one correctly."""
     device = device_of(model)
     return hits(model, samples, batch_for(graph, device), bfloat16=bfloat16_is_fast(device))
+
+
+def fast_margins(model: nn.Module, graph: PruningGraph, samples: Samples) -> Tensor:
+    """(samples,) by how much the right class's logit leads the others': above 0 where it is right.
+
+    Args:
+        model: A network that `make_ready` has seen.
+        graph: Its graph.
+        samples: What it is measured on.
+    """
+    device = device_of(model)
+    batch, half = batch_for(graph, device), bfloat16_is_fast(device)
+    return _read(model, samples, batch, half, _margin)
 
 
 def batch_for(graph: PruningGraph, device: torch.device) -> int:

@@ -14,7 +14,7 @@ from amc.candidates import Candidates
 from amc.checks import check
 from amc.costs import COSTS, Cost, Costs, Limit, Limits
 from amc.criteria import KeptUnits
-from amc.evaluation import accuracy, fast_hits
+from amc.evaluation import accuracy, fast_hits, fast_margins
 from amc.granularity import Granularity, Rounding
 from amc.graph import Inputs
 from amc.journal import BLANK, Journal
@@ -167,7 +167,7 @@ class Problem:
         self._outcomes: list[Outcome] = []
         self.on_outcome: Callable[[Outcome, Outcome | None], None] | None = None
         self.journal: Journal = BLANK
-        self._told: Outcome | None = None
+        self._told: list[Outcome] = []
         self._start = time.perf_counter()
 
     @property
@@ -220,7 +220,7 @@ class Problem:
             if noted is None:
                 self.journal.note(name, {**found, "seconds": outcome.seconds})
             elif self._races(key) and outcome.seen is None:
-                self._told = max(self._told or outcome, outcome, key=lambda told: told.accuracy)
+                self._told.append(outcome)
         return self._known[key]
 
     def _races(self, kept: Kept) -> bool:
@@ -230,16 +230,22 @@ class Problem:
     def _measured(self, kept: Kept, *, whole: bool = False) -> Measured:
         network = self.candidate(kept)
 
-        def hits(samples: Samples) -> Tensor:
-            return fast_hits(network, self.graph, samples)
-
         if self._races(kept) and not whole:
-            if self._told is not None:
-                # The best that a journal told of runs once more, to be raced against.
-                best, self._told = self.candidate(self._told.kept), None
-                self._race.run(lambda samples: fast_hits(best, self.graph, samples))
-            return self._race.run(hits)
-        return Measured(int(hits(self.holdout).sum()) / len(self.holdout))
+            self._race_anew()
+            return self._raced(network)
+        right = fast_hits(network, self.graph, self.holdout)
+        return Measured(int(right.sum()) / len(self.holdout))
+
+    def _raced(self, network: nn.Module) -> Measured:
+        return self._race.run(lambda samples: fast_margins(network, self.graph, samples))
+
+    def _race_anew(self) -> None:
+        """Let those that a journal told of run once more: the first, and the best."""
+        told, self._told = self._told, []
+        if told:
+            best = max(told, key=lambda outcome: outcome.accuracy)
+            for kept in dict.fromkeys((told[0].kept, best.kept)):
+                self._raced(self.candidate(kept))
 
     def record(
         self,
@@ -328,7 +334,7 @@ class Problem:
         self._known.clear()
         self._outcomes.clear()
         self._race.restart()
-        self._told = None
+        self._told = []
         self._start = time.perf_counter()
 
     def result(

@@ -1,13 +1,20 @@
-"""Stopping hopeless candidates early, by a test with a stated error rate.
+"""Stopping hopeless candidates early, with a stated error rate.
 
-A candidate races against the best one so far over the same held-out samples, in one random order.
-Only samples count on which exactly one of the two is right. If the candidate were at least as
-accurate on all held-out samples, at most half of those would speak against it; how many of the n
-seen so far do is then spread no wider than binomial(n, 1/2), as they are drawn without replacement
-(Uhlmann, "Vergleich der hypergeometrischen mit der Binomial-Verteilung", Metrika 10, 1966). The
-candidate is stopped at a look where as many against it have a probability of at most the error rate
-over the number of looks. So a candidate that would have become the best is stopped with at most the
-error rate, whatever the networks are.
+A candidate races against the best one so far over the same held-out samples.
+
+First come random ones. Of these only samples count on which exactly one of the two is right. If the
+candidate were at least as accurate on all held-out samples, at most half of those would speak
+against it; how many of the n seen so far do is then spread no wider than binomial(n, 1/2), as they
+are drawn without replacement (Uhlmann, "Vergleich der hypergeometrischen mit der Binomial-
+Verteilung", Metrika 10, 1966). The candidate is stopped at a look where as many against it have a
+probability of at most the error rate over the number of such looks.
+
+Then come the samples that tell most: those first that the first candidate of all recognised least
+clearly. The candidate is stopped at a look where it could not become the best any more if it were
+right on everything that is left, which is no guess.
+
+So a candidate that would have become the best is stopped with at most the error rate, whatever the
+networks are.
 """
 
 from __future__ import annotations
@@ -21,8 +28,10 @@ from torch import Tensor
 
 from amc.samples import Samples
 
-LOOKS = (0.08, 0.2, 0.4, 0.72)
-"""After which parts of the held-out samples a candidate may be stopped."""
+RANDOM = (0.04, 0.12)
+"""After which parts of the held-out samples, drawn at random, a candidate may be stopped."""
+TELLING = (0.2, 0.28, 0.36, 0.44, 0.6, 0.8)
+"""The same of all that it has seen, where what tells most comes next."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +39,7 @@ class Measured:
     """What a race found of a candidate.
 
     Args:
-        accuracy: On the held-out samples, in [0, 1]; of one that was stopped, the best one's less
-            the difference between the two on the samples seen.
+        accuracy: On the held-out samples, in [0, 1]; of one that was stopped an estimate.
         seen: Samples it was stopped after; None where it has seen all.
     """
 
@@ -44,39 +52,72 @@ class Race:
 
     Args:
         samples: The held-out ones.
-        error: Highest probability that a candidate at least as accurate as the best is stopped.
-        seed: Of their order.
+        error: Highest probability that a candidate more accurate than the best is stopped.
+        seed: Of the random samples.
     """
 
     def __init__(self, samples: Samples, error: float, seed: int) -> None:
         generator = torch.Generator().manual_seed(seed)
         self._samples, self._error = samples, error
-        self._order = torch.randperm(len(samples), generator=generator)
-        self._best: Tensor | None = None
+        self._drawn = torch.randperm(len(samples), generator=generator)
+        self._random = round(RANDOM[-1] * len(samples))
+        self.restart()
 
     def restart(self) -> None:
-        """Forget the best one."""
-        self._best = None
+        """Forget all candidates."""
+        self._order = self._drawn
+        self._clear: Tensor | None = None
+        self._best: Tensor | None = None
 
-    def run(self, hits: Callable[[Samples], Tensor]) -> Measured:
+    def run(self, margins: Callable[[Samples], Tensor]) -> Measured:
         """Measure a candidate, on all samples or until it is hopeless.
 
         Args:
-            hits: For samples, (samples,) whether the candidate classifies each correctly.
+            margins: For samples, (samples,) how clearly the candidate classifies each: above 0
+                where it is right.
         """
-        total, right = len(self._samples), torch.empty(0, dtype=torch.bool)
-        for look in (*LOOKS, 1.0):
-            part = self._order[len(right) : round(look * total)]
+        total, found = len(self._samples), torch.empty(0)
+        for look in (*RANDOM, *TELLING, 1.0):
+            part = self._order[len(found) : round(look * total)]
             if len(part):
-                right = torch.cat([right, hits(self._samples.take(part))])
-            if self._best is not None and len(right) < total:
-                difference = _difference(right, self._best[: len(right)])
-                if difference.hopeless(self._error / len(LOOKS)):
-                    lost = (difference.against - difference.infavour) / len(right)
-                    return Measured(float(self._best.double().mean()) - lost, len(right))
+                found = torch.cat([found, margins(self._samples.take(part))])
+            if self._best is not None and len(found) < total:
+                stopped = self._stopped(found > 0, self._best)
+                if stopped is not None:
+                    return stopped
+        right = found > 0 if self._clear is not None else self._sorted(found)
         if self._best is None or int(right.sum()) > int(self._best.sum()):
             self._best = right
         return Measured(int(right.sum()) / total)
+
+    def _sorted(self, margins: Tensor) -> Tensor:
+        """Put what tells most after the random samples, for good; what is right, in that order."""
+        where = torch.arange(len(margins))
+        rest = margins[self._random :].argsort(stable=True) + self._random
+        order = torch.cat([where[: self._random], rest])
+        self._order, self._clear = self._order[order], margins[order]
+        return self._clear > 0
+
+    def _stopped(self, right: Tensor, best: Tensor) -> Measured | None:
+        """What is known of a candidate that is hopeless; None of one that is not."""
+        seen, total = len(right), len(self._samples)
+        if seen <= self._random:
+            difference = _difference(right, best[:seen])
+            if difference.hopeless(self._error / len(RANDOM)):
+                lost = (difference.against - difference.infavour) / seen
+                return Measured(float(best.double().mean()) - lost, seen)
+        elif int(right.sum()) + total - seen <= int(best.sum()):
+            return Measured(self._estimate(right), seen)
+        return None
+
+    def _estimate(self, right: Tensor) -> float:
+        """As if what is left were answered like those random samples that are as clear."""
+        assert self._clear is not None
+        clear = self._clear[: self._random] >= self._clear[len(right) :].min()
+        alike = right[: self._random][clear]
+        rate = float(alike.double().mean()) if len(alike) else 1.0
+        total = len(self._samples)
+        return (int(right.sum()) + rate * (total - len(right))) / total
 
 
 @dataclass(frozen=True)

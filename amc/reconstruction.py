@@ -45,6 +45,10 @@ class Refit:
     weight: Tensor
     offset: Tensor
 
+    def to(self, like: Tensor) -> Refit:
+        """Of the type and on the device of another tensor."""
+        return Refit(self.weight.to(like), self.offset.to(like))
+
 
 @dataclass(frozen=True)
 class Equations:
@@ -103,6 +107,8 @@ class Equations:
     def solve(self, inputs: Tensor, outputs: Tensor | None = None) -> Refit:
         """Least-squares weights on the kept inputs that reproduce the layer's kept outputs.
 
+        In float64, on the processor.
+
         Args:
             inputs: (kept,) positions of the input channels that stay.
             outputs: (kept outputs,) positions of the output channels that stay; None: all.
@@ -119,7 +125,7 @@ class Equations:
             mean = self.moment.mean[columns].double()
             offset = (target - (mean @ solution).view_as(target)).sum(1)
         weight = self._as_weight(solution, len(inputs), len(outputs))
-        return Refit(weight.to(self.like), offset.to(self.like))
+        return Refit(weight, offset)
 
     def _directly(self, columns: Tensor, outputs: Tensor) -> Tensor:
         across = self.across.index_select(0, columns).index_select(1, outputs).flatten(1)
@@ -193,7 +199,9 @@ class Reconstruction:
             inputs, outputs = staying[name, "in"], staying.get((name, "out"))
             return self.by_layer[name].solve(inputs, outputs)
 
-        return dict(zip(losing, on_all_cores(solved, losing), strict=True))
+        # A GPU is left to this thread: others take milliseconds to find it.
+        found = zip(losing, on_all_cores(solved, losing), strict=True)
+        return {name: refit.to(self.by_layer[name].like) for name, refit in found}
 
 
 def refit_layers(

@@ -226,7 +226,8 @@ class CutConfig(TuneConfig):
 
     Args:
         calibration_images: Training images for the least-squares refit; 0 leaves it out.
-        memory_batch: Images at once that the cost memory is counted for.
+        memory_batch: Images at once that the cost memory is counted for, and that the latency of
+            2:4 is timed with.
         latency: Table of how long this network takes where it will run, as `amc profile` writes
             it; latency is then told and can have a budget.
         overwrite: Begin anew where the folder holds a run, finished or not; without this flag an

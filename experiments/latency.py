@@ -100,7 +100,7 @@ def terms(
     """
     limited = any(budget.cost == LATENCY for budget in budgets)
     if limited and graph.granularity != "channel":
-        return Terms({**COSTS, LATENCY: _masked(model, graph)}, rounding)
+        return Terms({**COSTS, LATENCY: _masked(model, graph, config.memory_batch)}, rounding)
     table = table_of(config)
     if table is None:
         if limited or config.round_to == HARDWARE:
@@ -118,7 +118,7 @@ def terms(
     return replace(chosen, notes=(*about_device(table), *expected))
 
 
-def _masked(model: nn.Module, graph: PruningGraph) -> Callable[[PruningGraph], Cost]:
+def _masked(model: nn.Module, graph: PruningGraph, batch: int) -> Callable[[PruningGraph], Cost]:
     """The latency of zeros, where they save any.
 
     Raises:
@@ -126,7 +126,7 @@ def _masked(model: nn.Module, graph: PruningGraph) -> Callable[[PruningGraph], C
     """
     if graph.granularity != "2:4":
         raise ValueError(refusal(f"this granularity is {graph.granularity}"))
-    return partial(SemiStructured, times=timed(model, graph))
+    return partial(SemiStructured, times=timed(model, graph, batch))
 
 
 def about_device(table: LatencyTable) -> tuple[str, ...]:

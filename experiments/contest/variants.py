@@ -18,7 +18,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "start-anywhere": ("no start at the uniform ratio", {"start_at_uniform": False}),
     "clipped": ("actions clipped one by one, not projected together", {"budget_mode": "clip"}),
     "all-by-actor": ("all walks imagined around the actor's own", {"by_actor": 1.0}),
-    "one-elite": ("one elite instead of 5", {"elites": 1}),
+    "five-elites": ("five elites instead of one", {"elites": 5}),
     "bootstrap": (
         "a critic of single steps with bootstrapped targets",
         {**SINGLE_STEPS, "returns": "bootstrap"},

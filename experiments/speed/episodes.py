@@ -27,6 +27,7 @@ REST = "walk"
 
 OURS: dict[Place, str] = {
     (amc.problem, "fast_hits"): FORWARD,
+    (amc.problem, "fast_margins"): FORWARD,
     (amc.surgery, "refit_layers"): "refit",
     (amc.candidates.Candidates, "network"): "ranking and cut",
     (envs.pruning_env, "project"): "projection",

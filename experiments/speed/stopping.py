@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from amc.evaluation import fast_hits
+from amc.evaluation import fast_margins
 from amc.problem import Problem
 from amc.racing import Race
 from amc.samples import Samples
@@ -49,11 +49,11 @@ def stopping(case: Case, policies: int, searches: int) -> dict[str, Any]:
     """
     problem = case.problem()
     kept = random_policies(problem, policies, seed=1)
-    right = torch.stack([hits(problem, one) for one in kept])
+    known = torch.stack([margins(problem, one) for one in kept])
     rows = []
     for error in ERRORS:
-        found = [search(right, seed, error) for seed in range(searches)]
-        plain = [search(right, seed, 0.0) for seed in range(searches)]
+        found = [search(known, seed, error) for seed in range(searches)]
+        plain = [search(known, seed, 0.0) for seed in range(searches)]
         changed = sum(one.winner != other.winner for one, other in zip(found, plain, strict=True))
         rows.append(
             {
@@ -66,28 +66,28 @@ def stopping(case: Case, policies: int, searches: int) -> dict[str, Any]:
     return {"racing": {"policies": policies, "searches": searches, "rows": rows}}
 
 
-def hits(problem: Problem, kept: Sequence[int]) -> Tensor:
-    """(images,) which of the held-out ones a candidate classifies correctly."""
-    return fast_hits(problem.candidate(kept), problem.graph, problem.holdout)
+def margins(problem: Problem, kept: Sequence[int]) -> Tensor:
+    """(images,) how clearly a candidate classifies each of the held-out ones."""
+    return fast_margins(problem.candidate(kept), problem.graph, problem.holdout)
 
 
-def search(right: Tensor, seed: int, error: float) -> Searched:
-    """Race candidates of known hits.
+def search(known: Tensor, seed: int, error: float) -> Searched:
+    """Race candidates of known answers.
 
     Args:
-        right: (candidates, images) which are classified correctly.
+        known: (candidates, images) how clearly each is classified.
         seed: Of the candidates' order and the images'.
         error: Of the race; 0 stops nothing.
     """
-    candidates, images = right.shape
+    candidates, images = known.shape
     order = torch.randperm(candidates, generator=torch.Generator().manual_seed(seed))
     race = Race(Samples(torch.arange(images), torch.zeros(images, dtype=torch.long)), error, seed)
     results = []
     for number in order.tolist():
-        known = right[number]
+        own = known[number]
 
-        def recall(samples: Samples, known: Tensor = known) -> Tensor:
-            return known[samples.inputs]
+        def recall(samples: Samples, own: Tensor = own) -> Tensor:
+            return own[samples.inputs]
 
         results.append((number, race.run(recall)))
     whole = [(number, one.accuracy) for number, one in results if one.seen is None]

@@ -17,6 +17,12 @@ from amc.samples import Samples
 from amc.surgery import cut
 
 
+@pytest.fixture
+def float32(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where bfloat16 is fast too: random weights answer too much alike for its eight bits."""
+    monkeypatch.setattr(evaluation, "bfloat16_is_fast", lambda device: False)
+
+
 def identity_scores(*rows: list[float]) -> Samples:
     """Samples that are their own logits, all of class 1."""
     return Samples(torch.tensor(rows), torch.ones(len(rows), dtype=torch.long))
@@ -110,6 +116,7 @@ def test_folding_works_with_and_without_a_bias_scale_and_statistics() -> None:
     assert model[0].bias is not None
 
 
+@pytest.mark.usefixtures("float32")
 @pytest.mark.parametrize("wrap", [weight_norm, spectral_norm])
 def test_a_norm_behind_a_computed_weight_stays(wrap: Callable[[nn.Module], nn.Module]) -> None:
     layers = (wrap(nn.Conv2d(3, 5, 3)), nn.BatchNorm2d(5), nn.Conv2d(5, 4, 6), nn.Flatten())
@@ -137,12 +144,6 @@ def test_a_norm_that_does_not_alone_read_its_layer_stays() -> None:
     )
     fold_norms(model, trace(model, images()))
     assert count(model, nn.BatchNorm2d) == 1
-
-
-@pytest.fixture
-def float32(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where bfloat16 is fast too: random weights answer too much alike for its eight bits."""
-    monkeypatch.setattr(evaluation, "bfloat16_is_fast", lambda device: False)
 
 
 @pytest.mark.usefixtures("float32")

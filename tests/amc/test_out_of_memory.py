@@ -65,7 +65,7 @@ def test_accuracy_is_measured_in_smaller_batches(error: Callable[[], Exception])
     data = samples(230)
     hungry, plain = Hungry(30, error), Hungry(1000, error)
     assert accuracy(hungry, data) == accuracy(plain, data)
-    assert max(hungry.seen) == 25
+    assert max(hungry.seen) == 23
     assert plain.seen == [77, 77, 76]
 
 

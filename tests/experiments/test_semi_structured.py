@@ -11,7 +11,14 @@ from amc.granularity import Granularity
 from amc.graph import survey
 from amc.masks import masking_graph
 from amc.policy import Budget
-from experiments.semi_structured import SemiStructured, obstacle, suits, timed
+from experiments import semi_structured
+from experiments.semi_structured import (
+    SemiStructured,
+    dense_and_sparse,
+    obstacle,
+    suits,
+    timed,
+)
 
 MODEL = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 32), nn.ReLU())
 MODEL.extend([nn.Linear(32, 8)])
@@ -51,9 +58,38 @@ def test_the_check_of_the_machine(
     assert bool(obstacle()) == bool(told)
 
 
+def on_a_gpu(monkeypatch: pytest.MonkeyPatch, times: tuple[float, float]) -> list[int]:
+    """Pretend that there is one, on which every product takes as long; the rows of each."""
+    rows: list[int] = []
+
+    def timed_as(weight: torch.Tensor, count: int) -> tuple[float, float]:
+        rows.append(count)
+        return times
+
+    monkeypatch.setattr(semi_structured, "obstacle", lambda: "")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "GPU of a test")
+    monkeypatch.setattr(semi_structured, "dense_and_sparse", timed_as)
+    return rows
+
+
+def test_layers_are_timed_at_the_rows_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = on_a_gpu(monkeypatch, (2.0, 1.0))
+    assert timed(MODEL, GRAPH, batch=7) == {"0": (2.0, 1.0), "2": (2.0, 1.0)}
+    assert rows == [7, 7]
+
+
+def test_where_no_layer_gains_it_is_said_by_how_much(monkeypatch: pytest.MonkeyPatch) -> None:
+    on_a_gpu(monkeypatch, (2e-5, 5e-4))
+    told = "'0', the nearest to it, takes 500 µs at 2:4 and 20 µs without"
+    with pytest.raises(ValueError, match=f"GPU of a test no layer .* at batch 7 .*{told}"):
+        timed(MODEL, GRAPH, batch=7)
+
+
 @pytest.mark.skipif(bool(obstacle()), reason="needs a GPU on which 2:4 is faster")
-def test_every_layer_with_a_kernel_is_timed() -> None:
-    assert set(timed(MODEL, GRAPH)) == {"0", "2"}
+def test_on_a_gpu_both_products_are_timed() -> None:
+    dense, sparse = dense_and_sparse(torch.randn(256, 128), 64)
+    assert 0 < dense < 0.1
+    assert 0 < sparse < 0.1
 
 
 @pytest.mark.skipif(not obstacle(), reason="here 2:4 is really faster")

@@ -98,7 +98,7 @@ def test_records_of_another_agent_do_not_count(bench, monkeypatch: pytest.Monkey
     study = bench_agents.studies(2, [4, 6])["agents"]
     path = folder / "runs.jsonl"
     assert len(Journal(path).of(study)) == 2
-    changed = path.read_text(encoding="utf-8").replace('"elites": 5', '"elites": 6')
+    changed = path.read_text(encoding="utf-8").replace('"elites": 1', '"elites": 6')
     path.write_text(changed, encoding="utf-8")
     assert Journal(path).of(study) == []
 

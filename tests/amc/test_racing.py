@@ -1,0 +1,117 @@
+"""Hopeless candidates are stopped early, and no winner is."""
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy import stats
+from torch import Tensor
+
+from amc.racing import RANDOM, TELLING, Race, tail
+from amc.samples import Samples
+
+SURE = 1e-300
+"""An error rate at which the random samples stop nobody."""
+
+
+def numbered(count: int) -> Samples:
+    """Samples that are their own numbers."""
+    return Samples(torch.arange(count), torch.zeros(count, dtype=torch.long))
+
+
+class Candidate:
+    """Known answers, and the samples that were asked for."""
+
+    def __init__(self, margins: Tensor) -> None:
+        self._margins = margins
+        self.asked: list[int] = []
+
+    def __call__(self, samples: Samples) -> Tensor:
+        self.asked += samples.inputs.tolist()
+        return self._margins[samples.inputs]
+
+
+def drawn(seed: int, count: int, rate: float) -> Tensor:
+    """Margins of which about this part is above 0."""
+    generator = torch.Generator().manual_seed(seed)
+    return rate - torch.rand(count, generator=generator)
+
+
+def test_the_tail_is_that_of_fair_coins() -> None:
+    for of in (0, 1, 7, 40):
+        for least in range(of + 1):
+            assert tail(least, of) == pytest.approx(stats.binom.sf(least - 1, of, 0.5), abs=1e-12)
+
+
+rates = st.lists(st.floats(0, 1), min_size=1, max_size=8)
+
+
+@given(st.integers(1, 120), rates, st.integers(0, 5))
+def test_what_is_no_guess_never_changes_who_wins(
+    count: int, accuracies: list[float], seed: int
+) -> None:
+    race, known = Race(numbered(count), SURE, seed), []
+    for number, rate in enumerate(accuracies):
+        margins = drawn(10 * seed + number, count, rate)
+        found = race.run(Candidate(margins))
+        true = float((margins > 0).double().mean())
+        if found.seen is None:
+            assert found.accuracy == pytest.approx(true)
+        else:
+            assert true <= max(known)
+            assert 0 < found.seen < count
+            assert 0 <= found.accuracy <= max(known)
+        known.append(true)
+
+
+def test_no_more_winners_are_stopped_than_the_error_rate_says() -> None:
+    count, error, stopped = 500, 0.1, 0
+    for seed in range(300):
+        race = Race(numbered(count), error, seed)
+        race.run(Candidate(drawn(seed, count, 0.7)))
+        best = drawn(seed, count, 0.7) > 0
+        # As many right as the best, and one more, on samples that have nothing to do with its.
+        order = torch.randperm(count, generator=torch.Generator().manual_seed(1000 + seed))
+        right = torch.zeros(count, dtype=torch.bool)
+        right[order[: int(best.sum()) + 1]] = True
+        stopped += race.run(Candidate(right.float() - 0.5)).seen is not None
+    assert 0 < stopped / 300 <= error
+
+
+def test_what_the_first_recognised_least_clearly_comes_after_the_random_samples() -> None:
+    count = 100
+    clear = torch.randperm(count, generator=torch.Generator().manual_seed(1)).float() - 10
+    race = Race(numbered(count), SURE, 0)
+    race.run(Candidate(clear))
+    second = Candidate(clear + 100)  # right everywhere, so that it sees all
+    assert race.run(second).seen is None
+    random, rest = second.asked[: round(RANDOM[-1] * count)], second.asked[12:]
+    assert rest == sorted(rest, key=lambda number: float(clear[number]))
+    assert sorted(random + rest) == list(range(count))
+
+
+def test_a_loser_is_stopped_where_it_cannot_win_any_more() -> None:
+    count = 1000
+    clear = torch.arange(count).float() + 1
+    race = Race(numbered(count), SURE, 0)
+    assert race.run(Candidate(clear)).accuracy == 1
+    loser = Candidate(clear - 50)  # wrong on the 50 that the first recognised least clearly
+    found = race.run(loser)
+    assert found.seen == len(loser.asked) == round(TELLING[0] * count)
+    # What is left is clearer than all that it failed on.
+    assert found.accuracy == pytest.approx(0.95)
+
+
+def test_a_clear_loser_is_stopped_after_a_few_random_samples() -> None:
+    race = Race(numbered(1000), 0.01, 0)
+    race.run(Candidate(drawn(0, 1000, 0.9)))
+    found = race.run(Candidate(drawn(1, 1000, 0.3)))
+    assert found.seen == round(RANDOM[0] * 1000)
+    assert found.accuracy == pytest.approx(0.3, abs=0.15)
+
+
+def test_a_race_that_starts_again_forgets() -> None:
+    race = Race(numbered(100), 0.01, 0)
+    race.run(Candidate(drawn(0, 100, 0.9)))
+    race.restart()
+    assert race.run(Candidate(drawn(1, 100, 0.1))).seen is None
