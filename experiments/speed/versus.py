@@ -20,6 +20,8 @@ from experiments.speed.textbook import Textbook
 
 ERROR = 0.01
 """Of the race, where hopeless candidates are stopped early."""
+SEEDS = range(3)
+"""Of those searches: how much they see hangs on how they go."""
 
 
 def versus(case: Case, episodes: int, textbook_episodes: int) -> dict[str, Any]:
@@ -34,7 +36,8 @@ def versus(case: Case, episodes: int, textbook_episodes: int) -> dict[str, Any]:
     book = ByTextbook(Textbook.of(problem, case.calibration))
     fast = ours(problem, episodes, between=every(episodes, textbook_episodes, book))
     slow = book.episodes
-    stopped = ours(case.problem(racing=ERROR), episodes)
+    race = case.problem(racing=ERROR)
+    stopped = [episode for seed in SEEDS for episode in ours(race, episodes, seed)]
     peak = arithmetic(torch.device(case.sizes.device))
     textbook = median(one.seconds for one in slow)
     least = median(2 * problem.costs["macs"](one.kept) * case.sizes.images for one in fast) / peak

@@ -60,6 +60,7 @@ ELSEWHERE = {
     "small/bin/python -m pip install": "asks the network; done without in test_deployment_docs.py",
     "python -m experiments.bench_agents": LONG,
     "python -m experiments.bench_budgets": LONG,
+    "python -m experiments.bench_semi_structured": "it needs an NVIDIA GPU",
     "python -m experiments.bench_costs": LONG,
     "python -m experiments.bench_criteria": LONG,
     "python -m experiments.bench_finetuning": LONG,
