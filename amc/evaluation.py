@@ -71,7 +71,8 @@ def _right(logits: Tensor, labels: Tensor) -> Tensor:
 def _margin(logits: Tensor, labels: Tensor) -> Tensor:
     own, rows = labels[:, None], logits.float()
     margin = (rows.gather(1, own) - rows.scatter(1, own, -torch.inf).amax(1, keepdim=True))[:, 0]
-    # Of two equal logits the first counts as the answer.
+    margin = margin.nan_to_num(nan=0.0)
+    # Of two equal logits, or what is no number, the first counts as the answer.
     least = torch.finfo(margin.dtype).tiny
     return torch.where(_right(logits, labels), margin.clamp_min(least), margin.clamp_max(0))
 
@@ -102,9 +103,13 @@ def _read(
 
 
 def _batches(count: int, most: int, device: torch.device) -> list[slice]:
-    """Equal ones, because a GPU chooses its kernels for every new size; as many on each core."""
-    cores = torch.get_num_threads() if device.type == "cpu" else 1
-    size = math.ceil(count / (cores * math.ceil(count / (cores * most))))
+    """Equal ones, because a GPU chooses its kernels for every new size; on a processor in pairs.
+
+    Pairs keep two cores busy. More than that does not depend on the cores: sums in another order
+    may decide a sample otherwise.
+    """
+    together = 2 if device.type == "cpu" else 1
+    size = math.ceil(count / (together * math.ceil(count / (together * most))))
     return [slice(at, at + size) for at in range(0, count, size)]
 
 

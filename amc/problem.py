@@ -109,7 +109,7 @@ class Problem:
         graph: The network's `decisions` at this granularity, where they are known already; None
             traces the network.
         racing: Highest probability that a candidate within the budgets is stopped early although
-            it is at least as accurate as the best one so far; 0 stops none.
+            it is more accurate than the best one so far; 0 stops none.
         measure: By the short name of a cost, what measures it on a device: from kept counts to the
             cost of the really smaller network, in the cost's unit.
 
@@ -236,8 +236,11 @@ class Problem:
         right = fast_hits(network, self.graph, self.holdout)
         return Measured(int(right.sum()) / len(self.holdout))
 
-    def _raced(self, network: nn.Module) -> Measured:
-        return self._race.run(lambda samples: fast_margins(network, self.graph, samples))
+    def _raced(self, network: nn.Module, *, whole: bool = False) -> Measured:
+        def margins(samples: Samples) -> Tensor:
+            return fast_margins(network, self.graph, samples)
+
+        return self._race.run(margins, whole=whole)
 
     def _race_anew(self) -> None:
         """Let those that a journal told of run once more: the first, and the best."""
@@ -245,7 +248,7 @@ class Problem:
         if told:
             best = max(told, key=lambda outcome: outcome.accuracy)
             for kept in dict.fromkeys((told[0].kept, best.kept)):
-                self._raced(self.candidate(kept))
+                self._raced(self.candidate(kept), whole=True)
 
     def record(
         self,

@@ -69,19 +69,20 @@ class Race:
         self._clear: Tensor | None = None
         self._best: Tensor | None = None
 
-    def run(self, margins: Callable[[Samples], Tensor]) -> Measured:
+    def run(self, margins: Callable[[Samples], Tensor], *, whole: bool = False) -> Measured:
         """Measure a candidate, on all samples or until it is hopeless.
 
         Args:
             margins: For samples, (samples,) how clearly the candidate classifies each: above 0
                 where it is right.
+            whole: Never stop it: it is known to have seen all once.
         """
         total, found = len(self._samples), torch.empty(0)
         for look in (*RANDOM, *TELLING, 1.0):
             part = self._order[len(found) : round(look * total)]
             if len(part):
                 found = torch.cat([found, margins(self._samples.take(part))])
-            if self._best is not None and len(found) < total:
+            if self._best is not None and len(found) < total and not whole:
                 stopped = self._stopped(found > 0, self._best)
                 if stopped is not None:
                     return stopped
@@ -115,7 +116,7 @@ class Race:
         assert self._clear is not None
         clear = self._clear[: self._random] >= self._clear[len(right) :].min()
         alike = right[: self._random][clear]
-        rate = float(alike.double().mean()) if len(alike) else 1.0
+        rate = float((alike if len(alike) else right).double().mean())
         total = len(self._samples)
         return (int(right.sum()) + rate * (total - len(right))) / total
 

@@ -25,6 +25,7 @@ from typing import Any
 
 from experiments.files import write_whole
 from experiments.machine import machine
+from experiments.networks import check_device
 from experiments.pages import put
 from experiments.speed import gains, growth, memory, right, stopping, versus
 from experiments.speed.cases import NETWORKS, Case, Sizes
@@ -103,7 +104,7 @@ def measured(told: argparse.Namespace) -> Figures:
             "budget": f"macs={told.budget}",
             "images": told.images,
             "calibration": told.calibration,
-            "made with": machine(),
+            "made with": machine(told.device),
         }
         for part in (PARTS[part] for part in told.parts.split(",")):
             own |= part.measure(case, told)
@@ -159,12 +160,19 @@ def parsed(words: Sequence[str] | None) -> argparse.Namespace:
         for name in asked.split(","):
             if name not in known:
                 parser.error(f"{name!r} is not one of {', '.join(known)}")
+    if told.device != "cpu" and {"memory", "growth"} & {*told.parts.split(",")}:
+        parser.error("memory and growth are measured on the processor; name other --parts")
     return told
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure, print tables and write the figures; 0 when done."""
     told = parsed(words)
+    try:
+        check_device(told.device)
+    except ValueError as error:
+        print(f"bench_search: error: {error}", file=sys.stderr)
+        return 2
     found = measured(told)
     if told.docs:
         put(PAGE, "figures", page(found))

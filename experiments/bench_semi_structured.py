@@ -41,7 +41,7 @@ def main(words: Sequence[str] | None = None) -> int:
         weight = torch.randn(size, size, generator=torch.Generator().manual_seed(size))
         rows += [(size, count, *dense_and_sparse(weight, count)) for count in ROWS]
     print(table(rows))
-    made = machine()
+    made = machine("cuda")
     print(f"\ntorch {made['torch']}, {made['gpu']}")
     if told.json:
         figures = {"columns": ["size", "rows", "dense", "2:4"], "rows": rows, "made with": made}

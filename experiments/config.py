@@ -85,7 +85,7 @@ class ComputeConfig(NetworkConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         name, _, number = self.device.partition(":")
-        numbered = name == "cuda" and number.isdecimal()
+        numbered = name == "cuda" and number.isascii() and number == str(int(number or 0))
         known = self.device in ("cpu", "cuda") or numbered
         check("device", self.device, known, "cpu, cuda, or a numbered GPU such as cuda:1")
 
@@ -269,7 +269,7 @@ class ProblemConfig(CutConfig):
         episodes: Candidates that a search with a free number of them evaluates.
         search_images: Held-out images that candidates are measured on; 0 takes all.
         racing: Stop a candidate as soon as it looks hopeless; the number is the highest probability
-            that one at least as accurate as the best so far is stopped all the same, 0.01 for
+            that one more accurate than the best so far is stopped all the same, 0.01 for
             example. 0 measures every candidate on all of these images.
         criterion: What ranks the units of a group: l1, l2, lp (lp:0.5), bn-scale, taylor, hessian,
             regression, random.

@@ -13,16 +13,15 @@ from amc.devices import bfloat16_is_fast
 PACKAGES = ("torch", "numpy", "gymnasium", "stable-baselines3")
 
 
-def machine() -> dict[str, str]:
-    """Versions, processor, threads and GPU, for people to read."""
-    found = torch.cuda.is_available()
+def machine(device: str = "cpu") -> dict[str, str]:
+    """Versions, processor and threads, for people to read; the GPU too, if the device is one."""
     return {
         "amc": _version("amc-pruning"),
         "python": platform.python_version(),
         **{package: _version(package) for package in PACKAGES},
         "processor": f"{_processor()}, {os.cpu_count()} cores, {torch.get_num_threads()} threads",
         "instructions": _instructions(),
-        **({"gpu": torch.cuda.get_device_name()} if found else {}),
+        **({} if device == "cpu" else {"gpu": torch.cuda.get_device_name(device)}),
         "system": f"{platform.system()} {platform.machine()}",
     }
 

@@ -42,6 +42,11 @@ class Setting:
     example: Tensor
 
     @property
+    def device(self) -> str:
+        """Where the network computes."""
+        return str(self.example.device)
+
+    @property
     def on_processor(self) -> Setting:
         """The same with the network on the processor, where runtimes are timed."""
         if self.example.device.type == "cpu":
@@ -93,9 +98,13 @@ def check_device(name: str) -> None:
     Raises:
         ValueError: naming what there is.
     """
-    device = torch.device(name)
-    there = torch.cuda.device_count() if device.type == "cuda" else 1
-    if (device.index or 0) < there:
+    kind, _, number = name.partition(":")
+    if name == "cpu":
+        return
+    if kind != "cuda" or not (number.isdecimal() or name == kind):
+        raise ValueError(f"--device is {name}; it must be cpu, cuda, or a numbered GPU (cuda:1)")
+    there = torch.cuda.device_count()
+    if int(number or 0) < there:
         return
     if there:
         numbers = ", ".join(f"cuda:{number}" for number in range(there))

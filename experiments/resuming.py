@@ -134,7 +134,7 @@ def run_journal(config: RunConfig, setting: Setting) -> Iterator[RunJournal]:
 
 def begin(journal: RunJournal, config: RunConfig, setting: Setting, console: Console) -> None:
     """Go on with a run that was begun, or begin it."""
-    made = machine()
+    made = machine(config.device)
     for stale in journal.folder.glob(".*.tmp"):
         stale.unlink()
     if journal.header is None:

@@ -184,7 +184,7 @@ def _finish(
         most_evaluations=_most_evaluations(config, graph),
         images=_images(config, setting),
         config=asdict(replace(config, overwrite=False)),
-        machine=machine(),
+        machine=machine(config.device),
     )
     write_run(Path(config.out), config, result, made.policy, tuned.network)
     journal.tidy()

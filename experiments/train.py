@@ -95,7 +95,7 @@ def _finish(
     )
     metadata = {RATE_KEY: str(config.lr)}
     save_weights(setting.model, journal.folder / "model.safetensors", metadata)
-    report = {"accuracy": asdict(reached), "seconds": seconds, "machine": machine()}
+    report = {"accuracy": asdict(reached), "seconds": seconds, "machine": machine(setting.device)}
     write_whole(journal.folder / RESULT, json.dumps(report, indent=1) + "\n")
     journal.tidy()
     return reached

@@ -29,7 +29,7 @@ def write(study: Study, records: Sequence[Record], folder: Path, name: str, comm
         name: "agents" or "ablation"; the latter has no picture.
         command: That makes the same again.
     """
-    made = {**machine(), **{package: version(package) for package in PACKAGES}}
+    made = {**machine(study.device), **{package: version(package) for package in PACKAGES}}
     whole = (ablation if name == "ablation" else contest)(study, records)
     text = f"{whole}\n\n{_origin(command, made, study)}"
     figures = {

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 import amc.evaluation
 from amc.candidates import Candidates
-from amc.devices import bfloat16_is_fast, lay_out
+from amc.devices import bfloat16_is_fast, device_of, lay_out
 from amc.evaluation import BATCH, batch_for, fast_hits, hits, make_ready
 from amc.moments import Moments
 from amc.problem import Problem
@@ -89,7 +89,8 @@ def without(problem: Problem, calibration: Samples) -> dict[str, Evaluation]:
     def by(make: Candidates) -> Evaluation:
         return lambda kept: measured(make.network(kept))
 
-    half, usual = bfloat16_is_fast(), _batch(problem)
+    device = device_of(problem.model)
+    half, usual = bfloat16_is_fast(device), batch_for(problem.graph, device)
 
     def in_batches(size: int, half: bool = half) -> Evaluation:
         return lambda kept: hits(ours.network(kept), problem.holdout, size, bfloat16=half)
@@ -109,10 +110,6 @@ def without(problem: Problem, calibration: Samples) -> dict[str, Evaluation]:
         ),
         "all that is done once a search": lambda kept: measured(_afresh(problem, kept)),
     }
-
-
-def _batch(problem: Problem) -> int:
-    return batch_for(problem.graph, torch.device("cpu"))
 
 
 def _unfolded(pruner: Pruner) -> Candidates:

@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import nn
 
+from amc.devices import device_of
 from amc.evaluation import fast_accuracy, recalibrate
 from amc.finetuning import OnStep, Recipe, fit
 from amc.masks import plain_copy
@@ -107,4 +108,5 @@ class Meter:
             "search_images": len(self.problem.holdout),
             "recalibration_images": len(self.recalibration),
             "recalibrated": self.recalibrated,
+            "device": str(device_of(self.problem.model)),
         }

@@ -6,15 +6,28 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from tiny_networks import TINY, Wired, images, random_units, randomised, samples, tiny
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from amc import evaluation
-from amc.evaluation import BATCH, accuracy, fast_accuracy, fold_norms, recalibrate
+from amc.evaluation import (
+    BATCH,
+    accuracy,
+    fast_accuracy,
+    fast_hits,
+    fast_margins,
+    fold_norms,
+    recalibrate,
+)
 from amc.graph import survey, trace
 from amc.samples import Samples
 from amc.surgery import cut
+
+GRAPH = trace(tiny("residual"), images())
+"""Says how large batches are."""
 
 
 @pytest.fixture
@@ -31,6 +44,49 @@ def identity_scores(*rows: list[float]) -> Samples:
 def test_accuracy_by_hand() -> None:
     data = identity_scores([0.0, 1.0], [1.0, 0.0], [0.2, 0.3], [-2.0, -1.0])
     assert accuracy(nn.Identity(), data) == 0.75
+
+
+NAN, INF = float("nan"), float("inf")
+
+
+def test_margins_by_hand() -> None:
+    rows = ([0.0, 3.0, 1.0], [2.0, 0.5, 1.0], [1.0, 1.0, 0.0], [0.0, 1.0, 1.0], [NAN, 0.0, 0.0])
+    data = identity_scores(*rows)
+    margins = fast_margins(nn.Identity(), GRAPH, data)
+    assert margins[:3].tolist() == [2.0, -1.5, 0.0]
+    # The first of two equal ones is the answer; what is no number is none.
+    assert 0 < margins[3] < 1e-30
+    assert margins[4] <= 0
+    assert fast_margins(nn.Identity(), GRAPH, identity_scores([INF, INF])).tolist() == [0.0]
+
+
+@pytest.mark.parametrize("classes", [1, 2, 3])
+def test_what_has_a_margin_is_right(classes: int) -> None:
+    generator = torch.Generator().manual_seed(classes)
+    logits = torch.randint(3, (200, classes), generator=generator).float()
+    data = Samples(logits, torch.randint(classes, (200,), generator=generator))
+    right = fast_hits(nn.Identity(), GRAPH, data)
+    assert torch.equal(fast_margins(nn.Identity(), GRAPH, data) > 0, right)
+
+
+@given(st.integers(1, 3000), st.integers(1, 300), st.sampled_from(["cpu", "meta"]))
+def test_batches_are_alike_and_leave_nothing_out(count: int, most: int, kind: str) -> None:
+    parts = evaluation._batches(count, most, torch.device(kind))
+    sizes = [len(range(count)[part]) for part in parts]
+    assert sum(sizes) == count
+    assert max(sizes) <= most
+    assert len({*sizes[:-1]}) <= 1
+
+
+def test_a_processor_gets_batches_in_pairs() -> None:
+    for kind, wanted in (("cpu", [100, 100]), ("meta", [200])):
+        parts = evaluation._batches(200, 200, torch.device(kind))
+        assert [part.stop - part.start for part in parts] == wanted
+
+
+def test_a_gpu_gets_larger_batches() -> None:
+    on_cpu, on_gpu = (evaluation.batch_for(GRAPH, torch.device(kind)) for kind in ("cpu", "meta"))
+    assert on_gpu > 10 * on_cpu
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 7, 100])

@@ -115,3 +115,18 @@ def test_a_race_that_starts_again_forgets() -> None:
     race.run(Candidate(drawn(0, 100, 0.9)))
     race.restart()
     assert race.run(Candidate(drawn(1, 100, 0.1))).seen is None
+
+
+def test_what_is_known_to_have_seen_all_is_never_stopped() -> None:
+    """As when a search goes on: the best was never raced against the first, and might lose."""
+    count = 1000
+    race, random = Race(numbered(count), 0.01, 0), Candidate(torch.ones(count))
+    Race(numbered(count), 0.01, 0).run(random)
+    order = random.asked
+    first, best = torch.ones(count), torch.ones(count)
+    first[order[-300:]] = -1
+    best[order[:40:3]] = -1
+    race.run(Candidate(first))
+    assert race.run(Candidate(best), whole=True).seen is None
+    # Beaten by the best, though better than the first.
+    assert race.run(Candidate(first)).seen is not None

@@ -25,6 +25,12 @@ def test_a_gpu_that_is_not_there_is_refused(
         check_device(asked)
 
 
+@pytest.mark.parametrize("asked", ["mps", "meta", "gpu", "cuda:x", "cpu:1", ""])
+def test_what_is_no_device_of_ours_is_refused(asked: str) -> None:
+    with pytest.raises(ValueError, match="must be cpu, cuda"):
+        check_device(asked)
+
+
 @pytest.mark.parametrize("asked", ["cpu", "cuda", "cuda:0", "cuda:1"])
 def test_one_that_is_there_is_taken(asked: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,18 @@ def test_records_of_another_agent_do_not_count(bench, monkeypatch: pytest.Monkey
     changed = path.read_text(encoding="utf-8").replace('"elites": 1', '"elites": 6')
     path.write_text(changed, encoding="utf-8")
     assert Journal(path).of(study) == []
+
+
+def test_records_from_another_device_do_not_count(bench) -> None:
+    folder = bench("--only", "random,seed=0,macs=0.3")
+    study, path = bench_agents.studies(2, [4, 6])["agents"], folder / "runs.jsonl"
+    text = path.read_text(encoding="utf-8")
+    assert ', "device": "cpu"' in text
+    path.write_text(text.replace(', "device": "cpu"', ""), encoding="utf-8")
+    assert len(Journal(path).of(study)) == 2
+    path.write_text(text.replace('"device": "cpu"', '"device": "cuda"'), encoding="utf-8")
+    assert Journal(path).of(study) == []
+    assert len(Journal(path).of(replace(study, device="cuda"))) == 2
 
 
 def test_the_ablation_takes_up_what_the_contest_has_of_the_agent(bench) -> None:
