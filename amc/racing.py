@@ -28,9 +28,9 @@ from torch import Tensor
 
 from amc.samples import Samples
 
-RANDOM = (0.04, 0.12)
+RANDOM = (0.08, 0.16)
 """After which parts of the held-out samples, drawn at random, a candidate may be stopped."""
-TELLING = (0.2, 0.28, 0.36, 0.44, 0.6, 0.8)
+TELLING = (0.24, 0.32, 0.4, 0.6, 0.8)
 """The same of all that it has seen, where what tells most comes next."""
 
 

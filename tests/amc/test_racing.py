@@ -85,7 +85,8 @@ def test_what_the_first_recognised_least_clearly_comes_after_the_random_samples(
     race.run(Candidate(clear))
     second = Candidate(clear + 100)  # right everywhere, so that it sees all
     assert race.run(second).seen is None
-    random, rest = second.asked[: round(RANDOM[-1] * count)], second.asked[12:]
+    cut = round(RANDOM[-1] * count)
+    random, rest = second.asked[:cut], second.asked[cut:]
     assert rest == sorted(rest, key=lambda number: float(clear[number]))
     assert sorted(random + rest) == list(range(count))
 
