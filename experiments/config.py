@@ -8,6 +8,7 @@ imports torch, so that help and refusals come at once.
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -84,10 +85,8 @@ class ComputeConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        name, _, number = self.device.partition(":")
-        numbered = name == "cuda" and number.isascii() and number == str(int(number or 0))
-        known = self.device in ("cpu", "cuda") or numbered
-        check("device", self.device, known, "cpu, cuda, or a numbered GPU such as cuda:1")
+        known = re.fullmatch(r"cpu|cuda(:(0|[1-9][0-9]*))?", self.device)
+        check("device", self.device, bool(known), "cpu, cuda, or a numbered GPU such as cuda:1")
 
 
 @dataclass(frozen=True)
