@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from amc.devices import bfloat16_is_fast
+from amc.devices import bfloat16_is_fast, give_back_memory
 from amc.evaluation import batch_for
 from amc.problem import Problem
 from experiments.markdown import markdown
@@ -54,6 +54,7 @@ def child(told: str) -> None:
     asked = json.loads(told)
     case = Case.of(asked["name"], Sizes(**asked["sizes"]))
     _load_late()
+    give_back_memory()  # of a quick training, which the search would fill unseen
     before = _resident("VmRSS")
     _forget_peak()
     problem = case.problem()
