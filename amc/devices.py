@@ -34,6 +34,11 @@ def bfloat16_is_fast(device: torch.device | str = "cpu") -> bool:
     return any(bool(have.get(name)) for name in ("amx_bf16", "avx512_bf16", "bf16"))
 
 
+def fast_type(device: torch.device | str = "cpu") -> torch.dtype:
+    """The type that candidates are measured in there."""
+    return torch.bfloat16 if bfloat16_is_fast(device) else torch.float32
+
+
 def device_of(model: torch.nn.Module) -> torch.device:
     """Where the first parameter or buffer of `model` lives; the CPU if it has none."""
     for tensor in (*model.parameters(), *model.buffers()):

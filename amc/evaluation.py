@@ -16,9 +16,9 @@ from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
 from amc.devices import (
-    bfloat16_is_fast,
     device_of,
     evaluating,
+    fast_type,
     in_parts,
     lay_out,
     on_all_cores,
@@ -31,6 +31,10 @@ CACHE = 10 * 2**20
 """Bytes that the largest map of a batch may have on a processor; larger ones leave its caches."""
 GPU_CACHE = 200 * 2**20
 """The same of a GPU, which small batches leave idle."""
+
+
+Reading = Callable[[Tensor, Tensor], Tensor]
+"""From (batch, classes) logits and (batch,) labels to (batch,) what is told of each sample."""
 
 
 def accuracy(
@@ -82,7 +86,7 @@ def _read(
     samples: Samples,
     batch_size: int,
     bfloat16: bool,
-    read: Callable[[Tensor, Tensor], Tensor],
+    read: Reading,
 ) -> Tensor:
     """(samples,) what `read` makes of logits and labels."""
     device = device_of(model)
@@ -126,8 +130,7 @@ def fast_accuracy(model: nn.Module, graph: PruningGraph, samples: Samples) -> fl
 
 def fast_hits(model: nn.Module, graph: PruningGraph, samples: Samples) -> Tensor:
     """(samples,) whether a network that `make_ready` has seen classifies each one correctly."""
-    device = device_of(model)
-    return hits(model, samples, batch_for(graph, device), bfloat16=bfloat16_is_fast(device))
+    return _read_fast(model, graph, samples, _right)
 
 
 def fast_margins(model: nn.Module, graph: PruningGraph, samples: Samples) -> Tensor:
@@ -138,9 +141,13 @@ def fast_margins(model: nn.Module, graph: PruningGraph, samples: Samples) -> Ten
         graph: Its graph.
         samples: What it is measured on.
     """
+    return _read_fast(model, graph, samples, _margin)
+
+
+def _read_fast(model: nn.Module, graph: PruningGraph, samples: Samples, read: Reading) -> Tensor:
     device = device_of(model)
-    batch, half = batch_for(graph, device), bfloat16_is_fast(device)
-    return _read(model, samples, batch, half, _margin)
+    half = fast_type(device) is torch.bfloat16
+    return _read(model, samples, batch_for(graph, device), half, read)
 
 
 def batch_for(graph: PruningGraph, device: torch.device) -> int:
@@ -149,7 +156,7 @@ def batch_for(graph: PruningGraph, device: torch.device) -> int:
     By size and not by trial: which batch wins a trial depends on what else the machine does, and
     sums in another order may decide a sample otherwise.
     """
-    number = 2 if bfloat16_is_fast(device) else 4
+    number = fast_type(device).itemsize
     largest = number * max(layer.outputs * layer.positions for layer in graph.layers)
     if device.type != "cpu":
         return int(max(GPU_CACHE // largest, 1))

@@ -86,18 +86,19 @@ class Race:
                 stopped = self._stopped(found > 0, self._best)
                 if stopped is not None:
                     return stopped
-        right = found > 0 if self._clear is not None else self._sorted(found)
+        if self._clear is None:
+            found = self._clear = self._sort(found)
+        right = found > 0
         if self._best is None or int(right.sum()) > int(self._best.sum()):
             self._best = right
         return Measured(int(right.sum()) / total)
 
-    def _sorted(self, margins: Tensor) -> Tensor:
-        """Put what tells most after the random samples, for good; what is right, in that order."""
-        where = torch.arange(len(margins))
+    def _sort(self, margins: Tensor) -> Tensor:
+        """Put what tells most after the random samples, for good; the margins in that order."""
         rest = margins[self._random :].argsort(stable=True) + self._random
-        order = torch.cat([where[: self._random], rest])
-        self._order, self._clear = self._order[order], margins[order]
-        return self._clear > 0
+        order = torch.cat([torch.arange(self._random), rest])
+        self._order = self._order[order]
+        return margins[order]
 
     def _stopped(self, right: Tensor, best: Tensor) -> Measured | None:
         """What is known of a candidate that is hopeless; None of one that is not."""

@@ -121,7 +121,7 @@ def page(found: Figures) -> str:
 
 def _section(name: str, own: Mapping[str, Any]) -> str:
     made = own["made with"]
-    gpu = f", {made['gpu']}" if " on " in name else ""
+    gpu = f", {made['gpu']}" if "gpu" in made else ""
     told = (
         f"### {name}\n\n"
         f"{own['weights'].capitalize()} weights, `{own['budget']}`, {own['images']:,} held-out "

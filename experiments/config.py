@@ -73,6 +73,14 @@ class NetworkConfig:
         check("seed", self.seed, 0 <= self.seed <= LARGEST_SEED, f"0 to {LARGEST_SEED}")
 
 
+DEVICES = "cpu, cuda, or a numbered GPU such as cuda:1"
+
+
+def is_device(name: str) -> bool:
+    """Whether this is one of `DEVICES`, there or not."""
+    return bool(re.fullmatch(r"cpu|cuda(:(0|[1-9][0-9]*))?", name))
+
+
 @dataclass(frozen=True)
 class ComputeConfig(NetworkConfig):
     """Where networks are trained and candidates are measured.
@@ -85,8 +93,7 @@ class ComputeConfig(NetworkConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        known = re.fullmatch(r"cpu|cuda(:(0|[1-9][0-9]*))?", self.device)
-        check("device", self.device, bool(known), "cpu, cuda, or a numbered GPU such as cuda:1")
+        check("device", self.device, is_device(self.device), DEVICES)
 
 
 @dataclass(frozen=True)

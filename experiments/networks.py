@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from amc.weights import read_weights, set_weights
-from experiments.config import NetworkConfig
+from experiments.config import DEVICES, NetworkConfig, is_device
 from experiments.machine import memory_bytes
 from experiments.zoo.datasets import ImageDataset, Splits, load_dataset
 from experiments.zoo.importing import import_named
@@ -98,13 +98,10 @@ def check_device(name: str) -> None:
     Raises:
         ValueError: naming what there is.
     """
-    kind, _, number = name.partition(":")
-    if name == "cpu":
-        return
-    if kind != "cuda" or not (number.isdecimal() or name == kind):
-        raise ValueError(f"--device is {name}; it must be cpu, cuda, or a numbered GPU (cuda:1)")
+    if not is_device(name):
+        raise ValueError(f"--device is {name}; it must be {DEVICES}")
     there = torch.cuda.device_count()
-    if int(number or 0) < there:
+    if name == "cpu" or (torch.device(name).index or 0) < there:
         return
     if there:
         numbers = ", ".join(f"cuda:{number}" for number in range(there))

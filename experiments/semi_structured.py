@@ -3,8 +3,8 @@
 Everywhere else zeros are computed like other weights, and a latency budget on masks is refused.
 There, every linear layer is timed dense and at 2:4, in half precision, and the two times make an
 exact cost of the kept counts. Both run in a CUDA graph: called one by one, PyTorch's sparse product
-takes half a millisecond to prepare, which only the largest layers could win back. Convolutions have
-no semi-structured kernel in PyTorch, so their time stays.
+takes longer to prepare than to compute, which only the largest layers could win back. Convolutions
+have no semi-structured kernel in PyTorch, so their time stays.
 """
 
 from __future__ import annotations

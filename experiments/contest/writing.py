@@ -49,7 +49,7 @@ def _origin(command: str, made: dict[str, str], study: Study) -> str:
     seeds = ", ".join(map(str, study.seeds))
     versions = ("torch", "stable-baselines3", "optuna", "cmaes", "scikit-learn")
     named = ", ".join(f"{package} {made[package]}" for package in versions)
-    gpu = "" if study.device == "cpu" else f", networks on {made['gpu']}"
+    gpu = f", networks on {made['gpu']}" if "gpu" in made else ""
     return (
         f"`{command}`, seeds {seeds} of the searches (rules have none); 95% intervals by Student's "
         f"t; {named}; {made['processor'].rsplit(',', 1)[0]}, {made['instructions']}, one thread "

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from amc.devices import bfloat16_is_fast, give_back_memory
+from amc.devices import fast_type, give_back_memory
 from amc.evaluation import batch_for
 from amc.problem import Problem
 from experiments.markdown import markdown
@@ -77,12 +77,11 @@ def needed(problem: Problem) -> dict[str, int]:
     """
     graph, moments = problem.graph, problem.moments
     batches = batch_for(graph, torch.device("cpu")) * torch.get_num_threads()
-    number = 2 if bfloat16_is_fast() else 4
     maps = sum(layer.outputs * layer.positions for layer in graph.layers if layer.kind != "norm")
     weights = sum(tensor.numel() for tensor in problem.model.parameters())
     sides = [] if moments is None else [len(one.mean) for one in moments.by_layer.values()]
     return {
-        "activations": int(number * maps * batches),
+        "activations": int(fast_type().itemsize * maps * batches),
         "weights": 4 * weights,
         "moments": sum(4 * side * (side + 1) for side in sides),
     }

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from amc.devices import bfloat16_is_fast
+from amc.devices import fast_type
 from amc.structure import Kept
 from experiments.markdown import markdown
 from experiments.speed.cases import Case
@@ -81,8 +81,7 @@ def arithmetic(device: torch.device, times: int = 10) -> float:
     In the type that candidates are measured in there.
     """
     size = 1536 if device.type == "cpu" else 8192
-    kind = torch.bfloat16 if bfloat16_is_fast(device) else torch.float32
-    matrix, seconds = torch.randn(size, size).to(device, kind), []
+    matrix, seconds = torch.randn(size, size).to(device, fast_type(device)), []
     for _ in range(times):
         start = time.perf_counter()
         (matrix @ matrix)[0, 0].item()  # which waits for a GPU

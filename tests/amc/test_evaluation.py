@@ -33,7 +33,7 @@ GRAPH = trace(tiny("residual"), images())
 @pytest.fixture
 def float32(monkeypatch: pytest.MonkeyPatch) -> None:
     """Where bfloat16 is fast too: random weights answer too much alike for its eight bits."""
-    monkeypatch.setattr(evaluation, "bfloat16_is_fast", lambda device: False)
+    monkeypatch.setattr(evaluation, "fast_type", lambda device: torch.float32)
 
 
 def identity_scores(*rows: list[float]) -> Samples:
