@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from stable_baselines3 import DDPG
+from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.exploration import Exploration
@@ -83,6 +84,9 @@ class DDPGSearch:
             agent = walker(self.algorithm)(env, self.settings, exploration, seed, self.tensorboard)
             if self.settings.start_at_uniform:
                 agent.start_at(_uniform_ratio(problem))
+            if not self.tensorboard:
+                # The library's own choice would leave an empty folder in /tmp after each search.
+                agent.set_logger(Logger(folder=None, output_formats=[]))
             told = Scalars(problem) if self.tensorboard else None
             agent.learn(self.episodes * groups, told, log_interval=1, tb_log_name="search")
         return problem.result(max(problem.finalists(), key=REWARDS[self.reward]))

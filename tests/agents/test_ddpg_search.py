@@ -1,8 +1,10 @@
 """The search as a strategy: what it promises whatever its settings are."""
 
 import random
+import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -100,6 +102,14 @@ def test_by_default_the_result_is_never_worse_than_uniform(seed: int) -> None:
     result = DDPGSearch(6).search(problem, seed)
     assert result.outcomes[0].kept == uniform(problem.limits)
     assert result.best.accuracy >= result.outcomes[0].accuracy
+
+
+def test_a_search_leaves_nothing_in_the_folder_for_temporary_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    DDPGSearch(2, settings=FAST).search(small("macs=0.5"), 0)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_one_episode_is_a_search() -> None:
