@@ -4,7 +4,7 @@ resnet20 and mobilenet-v1 (0.5) on Fashion-MNIST with the weights that come with
 and 15% of their MACs. All strategies search the same problem: single channels, the same criterion,
 refit, calibration images and held-out images. The best policy of each search is then measured on
 other held-out images, so that the luckiest pick does not count. With `--ablation` the parts of
-`ddpg` are switched off in turn.
+`ddpg` are switched off in turn; its files are called by the numbers of evaluations.
 
 Every finished search is written to OUT/runs.jsonl at once; started again, the benchmark goes on.
 The tables, the picture and the figures are made of what is there, at the end and after Ctrl-C.
@@ -40,8 +40,10 @@ BUDGETS = ("macs=0.3", "macs=0.15")
 def main(words: Sequence[str] | None = None) -> int:
     """Run what is missing, print the tables and write them; 0 when done, 130 after Ctrl-C."""
     options = _parser().parse_args(words)
-    name = "ablation" if options.ablation else "agents"
-    study = replace(studies(options.seeds, options.evaluations)[name], device=options.device)
+    counts = sorted(options.evaluations)
+    kind = "ablation" if options.ablation else "agents"
+    name = "-".join([kind, *map(str, counts)]) if options.ablation else kind
+    study = replace(studies(options.seeds, counts)[kind], device=options.device)
     try:
         check_device(options.device)
         folder = ready_folder(options.out)
@@ -58,12 +60,17 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def studies(seeds: int, evaluations: Sequence[int]) -> dict[str, Study]:
-    """The contest and the ablation, which takes the tightest budget and the fewest evaluations."""
-    names, counts = tuple(NETWORKS), tuple(sorted(evaluations))
+    """The contest, and the ablation, which takes the tightest budget alone.
+
+    Args:
+        seeds: How many.
+        evaluations: Numbers to compare at, ascending.
+    """
+    names, counts = tuple(NETWORKS), tuple(evaluations)
     named, numbers = tuple(map(Contender.named, NAMES)), tuple(range(seeds))
     return {
         "agents": Study(named, names, BUDGETS, counts, numbers),
-        "ablation": Study(contenders(), names, BUDGETS[-1:], counts[:1], numbers),
+        "ablation": Study(contenders(), names, BUDGETS[-1:], counts, numbers),
     }
 
 

@@ -47,11 +47,12 @@ class Journal:
         """Records of the study's own tasks, made with the settings that contenders have today."""
         wanted = {key: task for task in study.tasks() for key in keys(task)}
         settings = {one.label: one.settings() for one in study.contenders}
-        return [
-            record
-            for record in {record.key: record for record in self._records}.values()
+        found = {
+            record.key: record
+            for record in self._records
             if record.key in wanted and record.settings == settings[record.contender]
-        ]
+        }
+        return list(found.values())
 
     def missing(self, study: Study, only: Sequence[str] = ()) -> list[Task]:
         """Tasks that are still to be run, in their order."""

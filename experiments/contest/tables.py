@@ -106,25 +106,33 @@ def _bar(
 
 def ablation(study: Study, records: Sequence[Record]) -> str:
     """One row a variant: accuracy in each cell, and the mean difference to the first of them."""
-    asked = max(study.evaluations)
-    heads = ["variant", *map(_named, study.cells), "difference to `ddpg`"]
+    heads = ["variant", *map(_named, study.cells), "difference to `ddpg`", "seconds"]
     tables = []
     for images, place in PLACES.items():
-        rows = []
-        for contender in study.contenders:
-            cells = [chosen(records, cell, contender.label, asked) for cell in study.cells]
-            means = [str(mean(found, images)) if found else "not yet run" for found in cells]
-            change = _change(study, records, contender.label, images)
-            rows.append([VARIANTS[contender.label][0], *means, change])
-        title = f"Accuracy on {place} after {asked} evaluations, seeds {_listed(study.seeds)}:"
-        tables.append(f"{title}\n\n{markdown(heads, rows)}")
+        for asked in sorted(study.evaluations):
+            title = f"Accuracy on {place} after {asked} evaluations, seeds {_listed(study.seeds)}:"
+            rows = _ablation_rows(study, records, asked, images)
+            tables.append(f"{title}\n\n{markdown(heads, rows)}")
     return "\n\n".join(tables)
 
 
-def _change(study: Study, records: Sequence[Record], label: str, images: Images) -> str:
+def _ablation_rows(
+    study: Study, records: Sequence[Record], asked: int, images: Images
+) -> list[list[str]]:
+    rows = []
+    for contender in study.contenders:
+        cells = [chosen(records, cell, contender.label, asked) for cell in study.cells]
+        means = [str(mean(found, images)) if found else "not yet run" for found in cells]
+        change = _change(study, records, contender.label, asked, images)
+        took = [one.seconds for found in cells for one in found]
+        time = f"{np.median(took):.0f}" if took else ""
+        rows.append([VARIANTS[contender.label][0], *means, change, time])
+    return rows
+
+
+def _change(study: Study, records: Sequence[Record], label: str, asked: int, images: Images) -> str:
     """Mean of the differences seed by seed and cell by cell, with its interval."""
-    first, asked = study.contenders[0].label, max(study.evaluations)
-    pairs: list[float] = []
+    first, pairs = study.contenders[0].label, list[float]()
     for cell in study.cells:
         base = {one.seed: getattr(one, images) for one in chosen(records, cell, first, asked)}
         own = chosen(records, cell, label, asked)

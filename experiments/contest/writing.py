@@ -26,11 +26,11 @@ def write(study: Study, records: Sequence[Record], folder: Path, name: str, comm
         study: What was to be run.
         records: What is there of it.
         folder: For the files.
-        name: "agents" or "ablation"; the latter has no picture.
+        name: "agents", or that of an ablation, which has no picture.
         command: That makes the same again.
     """
     made = {**machine(study.device), **{package: version(package) for package in PACKAGES}}
-    whole = (ablation if name == "ablation" else contest)(study, records)
+    whole = (contest if name == "agents" else ablation)(study, records)
     text = f"{whole}\n\n{_origin(command, made, study)}"
     figures = {
         "command": command,
@@ -40,7 +40,7 @@ def write(study: Study, records: Sequence[Record], folder: Path, name: str, comm
     }
     write_whole(folder / f"{name}.json", json.dumps(figures) + "\n")
     write_whole(folder / f"{name}.md", text + "\n")
-    if name != "ablation":
+    if name == "agents":
         draw(study, records, folder / f"{name}.svg")
     return text
 

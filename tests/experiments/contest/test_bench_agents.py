@@ -99,9 +99,12 @@ def test_records_of_another_agent_do_not_count(bench, monkeypatch: pytest.Monkey
     study = bench_agents.studies(2, [4, 6])["agents"]
     path = folder / "runs.jsonl"
     assert len(Journal(path).of(study)) == 2
-    changed = path.read_text(encoding="utf-8").replace('"elites": 1', '"elites": 6')
+    text = path.read_text(encoding="utf-8")
+    changed = text.replace('"imitation": 20', '"imitation": 6')
     path.write_text(changed, encoding="utf-8")
     assert Journal(path).of(study) == []
+    path.write_text(text + changed, encoding="utf-8")
+    assert len(Journal(path).of(study)) == 2, "and do not hide those with the settings of today"
 
 
 def test_records_from_another_device_do_not_count(bench) -> None:
@@ -122,10 +125,12 @@ def test_the_ablation_takes_up_what_the_contest_has_of_the_agent(bench) -> None:
     folder = bench("--ablation", "--only", "ddpg,no-imitation,seed=0", out="shared")
     new = records(folder)[before:]
     assert {one["contender"] for one in new} == {"no-imitation"}
-    assert {one["asked"] for one in new} == {4}
-    table = (folder / "ablation.md").read_text(encoding="utf-8")
-    assert "| no imitation | 0." in table
-    assert "| no warm-up | not yet run |" in table
+    assert {one["asked"] for one in new} == {4, 6}
+    table = (folder / "ablation-4-6.md").read_text(encoding="utf-8")
+    assert "after 4 evaluations" in table
+    assert "after 6 evaluations" in table
+    assert table.count("| no imitation | 0.") == 4
+    assert "| no warm-up | not yet run |  |  |" in table
 
 
 def test_tables_and_pictures_come_into_the_page(bench, tmp_path: Path) -> None:

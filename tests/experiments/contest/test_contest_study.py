@@ -59,7 +59,7 @@ def test_the_agent_shares_where_its_warm_up_is_as_long() -> None:
     ddpg = Contender.named("ddpg")
     assert courses(ddpg, (100, 300)) == [(100, 300)]
     assert courses(ddpg, (50, 300)) == [(300,), (50,)]
-    assert not begins_as(ddpg.made(100), Contender("five", "ddpg", {"elites": 5}).made(300))
+    assert not begins_as(ddpg.made(100), Contender("other", "ddpg", {"imitation": 5}).made(300))
 
 
 def study() -> Study:
