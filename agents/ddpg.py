@@ -6,9 +6,9 @@ that agent. Departures of the default settings:
 1. A critic of whole walks, a Gaussian process, takes the place of the critic of single steps
    (`agents.reward_model`): it knows from a few dozen walks what a network of 300 units a layer does
    not from hundreds, and how sure it is.
-2. Before a walk is taken many are imagined, around the actor's own and around the best so far; the
-   one with the highest expected improvement is taken (`agents.imagination`).
-3. The actor imitates the walks that the critic finds best, instead of climbing the slope of a
+2. Before a walk is taken many are imagined around the actor's own; the one with the highest
+   expected improvement is taken (`agents.imagination`).
+3. The actor imitates the walk that the critic finds best, instead of climbing the slope of a
    critic whose bias drives it into saturation (advantage-weighted regression, Peng et al., 2019,
    with weights 1 and 0).
 4. Actions are projected onto the budget together when the episode ends, instead of being clipped

@@ -21,35 +21,29 @@ from envs import PruningEnv
 Ratios = NDArray[np.float64]
 
 WIDTHS = (0.03, 0.1, 0.25)
-"""Of the normal noise on a proposal's ratios; one of them is drawn for each."""
+"""Of the normal noise on an imagined walk's ratios; one of them is drawn for each."""
 
 SHARES = (0.15, 0.5, 1.0)
-"""Fractions of the groups that a proposal changes; one of them is drawn for each."""
+"""Fractions of the groups that an imagined walk changes; one of them is drawn for each."""
 
 
 class Imagination:
-    """Proposes walks near the actor's own and near the best ones so far.
+    """Imagines walks near the actor's own, and knows which of them promises most.
 
     Args:
         env: That the walks are for.
         proposals: Walks imagined for each that is taken.
-        elites: Best walks so far that are varied.
-        by_actor: Fraction of the proposals that vary the actor's own walk, in [0, 1].
         seed: Of all draws.
     """
 
-    def __init__(
-        self, env: PruningEnv, proposals: int, elites: int, by_actor: float, seed: int
-    ) -> None:
-        self._env, self._proposals, self._elites = env, proposals, elites
-        self._by_actor, self._random = by_actor, np.random.default_rng(seed)
-        self._full = np.array(env.problem.graph.full, np.float64)
+    def __init__(self, env: PruningEnv, proposals: int, seed: int) -> None:
+        self._env, self._proposals = env, proposals
+        self._random = np.random.default_rng(seed)
         self._model = RewardModel(env.problem.graph.full)
         self._taken: set[Kept] = set()
-        self._best: list[Kept] = []
 
-    def learn(self, outcomes: Sequence[Outcome]) -> Sequence[Kept]:
-        """Take in all walks so far, and return those expected to earn most, the best first.
+    def learn(self, outcomes: Sequence[Outcome]) -> Kept:
+        """Take in all walks so far, and return the one that is expected to earn most.
 
         Args:
             outcomes: What they led to, two at least.
@@ -57,8 +51,7 @@ class Imagination:
         kept = [outcome.kept for outcome in outcomes]
         expected = self._model.learn(kept, [self._env.reward(outcome) for outcome in outcomes])
         self._taken = set(kept)
-        self._best = [kept[at] for at in np.argsort(-expected)[: self._elites]]
-        return self._best
+        return kept[int(np.argmax(expected))]
 
     def next_walk(self, actors: Ratios) -> Ratios:
         """(groups,) ratios of the most promising of all walks imagined now.
@@ -66,22 +59,18 @@ class Imagination:
         Args:
             actors: (groups,) ratios of the actor's own walk.
         """
-        asked = self._varied(actors, 1 - np.array(self._best) / self._full)
+        asked = self._around(actors)
         ends = self._env.ends_of(asked)
         new = [at for at, kept in enumerate(ends) if kept not in self._taken]
         promise = self._model.improvement([ends[at] for at in new]) if new else np.zeros(1)
         chosen: Ratios = asked[new[int(np.argmax(promise))] if new else 0]
         return chosen
 
-    def _varied(self, actors: Ratios, elites: Ratios) -> Ratios:
-        """(proposals, groups) ratios around both; the first is the actor's walk as it is."""
+    def _around(self, actors: Ratios) -> Ratios:
+        """(proposals, groups) ratios around the actor's."""
         shape = (self._proposals, len(actors))
-        by_actor = round(self._by_actor * self._proposals)
-        start = elites[self._random.integers(len(elites), size=self._proposals)]
-        start[:by_actor] = actors
         width = self._random.choice(WIDTHS, (self._proposals, 1))
         changed = self._random.random(shape) < self._random.choice(SHARES, (self._proposals, 1))
         noise = self._random.normal(size=shape) * width * changed
-        noise[: by_actor and 1] = 0
-        varied: Ratios = np.clip(start + noise, 0.0, 1.0)
-        return varied
+        around: Ratios = np.clip(actors + noise, 0.0, 1.0)
+        return around

@@ -34,9 +34,7 @@ class Settings:
         tau: Weight of the new parameters in the target networks.
         buffer_size: Transitions kept; 0 keeps all.
         proposals: Walks imagined for each that is taken; 0 takes the actor's with its noise.
-        elites: Best walks so far that proposals vary and the actor imitates.
-        by_actor: Fraction of the proposals that vary the actor's own walk, in [0, 1].
-        imitation: Gradient steps towards the best walks before each walk.
+        imitation: Gradient steps towards the best walk so far before each walk.
 
     Raises:
         ValueError: if a number is out of its range or a word is not one of those named.
@@ -57,8 +55,6 @@ class Settings:
     tau: float = 0.01
     buffer_size: int = 0
     proposals: int = 64
-    elites: int = 1
-    by_actor: float = 0.3
     imitation: int = 20
 
     def __post_init__(self) -> None:
@@ -77,8 +73,6 @@ class Settings:
             "buffer_size": (0 <= self.buffer_size <= MANY, f"0 (keeps all) to {MANY}"),
             "longest_warmup": (self.longest_warmup >= 0, "0 or more episodes"),
             "proposals": (0 <= self.proposals <= MANY, f"0 to {MANY}"),
-            "elites": (self.elites >= 1, "1 or more"),
-            "by_actor": (0 <= self.by_actor <= 1, "from 0 to 1"),
             "imitation": (self.imitation >= 0, "0 or more"),
         }
         for name, (good, wanted) in bounds.items():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -48,9 +47,7 @@ class Walker(OffPolicyAlgorithm):
         self._groups, self._walker = groups, env
         self._start: float | None = None
         self._walk: NDArray[np.float64] | None = None
-        self._imagination = Imagination(
-            env, settings.proposals, settings.elites, settings.by_actor, seed
-        )
+        self._imagination = Imagination(env, settings.proposals, seed)
         self.settings = settings
         self.exploration = exploration
         super().__init__(
@@ -115,16 +112,13 @@ class Walker(OffPolicyAlgorithm):
         if early or not self.settings.proposals:
             return None
         with one_thread():
-            best = self._imagination.learn(outcomes)
-            self._imitate(best)
+            self._imitate(self._imagination.learn(outcomes))
             return self._imagination.next_walk(self._own_walk())
 
-    def _imitate(self, walks: Sequence[Kept]) -> None:
-        """Move the actor towards what these walks did in their states."""
-        full = np.array(self._walker.problem.graph.full)
-        states = np.concatenate([self._walker.states(kept)[:-1] for kept in walks])
-        ratios = np.concatenate([1 - np.array(kept) / full for kept in walks])
-        seen = torch.from_numpy(states)
+    def _imitate(self, kept: Kept) -> None:
+        """Move the actor towards what this walk did in its states."""
+        ratios = 1 - np.array(kept) / np.array(self._walker.problem.graph.full)
+        seen = torch.from_numpy(self._walker.states(kept)[:-1])
         wanted = torch.from_numpy(2 * ratios - 1).float()[:, None]
         for _ in range(self.settings.imitation):
             loss = torch.nn.functional.mse_loss(self.policy(seen, deterministic=True), wanted)

@@ -11,14 +11,11 @@ SINGLE_STEPS: dict[str, Any] = {"proposals": 0, "updates": 40}
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "ddpg": ("`ddpg` as it is", {}),
     "single-steps": ("a critic of single steps, no imagined walks", SINGLE_STEPS),
-    "no-choice": ("one imagined walk, so no choice", {"proposals": 1, "by_actor": 0.0}),
+    "no-choice": ("one imagined walk, so no choice", {"proposals": 1}),
     "no-imitation": ("no imitation", {"imitation": 0}),
-    "not-by-actor": ("no walks imagined around the actor's own", {"by_actor": 0.0}),
     "no-warmup": ("no warm-up", {"warmup": 0.0}),
     "start-anywhere": ("no start at the uniform ratio", {"start_at_uniform": False}),
     "clipped": ("actions clipped one by one, not projected together", {"budget_mode": "clip"}),
-    "all-by-actor": ("all walks imagined around the actor's own", {"by_actor": 1.0}),
-    "five-elites": ("five elites instead of one", {"elites": 5}),
     "bootstrap": (
         "a critic of single steps with bootstrapped targets",
         {**SINGLE_STEPS, "returns": "bootstrap"},

@@ -163,7 +163,7 @@ def test_an_actor_that_imitates_walks_nearer_to_the_walk_it_was_shown(mode: Any)
     shown = (6, 20, 24)
     wanted = 1 - np.array(shown) / problem.graph.full
     before = np.abs(agent._own_walk() - wanted).mean()
-    agent._imitate([shown])
+    agent._imitate(shown)
     assert np.abs(agent._own_walk() - wanted).mean() < before / 2
 
 

@@ -16,14 +16,14 @@ def taken(problem: Problem, *kept: tuple[int, ...]) -> list[Outcome]:
     return [replace(problem.evaluate(counts), accuracy=0.9 - counts[0] / 100) for counts in kept]
 
 
-def imagination(problem: Problem, proposals: int = 32, by_actor: float = 0.5) -> Imagination:
-    return Imagination(PruningEnv(problem, budget_mode="project"), proposals, 2, by_actor, seed=0)
+def imagination(problem: Problem, proposals: int = 32) -> Imagination:
+    return Imagination(PruningEnv(problem, budget_mode="project"), proposals, seed=0)
 
 
-def test_the_best_walks_come_first() -> None:
+def test_it_says_which_walk_was_best() -> None:
     problem = small("macs=0.5", widths=(20, 24, 30))
     seen = taken(problem, (18, 10, 10), (6, 20, 12), (12, 14, 12), (8, 18, 12))
-    assert imagination(problem).learn(seen) == [(6, 20, 12), (8, 18, 12)]
+    assert imagination(problem).learn(seen) == (6, 20, 12)
 
 
 def test_the_walk_to_take_leads_where_none_has_been_and_within_the_budget() -> None:
@@ -38,14 +38,24 @@ def test_the_walk_to_take_leads_where_none_has_been_and_within_the_budget() -> N
     assert ((walk >= 0) & (walk <= 1)).all()
 
 
-@pytest.mark.parametrize("by_actor", [0.0, 1.0])
-def test_proposals_lie_around_the_actors_walk_or_around_the_best(by_actor: float) -> None:
+def test_imagined_walks_lie_around_the_actors_and_change_few_groups_or_all() -> None:
     problem = small("macs=0.5", widths=(20, 24, 30))
-    imagined = imagination(problem, 200, by_actor)
-    varied = imagined._varied(np.full(3, 0.2), np.full((2, 3), 0.7))
-    middle = 0.2 if by_actor else 0.7
-    assert np.abs(np.median(varied, axis=0) - middle).max() < 0.02
-    assert (varied[0] == 0.2).all() == bool(by_actor)
+    around = imagination(problem, 400)._around(np.full(3, 0.2))
+    assert np.abs(np.median(around, axis=0) - 0.2).max() < 0.02
+    assert ((around >= 0) & (around <= 1)).all()
+    changed = (around != 0.2).sum(axis=1)
+    assert set(changed) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_earned_more_so_far_is_tried_more_of(seed: int) -> None:
+    problem = small("macs=0.5", widths=(20, 24, 30))
+    env = PruningEnv(problem, budget_mode="project")
+    imagined = Imagination(env, 200, seed)
+    imagined.learn(taken(problem, *((count, 14, 12) for count in (6, 8, 12, 16, 20))))
+    actors = np.array([0.3, 0.4, 0.6])
+    end, own = env.ends_of([imagined.next_walk(actors), actors])
+    assert end[0] < own[0], "the fewer of the first group the better"
 
 
 def test_where_every_walk_is_known_one_is_taken_all_the_same() -> None:

@@ -24,8 +24,6 @@ from agents import Settings
         ("buffer_size", -1),
         ("longest_warmup", -1),
         ("proposals", -1),
-        ("elites", 0),
-        ("by_actor", 1.5),
         ("imitation", -1),
     ],
 )
