@@ -11,10 +11,8 @@ that agent. Departures of the default settings:
 3. The actor imitates the walk that the critic finds best, instead of climbing the slope of a
    critic whose bias drives it into saturation (advantage-weighted regression, Peng et al., 2019,
    with weights 1 and 0).
-4. Actions are projected onto the budget together when the episode ends, instead of being clipped
-   one by one, which prunes late layers harder than early ones.
-5. The actor starts at the uniform ratio, and a shorter warm-up explores around it; the first
-   episode asks for exactly that ratio everywhere, which projects onto the uniform policy itself.
+4. The first episode is the uniform policy, and the actor starts at its mean ratio; a shorter
+   warm-up explores around it.
 
 Without imagined walks (`proposals` 0) the critic of single steps learns with `updates` above 0; its
 returns are Monte-Carlo: all transitions of an episode earn its final reward and the discount is 1,

@@ -8,7 +8,6 @@ from typing import get_args
 
 from agents.replay import Returns
 from amc.checks import check
-from envs.pruning_env import BudgetMode
 
 MANY = 1_000_000
 """Of anything that takes memory for each."""
@@ -24,8 +23,7 @@ class Settings:
         sigma: Width of the exploration at the start, in units of the pruning ratio.
         final_sigma: Width in the last episode.
         returns: "monte-carlo" or "bootstrap"; see `EpisodeReplayBuffer`.
-        budget_mode: "project" or "clip"; see `PruningEnv`.
-        start_at_uniform: Begin at the ratio of the uniform policy, instead of anywhere.
+        start_at_uniform: Begin with the uniform policy, and around it, instead of anywhere.
         actor_lr: Adam's rate for the actor.
         critic_lr: Adam's rate for the critic.
         updates: Gradient updates of the algorithm after each episode; -1 means one per group.
@@ -45,7 +43,6 @@ class Settings:
     sigma: float = 0.1
     final_sigma: float = 0.01
     returns: Returns = "monte-carlo"
-    budget_mode: BudgetMode = "project"
     start_at_uniform: bool = True
     actor_lr: float = 1e-3
     critic_lr: float = 1e-3
@@ -63,7 +60,6 @@ class Settings:
             "sigma": (0 < self.sigma < math.inf, "above 0"),
             "final_sigma": (0 < self.final_sigma <= self.sigma, "above 0 and at most sigma"),
             "returns": (self.returns in get_args(Returns), "bootstrap or monte-carlo"),
-            "budget_mode": (self.budget_mode in get_args(BudgetMode), "clip or project"),
             "actor_lr": (0 < self.actor_lr < math.inf, "above 0"),
             "critic_lr": (0 < self.critic_lr < math.inf, "above 0"),
             "updates": (self.updates >= -1, "0 or more, or -1 for one per group"),
@@ -92,7 +88,6 @@ class Settings:
             sigma=0.5,
             final_sigma=0.01,
             returns="bootstrap",
-            budget_mode="clip",
             start_at_uniform=False,
             actor_lr=1e-4,
             critic_lr=1e-3,

@@ -80,21 +80,16 @@ class DDPGSearch:
         problem.restart()
         groups, exploration = len(problem.graph.groups), self.exploration
         with _restored_randomness():
-            env = PruningEnv(problem, self.reward, self.settings.budget_mode)
+            env = PruningEnv(problem, self.reward)
             agent = walker(self.algorithm)(env, self.settings, exploration, seed, self.tensorboard)
             if self.settings.start_at_uniform:
-                agent.start_at(_uniform_ratio(problem))
+                agent.start_at(uniform(problem.limits))
             if not self.tensorboard:
                 # The library's own choice would leave an empty folder in /tmp after each search.
                 agent.set_logger(Logger(folder=None, output_formats=[]))
             told = Scalars(problem) if self.tensorboard else None
             agent.learn(self.episodes * groups, told, log_interval=1, tb_log_name="search")
         return problem.result(max(problem.finalists(), key=REWARDS[self.reward]))
-
-
-def _uniform_ratio(problem: Problem) -> float:
-    """Mean pruning ratio of the uniform policy, weighted by units."""
-    return 1 - sum(uniform(problem.limits)) / sum(problem.graph.full)
 
 
 @contextmanager

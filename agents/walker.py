@@ -45,7 +45,7 @@ class Walker(OffPolicyAlgorithm):
     ) -> None:
         groups = len(env.problem.graph.groups)
         self._groups, self._walker = groups, env
-        self._start: float | None = None
+        self._first: NDArray[np.float64] | None = None
         self._walk: NDArray[np.float64] | None = None
         self._imagination = Imagination(env, settings.proposals, seed)
         self.settings = settings
@@ -73,9 +73,11 @@ class Walker(OffPolicyAlgorithm):
             device="cpu",
         )
 
-    def start_at(self, ratio: float) -> None:
-        """Make the first episode ask for `ratio`, and the untrained actor answer about that."""
-        self._start = ratio
+    def start_at(self, kept: Kept) -> None:
+        """Make the first episode this walk, and the untrained actor answer about its mean ratio."""
+        full = np.array(self._walker.problem.graph.full)
+        self._first = 1 - np.array(kept) / full
+        ratio = 1 - sum(kept) / full.sum()
         level = float(np.arctanh(np.clip(2 * ratio - 1, -0.99, 0.99)))
         for actor in filter(None, (self.actor, getattr(self, "actor_target", None))):
             output = [m for m in actor.mu.modules() if isinstance(m, torch.nn.Linear)][-1]
@@ -89,10 +91,8 @@ class Walker(OffPolicyAlgorithm):
         """(n_envs, 1) actions, and the same scaled to [-1, 1] for the replay buffer."""
         episode, step = self._episode_num, self.num_timesteps % self._groups
         if step == 0:
-            self._walk = self._imagined()
-        if episode == 0 and self._start is not None:
-            action = np.full((n_envs, 1), self._start, np.float32)
-        elif self._walk is not None:
+            self._walk = self._imagined() if episode else self._first
+        if self._walk is not None:
             action = np.full((n_envs, 1), self._walk[step], np.float32)
         else:
             action = self._explored(episode)

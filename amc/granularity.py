@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
@@ -193,10 +192,37 @@ def nearest(counts: Sequence[int], ratio: float) -> int:
         counts: Legal counts of a group, ascending; the last is all of its units.
         ratio: Pruning ratio in [0, 1]; beyond the largest legal one it is clipped.
     """
-    wanted = counts[-1] * (1 - ratio)
-    above = min(bisect_left(counts, wanted), len(counts) - 1)
-    close = (counts[max(0, above - 1)], counts[above])
-    return min(close, key=lambda count: (abs(count - wanted), -count))
+    return int(at(counts, nearest_index(counts, ratio)))
+
+
+def at(counts: Sequence[int], index: Whole) -> Whole:
+    """Legal counts by their index, of any shape.
+
+    Args:
+        counts: Legal counts of a group, ascending; the last is all of its units.
+        index: From 0 to the last one's.
+    """
+    if not isinstance(counts, Counts):
+        return np.asarray(counts, np.int64)[index]
+    return np.minimum(counts.first + index * counts.step, counts.full)
+
+
+def nearest_index(counts: Sequence[int], ratios: ArrayLike) -> Whole:
+    """What `nearest` finds, for ratios of any shape, by its index.
+
+    Args:
+        counts: Legal counts of a group, ascending; the last is all of its units.
+        ratios: Pruning ratios in [0, 1].
+    """
+    wanted = counts[-1] * (1 - np.asarray(ratios, np.float64))
+    if isinstance(counts, Counts):
+        over = np.ceil((wanted - counts.first) / counts.step).astype(np.int64)
+    else:
+        over = np.searchsorted(counts, wanted)
+    over = over.clip(0, len(counts) - 1)
+    under = (over - 1).clip(0)
+    close: Whole = np.where(at(counts, over) - wanted <= wanted - at(counts, under), over, under)
+    return close
 
 
 def below(counts: Sequence[int], ratios: ArrayLike) -> Whole:

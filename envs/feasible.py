@@ -4,11 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
 from amc.costs import Limits
+from amc.granularity import at, nearest_index
+from amc.structure import Kept
+
+SECTIONS = 8
+"""Counts that are tried at once where an action is bounded: more arithmetic, but fewer calls."""
+
+Whole = NDArray[np.int64]
+Ratios = NDArray[np.float64]
 
 
-def most_kept(limits: Limits, decided: Sequence[int]) -> int:
-    """The largest legal count of the next group that leaves every budget within reach.
+def executed_count(limits: Limits, decided: Sequence[int], ratio: float) -> int:
+    """What an action becomes: the nearest legal count to it that leaves the budgets within reach.
 
     Algorithm 1 of AMC (He et al., 2018), for any monotone cost and after rounding: the cost with
     all later groups at their smallest must still fit. By induction the smallest count always does.
@@ -16,25 +27,46 @@ def most_kept(limits: Limits, decided: Sequence[int]) -> int:
     Args:
         limits: The budgets.
         decided: Kept counts of the groups already decided, in forward order.
+        ratio: Pruning ratio asked for, in [0, 1].
     """
     here = len(decided)
-    counts, later = limits.counts[here], limits.smallest[here + 1 :]
-    low, high = 0, len(counts) - 1
-    while low < high:
-        middle = (low + high + 1) // 2
-        if limits.fits((*decided, counts[middle], *later)):
-            low = middle
-        else:
-            high = middle - 1
-    return counts[low]
+    kept = np.array([[*decided, *limits.smallest[here:]]])
+    _decide(limits, kept, here, np.array([ratio]))
+    return int(kept[0, here])
 
 
-def executed_count(limits: Limits, decided: Sequence[int], ratio: float) -> int:
-    """What an action becomes: the nearest legal count to it that leaves the budgets within reach.
+def executed_walks(limits: Limits, ratios: ArrayLike) -> list[Kept]:
+    """Where walks end whose actions are these, each executed as it is taken.
 
     Args:
         limits: The budgets.
-        decided: Kept counts of the groups already decided, in forward order.
-        ratio: Pruning ratio asked for, in [0, 1].
+        ratios: (walks, groups) pruning ratios asked for, in [0, 1].
     """
-    return min(limits.nearest(len(decided), ratio), most_kept(limits, decided))
+    asked = np.asarray(ratios, np.float64)
+    kept = np.tile(np.array(limits.smallest), (len(asked), 1))
+    for here in range(asked.shape[1]):
+        _decide(limits, kept, here, asked[:, here])
+    return [tuple(one) for one in kept.tolist()]
+
+
+def _decide(limits: Limits, kept: Whole, here: int, ratios: Ratios) -> None:
+    """In place: the counts of group `here` of (walks, groups), whose later ones are smallest."""
+    counts = limits.counts[here]
+    high = nearest_index(counts, ratios)
+    kept[:, here] = at(counts, high)
+    bound = ~limits.which_fit(kept)
+    if bound.any():
+        kept[bound, here] = at(counts, _most(limits, kept[bound], here, high[bound]))
+
+
+def _most(limits: Limits, kept: Whole, here: int, high: Whole) -> Whole:
+    """(walks,) the largest index of a count up to `high` with which the budgets hold."""
+    low, each = np.zeros_like(high), np.arange(len(high))
+    while (low < high).any():
+        tried = low[:, None] + (high - low)[:, None] * np.arange(1, SECTIONS + 1) // SECTIONS
+        candidates = kept.repeat(SECTIONS, axis=0)
+        candidates[:, here] = at(limits.counts[here], tried.ravel())
+        fitting = limits.which_fit(candidates).reshape(tried.shape).sum(1)
+        around = np.column_stack([low, tried, high + 1])
+        low, high = around[each, fitting], around[each, fitting + 1] - 1
+    return low

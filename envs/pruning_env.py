@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import gymnasium
 import numpy as np
@@ -13,13 +13,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from amc.names import look_up
 from amc.problem import Outcome, Problem
-from amc.projection import project, project_all
 from amc.structure import Kept
-from envs.feasible import executed_count
+from envs.feasible import executed_count, executed_walks
 from envs.features import NAMES, Features, Observation
 from envs.rewards import REWARDS
-
-BudgetMode = Literal["clip", "project"]
 
 
 class Episode(NamedTuple):
@@ -47,43 +44,34 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
     `executed`, and after the last step the `Episode` as `episode_walk` (`episode` is taken by
     monitors).
 
-    The budget is met by every episode, in one of two ways. `clip`, the paper's Algorithm 1: each
-    action is bounded as it is taken, so that the rest can still meet the budget. `project`: actions
-    are only rounded, and at the end all ratios are scaled together onto the budget; the executed
-    actions, and the states that they lead to, are in the `Episode`.
+    The budget is met by every episode: each action is bounded as it is taken, so that the rest can
+    still meet it (Algorithm 1 of AMC, He et al., 2018; see `envs.feasible`). The executed actions
+    are in the `Episode`.
 
     Args:
         problem: What to search.
         reward: Short name from `envs.rewards`: "error", "flops", "params", ...
-        budget_mode: "clip" or "project".
 
     Raises:
         LookupError: if there is no such reward.
-        ValueError: if there is no such budget mode.
     """
 
     metadata = {"render_modes": []}  # noqa: RUF012
 
-    def __init__(
-        self, problem: Problem, reward: str = "error", budget_mode: BudgetMode = "clip"
-    ) -> None:
-        if budget_mode not in ("clip", "project"):
-            raise ValueError(f"budget mode {budget_mode!r} is unknown; use 'clip' or 'project'")
+    def __init__(self, problem: Problem, reward: str = "error") -> None:
         self.problem = problem
         self.features = Features(problem.graph)
         self._reward = look_up(REWARDS, reward, "reward")
-        self._budget_mode = budget_mode
         self.observation_space = Box(0.0, 1.0, (len(NAMES),), np.float32)
         self.action_space = Box(0.0, 1.0, (1,), np.float32)
         self._decided: list[int] = []
-        self._asked: list[float] = []
 
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
         """Begin a walk at the first group; nothing in it is random."""
         super().reset(seed=seed)
-        self._decided, self._asked = [], []
+        self._decided = []
         return self.features.observe(()), {}
 
     def step(
@@ -94,13 +82,9 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         Raises:
             ValueError: if the action is not a number, or the walk is over.
         """
-        ratio = self._ratio(action)
-        self._asked.append(ratio)
-        self._decided.append(self._count(self._decided, ratio))
+        self._decided.append(self._count(self._decided, self._ratio(action)))
         if len(self._decided) < len(self.problem.graph.groups):
             return self.features.observe(self._decided), 0.0, False, False, self._info()
-        if self._budget_mode == "project":
-            self._decided = list(project(self.problem.limits, self._asked))
         episode = self._finished()
         reward = self.reward(episode.outcome)
         info = {**self._info(), "episode_walk": episode}
@@ -112,15 +96,7 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         Args:
             ratios: (walks, groups) pruning ratios in [0, 1], as they would be asked for.
         """
-        if self._budget_mode == "project":
-            return project_all(self.problem.limits, ratios)
-        return [self._clipped(asked) for asked in np.asarray(ratios, np.float64).tolist()]
-
-    def _clipped(self, asked: Sequence[float]) -> Kept:
-        decided = list[int]()
-        for ratio in asked:
-            decided.append(executed_count(self.problem.limits, decided, ratio))
-        return tuple(decided)
+        return executed_walks(self.problem.limits, ratios)
 
     def states(self, kept: Sequence[int]) -> NDArray[np.float32]:
         """(groups + 1, 11) the state before each decision of a walk, and after the last."""
@@ -155,9 +131,7 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         return min(1.0, max(0.0, ratio))
 
     def _count(self, decided: Sequence[int], ratio: float) -> int:
-        if self._budget_mode == "clip":
-            return executed_count(self.problem.limits, decided, ratio)
-        return self.problem.limits.nearest(len(decided), ratio)
+        return executed_count(self.problem.limits, decided, ratio)
 
     def _info(self) -> dict[str, Any]:
         kept, units = self._decided[-1], self.problem.graph.full[len(self._decided) - 1]

@@ -14,8 +14,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "no-choice": ("one imagined walk, so no choice", {"proposals": 1}),
     "no-imitation": ("no imitation", {"imitation": 0}),
     "no-warmup": ("no warm-up", {"warmup": 0.0}),
-    "start-anywhere": ("no start at the uniform ratio", {"start_at_uniform": False}),
-    "clipped": ("actions clipped one by one, not projected together", {"budget_mode": "clip"}),
+    "start-anywhere": ("no start at the uniform policy", {"start_at_uniform": False}),
     "bootstrap": (
         "a critic of single steps with bootstrapped targets",
         {**SINGLE_STEPS, "returns": "bootstrap"},

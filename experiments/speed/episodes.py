@@ -30,8 +30,8 @@ OURS: dict[Place, str] = {
     (amc.problem, "fast_margins"): FORWARD,
     (amc.surgery, "refit_layers"): "refit",
     (amc.candidates.Candidates, "network"): "ranking and cut",
-    (envs.pruning_env, "project"): "projection",
-    (envs.pruning_env, "project_all"): "projection",
+    (envs.pruning_env, "executed_count"): "bounding actions",
+    (envs.pruning_env, "executed_walks"): "bounding actions",
     (RewardModel, "learn"): "agent's updates",
     (Walker, "_imitate"): "agent's updates",
     (Walker, "_imagined"): "imagined walks",
@@ -97,7 +97,7 @@ def ours(
     """The last episodes of a search by the default agent, its warm-up over.
 
     An episode lasts from one evaluation's end to the next one's: the agent's updates, its walks,
-    imagined ones included, their projection onto the budget, and the candidate's evaluation.
+    imagined ones included, the bounds of their actions, and the candidate's evaluation.
 
     Args:
         problem: What is searched.

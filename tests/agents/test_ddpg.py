@@ -37,7 +37,7 @@ def agent_of(
     problem: Problem, settings: Settings = FAST, episodes: int = 8, warmup: int = 4, seed: int = 0
 ) -> AmcDDPG:
     plan = Exploration(episodes, warmup, settings.sigma, settings.final_sigma)
-    return AmcDDPG(Recorder(problem, budget_mode=settings.budget_mode), settings, plan, seed)
+    return AmcDDPG(Recorder(problem), settings, plan, seed)
 
 
 def learn(agent: AmcDDPG, episodes: int) -> list[list[float]]:
@@ -61,10 +61,11 @@ def answers(agent: AmcDDPG, actor: nn.Module) -> torch.Tensor:
     return ratios
 
 
-@pytest.mark.parametrize("ratio", [0.1, 0.45, 0.8])
-def test_the_actor_starts_at_the_ratio(ratio: float) -> None:
+@pytest.mark.parametrize("kept", [(5, 7, 6), (3, 5, 3), (1, 1, 2)])
+def test_the_actor_starts_at_the_mean_ratio_of_the_first_walk(kept: tuple[int, ...]) -> None:
     agent = agent_of(small("macs=0.5"), replace(FAST, hidden=300))
-    agent.start_at(ratio)
+    agent.start_at(kept)
+    ratio = 1 - sum(kept) / (6 + 8 + 7)
     for actor in (agent.actor, agent.actor_target):
         assert (answers(agent, actor) - ratio).abs().max() < 0.03
 
@@ -73,10 +74,9 @@ def test_the_actor_starts_at_the_ratio(ratio: float) -> None:
 def test_the_first_episode_is_the_uniform_policy_itself(seed: int) -> None:
     # So wide that a hundredth of a ratio more or less would be another count.
     problem = small("macs=0.3", widths=(200, 150, 190))
-    agent = agent_of(problem, replace(FAST, budget_mode="project"), episodes=1, warmup=0, seed=seed)
-    agent.start_at(0.45)
-    (asked,) = learn(agent, 1)
-    assert asked == pytest.approx([0.45] * 3)
+    agent = agent_of(problem, episodes=1, warmup=0, seed=seed)
+    agent.start_at(uniform(problem.limits))
+    learn(agent, 1)
     assert problem.outcomes[0].kept == uniform(problem.limits)
 
 
@@ -88,19 +88,20 @@ def test_an_agent_that_was_given_no_start_explores_from_the_first_episode() -> N
 def test_the_warm_up_explores_as_a_truncated_normal_and_not_on_the_bounds() -> None:
     settings = replace(FAST, sigma=0.5, final_sigma=0.1)
     agent = agent_of(small(), settings, episodes=150, warmup=150)
-    agent.start_at(0.3)
+    agent.start_at((4, 6, 5))
     first, *others = learn(agent, 150)
-    assert first == pytest.approx([0.3] * 3)
+    assert first == pytest.approx([2 / 6, 2 / 8, 2 / 7])
     asked = np.concatenate(others)
     assert ((asked > 0) & (asked < 1)).all()
-    wanted = stats.truncnorm(-0.3 / 0.5, 0.7 / 0.5, 0.3, 0.5)
+    mean = 6 / 21
+    wanted = stats.truncnorm(-mean / 0.5, (1 - mean) / 0.5, mean, 0.5)
     assert stats.kstest(asked, wanted.cdf).pvalue > 0.01
 
 
 def test_exploration_narrows_towards_the_end() -> None:
     settings = replace(FAST, sigma=0.3, final_sigma=0.001, actor_lr=1e-9)
     agent = agent_of(small(), settings, episodes=60, warmup=10)
-    agent.start_at(0.5)
+    agent.start_at((3, 4, 4))
     walks = np.array(learn(agent, 60))
     assert walks[1:10].std() > 0.15
     assert walks[-5:].std() < 0.02
@@ -156,10 +157,9 @@ def test_after_the_warm_up_walks_are_the_imagined_ones_and_none_is_taken_twice()
     assert not torch.equal(weights_of(agent.actor), before)
 
 
-@pytest.mark.parametrize("mode", ["clip", "project"])
-def test_an_actor_that_imitates_walks_nearer_to_the_walk_it_was_shown(mode: Any) -> None:
+def test_an_actor_that_imitates_walks_nearer_to_the_walk_it_was_shown() -> None:
     problem = small("macs=0.5", widths=(20, 24, 30))
-    agent = agent_of(problem, replace(FAST, budget_mode=mode, hidden=64, imitation=100))
+    agent = agent_of(problem, replace(FAST, hidden=64, imitation=100))
     shown = (6, 20, 24)
     wanted = 1 - np.array(shown) / problem.graph.full
     before = np.abs(agent._own_walk() - wanted).mean()
@@ -167,10 +167,9 @@ def test_an_actor_that_imitates_walks_nearer_to_the_walk_it_was_shown(mode: Any)
     assert np.abs(agent._own_walk() - wanted).mean() < before / 2
 
 
-@pytest.mark.parametrize("mode", ["clip", "project"])
-def test_it_remembers_what_was_executed(mode: Any) -> None:
+def test_it_remembers_what_was_executed() -> None:
     problem = small("macs=0.3")
-    agent = agent_of(problem, replace(FAST, budget_mode=mode, sigma=0.5))
+    agent = agent_of(problem, replace(FAST, sigma=0.5))
     walks = learn(agent, 8)
     stored, full = agent.replay_buffer, np.array(problem.graph.full)
     assert stored is not None
@@ -189,7 +188,7 @@ def test_the_published_agent_has_the_numbers_of_the_paper() -> None:
     assert (published.buffer_size, published.updates) == (2000, -1)
     assert published.proposals == published.longest_warmup == 0
     assert published.warmup == 100 / 400
-    assert (published.returns, published.budget_mode) == ("bootstrap", "clip")
+    assert published.returns == "bootstrap"
     assert not published.start_at_uniform
 
 

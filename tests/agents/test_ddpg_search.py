@@ -21,8 +21,7 @@ ALL_SETTINGS = {
     "default": Settings(hidden=16, proposals=8),
     "without imagination": FAST,
     "published": replace(Settings.published(), hidden=16, batch_size=8),
-    "clip and Monte-Carlo": replace(FAST, budget_mode="clip", returns="monte-carlo"),
-    "project and bootstrap": replace(FAST, budget_mode="project", returns="bootstrap"),
+    "bootstrap": replace(FAST, returns="bootstrap"),
 }
 all_settings = pytest.mark.parametrize("settings", ALL_SETTINGS.values(), ids=ALL_SETTINGS)
 
@@ -153,7 +152,6 @@ def test_it_learns_where_to_prune(seed: int) -> None:
         sigma=0.3,
         final_sigma=0.05,
         returns="monte-carlo",
-        budget_mode="clip",
         start_at_uniform=True,
         actor_lr=1e-3,
         critic_lr=3e-3,

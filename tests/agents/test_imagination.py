@@ -17,7 +17,7 @@ def taken(problem: Problem, *kept: tuple[int, ...]) -> list[Outcome]:
 
 
 def imagination(problem: Problem, proposals: int = 32) -> Imagination:
-    return Imagination(PruningEnv(problem, budget_mode="project"), proposals, seed=0)
+    return Imagination(PruningEnv(problem), proposals, seed=0)
 
 
 def test_it_says_which_walk_was_best() -> None:
@@ -32,7 +32,7 @@ def test_the_walk_to_take_leads_where_none_has_been_and_within_the_budget() -> N
     imagined = imagination(problem)
     imagined.learn(seen)
     walk = imagined.next_walk(np.full(3, 0.4))
-    end = PruningEnv(problem, budget_mode="project").ends_of([walk])[0]
+    end = PruningEnv(problem).ends_of([walk])[0]
     assert end not in {outcome.kept for outcome in seen}
     assert problem.limits.fits(end)
     assert ((walk >= 0) & (walk <= 1)).all()
@@ -50,7 +50,7 @@ def test_imagined_walks_lie_around_the_actors_and_change_few_groups_or_all() -> 
 @pytest.mark.parametrize("seed", range(5))
 def test_what_earned_more_so_far_is_tried_more_of(seed: int) -> None:
     problem = small("macs=0.5", widths=(20, 24, 30))
-    env = PruningEnv(problem, budget_mode="project")
+    env = PruningEnv(problem)
     imagined = Imagination(env, 200, seed)
     imagined.learn(taken(problem, *((count, 14, 12) for count in (6, 8, 12, 16, 20))))
     actors = np.array([0.3, 0.4, 0.6])
@@ -60,7 +60,7 @@ def test_what_earned_more_so_far_is_tried_more_of(seed: int) -> None:
 
 def test_where_every_walk_is_known_one_is_taken_all_the_same() -> None:
     problem = small("macs=0.5", widths=(2, 2, 2))
-    full = PruningEnv(problem, budget_mode="project")
+    full = PruningEnv(problem)
     ends = set(full.ends_of(np.random.default_rng(0).random((60, 3))))
     imagined = imagination(problem)
     imagined.learn(taken(problem, *ends))

@@ -14,7 +14,6 @@ from agents import Settings
         ("sigma", 0.0),
         ("final_sigma", 0.2),
         ("returns", "n-step"),
-        ("budget_mode", "ignore"),
         ("actor_lr", -1.0),
         ("critic_lr", float("nan")),
         ("updates", -3),

@@ -22,23 +22,23 @@ every_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=
 
 def agent_of(algorithm: Any, settings: Settings = FAST, episodes: int = 8, warmup: int = 4) -> Any:
     plan = Exploration(episodes, warmup, settings.sigma, settings.final_sigma)
-    env = Recorder(small("macs=0.5"), budget_mode=settings.budget_mode)
+    env = Recorder(small("macs=0.5"))
     return walker(algorithm)(env, settings, plan, seed=0)
 
 
 @every_algorithm
 def test_the_actor_starts_at_the_ratio(algorithm: Any) -> None:
     agent = agent_of(algorithm, replace(FAST, hidden=300))
-    agent.start_at(0.3)
+    agent.start_at((4, 6, 5))
     states = torch.rand(200, 11, generator=torch.Generator().manual_seed(0))
     asked, _ = agent.predict(states.numpy(), deterministic=True)
-    assert np.abs(asked - 0.3).max() < 0.03
+    assert np.abs(asked - 6 / 21).max() < 0.03
 
 
 def test_the_target_of_an_algorithm_that_has_one_starts_there_too() -> None:
     agent = agent_of(TD3, replace(FAST, hidden=300))
-    agent.start_at(0.3)
-    assert (answers(agent, agent.actor_target) - 0.3).abs().max() < 0.03
+    agent.start_at((4, 6, 5))
+    assert (answers(agent, agent.actor_target) - 6 / 21).abs().max() < 0.03
 
 
 @every_algorithm

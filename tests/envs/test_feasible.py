@@ -3,13 +3,15 @@
 from collections.abc import Callable, Sequence
 from itertools import product
 
+import numpy as np
 import pytest
 import torch
 from random_networks import IMAGE, network
 
 from amc import COSTS, Budget, Rounding, trace
 from amc.costs import Limits
-from envs.feasible import executed_count, most_kept
+from amc.pruning import decisions
+from envs.feasible import executed_count, executed_walks
 
 NETWORKS = {
     "plain": lambda: network(5, [("plain", 4)], flattened=3),
@@ -56,14 +58,14 @@ def every_case(test: Callable[..., None]) -> Callable[..., None]:
 
 
 @every_case
-def test_the_most_kept_is_the_largest_count_that_can_still_be_completed(
+def test_a_group_that_should_stay_whole_keeps_as_much_as_can_still_be_completed(
     name: str, rounding: Rounding, budgets: tuple[str, ...]
 ) -> None:
     limits = limits_of(name, rounding, *budgets)
     visited = walks(limits)
     assert len(visited) >= len(limits.counts)
     for decided in visited:
-        assert most_kept(limits, decided) == max(within_reach(limits, decided))
+        assert executed_count(limits, decided, 0.0) == max(within_reach(limits, decided))
 
 
 @every_case
@@ -80,17 +82,38 @@ def test_an_action_becomes_the_nearest_count_within_reach(
             assert executed_count(limits, decided, ratio) == nearest
 
 
+@every_case
+def test_many_walks_end_where_each_of_them_would_alone(
+    name: str, rounding: Rounding, budgets: tuple[str, ...]
+) -> None:
+    limits = limits_of(name, rounding, *budgets)
+    ratios = np.random.default_rng(0).random((40, len(limits.counts))) ** 2
+    for asked, end in zip(ratios, executed_walks(limits, ratios), strict=True):
+        assert limits.fits(end)
+        for here, ratio in enumerate(asked):
+            assert executed_count(limits, end[:here], ratio) == end[here]
+
+
+def test_of_millions_of_single_weights_the_budget_is_met_to_the_last() -> None:
+    linear = torch.nn.Linear
+    model = torch.nn.Sequential(linear(1000, 3000), torch.nn.ReLU(), linear(3000, 2))
+    graph = decisions(model, torch.zeros(1, 1000), "element")
+    limits = Limits.of(graph, [Budget.parse("params=0.37")], COSTS, Rounding(max_ratio=0.99))
+    (end,) = executed_walks(limits, np.zeros((1, 2)))
+    assert limits.fits(end)
+    assert not limits.fits((end[0] + 1, end[1]))
+
+
 def test_a_tight_budget_binds_and_a_loose_one_does_not() -> None:
     tight = limits_of("plain", Rounding(), "macs=0.15")
     loose = limits_of("plain", Rounding(), "macs=1.0")
-    assert most_kept(tight, ()) < most_kept(loose, ()) == 5
-    assert executed_count(loose, (), 0.0) == 5
+    assert executed_count(tight, (), 0.0) < executed_count(loose, (), 0.0) == 5
     assert executed_count(loose, (), 1.0) == tight.smallest[0] == 1
 
 
 def test_the_last_group_takes_all_that_the_others_left() -> None:
     limits = limits_of("plain", Rounding(), "macs=0.5")
     kept = list(limits.smallest[:-1])
-    kept.append(most_kept(limits, kept))
+    kept.append(executed_count(limits, kept, 0.0))
     assert limits.fits(kept)
     assert kept[-1] == limits.graph.full[-1]

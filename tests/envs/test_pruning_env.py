@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from typing import Any, get_args
+from typing import Any
 
 import gymnasium
 import numpy as np
@@ -18,14 +18,10 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from amc import Budget, BudgetError, Rounding
-from amc.rules import project, uniform
 from envs import ENV_ID, Episode, PruningEnv
-from envs.pruning_env import BudgetMode
 from envs.rewards import REWARDS
 
-MODES: tuple[BudgetMode, ...] = get_args(BudgetMode)
 HALF = Budget("macs", 0.5)
-every_mode = pytest.mark.parametrize("mode", MODES)
 
 
 def small() -> nn.Sequential:
@@ -39,17 +35,15 @@ def walked(env: PruningEnv, actions: tuple[float, ...]) -> tuple[Episode, list[A
     return steps[-1][4]["episode_walk"], steps
 
 
-@every_mode
 @pytest.mark.parametrize("model", [small(), network(7, [])], ids=["small", "one group"])
-def test_it_passes_gymnasium_s_check(model: nn.Module, mode: BudgetMode) -> None:
-    made = gymnasium.make(ENV_ID, problem=problem(model, HALF), budget_mode=mode)
+def test_it_passes_gymnasium_s_check(model: nn.Module) -> None:
+    made = gymnasium.make(ENV_ID, problem=problem(model, HALF))
     check_env(made.unwrapped)
 
 
-@every_mode
 @pytest.mark.parametrize("seed", range(5))
-def test_where_a_walk_would_end_is_where_it_ends(mode: BudgetMode, seed: int) -> None:
-    env = PruningEnv(problem(small(), HALF), budget_mode=mode)
+def test_where_a_walk_would_end_is_where_it_ends(seed: int) -> None:
+    env = PruningEnv(problem(small(), HALF))
     ratios = np.random.default_rng(seed).random(len(env.problem.graph.groups)).astype(np.float32)
     (end,) = env.ends_of([ratios])
     assert env.problem.outcomes == ()
@@ -58,9 +52,8 @@ def test_where_a_walk_would_end_is_where_it_ends(mode: BudgetMode, seed: int) ->
     assert np.array_equal(episode.observations, env.states(end))
 
 
-@every_mode
-def test_a_rule_walks_as_an_agent_would(mode: BudgetMode) -> None:
-    env = PruningEnv(problem(small(), HALF), budget_mode=mode)
+def test_a_rule_walks_as_an_agent_would() -> None:
+    env = PruningEnv(problem(small(), HALF))
     ratios = env.walk(lambda state: float(state[:9].mean()))
     state, _ = env.reset()
     for ratio in ratios:
@@ -68,17 +61,16 @@ def test_a_rule_walks_as_an_agent_would(mode: BudgetMode) -> None:
         state, *_ = env.step(np.array([ratio]))
 
 
-@every_mode
-def test_it_passes_stable_baselines3_s_check(mode: BudgetMode) -> None:
+def test_it_passes_stable_baselines3_s_check() -> None:
     with warnings.catch_warnings():
         # Its advice is meant for Gaussian policies; a ratio has no use for negative numbers.
         warnings.filterwarnings("ignore", "We recommend you to use a symmetric and normalized Box")
-        check_env_of_stable_baselines3(PruningEnv(problem(small(), HALF), budget_mode=mode))
+        check_env_of_stable_baselines3(PruningEnv(problem(small(), HALF)))
 
 
 def test_it_is_made_by_its_name_with_all_of_its_settings() -> None:
     asked = problem(small(), HALF)
-    made = gymnasium.make(ENV_ID, problem=asked, reward="flops", budget_mode="project")
+    made = gymnasium.make(ENV_ID, problem=asked, reward="flops")
     assert ENV_ID == "amc/Pruning-v0"
     assert isinstance(made.unwrapped, PruningEnv)
     assert made.unwrapped.problem is asked
@@ -128,25 +120,6 @@ def test_clipping_shows_each_executed_action_at_once() -> None:
         assert np.array_equal(seen, walk.observations[number + 1])
 
 
-def test_projecting_hands_back_the_walk_that_was_executed() -> None:
-    searched = problem(small(), HALF)
-    asked = (0.1, 0.1, 0.3)
-    walk, steps = walked(PruningEnv(searched, budget_mode="project"), asked)
-    kept, full = walk.outcome.kept, np.array(searched.graph.full)
-    assert kept == project(searched.limits, np.array(asked, np.float32))
-    assert [info["kept"] for *_, info in steps[:-1]] != list(kept[:-1]), "projection did something"
-    assert walk.actions == pytest.approx(1 - np.array(kept) / full)
-    assert walk.observations[1:, 10] == pytest.approx(walk.actions)
-    assert np.array_equal(steps[-1][0], walk.observations[-1])
-
-
-def test_the_same_ratio_everywhere_is_projected_onto_the_uniform_policy() -> None:
-    searched = problem(small(), HALF)
-    env = PruningEnv(searched, budget_mode="project")
-    for ratio in (0.2, 0.45, 0.9):
-        assert walked(env, (ratio,) * 3)[0].outcome.kept == uniform(searched.limits)
-
-
 def test_a_new_walk_starts_from_nothing() -> None:
     env = PruningEnv(problem(small(), HALF))
     first, _ = env.reset(seed=3)
@@ -175,12 +148,6 @@ def test_a_step_after_the_end_is_refused() -> None:
         env.step(np.array([0.5], np.float32))
 
 
-def test_an_unknown_budget_mode_is_refused() -> None:
-    wrong: Any = "penalty"
-    with pytest.raises(ValueError, match="budget mode 'penalty' is unknown; use 'clip' or"):
-        PruningEnv(problem(small()), budget_mode=wrong)
-
-
 def counted(model: nn.Module) -> dict[str, float]:
     """MACs and parameters of a network as PyTorch itself counts them."""
     with FlopCounterMode(display=False) as counter, torch.no_grad():
@@ -191,12 +158,11 @@ def counted(model: nn.Module) -> dict[str, float]:
     }
 
 
-@every_mode
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(case=cases())
-def test_whatever_the_agent_does_the_budget_holds(mode: BudgetMode, case: Case) -> None:
+def test_whatever_the_agent_does_the_budget_holds(case: Case) -> None:
     searched = case.problem
-    walk, _ = walked(PruningEnv(searched, budget_mode=mode), case.actions)
+    walk, _ = walked(PruningEnv(searched), case.actions)
     kept, full = walk.outcome.kept, searched.graph.full
     assert all(count in legal for count, legal in zip(kept, searched.limits.counts, strict=True))
     assert min(kept) >= 1
