@@ -72,5 +72,6 @@ class Imagination:
         width = self._random.choice(WIDTHS, (self._proposals, 1))
         changed = self._random.random(shape) < self._random.choice(SHARES, (self._proposals, 1))
         noise = self._random.normal(size=shape) * width * changed
-        around: Ratios = np.clip(actors + noise, 0.0, 1.0)
+        # As the action space rounds them, so that a walk is judged as it would be taken.
+        around: Ratios = np.clip(actors + noise, 0.0, 1.0).astype(np.float32).astype(np.float64)
         return around

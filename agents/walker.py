@@ -44,7 +44,7 @@ class Walker(OffPolicyAlgorithm):
         tensorboard_log: str | None = None,
     ) -> None:
         groups = len(env.problem.graph.groups)
-        self._groups, self._walker = groups, env
+        self._groups, self._pruning = groups, env
         self._first: NDArray[np.float64] | None = None
         self._walk: NDArray[np.float64] | None = None
         self._imagination = Imagination(env, settings.proposals, seed)
@@ -74,8 +74,14 @@ class Walker(OffPolicyAlgorithm):
         )
 
     def start_at(self, kept: Kept) -> None:
-        """Make the first episode this walk, and the untrained actor answer about its mean ratio."""
-        full = np.array(self._walker.problem.graph.full)
+        """Make the first episode this walk, and the untrained actor answer about its mean ratio.
+
+        Actions are float32: of groups of more than 16 million single weights a few differ.
+
+        Args:
+            kept: (groups,) counts within the budgets.
+        """
+        full = np.array(self._pruning.problem.graph.full)
         self._first = 1 - np.array(kept) / full
         ratio = 1 - sum(kept) / full.sum()
         level = float(np.arctanh(np.clip(2 * ratio - 1, -0.99, 0.99)))
@@ -107,7 +113,7 @@ class Walker(OffPolicyAlgorithm):
 
     def _imagined(self) -> NDArray[np.float64] | None:
         """(groups,) ratios of the next walk; None where the actor takes it step by step."""
-        outcomes = self._walker.problem.outcomes
+        outcomes = self._pruning.problem.outcomes
         early = self._episode_num < self.exploration.warmup or len(outcomes) < 2
         if early or not self.settings.proposals:
             return None
@@ -117,8 +123,8 @@ class Walker(OffPolicyAlgorithm):
 
     def _imitate(self, kept: Kept) -> None:
         """Move the actor towards what this walk did in its states."""
-        ratios = 1 - np.array(kept) / np.array(self._walker.problem.graph.full)
-        seen = torch.from_numpy(self._walker.states(kept)[:-1])
+        ratios = 1 - np.array(kept) / np.array(self._pruning.problem.graph.full)
+        seen = torch.from_numpy(self._pruning.states(kept)[:-1])
         wanted = torch.from_numpy(2 * ratios - 1).float()[:, None]
         for _ in range(self.settings.imitation):
             loss = torch.nn.functional.mse_loss(self.policy(seen, deterministic=True), wanted)
@@ -134,7 +140,7 @@ class Walker(OffPolicyAlgorithm):
             return float(self.policy.unscale_action(mean.numpy())[0, 0])
 
         with torch.no_grad():
-            return self._walker.walk(answer)
+            return self._pruning.walk(answer)
 
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
         """Update the networks, which are too small to be worth a second thread."""

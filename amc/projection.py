@@ -29,8 +29,6 @@ def project(limits: Limits, ratios: ArrayLike) -> tuple[int, ...]:
     All ratios are scaled by one number, bisected; counts are rounded down; what is left over is
     handed out again (see `bisect`). A group of ratio 0 stays whole while pruning the others to
     `max_ratio` can reach the budget; where it cannot, all of ratio 0 are pruned alike beside them.
-    Leaves AMC's Algorithm 1, which clips each action as the walk goes on and so prunes later layers
-    harder.
 
     Args:
         limits: The budgets; with none, the ratios are only rounded.

@@ -11,8 +11,8 @@ from amc.costs import Limits
 from amc.granularity import at, nearest_index
 from amc.structure import Kept
 
-SECTIONS = 8
-"""Counts that are tried at once where an action is bounded: more arithmetic, but fewer calls."""
+BETWEEN = 7
+"""Counts tried at once where an action is bounded: more arithmetic, but fewer calls."""
 
 Whole = NDArray[np.int64]
 Ratios = NDArray[np.float64]
@@ -42,9 +42,10 @@ def executed_walks(limits: Limits, ratios: ArrayLike) -> list[Kept]:
         limits: The budgets.
         ratios: (walks, groups) pruning ratios asked for, in [0, 1].
     """
-    asked = np.asarray(ratios, np.float64)
+    groups = len(limits.counts)
+    asked = np.asarray(ratios, np.float64).reshape(-1, groups)
     kept = np.tile(np.array(limits.smallest), (len(asked), 1))
-    for here in range(asked.shape[1]):
+    for here in range(groups):
         _decide(limits, kept, here, asked[:, here])
     return [tuple(one) for one in kept.tolist()]
 
@@ -59,14 +60,17 @@ def _decide(limits: Limits, kept: Whole, here: int, ratios: Ratios) -> None:
         kept[bound, here] = at(counts, _most(limits, kept[bound], here, high[bound]))
 
 
-def _most(limits: Limits, kept: Whole, here: int, high: Whole) -> Whole:
-    """(walks,) the largest index of a count up to `high` with which the budgets hold."""
-    low, each = np.zeros_like(high), np.arange(len(high))
-    while (low < high).any():
-        tried = low[:, None] + (high - low)[:, None] * np.arange(1, SECTIONS + 1) // SECTIONS
-        candidates = kept.repeat(SECTIONS, axis=0)
+def _most(limits: Limits, kept: Whole, here: int, unfit: Whole) -> Whole:
+    """(walks,) the largest index of a count below `unfit` with which the budgets hold."""
+    low, high = np.zeros_like(unfit), unfit.copy()
+    parts = np.arange(1, BETWEEN + 1)
+    while len(still := (high - low > 1).nonzero()[0]):
+        below, above = low[still, None], high[still, None]
+        tried = below + (above - below) * parts // (BETWEEN + 1)
+        candidates = kept[still].repeat(BETWEEN, axis=0)
         candidates[:, here] = at(limits.counts[here], tried.ravel())
-        fitting = limits.which_fit(candidates).reshape(tried.shape).sum(1)
-        around = np.column_stack([low, tried, high + 1])
-        low, high = around[each, fitting], around[each, fitting + 1] - 1
+        fits = limits.which_fit(candidates).reshape(tried.shape)
+        fitting = np.logical_and.accumulate(fits, axis=1).sum(1)
+        around, each = np.column_stack([below, tried, above]), np.arange(len(still))
+        low[still], high[still] = around[each, fitting], around[each, fitting + 1]
     return low

@@ -82,7 +82,8 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         Raises:
             ValueError: if the action is not a number, or the walk is over.
         """
-        self._decided.append(self._count(self._decided, self._ratio(action)))
+        ratio = self._ratio(action)
+        self._decided.append(executed_count(self.problem.limits, self._decided, ratio))
         if len(self._decided) < len(self.problem.graph.groups):
             return self.features.observe(self._decided), 0.0, False, False, self._info()
         episode = self._finished()
@@ -111,7 +112,7 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         asked, decided = list[float](), list[int]()
         for _ in self.problem.graph.groups:
             asked.append(answer(self.features.observe(decided)))
-            decided.append(self._count(decided, asked[-1]))
+            decided.append(executed_count(self.problem.limits, decided, asked[-1]))
         return np.array(asked)
 
     def reward(self, outcome: Outcome) -> float:
@@ -129,9 +130,6 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
                 "answers so has diverged, so lower its learning rates"
             )
         return min(1.0, max(0.0, ratio))
-
-    def _count(self, decided: Sequence[int], ratio: float) -> int:
-        return executed_count(self.problem.limits, decided, ratio)
 
     def _info(self) -> dict[str, Any]:
         kept, units = self._decided[-1], self.problem.graph.full[len(self._decided) - 1]

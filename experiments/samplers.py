@@ -1,8 +1,8 @@
 """Searches that draw a ratio for every group: at random, by Optuna's TPE, by CMA-ES.
 
-Each draws ratios in [0, 1], projects them onto the budget as the environment does, and begins with
-the uniform policy. An episode is one draw; a candidate that was evaluated before is answered from
-memory, so there may be fewer evaluations than episodes.
+Each draws ratios in [0, 1], projects them onto the budget, and begins with the uniform policy. An
+episode is one draw; a candidate that was evaluated before is answered from memory, so there may be
+fewer evaluations than episodes.
 """
 
 from __future__ import annotations

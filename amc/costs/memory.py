@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from amc.costs.connections import channel_bytes, connections
 from amc.structure import NUMBER_BYTES, Activation, PruningGraph, Width
@@ -44,8 +44,7 @@ class Memory:
         held = graph.activations
         grown = [batch / item.samples if item.samples else 1 for item in held]
         self._each = np.array([item.each for item in held]) * grown
-        self._first = np.array([item.first for item in held], np.int64)
-        self._gone = np.array([item.last + 1 for item in held], np.int64)
+        self._alive = _alive(held)
         widths = tuple(dict.fromkeys(width for item in held for width in item.widths))
         self._fixed = np.array([width.fixed for width in (NO_AXIS, *widths)], np.int64)
         self._parts = _parts((NO_AXIS, *widths), len(graph.groups))
@@ -53,21 +52,36 @@ class Memory:
 
     def __call__(self, kept: Sequence[int]) -> float:
         """Bytes at the worst moment."""
-        return self.weights(kept) + float(self.held(kept).max(initial=0))
+        return float(self.each(np.asarray(kept, np.int64)))
 
-    def weights(self, kept: Sequence[int]) -> float:
-        """Bytes of the stored weights and statistics, zeros of masks included."""
+    def each(self, kept: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(policies,) the same at (policies, groups) kept counts."""
+        worst: NDArray[np.float64] = self.held(kept).max(-1, initial=0)
+        return self.weights(kept) + worst
+
+    def weights(self, kept: ArrayLike) -> NDArray[np.float64]:
+        """(...) bytes of the stored weights and statistics, zeros of masks included."""
         layers = NUMBER_BYTES * connections(self._graph, kept) + channel_bytes(self._graph, kept)
-        return float(layers.sum()) + self._graph.other_bytes
+        stored: NDArray[np.float64] = layers.sum(-1) + float(self._graph.other_bytes)
+        return stored
 
-    def held(self, kept: Sequence[int]) -> NDArray[np.float64]:
-        """(operations + 1,) bytes of all other tensors during each operation; 0 after the last."""
-        widths = self._fixed + self._parts @ np.asarray(kept, np.int64)
-        sizes = np.rint(self._each * widths[self._axes].prod(1))
-        steps = int(self._gone.max(initial=0)) + 1
-        made, gone = (np.bincount(at, sizes, steps) for at in (self._first, self._gone))
-        held: NDArray[np.float64] = np.cumsum(made - gone)
+    def held(self, kept: ArrayLike) -> NDArray[np.float64]:
+        """(..., operations + 1) bytes of all other tensors during each operation.
+
+        Args:
+            kept: (..., groups) kept counts.
+        """
+        widths = self._fixed + np.asarray(kept, np.int64) @ self._parts.T
+        sizes = np.rint(self._each * widths[..., self._axes].prod(-1))
+        held: NDArray[np.float64] = sizes @ self._alive
         return held
+
+
+def _alive(held: Sequence[Activation]) -> NDArray[np.float64]:
+    """(tensors, operations + 1) 1 from the operation that makes a tensor to the last to read it."""
+    steps = np.arange(max((item.last + 2 for item in held), default=1))
+    alive = [(item.first <= steps) & (steps <= item.last) for item in held]
+    return np.array(alive, np.float64).reshape(len(held), len(steps))
 
 
 def _parts(widths: Sequence[Width], groups: int) -> NDArray[np.int64]:

@@ -6,18 +6,15 @@ from typing import Any
 
 from experiments.contest.study import Contender
 
-SINGLE_STEPS: dict[str, Any] = {"proposals": 0, "updates": 40}
-
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
     "ddpg": ("`ddpg` as it is", {}),
-    "single-steps": ("a critic of single steps, no imagined walks", SINGLE_STEPS),
     "no-choice": ("one imagined walk, so no choice", {"proposals": 1}),
     "no-imitation": ("no imitation", {"imitation": 0}),
     "no-warmup": ("no warm-up", {"warmup": 0.0}),
     "start-anywhere": ("no start at the uniform policy", {"start_at_uniform": False}),
     "bootstrap": (
-        "a critic of single steps with bootstrapped targets",
-        {**SINGLE_STEPS, "returns": "bootstrap"},
+        "the published critic of single steps, no imagined walks",
+        {"proposals": 0, "updates": 40, "returns": "bootstrap"},
     ),
 }
 """What each lacks, and its options, by label; the first is what the others are compared with."""

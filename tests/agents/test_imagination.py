@@ -43,7 +43,7 @@ def test_imagined_walks_lie_around_the_actors_and_change_few_groups_or_all() -> 
     around = imagination(problem, 400)._around(np.full(3, 0.2))
     assert np.abs(np.median(around, axis=0) - 0.2).max() < 0.02
     assert ((around >= 0) & (around <= 1)).all()
-    changed = (around != 0.2).sum(axis=1)
+    changed = (around != np.float32(0.2)).sum(axis=1)
     assert set(changed) == {0, 1, 2, 3}
 
 

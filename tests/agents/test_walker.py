@@ -27,7 +27,7 @@ def agent_of(algorithm: Any, settings: Settings = FAST, episodes: int = 8, warmu
 
 
 @every_algorithm
-def test_the_actor_starts_at_the_ratio(algorithm: Any) -> None:
+def test_the_actor_starts_at_the_mean_ratio_of_the_first_walk(algorithm: Any) -> None:
     agent = agent_of(algorithm, replace(FAST, hidden=300))
     agent.start_at((4, 6, 5))
     states = torch.rand(200, 11, generator=torch.Generator().manual_seed(0))
@@ -57,7 +57,7 @@ def test_the_actor_can_imitate(algorithm: Any) -> None:
     agent = agent_of(algorithm, replace(FAST, imitation=300, actor_lr=3e-3))
     kept = (2, 6, 3)
     agent._imitate(kept)
-    states = agent._walker.states(kept)[:-1]
+    states = agent._pruning.states(kept)[:-1]
     asked, _ = agent.predict(states, deterministic=True)
     assert asked[:, 0] == pytest.approx([4 / 6, 2 / 8, 4 / 7], abs=0.05)
 

@@ -82,16 +82,36 @@ def test_an_action_becomes_the_nearest_count_within_reach(
             assert executed_count(limits, decided, ratio) == nearest
 
 
-@every_case
-def test_many_walks_end_where_each_of_them_would_alone(
-    name: str, rounding: Rounding, budgets: tuple[str, ...]
+WIDE_ROUNDINGS = {
+    "every count": Rounding(),
+    "multiples of 8": Rounding(round_to=8, max_ratio=0.9),
+    "listed": Rounding(widths=((7, 40, 111, 300), (3, 9, 27, 81, 200), tuple(range(1, 251, 3)))),
+}
+
+
+@pytest.mark.parametrize("rounding", WIDE_ROUNDINGS.values(), ids=WIDE_ROUNDINGS)
+@pytest.mark.parametrize("budgets", [("macs=0.2",), ("memory=0.8",), ("params=0.05", "macs=0.3")])
+def test_many_walks_of_wide_groups_end_where_a_search_through_all_counts_would(
+    rounding: Rounding, budgets: tuple[str, ...]
 ) -> None:
-    limits = limits_of(name, rounding, *budgets)
-    ratios = np.random.default_rng(0).random((40, len(limits.counts))) ** 2
+    linear = torch.nn.Linear
+    layers = (linear(20, 300), linear(300, 200), linear(200, 250), linear(250, 2))
+    graph = trace(torch.nn.Sequential(*layers), torch.zeros(1, 20))
+    limits = Limits.of(graph, [Budget.parse(text) for text in budgets], COSTS, rounding)
+    ratios = np.random.default_rng(0).random((20, 3))
+    ratios[:10] /= 3
     for asked, end in zip(ratios, executed_walks(limits, ratios), strict=True):
-        assert limits.fits(end)
+        decided: tuple[int, ...] = ()
         for here, ratio in enumerate(asked):
-            assert executed_count(limits, end[:here], ratio) == end[here]
+            later = limits.smallest[here + 1 :]
+            wanted = limits.nearest(here, ratio)
+            legal = [count for count in limits.counts[here] if count <= wanted]
+            decided += (max(count for count in legal if limits.fits((*decided, count, *later))),)
+        assert end == decided
+
+
+def test_no_walks_end_nowhere() -> None:
+    assert executed_walks(limits_of("plain", Rounding(), "macs=0.4"), []) == []
 
 
 def test_of_millions_of_single_weights_the_budget_is_met_to_the_last() -> None:

@@ -107,7 +107,7 @@ def test_the_reward_comes_once_with_the_end_of_the_walk() -> None:
     assert searched.outcomes == (walk.outcome,)
 
 
-def test_clipping_shows_each_executed_action_at_once() -> None:
+def test_each_step_tells_the_executed_action_at_once() -> None:
     searched = problem(small(), HALF)
     walk, steps = walked(PruningEnv(searched), (0.0, 0.0, 0.0))
     kept, full = walk.outcome.kept, searched.graph.full

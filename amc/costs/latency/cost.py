@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from amc.costs.latency.reach import Reach, reach
 from amc.costs.latency.table import LatencyTable, LatencyTableError, Piece
 from amc.structure import Layer, PruningGraph
+
+Widths = NDArray[np.int64]
 
 COMPARED = ("name", "kind", "outputs", "inputs", "groups", "kernel", "stride", "in_size")
 """What of a layer decides how long it takes."""
@@ -22,16 +23,19 @@ class _Grid:
     """Seconds of one call at the widths it may have; at others, those of the next wider one."""
 
     row: int
-    inputs: Sequence[int]
-    outputs: Sequence[int]
+    inputs: Widths
+    outputs: Widths
     tied: bool
     seconds: NDArray[np.float64]
 
-    def __call__(self, inputs: int, outputs: int) -> float:
-        column = bisect_left(self.outputs, outputs)
-        if self.tied:
-            return float(self.seconds[column])
-        return float(self.seconds[bisect_left(self.inputs, inputs), column])
+    def __call__(self, inputs: Widths, outputs: Widths) -> NDArray[np.float64]:
+        column = np.searchsorted(self.outputs, outputs)
+        found: NDArray[np.float64] = (
+            self.seconds[column]
+            if self.tied
+            else self.seconds[np.searchsorted(self.inputs, inputs), column]
+        )
+        return found
 
 
 class Latency:
@@ -78,33 +82,46 @@ class Latency:
 
     def __call__(self, kept: Sequence[int]) -> float:
         """Seconds of a pass."""
-        return float(self.per_layer(kept).sum()) + self.table.correction.constant
+        return float(self.each(np.asarray(kept, np.int64)))
 
-    def per_layer(self, kept: Sequence[int]) -> NDArray[np.float64]:
-        """(layers,) seconds of each layer with what runs behind it; what is left is the pass's.
+    def each(self, kept: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(policies,) the same at (policies, groups) kept counts."""
+        seconds: NDArray[np.float64] = self.per_layer(kept).sum(-1)
+        return seconds + self.table.correction.constant
+
+    def per_layer(self, kept: ArrayLike) -> NDArray[np.float64]:
+        """(..., layers) seconds of each layer with what runs behind it; the rest is the pass's.
+
+        Args:
+            kept: (..., groups) kept counts.
 
         Raises:
             ValueError: if a layer becomes narrower than was measured.
         """
-        seconds = np.zeros(len(self._graph.layers))
-        rows = [grid.row for grid in self._grids]
-        np.add.at(seconds, rows, self._scales * self.per_call(kept))
+        calls = self._scales * self.per_call(kept)
+        seconds = np.zeros((*calls.shape[:-1], len(self._graph.layers)))
+        for at, grid in enumerate(self._grids):
+            seconds[..., grid.row] += calls[..., at]
         return seconds
 
-    def per_call(self, kept: Sequence[int]) -> NDArray[np.float64]:
-        """(calls,) seconds of each of the table's calls as it was measured alone, uncorrected.
+    def per_call(self, kept: ArrayLike) -> NDArray[np.float64]:
+        """(..., calls) seconds of each of the table's calls as it was measured alone, uncorrected.
+
+        Args:
+            kept: (..., groups) kept counts.
 
         Raises:
             ValueError: if a layer becomes narrower than was measured.
         """
-        outputs, inputs = (side.tolist() for side in self._graph.widths(kept))
-        found = np.empty(len(self._grids))
-        for at, grid in enumerate(self._grids):
-            widths = inputs[grid.row], outputs[grid.row]
+        outputs, inputs = self._graph.widths(kept)
+        found = []
+        for grid in self._grids:
+            widths = inputs[..., grid.row], outputs[..., grid.row]
             if self._plain:
-                _check_measured(self._graph.layers[grid.row], widths, grid)
-            found[at] = grid(*widths)
-        return found
+                narrowest = int(widths[0].min()), int(widths[1].min())
+                _check_measured(self._graph.layers[grid.row], narrowest, grid)
+            found.append(grid(*widths))
+        return np.stack(found, -1)
 
 
 def check_same(graph: PruningGraph, table: LatencyTable) -> None:
@@ -133,7 +150,8 @@ def check_same(graph: PruningGraph, table: LatencyTable) -> None:
 def _plain(row: int, piece: Piece) -> _Grid:
     """The piece's times at all widths between those measured."""
     inputs, outputs = (range(side[0], side[-1] + 1) for side in (piece.inputs, piece.outputs))
-    return _Grid(row, inputs, outputs, piece.tied, piece.over(inputs, outputs))
+    seconds = piece.over(inputs, outputs)
+    return _Grid(row, np.array(inputs), np.array(outputs), piece.tied, seconds)
 
 
 def _rising(row: int, piece: Piece, graph: PruningGraph, own: Reach) -> _Grid:
@@ -142,7 +160,8 @@ def _rising(row: int, piece: Piece, graph: PruningGraph, own: Reach) -> _Grid:
     seconds = piece.over(own.inputs, own.outputs)
     for axis in range(seconds.ndim):
         seconds = np.maximum.accumulate(seconds, axis=axis)
-    return _Grid(row, own.inputs, own.outputs, piece.tied, seconds)
+    inputs, outputs = np.array(own.inputs), np.array(own.outputs)
+    return _Grid(row, inputs, outputs, piece.tied, seconds)
 
 
 def _check_measured(layer: Layer, widths: tuple[int, int], measured: _Grid | Piece) -> None:

@@ -42,6 +42,15 @@ def test_it_is_the_sum_over_the_layers_corrected(name: str) -> None:
         assert latency(kept) == pytest.approx(1e-3 + 2 * truth(graph, kept, in_blocks))
 
 
+@pytest.mark.parametrize("name", TINY)
+def test_many_policies_take_together_what_they_take_one_by_one(name: str) -> None:
+    graph = trace(tiny(name), images())
+    kept = np.array([random_kept(graph.full, seed) for seed in range(5)])
+    for counts in (None, [range(1, units + 1) for units in graph.full]):
+        latency = Latency(graph, table_of(graph, in_blocks, constant=1e-3), counts)
+        assert latency.each(kept).tolist() == [latency(row) for row in kept.tolist()]
+
+
 def test_layers_by_hand() -> None:
     # conv1 3 -> 6, conv2 6 -> 5, conv3 5 -> 6, linear 6 -> 4; norms have no time of their own.
     latency = Latency(RESIDUAL, table_of(RESIDUAL, lambda i, o: i * o, constant=0.5))
