@@ -81,9 +81,9 @@ class Walker(OffPolicyAlgorithm):
         Args:
             kept: (groups,) counts within the budgets.
         """
-        full = np.array(self._pruning.problem.graph.full)
-        self._first = 1 - np.array(kept) / full
-        ratio = 1 - sum(kept) / full.sum()
+        graph = self._pruning.problem.graph
+        self._first = graph.ratios(kept)
+        ratio = 1 - sum(kept) / sum(graph.full)
         level = float(np.arctanh(np.clip(2 * ratio - 1, -0.99, 0.99)))
         for actor in filter(None, (self.actor, getattr(self, "actor_target", None))):
             output = [m for m in actor.mu.modules() if isinstance(m, torch.nn.Linear)][-1]
@@ -123,8 +123,8 @@ class Walker(OffPolicyAlgorithm):
 
     def _imitate(self, kept: Kept) -> None:
         """Move the actor towards what this walk did in its states."""
-        ratios = 1 - np.array(kept) / np.array(self._pruning.problem.graph.full)
         seen = torch.from_numpy(self._pruning.states(kept)[:-1])
+        ratios = self._pruning.problem.graph.ratios(kept)
         wanted = torch.from_numpy(2 * ratios - 1).float()[:, None]
         for _ in range(self.settings.imitation):
             loss = torch.nn.functional.mse_loss(self.policy(seen, deterministic=True), wanted)

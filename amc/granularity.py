@@ -192,10 +192,10 @@ def nearest(counts: Sequence[int], ratio: float) -> int:
         counts: Legal counts of a group, ascending; the last is all of its units.
         ratio: Pruning ratio in [0, 1]; beyond the largest legal one it is clipped.
     """
-    return int(at(counts, nearest_index(counts, ratio)))
+    return int(counts_at(counts, nearest_index(counts, ratio)))
 
 
-def at(counts: Sequence[int], index: Whole) -> Whole:
+def counts_at(counts: Sequence[int], index: Whole) -> Whole:
     """Legal counts by their index, of any shape.
 
     Args:
@@ -221,7 +221,8 @@ def nearest_index(counts: Sequence[int], ratios: ArrayLike) -> Whole:
         over = np.searchsorted(counts, wanted)
     over = over.clip(0, len(counts) - 1)
     under = (over - 1).clip(0)
-    close: Whole = np.where(at(counts, over) - wanted <= wanted - at(counts, under), over, under)
+    more, fewer = counts_at(counts, over), counts_at(counts, under)
+    close: Whole = np.where(more - wanted <= wanted - fewer, over, under)
     return close
 
 

@@ -219,6 +219,11 @@ class PruningGraph:
         """Units of every group: the kept counts of the unpruned network."""
         return tuple(group.units for group in self.groups)
 
+    def ratios(self, kept: ArrayLike) -> NDArray[np.float64]:
+        """(..., groups) pruning ratios of kept counts of the same shape."""
+        ratios: NDArray[np.float64] = 1 - np.asarray(kept) / np.array(self.full)
+        return ratios
+
     @cached_property
     def layer_index(self) -> dict[str, int]:
         """Position of each layer in `layers` by its name."""

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from amc.costs import Limits
-from amc.granularity import at, nearest_index
+from amc.granularity import counts_at, nearest_index
 from amc.structure import Kept
 
 BETWEEN = 7
@@ -54,10 +54,10 @@ def _decide(limits: Limits, kept: Whole, here: int, ratios: Ratios) -> None:
     """In place: the counts of group `here` of (walks, groups), whose later ones are smallest."""
     counts = limits.counts[here]
     high = nearest_index(counts, ratios)
-    kept[:, here] = at(counts, high)
+    kept[:, here] = counts_at(counts, high)
     bound = ~limits.which_fit(kept)
     if bound.any():
-        kept[bound, here] = at(counts, _most(limits, kept[bound], here, high[bound]))
+        kept[bound, here] = counts_at(counts, _most(limits, kept[bound], here, high[bound]))
 
 
 def _most(limits: Limits, kept: Whole, here: int, unfit: Whole) -> Whole:
@@ -68,7 +68,7 @@ def _most(limits: Limits, kept: Whole, here: int, unfit: Whole) -> Whole:
         below, above = low[still, None], high[still, None]
         tried = below + (above - below) * parts // (BETWEEN + 1)
         candidates = kept[still].repeat(BETWEEN, axis=0)
-        candidates[:, here] = at(limits.counts[here], tried.ravel())
+        candidates[:, here] = counts_at(limits.counts[here], tried.ravel())
         fits = limits.which_fit(candidates).reshape(tried.shape)
         fitting = np.logical_and.accumulate(fits, axis=1).sum(1)
         around, each = np.column_stack([below, tried, above]), np.arange(len(still))

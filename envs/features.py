@@ -71,7 +71,7 @@ class Features:
         left = self._macs.without_zeros(np.where(groups < here, kept, full))  # (steps, layers)
         reduced = self._total - left.sum(1, keepdims=True)
         rest = np.where(self._graph.owner > here, left, 0).sum(1, keepdims=True)
-        previous = np.append(0.0, 1 - np.array(kept) / full)[here]
+        previous = np.append(0.0, self._graph.ratios(kept))[here]
         position = np.minimum(here / max(1, len(full) - 1), 1.0)
         dynamic = reduced / self._total, rest / self._total, previous
         return np.hstack([position, self._static[here[:, 0]], *dynamic]).astype(np.float32)

@@ -136,6 +136,6 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         return {"kept": kept, "executed": 1 - kept / units}
 
     def _finished(self) -> Episode:
-        kept, full = self._decided, np.array(self.problem.graph.full)
-        actions = (1 - np.array(kept) / full).astype(np.float32)
+        kept = self._decided
+        actions = self.problem.graph.ratios(kept).astype(np.float32)
         return Episode(self.states(kept), actions, self.problem.evaluate(kept))

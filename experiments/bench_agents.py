@@ -40,10 +40,9 @@ BUDGETS = ("macs=0.3", "macs=0.15")
 def main(words: Sequence[str] | None = None) -> int:
     """Run what is missing, print the tables and write them; 0 when done, 130 after Ctrl-C."""
     options = _parser().parse_args(words)
-    counts = sorted(options.evaluations)
     kind = "ablation" if options.ablation else "agents"
-    name = "-".join([kind, *map(str, counts)]) if options.ablation else kind
-    study = replace(studies(options.seeds, counts)[kind], device=options.device)
+    study = replace(studies(options.seeds, options.evaluations)[kind], device=options.device)
+    name = "-".join([kind, *map(str, study.evaluations)]) if options.ablation else kind
     try:
         check_device(options.device)
         folder = ready_folder(options.out)
@@ -60,13 +59,8 @@ def main(words: Sequence[str] | None = None) -> int:
 
 
 def studies(seeds: int, evaluations: Sequence[int]) -> dict[str, Study]:
-    """The contest, and the ablation, which takes the tightest budget alone.
-
-    Args:
-        seeds: How many.
-        evaluations: Numbers to compare at, ascending.
-    """
-    names, counts = tuple(NETWORKS), tuple(evaluations)
+    """The contest, and the ablation, which takes the tightest budget alone."""
+    names, counts = tuple(NETWORKS), tuple(sorted(evaluations))
     named, numbers = tuple(map(Contender.named, NAMES)), tuple(range(seeds))
     return {
         "agents": Study(named, names, BUDGETS, counts, numbers),
