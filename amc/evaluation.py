@@ -27,6 +27,8 @@ from amc.samples import Samples
 from amc.structure import PruningGraph
 
 BATCH = 100
+TOGETHER = 2
+"""Batches that a processor computes side by side at least."""
 CACHE = 10 * 2**20
 """Bytes that the largest map of a batch may have on a processor; larger ones leave its caches."""
 GPU_CACHE = 200 * 2**20
@@ -100,6 +102,9 @@ def _read(
 
     def all_answers(parts: int) -> Tensor:
         each = _batches(len(samples), max(1, batch_size // parts), device)
+        if len(each) <= TOGETHER:
+            # Two that begin side by side keep step, and wait for the same memory at the same time.
+            return torch.cat([answers(part) for part in each])
         return torch.cat(on_all_cores(answers, each, device))
 
     with evaluating(model):
@@ -112,7 +117,7 @@ def _batches(count: int, most: int, device: torch.device) -> list[slice]:
     Pairs keep two cores busy. More than that does not depend on the cores: sums in another order
     may decide a sample otherwise.
     """
-    together = 2 if device.type == "cpu" else 1
+    together = TOGETHER if device.type == "cpu" else 1
     size = math.ceil(count / (together * math.ceil(count / (together * most))))
     return [slice(at, at + size) for at in range(0, count, size)]
 

@@ -243,12 +243,17 @@ class Problem:
         return self._race.run(margins, whole=whole)
 
     def _race_anew(self) -> None:
-        """Let those that a journal told of run once more: the first, and the best."""
+        """Let those that led, by what a journal told, run once more.
+
+        All of them, because each met the samples in an order that the one before had set, and on
+        that hangs how sums are rounded.
+        """
         told, self._told = self._told, []
-        if told:
-            best = max(told, key=lambda outcome: outcome.accuracy)
-            for kept in dict.fromkeys((told[0].kept, best.kept)):
-                self._raced(self.candidate(kept), whole=True)
+        most = -1.0
+        for outcome in told:
+            if outcome.accuracy > most:
+                most = outcome.accuracy
+                self._raced(self.candidate(outcome.kept), whole=True)
 
     def record(
         self,

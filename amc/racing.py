@@ -4,14 +4,14 @@ A candidate races against the best one so far over the same held-out samples.
 
 First come random ones. Of these only samples count on which exactly one of the two is right. If the
 candidate were at least as accurate on all held-out samples, at most half of those would speak
-against it; how many of the n seen so far do is then spread no wider than binomial(n, 1/2), as they
-are drawn without replacement (Uhlmann, "Vergleich der hypergeometrischen mit der Binomial-
-Verteilung", Metrika 10, 1966). The candidate is stopped at a look where as many against it have a
-probability of at most the error rate over the number of such looks.
+against it; how many of the n seen do is then spread no wider than binomial(n, 1/2), as they are
+drawn without replacement (Uhlmann, "Vergleich der hypergeometrischen mit der Binomial-Verteilung",
+Metrika 10, 1966). The candidate is stopped if as many against it have a probability of at most the
+error rate.
 
-Then come the samples that tell most: those first that the first candidate of all recognised least
-clearly. The candidate is stopped at a look where it could not become the best any more if it were
-right on everything that is left, which is no guess.
+Then come the samples that tell most: those first that the best recognised least clearly, what it
+got wrong before all others. The candidate is stopped at a look where it could not become the best
+any more if it were right on everything that is left, which is no guess.
 
 So a candidate that would have become the best is stopped with at most the error rate, whatever the
 networks are.
@@ -28,10 +28,14 @@ from torch import Tensor
 
 from amc.samples import Samples
 
-RANDOM = (0.08, 0.16)
-"""After which parts of the held-out samples, drawn at random, a candidate may be stopped."""
-TELLING = (0.24, 0.32, 0.4, 0.6, 0.8)
-"""The same of all that it has seen, where what tells most comes next."""
+RANDOM = 0.08
+"""Part of the held-out samples, drawn at random, after which a candidate may be stopped."""
+TELLING = (0.24, 0.32, 0.48, 0.72)
+"""The same of all that it has seen, where what tells most comes next.
+
+Multiples of the random part, so that all batches are of one size: a convolution is prepared anew
+for every other.
+"""
 
 
 @dataclass(frozen=True)
@@ -60,13 +64,12 @@ class Race:
         generator = torch.Generator().manual_seed(seed)
         self._samples, self._error = samples, error
         self._drawn = torch.randperm(len(samples), generator=generator)
-        self._random = round(RANDOM[-1] * len(samples))
+        self._random = round(RANDOM * len(samples))
         self.restart()
 
     def restart(self) -> None:
         """Forget all candidates."""
         self._order = self._drawn
-        self._clear: Tensor | None = None
         self._best: Tensor | None = None
 
     def run(self, margins: Callable[[Samples], Tensor], *, whole: bool = False) -> Measured:
@@ -78,7 +81,7 @@ class Race:
             whole: Never stop it: it is known to have seen all once.
         """
         total, found = len(self._samples), torch.empty(0)
-        for look in (*RANDOM, *TELLING, 1.0):
+        for look in (RANDOM, *TELLING, 1.0):
             part = self._order[len(found) : round(look * total)]
             if len(part):
                 found = torch.cat([found, margins(self._samples.take(part))])
@@ -86,39 +89,42 @@ class Race:
                 stopped = self._stopped(found > 0, self._best)
                 if stopped is not None:
                     return stopped
-        if self._clear is None:
-            found = self._clear = self._sort(found)
-        right = found > 0
-        if self._best is None or int(right.sum()) > int(self._best.sum()):
-            self._best = right
-        return Measured(int(right.sum()) / total)
+        right = int((found > 0).sum())
+        if self._best is None or right > int((self._best > 0).sum()):
+            self._lead(found)
+        return Measured(right / total)
 
-    def _sort(self, margins: Tensor) -> Tensor:
-        """Put what tells most after the random samples, for good; the margins in that order."""
-        rest = margins[self._random :].argsort(stable=True) + self._random
-        order = torch.cat([torch.arange(self._random), rest])
-        self._order = self._order[order]
-        return margins[order]
+    def _lead(self, margins: Tensor) -> None:
+        """Make this the best: what it recognises least clearly comes after the random samples."""
+        own = torch.empty_like(margins)
+        own[self._order] = margins
+        random, rest = self._drawn[: self._random], self._drawn[self._random :]
+        self._order = torch.cat([random, rest[own[rest].argsort(stable=True)]])
+        self._best = own[self._order]
 
     def _stopped(self, right: Tensor, best: Tensor) -> Measured | None:
-        """What is known of a candidate that is hopeless; None of one that is not."""
-        seen, total = len(right), len(self._samples)
+        """What is known of a candidate that is hopeless; None of one that is not.
+
+        Args:
+            right: (seen,) whether it is.
+            best: (samples,) margins of the best.
+        """
+        seen, total, leading = len(right), len(best), int((best > 0).sum())
         if seen <= self._random:
-            difference = _difference(right, best[:seen])
-            if difference.hopeless(self._error / len(RANDOM)):
+            difference = _difference(right, best[:seen] > 0)
+            if difference.hopeless(self._error):
                 lost = (difference.against - difference.infavour) / seen
-                return Measured(float(best.double().mean()) - lost, seen)
-        elif int(right.sum()) + total - seen <= int(best.sum()):
-            return Measured(self._estimate(right), seen)
+                return Measured(leading / total - lost, seen)
+        elif int(right.sum()) + total - seen <= leading:
+            return Measured(self._estimate(right, best), seen)
         return None
 
-    def _estimate(self, right: Tensor) -> float:
-        """As if what is left were answered like those random samples that are as clear."""
-        assert self._clear is not None
-        clear = self._clear[: self._random] >= self._clear[len(right) :].min()
+    def _estimate(self, right: Tensor, best: Tensor) -> float:
+        """As if what is left were answered like random samples that the best finds as clear."""
+        clear = best[: self._random] >= best[len(right) :].min()
         alike = right[: self._random][clear]
         rate = float((alike if len(alike) else right).double().mean())
-        total = len(self._samples)
+        total = len(best)
         return (int(right.sum()) + rate * (total - len(right))) / total
 
 
