@@ -5,8 +5,9 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
+from functools import cache
 from typing import TypeVar
 
 import torch
@@ -157,11 +158,24 @@ def on_all_cores(
         items: What it is called with.
         device: Where it computes; elsewhere than on a processor items follow one another.
     """
-    threads = min(torch.get_num_threads(), len(items))
-    if device.type != "cpu" or threads < 2:
+    threads = torch.get_num_threads()
+    if device.type != "cpu" or min(threads, len(items)) < 2:
         return [function(item) for item in items]
-    with (
-        one_thread(),
-        ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool,
-    ):
-        return list(pool.map(function, items))
+    with one_thread():
+        waiting = [_workers(threads).submit(function, item) for item in items]
+        try:
+            return [each.result() for each in waiting]
+        finally:
+            for each in waiting:
+                each.cancel()
+            wait(waiting)
+
+
+@cache
+def _workers(threads: int) -> ThreadPoolExecutor:
+    """Kept, because a new thread takes a millisecond until it computes."""
+    return ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_workers.cache_clear)  # it has none of these threads

@@ -146,6 +146,7 @@ def _layer(model: nn.Module, name: str, call: Call, trail: Trail) -> Layer:
         area=0 if kind.layer == "norm" else prod(kernel),
         extra=kinds.extra(module),
         norm=trail.norms.get(name),
+        activation=trail.activations.get(name),
         over=over,
         statistics=kinds.statistics(module),
         read=_whole(call.read / each),

@@ -7,6 +7,7 @@ followed operation by operation; its own parameters are left alone.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from operator import attrgetter
 from typing import Any, Literal
 
@@ -82,22 +83,26 @@ def kind_of(module: nn.Module) -> Kind | None:
         return SWAPPED_LINEAR  # the linear layer of GPT-2 in the transformers package
     if _is_own_norm(module):
         return OWN_NORM
-    found = next((kind for kind_type, kind in TABLE if isinstance(module, kind_type)), None)
+    own: Any = type(module)
+    found = _listed(own)
     several = len(getattr(module, "normalized_shape", (0,))) > 1
     packed = found is not ATTENTION or module.in_proj_weight is not None
     return found if packed and not several else None
 
 
+@cache
+def _listed(kind_type: type[nn.Module]) -> Kind | None:
+    """What the table says of a type."""
+    return next((kind for listed, kind in TABLE if issubclass(kind_type, listed)), None)
+
+
 def _is_own_norm(module: nn.Module) -> bool:
     """Whether this is an RMS norm of a package's own, as most language models have."""
     named = type(module).__name__.endswith(("RMSNorm", "T5LayerNorm"))
+    if not named or isinstance(module, nn.RMSNorm):
+        return False
     own = dict(module.named_parameters())
-    return (
-        named
-        and not isinstance(module, nn.RMSNorm)
-        and own.keys() == {"weight"}
-        and own["weight"].dim() == 1
-    )
+    return own.keys() == {"weight"} and own["weight"].dim() == 1
 
 
 def has_channels(module: nn.Module) -> bool:

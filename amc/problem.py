@@ -327,7 +327,10 @@ class Problem:
 
         Never one that was stopped early.
         """
-        return max(self.finalists(), key=lambda outcome: outcome.accuracy, default=None)
+        whole = (outcome for outcome in self._outcomes if outcome.seen is None)
+        # The most accurate first, so that few need to be held against the budgets.
+        in_turn = sorted(whole, key=lambda outcome: -outcome.accuracy)
+        return next((one for one in in_turn if self.limits.fits(one.kept)), None)
 
     def finalists(self) -> list[Outcome]:
         """The outcomes within the budgets that have seen all held-out samples, in order."""

@@ -46,6 +46,7 @@ class Layer:
         read: Places per sample of what it reads, of each input channel; counted as `positions` are.
         written: The same of what it makes, of each output channel.
         norm: Name of the batch norm that alone reads this layer's output, if there is one.
+        activation: The same of an activation that PyTorch can let overwrite its input.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Layer:
     statistics: int = 0
     read: float = 0
     written: float = 0
+    activation: str | None = None
 
     @property
     def depthwise(self) -> bool:
@@ -267,8 +269,9 @@ class PruningGraph:
 
     @cached_property
     def divisions(self) -> NDArray[np.int64]:
-        """(layers,) groups of grouped convolutions; 1 elsewhere."""
-        return np.array([layer.groups for layer in self.layers], np.int64)
+        """(layers,) parts of the inputs of which a filter reads one; 1 where channels are alone."""
+        groups = np.array([layer.groups for layer in self.layers], np.int64)
+        return np.where(self.channelwise, 1, groups)
 
     @cached_property
     def _full_widths(self) -> NDArray[np.int64]:

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.conv import _ConvNd
 
 from amc import kinds
 from amc.attention import narrowed
@@ -60,7 +62,11 @@ def cut(
         _shift_offsets(changed, model, graph, refits)
         memo = _unchanged(model, graph, changed) if sharing else {}
         for name, tensors in changed.items():
-            _replace(memo, model.get_submodule(name), tensors)
+            module = model.get_submodule(name)
+            if sharing and _is_plain(module):
+                memo[id(module)] = _sharing(module, tensors)
+            else:
+                _replace(memo, module, tensors)
         smaller = copy.deepcopy(model, memo)
         _resize(smaller, staying)
         _set_attributes(smaller, graph, units)
@@ -75,11 +81,17 @@ def _unchanged(model: nn.Module, graph: PruningGraph, changed: Iterable[str]) ->
     names = set(changed) | {item.module for group in graph.groups for item in group.attributes}
     inner = {id(model.get_submodule(name)) for name in names}
     memo: dict[int, Any] = {}
-    for module in model.modules():
-        if not any(id(one) in inner for one in module.modules()):
+
+    def visit(module: nn.Module) -> bool:
+        found = [visit(child) for child in module.children()]
+        if id(module) not in inner and not any(found):
             memo[id(module)] = module
-        empty = (table for key, table in vars(module).items() if key in HOOKS and not table)
-        memo |= {id(table): table for table in empty}
+        else:
+            empty = (table for key, table in vars(module).items() if key in HOOKS and not table)
+            memo.update((id(table), table) for table in empty)
+        return id(module) not in memo
+
+    visit(model)
     return memo
 
 
@@ -254,9 +266,36 @@ def _replace(memo: dict[int, Any], module: nn.Module, tensors: Mapping[str, Tens
     """Tell deepcopy to put these in place of the module's own, which are then never copied."""
     for key, tensor in tensors.items():
         old = getattr(module, key)
-        new = tensor.contiguous()
-        is_parameter = isinstance(old, nn.Parameter)
-        memo[id(old)] = nn.Parameter(new, old.requires_grad) if is_parameter else new
+        memo[id(old)] = _like(old, tensor)
+
+
+def _like(old: Tensor | None, tensor: Tensor) -> Tensor:
+    """The tensor, as a parameter where the old one is."""
+    new = tensor.contiguous()
+    return nn.Parameter(new, old.requires_grad) if isinstance(old, nn.Parameter) else new
+
+
+def _is_plain(module: nn.Module) -> bool:
+    """Whether this is one of PyTorch's layers as it came, whose forward pass needs its own only."""
+    own = vars(module)
+    return (
+        isinstance(module, _ConvNd | nn.Linear | _BatchNorm)
+        and type(module).__module__.startswith(("torch.nn.modules.", "amc."))
+        and not module._modules
+        and "forward" not in own
+        and not any(own[key] for key in HOOKS)
+    )
+
+
+def _sharing(module: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
+    """A copy of a plain layer with these tensors, which shares what else it has."""
+    copied = copy.copy(module)
+    for table in ("_parameters", "_buffers"):
+        own: dict[str, Tensor | None] = dict(vars(module)[table])
+        for key in own.keys() & tensors.keys():
+            own[key] = _like(own[key], tensors[key])
+        vars(copied)[table] = own
+    return copied
 
 
 def _resize(model: nn.Module, staying: Channels) -> None:

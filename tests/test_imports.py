@@ -47,6 +47,7 @@ CORE_ORDER = (
     "surgery",
     "tracing",
     "graph",
+    "fusing",
     "evaluation",
     "pruning",
     "candidates",

@@ -21,7 +21,10 @@ def connections(graph: PruningGraph, kept: ArrayLike) -> NDArray[np.float64]:
         kept: (..., groups) kept counts.
     """
     outputs, inputs = graph.widths(kept)
-    read = np.where(graph.channelwise, 1, inputs // graph.divisions)
+    read = np.where(graph.channelwise, 1, inputs)
+    shares = graph.divisions > 1
+    if shares.any():
+        read[..., shares] //= graph.divisions[shares]
     weights: NDArray[np.float64] = graph.areas * outputs * read
     return weights
 

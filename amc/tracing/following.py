@@ -69,6 +69,7 @@ class _Follower:
         self._made: dict[str, Tensor] = {}
         self._fresh: dict[int, Tensor] = {}
         self._activated: dict[str, list[Tensor]] = {}
+        self._overwritten: set[str] = set()
 
     @contextmanager
     def hooks(self) -> Iterator[None]:
@@ -81,7 +82,7 @@ class _Follower:
                     module.register_forward_hook(self._after(name, ran), with_kwargs=True),
                 ]
             elif can_overwrite(module):
-                handles.append(module.register_forward_pre_hook(self._activates(name)))
+                handles.append(module.register_forward_hook(self._activates(name)))
         try:
             yield
         finally:
@@ -102,8 +103,11 @@ class _Follower:
             self._fresh.update((id(tensor), tensor) for tensor in tensors(out))
 
     def _activates(self, name: str) -> Any:
-        def hook(module: nn.Module, args: Any) -> None:
-            self._activated.setdefault(name, []).extend(tensors(args))
+        def hook(module: nn.Module, args: Any, output: Any) -> None:
+            given = tensors(args)
+            self._activated.setdefault(name, []).extend(given)
+            if module.inplace and all(map(self._is_lone, given)):
+                self._overwritten.add(name)  # what is read later is what the activation made
 
         return hook
 
@@ -205,6 +209,17 @@ class _Follower:
         self.trail.overwriting = tuple(
             name for name, given in self._activated.items() if all(map(self._is_lone, given))
         )
+        self.trail.activations = dict(self._lone_activations())
+
+    def _lone_activations(self) -> Iterator[tuple[str, str]]:
+        """Layers that ran once, and the activation that alone reads each, if there is one."""
+        makers = {id(made): name for name, made in self._made.items()}
+        for name, given in self._activated.items():
+            maker = makers.get(id(given[0])) if len(given) == 1 else None
+            if maker is None or self.trail.calls[maker].times > 1:
+                continue
+            if name in self._overwritten or self._is_lone(given[0]):
+                yield maker, name
 
     def _is_lone(self, tensor: Tensor) -> bool:
         """Whether the numbers were made by the network and are read once."""

@@ -38,6 +38,7 @@ class Trail:
         flow: Which channels meet.
         calls: The modules of known kinds, in the order they first ran.
         norms: For each module whose output only a batch norm reads, that norm.
+        activations: The same for those that PyTorch can let overwrite their input.
         overwriting: Activations that may overwrite their input, as nothing else reads it.
         outputs: The tensors that the network returned.
     """
@@ -45,6 +46,7 @@ class Trail:
     flow: Flow = field(default_factory=Flow)
     calls: dict[str, Call] = field(default_factory=dict)
     norms: dict[str, str] = field(default_factory=dict)
+    activations: dict[str, str] = field(default_factory=dict)
     overwriting: tuple[str, ...] = ()
     outputs: list[Tensor] = field(default_factory=list)
 

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from amc.criteria import KeptUnits
-from amc.evaluation import fold_norms
 from amc.export import onnx_model
+from amc.fusing import fold_norms
 from amc.inputs import Inputs, call, tensors
 from amc.structure import PruningGraph
 from amc.surgery import cut

@@ -97,7 +97,8 @@ def without(problem: Problem, calibration: Samples) -> dict[str, Evaluation]:
 
     return {
         WHOLE: by(ours),
-        "batch norms folded": by(_unfolded(pruner)),
+        "batch norms folded, which activations wait for": by(_unfolded(pruner)),
+        **({"activations in their convolutions": by(_unfused(pruner))} if half else {}),
         "kernels and images laid out channels last": _plain_layout(ours, measured),
         f"a batch that fits the caches ({usual}): one of {BATCH}": in_batches(BATCH),
         f"the same: one of {5 * BATCH}": in_batches(5 * BATCH),
@@ -119,6 +120,12 @@ def _unfolded(pruner: Pruner) -> Candidates:
     assert pruner.moments is not None
     known = Reconstruction.of(twin, pruner.graph, pruner.moments)
     return Candidates(pruner, twin, pruner.graph, known)
+
+
+def _unfused(pruner: Pruner) -> Candidates:
+    """Candidates whose activations are operations of their own."""
+    with patch.object(amc.evaluation, "fuse_activations"):
+        return Candidates.of(pruner)
 
 
 def _plain_layout(ours: Candidates, measured: Measured) -> Evaluation:

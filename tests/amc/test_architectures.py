@@ -16,7 +16,7 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from amc.costs import NM45, Energy, Macs, Memory, Params, Size
-from amc.evaluation import fold_norms
+from amc.fusing import fold_norms
 from amc.graph import trace
 from amc.inputs import Inputs, call, tensors
 from amc.moments import Moments

@@ -10,7 +10,9 @@ from architectures import ARCHITECTURES, built
 from tiny_networks import TINY, images, random_kept, samples, tiny
 from torch import Tensor, nn
 
+from amc import evaluation
 from amc.candidates import Candidates
+from amc.fusing import ClampedConv2d
 from amc.graph import trace
 from amc.inputs import call, tensors
 from amc.pruning import Pruner, decisions
@@ -71,11 +73,19 @@ def wide() -> nn.Module:
     )
 
 
-def test_a_candidate_has_no_norms_and_overwrites_what_nothing_else_reads() -> None:
+@pytest.mark.parametrize("fast", [torch.float32, torch.bfloat16])
+def test_a_candidate_has_no_norms_and_no_activation_that_needs_memory_of_its_own(
+    fast: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
     torch.manual_seed(0)
+    monkeypatch.setattr(evaluation, "fast_type", lambda device: fast)
     model: Any = Candidates.of(pruner_of(wide())).network((20, 12))
     assert isinstance(model[1], nn.Identity)
-    assert model[2].inplace
+    if fast is torch.float32:
+        assert model[2].inplace
+    else:
+        assert isinstance(model[0], ClampedConv2d)
+        assert isinstance(model[2], nn.Identity)
 
 
 def test_the_network_is_left_untouched() -> None:

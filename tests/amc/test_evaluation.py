@@ -8,7 +8,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from tiny_networks import TINY, Wired, images, random_units, randomised, samples, tiny
+from tiny_networks import TINY, images, randomised, samples, tiny
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
@@ -19,12 +19,10 @@ from amc.evaluation import (
     fast_accuracy,
     fast_hits,
     fast_margins,
-    fold_norms,
     recalibrate,
 )
 from amc.graph import survey, trace
 from amc.samples import Samples
-from amc.surgery import cut
 
 GRAPH = trace(tiny("residual"), images())
 """Says how large batches are."""
@@ -142,36 +140,6 @@ def count(model: nn.Module, kind: type[nn.Module]) -> int:
     return sum(isinstance(module, kind) for module in model.modules())
 
 
-@pytest.mark.parametrize("name", TINY)
-def test_folding_changes_no_output(name: str) -> None:
-    model = tiny(name)
-    wanted = outputs(model, images(4))
-    fold_norms(model, trace(model, images()))
-    torch.testing.assert_close(outputs(model, images(4)), wanted, atol=1e-5, rtol=1e-5)
-
-
-def test_folding_the_zoo_removes_every_norm_and_changes_no_output(zoo: Any) -> None:
-    units = random_units(zoo.graph.full, seed=0)
-    smaller = cut(zoo.model, zoo.graph, units)
-    wanted = outputs(smaller, zoo.inputs)
-    fold_norms(smaller, zoo.graph)
-    assert count(smaller, nn.BatchNorm2d) == 0
-    assert (outputs(smaller, zoo.inputs) - wanted).abs().max() < 1e-4 * wanted.abs().max()
-
-
-def test_folding_works_with_and_without_a_bias_scale_and_statistics() -> None:
-    model = tiny("unusual")
-    fold_norms(model, trace(model, images()))
-    # Those without statistics depend on the batch, and stay.
-    assert [type(model[n]) for n in (1, 4, 7, 10)] == [
-        nn.Identity,
-        nn.BatchNorm2d,
-        nn.Identity,
-        nn.BatchNorm2d,
-    ]
-    assert model[0].bias is not None
-
-
 @pytest.mark.usefixtures("float32")
 @pytest.mark.parametrize("wrap", [weight_norm, spectral_norm])
 def test_a_norm_behind_a_computed_weight_stays(wrap: Callable[[nn.Module], nn.Module]) -> None:
@@ -187,19 +155,6 @@ def test_the_fast_path_takes_kernels_of_three_axes_on_images() -> None:
     model = nn.Sequential(*layers).eval()
     data = Samples(images(40), outputs(model, images(40)).argmax(1))
     assert fast_accuracy(copy.deepcopy(model), survey(model, images()), data) == 1.0
-
-
-def test_a_norm_that_does_not_alone_read_its_layer_stays() -> None:
-    model = Wired(
-        lambda net, inputs: net.linear(
-            (net.norm(net.conv(inputs)) + net.conv(inputs)).mean((2, 3))
-        ),
-        conv=nn.Conv2d(3, 5, 3),
-        norm=nn.BatchNorm2d(5),
-        linear=nn.Linear(5, 4),
-    )
-    fold_norms(model, trace(model, images()))
-    assert count(model, nn.BatchNorm2d) == 1
 
 
 @pytest.mark.usefixtures("float32")

@@ -1,0 +1,197 @@
+"""Batch norms and activations become part of the layers that they alone read."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from tiny_networks import TINY, Wired, images, random_units, randomised, tiny
+from torch import Tensor, nn
+
+from amc.devices import bfloat16_is_fast, lay_out
+from amc.fusing import CLAMPS, ClampedConv2d, fold_norms, fuse_activations
+from amc.graph import survey, trace
+from amc.surgery import cut
+
+
+def outputs(model: nn.Module, inputs: Tensor) -> Tensor:
+    with torch.inference_mode():
+        found: Tensor = model(inputs)
+    return found
+
+
+def in_half(model: nn.Module, inputs: Tensor) -> Tensor:
+    with torch.autocast("cpu", torch.bfloat16):
+        return outputs(model, inputs)
+
+
+def count(model: nn.Module, *kinds: type[nn.Module]) -> int:
+    return sum(isinstance(module, kinds) for module in model.modules())
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_folding_changes_no_output(name: str) -> None:
+    model = tiny(name)
+    wanted = outputs(model, images(4))
+    fold_norms(model, trace(model, images()))
+    torch.testing.assert_close(outputs(model, images(4)), wanted, atol=1e-5, rtol=1e-5)
+
+
+def test_folding_the_zoo_removes_every_norm_and_changes_no_output(zoo: Any) -> None:
+    units = random_units(zoo.graph.full, seed=0)
+    smaller = cut(zoo.model, zoo.graph, units)
+    wanted = outputs(smaller, zoo.inputs)
+    fold_norms(smaller, zoo.graph)
+    assert count(smaller, nn.BatchNorm2d) == 0
+    assert (outputs(smaller, zoo.inputs) - wanted).abs().max() < 1e-4 * wanted.abs().max()
+
+
+def test_folding_works_with_and_without_a_bias_scale_and_statistics() -> None:
+    model = tiny("unusual")
+    fold_norms(model, trace(model, images()))
+    # Those without statistics depend on the batch, and stay.
+    assert [type(model[n]) for n in (1, 4, 7, 10)] == [
+        nn.Identity,
+        nn.BatchNorm2d,
+        nn.Identity,
+        nn.BatchNorm2d,
+    ]
+    assert model[0].bias is not None
+
+
+def test_a_norm_that_does_not_alone_read_its_layer_stays() -> None:
+    model = Wired(
+        lambda net, inputs: net.linear(
+            (net.norm(net.conv(inputs)) + net.conv(inputs)).mean((2, 3))
+        ),
+        conv=nn.Conv2d(3, 5, 3),
+        norm=nn.BatchNorm2d(5),
+        linear=nn.Linear(5, 4),
+    )
+    fold_norms(model, trace(model, images()))
+    assert count(model, nn.BatchNorm2d) == 1
+
+
+def test_the_zoo_loses_its_norms_and_activations_and_computes_the_same_in_either_type(
+    zoo: Any,
+) -> None:
+    apart = cut(zoo.model, zoo.graph, random_units(zoo.graph.full, seed=0))
+    graph = fold_norms(apart, zoo.graph)
+    fused = copy.deepcopy(apart)
+    fuse_activations(fused, graph)
+    assert count(fused, ClampedConv2d) > 0
+    assert count(fused, *CLAMPS, ClampedConv2d) == count(apart, *CLAMPS)
+    assert torch.equal(outputs(fused, zoo.inputs), outputs(apart, zoo.inputs))
+    if bfloat16_is_fast():
+        for model in (fused, apart):
+            lay_out(model, torch.channels_last)
+        inputs = zoo.inputs.to(memory_format=torch.channels_last)
+        assert torch.equal(in_half(fused, inputs), in_half(apart, inputs))
+
+
+@pytest.mark.skipif(not bfloat16_is_fast(), reason="no bfloat16 in hardware")
+@given(
+    channels=st.tuples(st.integers(1, 9), st.integers(1, 9)),
+    groups=st.integers(1, 3),
+    kernel=st.integers(1, 4),
+    stride=st.integers(1, 2),
+    padding=st.integers(0, 2),
+    dilation=st.integers(1, 2),
+    bias=st.booleans(),
+    kind=st.sampled_from([nn.ReLU, nn.ReLU6]),
+)
+def test_any_convolution_with_its_activation_is_the_same_to_the_last_bit(
+    channels: tuple[int, int],
+    groups: int,
+    kernel: int,
+    stride: int,
+    padding: int,
+    dilation: int,
+    bias: bool,
+    kind: type[nn.Module],
+) -> None:
+    inputs, outs = (groups * number for number in channels)
+    conv = nn.Conv2d(
+        inputs, outs, kernel, stride, padding, dilation=dilation, groups=groups, bias=bias
+    )
+    head = (nn.Conv2d(3, inputs, 1), conv, kind(), nn.Conv2d(outs, 2, 1), nn.Flatten())
+    model = randomised(nn.Sequential(*head)).eval()
+    for parameter in model[1].parameters():
+        parameter.data *= 4  # so that 6 cuts some off
+    wanted = in_half(model, images(3))
+    fuse_activations(model, survey(model, images()))
+    assert type(model[1]) is ClampedConv2d
+    assert torch.equal(in_half(model, images(3)), wanted)
+
+
+def conv_and(*rest: nn.Module) -> nn.Module:
+    return nn.Sequential(nn.Conv2d(3, 5, 3), *rest, nn.Conv2d(5, 4, 6), nn.Flatten())
+
+
+def hooked(model: Any) -> nn.Module:
+    model[1].register_forward_hook(lambda module, args, output: output + 1)
+    return model
+
+
+def twice(net: Any, inputs: Tensor) -> Tensor:
+    return net.last(net.relu(net.conv(inputs)) + net.relu(-inputs[:, :, 1:-1, 1:-1])).flatten(1)
+
+
+def beside(net: Any, inputs: Tensor) -> Tensor:
+    made = net.conv(inputs)
+    return net.last(net.relu(made) + made).flatten(1)
+
+
+PARTS = {"conv": (3, 3, 3), "last": (3, 4, 6)}
+STAYING: dict[str, Callable[[], nn.Module]] = {
+    "of another kind": lambda: conv_and(nn.Hardswish()),
+    "with a hook": lambda: hooked(conv_and(nn.ReLU())),
+    "padded by reflection": lambda: nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"), nn.ReLU(), nn.Conv2d(4, 2, 8)
+    ),
+    "padded by name": lambda: nn.Sequential(
+        nn.Conv2d(3, 4, 3, padding="same"), nn.ReLU(), nn.Conv2d(4, 2, 8)
+    ),
+    "run twice": lambda: Wired(
+        twice, relu=nn.ReLU(), **{name: nn.Conv2d(*sizes) for name, sizes in PARTS.items()}
+    ),
+    "not the only reader": lambda: Wired(
+        beside, relu=nn.ReLU(), **{name: nn.Conv2d(*sizes) for name, sizes in PARTS.items()}
+    ),
+}
+
+
+@pytest.mark.parametrize("name", STAYING)
+def test_an_activation_stays_an_operation_of_its_own(name: str) -> None:
+    model = randomised(STAYING[name]()).eval()
+    wanted = outputs(model, images(4))
+    fuse_activations(model, survey(model, images()))
+    assert count(model, ClampedConv2d) == 0
+    assert torch.equal(outputs(model, images(4)), wanted)
+
+
+def test_an_activation_that_overwrites_its_input_is_fused_although_more_is_read_of_it() -> None:
+    model: Any = conv_and(nn.ReLU(inplace=True), nn.Dropout())
+    model = randomised(model).eval()
+    wanted = outputs(model, images(4))
+    fuse_activations(model, survey(model, images()))
+    assert isinstance(model[0], ClampedConv2d)
+    assert torch.equal(outputs(model, images(4)), wanted)
+
+
+def before_it_overwrites(net: Any, inputs: Tensor) -> Tensor:
+    made = net.conv(inputs)
+    kept = made * 2
+    return net.last(net.relu(made) + kept).flatten(1)
+
+
+def test_an_activation_that_overwrites_what_was_read_before_stays() -> None:
+    parts = {name: nn.Conv2d(*sizes) for name, sizes in PARTS.items()}
+    model = randomised(Wired(before_it_overwrites, relu=nn.ReLU(inplace=True), **parts)).eval()
+    wanted = outputs(model, images(4))
+    fuse_activations(model, survey(model, images()))
+    assert count(model, ClampedConv2d) == 0
+    assert torch.equal(outputs(model, images(4)), wanted)
