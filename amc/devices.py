@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
 from typing import TypeVar
@@ -161,9 +161,10 @@ def on_all_cores(
     threads = torch.get_num_threads()
     if device.type != "cpu" or min(threads, len(items)) < 2:
         return [function(item) for item in items]
+    workers, waiting = _workers(threads), list[Future[R]]()
     with one_thread():
-        waiting = [_workers(threads).submit(function, item) for item in items]
         try:
+            waiting.extend(workers.submit(function, item) for item in items)
             return [each.result() for each in waiting]
         finally:
             for each in waiting:
@@ -174,7 +175,12 @@ def on_all_cores(
 @cache
 def _workers(threads: int) -> ThreadPoolExecutor:
     """Kept, because a new thread takes a millisecond until it computes."""
-    return ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
+    return ThreadPoolExecutor(threads, initializer=_alone)
+
+
+def _alone() -> None:
+    torch.get_num_threads()  # else this thread's first operation asks for as many as others have
+    torch.set_num_threads(1)
 
 
 if hasattr(os, "register_at_fork"):

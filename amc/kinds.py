@@ -105,6 +105,24 @@ def _is_own_norm(module: nn.Module) -> bool:
     return own.keys() == {"weight"} and own["weight"].dim() == 1
 
 
+HOOKS = frozenset(key for key in vars(nn.Module()) if key.endswith("_hooks"))
+"""Where a module has its hooks."""
+
+
+def as_it_came(module: nn.Module) -> bool:
+    """Whether this is one of PyTorch's own modules, and does nothing but what it says.
+
+    Not one of another class, with hooks, with a forward pass of its own, or with modules inside.
+    """
+    own = vars(module)
+    return (
+        type(module).__module__.startswith("torch.nn.modules.")
+        and "forward" not in own
+        and not module._modules
+        and not any(own[key] for key in HOOKS)
+    )
+
+
 def has_channels(module: nn.Module) -> bool:
     """Whether the module is in the table, and none that treats all channels alike."""
     shared = isinstance(module, nn.PReLU) and module.num_parameters == 1

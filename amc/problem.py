@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
+from zlib import crc32
 
 from torch import Tensor, nn
 
@@ -104,7 +105,7 @@ class Problem:
         granularity: What a unit is: "channel", "kernel", "vector", "element", "2:4", "n:4", ...
         exclude: Shell patterns of layers (such as "stem.*") to leave whole.
         positions: Random positions per calibration sample and layer.
-        seed: Of those positions, and of criteria that draw at random.
+        seed: Of those positions, of criteria that draw at random, and of races.
         costs: What can be budgeted, and is told of every outcome.
         graph: The network's `decisions` at this granularity, where they are known already; None
             traces the network.
@@ -145,7 +146,7 @@ class Problem:
         racing: float = 0.0,
         measure: Mapping[str, Measure] | None = None,
     ) -> None:
-        check("problem", "racing", racing, 0 <= racing < 1, "0 or more, and below 1")
+        check("problem", "racing", racing, 0 <= racing < 0.5, "0 or more, and below 0.5")
         self.racing = racing
         self.model = model.eval()
         self.example_inputs = example_inputs
@@ -162,12 +163,14 @@ class Problem:
             model, self.graph, criterion, calibration=calibration, positions=positions, seed=seed
         )
         self._candidates = Candidates.of(self._pruner)
-        self._race = Race(holdout, racing, seed)
+        self._race = Race(holdout, racing)
+        self._seed = seed
         self._known: dict[Kept, Outcome] = {}
         self._outcomes: list[Outcome] = []
         self.on_outcome: Callable[[Outcome, Outcome | None], None] | None = None
         self.journal: Journal = BLANK
         self._told: list[Outcome] = []
+        self._tightened_to = ""
         self._start = time.perf_counter()
 
     @property
@@ -213,7 +216,7 @@ class Problem:
         """Cost and held-out accuracy at these kept counts; asked again, it answers from memory."""
         key = tuple(int(count) for count in kept)
         if key not in self._known:
-            name = "evaluation " + ",".join(map(str, key))
+            name = f"evaluation {self._tightened_to}" + ",".join(map(str, key))
             noted = self.journal.recall(name)
             found = noted or asdict(self._measured(key))
             outcome = self._known[key] = self.record(key, **found)
@@ -232,15 +235,16 @@ class Problem:
 
         if self._races(kept) and not whole:
             self._race_anew()
-            return self._raced(network)
+            return self._raced(kept, network)
         right = fast_hits(network, self.graph, self.holdout)
         return Measured(int(right.sum()) / len(self.holdout))
 
-    def _raced(self, network: nn.Module, *, whole: bool = False) -> Measured:
+    def _raced(self, kept: Kept, network: nn.Module, *, whole: bool = False) -> Measured:
         def margins(samples: Samples) -> Tensor:
             return fast_margins(network, self.graph, samples)
 
-        return self._race.run(margins, whole=whole)
+        draw = crc32(f"{self._seed} {kept}".encode())
+        return self._race.run(margins, draw, whole=whole)
 
     def _race_anew(self) -> None:
         """Let those that led, by what a journal told, run once more.
@@ -249,11 +253,9 @@ class Problem:
         that hangs how sums are rounded.
         """
         told, self._told = self._told, []
-        most = -1.0
         for outcome in told:
-            if outcome.accuracy > most:
-                most = outcome.accuracy
-                self._raced(self.candidate(outcome.kept), whole=True)
+            if outcome.accuracy > self._race.leading:
+                self._raced(outcome.kept, self.candidate(outcome.kept), whole=True)
 
     def record(
         self,
@@ -320,6 +322,9 @@ class Problem:
         """The same problem, its evaluations included, under other limits."""
         other = copy(self)
         other.limits = limits
+        if self.racing:
+            # Whom a candidate raced against under the former limits may break these.
+            other._tightened_to = "".join(f"{i.name}<={i.most!r} " for i in limits.items)
         return other
 
     def best(self) -> Outcome | None:

@@ -14,7 +14,7 @@ got wrong before all others. The candidate is stopped at a look where it could n
 any more if it were right on everything that is left, which is no guess.
 
 So a candidate that would have become the best is stopped with at most the error rate, whatever the
-networks are.
+networks are and whatever came before: every candidate meets random samples of its own.
 """
 
 from __future__ import annotations
@@ -33,8 +33,7 @@ RANDOM = 0.08
 TELLING = (0.24, 0.32, 0.48, 0.72)
 """The same of all that it has seen, where what tells most comes next.
 
-Multiples of the random part, so that all batches are of one size: a convolution is prepared anew
-for every other.
+Mostly in steps of the random part: a convolution is prepared anew for another size of batches.
 """
 
 
@@ -56,65 +55,74 @@ class Race:
 
     Args:
         samples: The held-out ones.
-        error: Highest probability that a candidate more accurate than the best is stopped.
-        seed: Of the random samples.
+        error: Highest probability that a candidate more accurate than the best is stopped; below
+            0.5.
     """
 
-    def __init__(self, samples: Samples, error: float, seed: int) -> None:
-        generator = torch.Generator().manual_seed(seed)
+    def __init__(self, samples: Samples, error: float) -> None:
         self._samples, self._error = samples, error
-        self._drawn = torch.randperm(len(samples), generator=generator)
         self._random = round(RANDOM * len(samples))
         self.restart()
 
     def restart(self) -> None:
         """Forget all candidates."""
-        self._order = self._drawn
         self._best: Tensor | None = None
 
-    def run(self, margins: Callable[[Samples], Tensor], *, whole: bool = False) -> Measured:
+    @property
+    def leading(self) -> float:
+        """Accuracy of the best; below 0 where there is none."""
+        return -1.0 if self._best is None else int((self._best > 0).sum()) / len(self._best)
+
+    def run(
+        self, margins: Callable[[Samples], Tensor], draw: int, *, whole: bool = False
+    ) -> Measured:
         """Measure a candidate, on all samples or until it is hopeless.
 
         Args:
             margins: For samples, (samples,) how clearly the candidate classifies each: above 0
                 where it is right.
+            draw: Seed of its random samples.
             whole: Never stop it: it is known to have seen all once.
         """
         total, found = len(self._samples), torch.empty(0)
+        order = self._order(draw)
+        best = None if self._best is None else self._best[order]
         for look in (RANDOM, *TELLING, 1.0):
-            part = self._order[len(found) : round(look * total)]
+            part = order[len(found) : round(look * total)]
             if len(part):
                 found = torch.cat([found, margins(self._samples.take(part))])
-            if self._best is not None and len(found) < total and not whole:
-                stopped = self._stopped(found > 0, self._best)
+            if best is not None and len(found) < total and not whole:
+                stopped = self._stopped(found > 0, best)
                 if stopped is not None:
                     return stopped
-        right = int((found > 0).sum())
-        if self._best is None or right > int((self._best > 0).sum()):
-            self._lead(found)
-        return Measured(right / total)
+        accuracy = int((found > 0).sum()) / total
+        if accuracy > self.leading:
+            self._best = torch.empty_like(found)
+            self._best[order] = found
+        return Measured(accuracy)
 
-    def _lead(self, margins: Tensor) -> None:
-        """Make this the best: what it recognises least clearly comes after the random samples."""
-        own = torch.empty_like(margins)
-        own[self._order] = margins
-        random, rest = self._drawn[: self._random], self._drawn[self._random :]
-        self._order = torch.cat([random, rest[own[rest].argsort(stable=True)]])
-        self._best = own[self._order]
+    def _order(self, draw: int) -> Tensor:
+        """Random samples, and then what the best recognised least clearly."""
+        generator = torch.Generator().manual_seed(draw)
+        drawn = torch.randperm(len(self._samples), generator=generator)
+        random, rest = drawn[: self._random], drawn[self._random :]
+        if self._best is not None:
+            rest = rest[self._best[rest].argsort(stable=True)]
+        return torch.cat([random, rest])
 
     def _stopped(self, right: Tensor, best: Tensor) -> Measured | None:
         """What is known of a candidate that is hopeless; None of one that is not.
 
         Args:
             right: (seen,) whether it is.
-            best: (samples,) margins of the best.
+            best: (samples,) margins of the best, in the same order.
         """
         seen, total, leading = len(right), len(best), int((best > 0).sum())
         if seen <= self._random:
             difference = _difference(right, best[:seen] > 0)
             if difference.hopeless(self._error):
                 lost = (difference.against - difference.infavour) / seen
-                return Measured(leading / total - lost, seen)
+                return Measured(max(0.0, leading / total - lost), seen)
         elif int(right.sum()) + total - seen <= leading:
             return Measured(self._estimate(right, best), seen)
         return None

@@ -18,6 +18,7 @@ from amc import kinds
 from amc.attention import narrowed
 from amc.criteria import KeptUnits
 from amc.devices import one_thread
+from amc.fusing import ClampedConv2d
 from amc.inputs import Inputs, call, tensors
 from amc.moments import Moments
 from amc.reconstruction import Reconstruction, Refit, refit_layers
@@ -25,8 +26,6 @@ from amc.structure import SIDES, PruningGraph, Side
 
 Channels = dict[tuple[str, Side], Tensor]
 """For each side of a module that shrinks, the positions that stay, ascending."""
-HOOKS = frozenset(key for key in vars(nn.Module()) if key.endswith("_hooks"))
-"""Where a module has its hooks."""
 
 
 class SurgeryError(RuntimeError):
@@ -63,10 +62,9 @@ def cut(
         memo = _unchanged(model, graph, changed) if sharing else {}
         for name, tensors in changed.items():
             module = model.get_submodule(name)
+            _replace(memo, module, tensors)
             if sharing and _is_plain(module):
-                memo[id(module)] = _sharing(module, tensors)
-            else:
-                _replace(memo, module, tensors)
+                memo[id(module)] = _sharing(module, memo)
         smaller = copy.deepcopy(model, memo)
         _resize(smaller, staying)
         _set_attributes(smaller, graph, units)
@@ -87,8 +85,8 @@ def _unchanged(model: nn.Module, graph: PruningGraph, changed: Iterable[str]) ->
         if id(module) not in inner and not any(found):
             memo[id(module)] = module
         else:
-            empty = (table for key, table in vars(module).items() if key in HOOKS and not table)
-            memo.update((id(table), table) for table in empty)
+            hooks = (vars(module)[key] for key in kinds.HOOKS)
+            memo.update((id(table), table) for table in hooks if not table)
         return id(module) not in memo
 
     visit(model)
@@ -266,35 +264,24 @@ def _replace(memo: dict[int, Any], module: nn.Module, tensors: Mapping[str, Tens
     """Tell deepcopy to put these in place of the module's own, which are then never copied."""
     for key, tensor in tensors.items():
         old = getattr(module, key)
-        memo[id(old)] = _like(old, tensor)
-
-
-def _like(old: Tensor | None, tensor: Tensor) -> Tensor:
-    """The tensor, as a parameter where the old one is."""
-    new = tensor.contiguous()
-    return nn.Parameter(new, old.requires_grad) if isinstance(old, nn.Parameter) else new
+        new = tensor.contiguous()
+        is_parameter = isinstance(old, nn.Parameter)
+        memo[id(old)] = nn.Parameter(new, old.requires_grad) if is_parameter else new
 
 
 def _is_plain(module: nn.Module) -> bool:
-    """Whether this is one of PyTorch's layers as it came, whose forward pass needs its own only."""
-    own = vars(module)
-    return (
-        isinstance(module, _ConvNd | nn.Linear | _BatchNorm)
-        and type(module).__module__.startswith(("torch.nn.modules.", "amc."))
-        and not module._modules
-        and "forward" not in own
-        and not any(own[key] for key in HOOKS)
+    """Whether the forward pass reads nothing but the module's own tensors and numbers."""
+    return isinstance(module, ClampedConv2d) or (
+        isinstance(module, _ConvNd | nn.Linear | _BatchNorm) and kinds.as_it_came(module)
     )
 
 
-def _sharing(module: nn.Module, tensors: Mapping[str, Tensor]) -> nn.Module:
-    """A copy of a plain layer with these tensors, which shares what else it has."""
+def _sharing(module: nn.Module, memo: Mapping[int, Any]) -> nn.Module:
+    """A copy of a plain module with tensors from `memo`, which shares what else it has."""
     copied = copy.copy(module)
     for table in ("_parameters", "_buffers"):
-        own: dict[str, Tensor | None] = dict(vars(module)[table])
-        for key in own.keys() & tensors.keys():
-            own[key] = _like(own[key], tensors[key])
-        vars(copied)[table] = own
+        old = vars(module)[table]
+        vars(copied)[table] = {key: memo.get(id(own), own) for key, own in old.items()}
     return copied
 
 

@@ -303,7 +303,7 @@ class ProblemConfig(CutConfig):
         episodes = self.episodes
         check("episodes", episodes, 1 <= episodes <= LONGEST, f"1 or more, up to {LONGEST:,}")
         check("search_images", self.search_images, self.search_images >= 0, "0 or more")
-        check("racing", self.racing, 0 <= self.racing < 1, "0 or more, and below 1")
+        check("racing", self.racing, 0 <= self.racing < 0.5, "0 or more, and below 0.5")
         known = self.round_to == HARDWARE or (isinstance(self.round_to, int) and self.round_to >= 1)
         check("round_to", self.round_to, known, f"1 or more, or {HARDWARE}")
         most = self.max_ratio

@@ -70,6 +70,7 @@ class _Follower:
         self._fresh: dict[int, Tensor] = {}
         self._activated: dict[str, list[Tensor]] = {}
         self._overwritten: set[str] = set()
+        self._hidden: set[str] = set()
 
     @contextmanager
     def hooks(self) -> Iterator[None]:
@@ -82,7 +83,8 @@ class _Follower:
                     module.register_forward_hook(self._after(name, ran), with_kwargs=True),
                 ]
             elif can_overwrite(module):
-                handles.append(module.register_forward_hook(self._activates(name)))
+                seen = self._activates(name)
+                handles.append(module.register_forward_hook(seen, with_kwargs=True))
         try:
             yield
         finally:
@@ -103,9 +105,11 @@ class _Follower:
             self._fresh.update((id(tensor), tensor) for tensor in tensors(out))
 
     def _activates(self, name: str) -> Any:
-        def hook(module: nn.Module, args: Any, output: Any) -> None:
-            given = tensors(args)
+        def hook(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+            given = tensors((args, kwargs))
             self._activated.setdefault(name, []).extend(given)
+            if self._inside:
+                self._hidden.add(name)  # what else is read in there is not seen
             if module.inplace and all(map(self._is_lone, given)):
                 self._overwritten.add(name)  # what is read later is what the activation made
 
@@ -206,13 +210,15 @@ class _Follower:
             readers = self._readers.get(id(made), [])
             if len(readers) == 1 and self._is_lone_norm(name, readers[0], made):
                 self.trail.norms[name] = readers[0]
+        for name in self._hidden:
+            del self._activated[name]
         self.trail.overwriting = tuple(
             name for name, given in self._activated.items() if all(map(self._is_lone, given))
         )
         self.trail.activations = dict(self._lone_activations())
 
     def _lone_activations(self) -> Iterator[tuple[str, str]]:
-        """Layers that ran once, and the activation that alone reads each, if there is one."""
+        """Layers that ran once, each with the activation that ran once and alone reads it."""
         makers = {id(made): name for name, made in self._made.items()}
         for name, given in self._activated.items():
             maker = makers.get(id(given[0])) if len(given) == 1 else None

@@ -6,7 +6,7 @@ import copy
 import time
 from collections.abc import Callable, Mapping
 from statistics import median
-from typing import Any
+from typing import Any, cast
 from unittest.mock import patch
 
 import torch
@@ -97,7 +97,7 @@ def without(problem: Problem, calibration: Samples) -> dict[str, Evaluation]:
 
     return {
         WHOLE: by(ours),
-        "batch norms folded, which activations wait for": by(_unfolded(pruner)),
+        "batch norms folded, and activations in their convolutions": by(_unfolded(pruner)),
         **({"activations in their convolutions": by(_unfused(pruner))} if half else {}),
         "kernels and images laid out channels last": _plain_layout(ours, measured),
         f"a batch that fits the caches ({usual}): one of {BATCH}": in_batches(BATCH),
@@ -116,6 +116,8 @@ def without(problem: Problem, calibration: Samples) -> dict[str, Evaluation]:
 def _unfolded(pruner: Pruner) -> Candidates:
     """Candidates with their batch norms, laid out all the same."""
     twin = copy.deepcopy(pruner.model).eval().requires_grad_(False)
+    for name in pruner.graph.overwriting:
+        cast(Any, twin.get_submodule(name)).inplace = True
     lay_out(twin, torch.channels_last)
     assert pruner.moments is not None
     known = Reconstruction.of(twin, pruner.graph, pruner.moments)

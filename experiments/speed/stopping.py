@@ -91,7 +91,7 @@ def search(known: Tensor, seed: int, error: float) -> Searched:
     """
     candidates, images = known.shape
     order = order_of(candidates, seed)
-    race = Race(Samples(torch.arange(images), torch.zeros(images, dtype=torch.long)), error, seed)
+    race = Race(Samples(torch.arange(images), torch.zeros(images, dtype=torch.long)), error)
     results = []
     for number in order.tolist():
         own = known[number]
@@ -99,7 +99,7 @@ def search(known: Tensor, seed: int, error: float) -> Searched:
         def recall(samples: Samples, own: Tensor = own) -> Tensor:
             return own[samples.inputs]
 
-        results.append((number, race.run(recall)))
+        results.append((number, race.run(recall, candidates * seed + number)))
     whole = [(number, one.accuracy) for number, one in results if one.seen is None]
     return Searched(
         winner=max(whole, key=lambda pair: pair[1])[0],

@@ -2,6 +2,8 @@
 
 import ctypes
 import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,11 +136,29 @@ def test_an_error_in_one_item_is_raised_and_the_threads_are_as_before() -> None:
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_accuracy_does_not_depend_on_the_threads() -> None:
+@pytest.mark.parametrize("batch_size", [7, 30])
+def test_accuracy_does_not_depend_on_the_threads(batch_size: int) -> None:
     model, data = tiny("residual"), samples(90)
-    side_by_side = accuracy(model, data, batch_size=7)
+    side_by_side = accuracy(model, data, batch_size=batch_size)
     with one_thread():
-        assert accuracy(model, data, batch_size=7) == side_by_side
+        assert accuracy(model, data, batch_size=batch_size) == side_by_side
+
+
+FORKING = """
+import os, torch
+from amc.devices import on_all_cores
+torch.set_num_threads(2)
+assert on_all_cores(str, [1, 2, 3]) == ["1", "2", "3"]
+child = os.fork()
+if not child:
+    os._exit(on_all_cores(str, [4, 5]) != ["4", "5"])
+raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
+def test_a_forked_process_has_threads_of_its_own() -> None:
+    subprocess.run([sys.executable, "-c", FORKING], check=True, timeout=60)
 
 
 def resident() -> int:

@@ -131,9 +131,41 @@ def conv_and(*rest: nn.Module) -> nn.Module:
     return nn.Sequential(nn.Conv2d(3, 5, 3), *rest, nn.Conv2d(5, 4, 6), nn.Flatten())
 
 
-def hooked(model: Any) -> nn.Module:
-    model[1].register_forward_hook(lambda module, args, output: output + 1)
+def hooked(model: Any, at: int) -> nn.Module:
+    model[at].register_forward_hook(lambda module, args, output: output + 1)
     return model
+
+
+def with_own_forward(model: Any, at: int) -> nn.Module:
+    before = model[at].forward
+    model[at].forward = lambda inputs: before(inputs) - 0.5
+    return model
+
+
+class Activating(nn.Conv2d):
+    """A layer that runs an activation inside, and reads its input once more."""
+
+    def __init__(self) -> None:
+        super().__init__(3, 3, 3, padding=1)
+        self.act = nn.ReLU()
+
+    def forward(self, input: Tensor) -> Tensor:
+        return input + super().forward(self.act(input))
+
+
+def by_keyword(net: Any, inputs: Tensor) -> Tensor:
+    made = net.conv(inputs)
+    return net.last(net.relu(input=made) + made).flatten(1)
+
+
+def by_keyword_and_without(net: Any, inputs: Tensor) -> Tensor:
+    made = net.relu(net.conv(inputs)) + net.relu(input=-inputs[:, :, 1:-1, 1:-1])
+    return net.last(made).flatten(1)
+
+
+def conv_twice(net: Any, inputs: Tensor) -> Tensor:
+    made = net.relu(net.conv(inputs)) + net.conv(-inputs)
+    return net.last(made).flatten(1)
 
 
 def twice(net: Any, inputs: Tensor) -> Tensor:
@@ -145,22 +177,31 @@ def beside(net: Any, inputs: Tensor) -> Tensor:
     return net.last(net.relu(made) + made).flatten(1)
 
 
-PARTS = {"conv": (3, 3, 3), "last": (3, 4, 6)}
+def wired(forward: Callable[[Any, Tensor], Tensor], *, inplace: bool = False) -> nn.Module:
+    convs = {"conv": nn.Conv2d(3, 3, 3), "last": nn.Conv2d(3, 4, 6)}
+    return Wired(forward, relu=nn.ReLU(inplace), **convs)
+
+
 STAYING: dict[str, Callable[[], nn.Module]] = {
     "of another kind": lambda: conv_and(nn.Hardswish()),
-    "with a hook": lambda: hooked(conv_and(nn.ReLU())),
+    "with a hook": lambda: hooked(conv_and(nn.ReLU()), 1),
+    "behind a convolution with a hook": lambda: hooked(conv_and(nn.ReLU()), 0),
+    "with a forward of its own": lambda: with_own_forward(conv_and(nn.ReLU()), 1),
+    "behind a forward of its own": lambda: with_own_forward(conv_and(nn.ReLU()), 0),
     "padded by reflection": lambda: nn.Sequential(
         nn.Conv2d(3, 4, 3, padding=1, padding_mode="reflect"), nn.ReLU(), nn.Conv2d(4, 2, 8)
     ),
     "padded by name": lambda: nn.Sequential(
         nn.Conv2d(3, 4, 3, padding="same"), nn.ReLU(), nn.Conv2d(4, 2, 8)
     ),
-    "run twice": lambda: Wired(
-        twice, relu=nn.ReLU(), **{name: nn.Conv2d(*sizes) for name, sizes in PARTS.items()}
+    "inside of a layer": lambda: nn.Sequential(
+        nn.Conv2d(3, 3, 3), Activating(), nn.Conv2d(3, 2, 6)
     ),
-    "not the only reader": lambda: Wired(
-        beside, relu=nn.ReLU(), **{name: nn.Conv2d(*sizes) for name, sizes in PARTS.items()}
-    ),
+    "run twice": lambda: wired(twice),
+    "run twice, once by keyword": lambda: wired(by_keyword_and_without),
+    "behind a convolution that runs twice": lambda: wired(conv_twice),
+    "not the only reader": lambda: wired(beside),
+    "not the only reader, by keyword": lambda: wired(by_keyword),
 }
 
 
@@ -168,9 +209,53 @@ STAYING: dict[str, Callable[[], nn.Module]] = {
 def test_an_activation_stays_an_operation_of_its_own(name: str) -> None:
     model = randomised(STAYING[name]()).eval()
     wanted = outputs(model, images(4))
-    fuse_activations(model, survey(model, images()))
+    graph = survey(model, images())
+    fuse_activations(model, graph)
     assert count(model, ClampedConv2d) == 0
+    for overwriting in graph.overwriting:
+        model.get_submodule(overwriting).inplace = True  # type: ignore[assignment]
     assert torch.equal(outputs(model, images(4)), wanted)
+
+
+class NormAndActivation(nn.BatchNorm2d):
+    """As packages have it: the activation belongs to the norm."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        return torch.relu(super().forward(input))
+
+
+class Standardised(nn.Conv2d):
+    """Weights are standardised in each forward pass."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        weight = self.weight - self.weight.mean((1, 2, 3), keepdim=True)
+        return self._conv_forward(input, weight, self.bias)
+
+
+def aliased() -> nn.Module:
+    conv, norm, relu = nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5), nn.ReLU()
+    body = nn.Sequential(conv, norm, relu, nn.Conv2d(5, 4, 6), nn.Flatten())
+    return Wired(lambda net, inputs: net.body(inputs), conv=conv, norm=norm, relu=relu, body=body)
+
+
+UNUSUAL: dict[str, Callable[[], nn.Module]] = {
+    "norm with an activation": lambda: conv_and(NormAndActivation(5)),
+    "norm with a hook": lambda: hooked(conv_and(nn.BatchNorm2d(5)), 1),
+    "norm behind a hook": lambda: hooked(conv_and(nn.BatchNorm2d(5)), 0),
+    "norm behind computed weights": lambda: nn.Sequential(
+        Standardised(3, 5, 3), nn.BatchNorm2d(5), nn.Conv2d(5, 4, 6), nn.Flatten()
+    ),
+    "two names for all": aliased,
+}
+
+
+@pytest.mark.parametrize("name", UNUSUAL)
+def test_unusual_networks_compute_the_same(name: str) -> None:
+    model = randomised(UNUSUAL[name]()).eval()
+    wanted = outputs(model, images(4))
+    fuse_activations(model, fold_norms(model, survey(model, images())))
+    assert count(model, nn.BatchNorm2d) == (name != "two names for all")
+    torch.testing.assert_close(outputs(model, images(4)), wanted, atol=1e-5, rtol=1e-5)
 
 
 def test_an_activation_that_overwrites_its_input_is_fused_although_more_is_read_of_it() -> None:
@@ -189,8 +274,7 @@ def before_it_overwrites(net: Any, inputs: Tensor) -> Tensor:
 
 
 def test_an_activation_that_overwrites_what_was_read_before_stays() -> None:
-    parts = {name: nn.Conv2d(*sizes) for name, sizes in PARTS.items()}
-    model = randomised(Wired(before_it_overwrites, relu=nn.ReLU(inplace=True), **parts)).eval()
+    model = randomised(wired(before_it_overwrites, inplace=True)).eval()
     wanted = outputs(model, images(4))
     fuse_activations(model, survey(model, images()))
     assert count(model, ClampedConv2d) == 0

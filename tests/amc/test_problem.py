@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -70,7 +71,7 @@ class Notes(Blank):
         self.notes[name] = dict(found)
 
 
-@pytest.mark.parametrize("racing", [0.0, 0.9])
+@pytest.mark.parametrize("racing", [0.0, 0.4])
 def test_evaluations_go_on_where_a_journal_ends(racing: float) -> None:
     kept = [(one, other) for one in range(2, 7) for other in range(2, 6)]
 
@@ -87,6 +88,24 @@ def test_evaluations_go_on_where_a_journal_ends(racing: float) -> None:
         journal = Notes()
         outcomes(journal, cut)
         assert outcomes(journal, len(kept)) == whole
+
+
+def test_who_lost_under_former_limits_races_again_under_tighter_ones() -> None:
+    problem, journal = residual_problem("macs=0.9", racing=0.4), Notes()
+    problem.journal = journal
+    kept = [(one, other) for one in range(2, 7) for other in range(2, 6)]
+    problem.restart()
+    stopped = [o.kept for o in map(problem.evaluate, kept) if o.seen is not None]
+    item = problem.limits.items[0]
+    tight = replace(problem.limits, items=(replace(item, most=0.7 * item.most),))
+    within, before = problem.within(tight), len(journal.notes)
+    within.restart()
+    first = next(counts for counts in stopped if tight.fits(counts))
+    assert within.evaluate(first).seen is None
+    assert len(journal.notes) == before + 1
+    within.restart()
+    assert within.evaluate(first).seen is None
+    assert len(journal.notes) == before + 1
 
 
 def test_evaluations_are_counted_in_order() -> None:

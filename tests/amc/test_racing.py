@@ -50,10 +50,10 @@ rates = st.lists(st.floats(0, 1), min_size=1, max_size=8)
 def test_what_is_no_guess_never_changes_who_wins(
     count: int, accuracies: list[float], seed: int
 ) -> None:
-    race, known = Race(numbered(count), SURE, seed), []
+    race, known = Race(numbered(count), SURE), []
     for number, rate in enumerate(accuracies):
         margins = drawn(10 * seed + number, count, rate)
-        found = race.run(Candidate(margins))
+        found = race.run(Candidate(margins), seed + number)
         true = float((margins > 0).double().mean())
         if found.seen is None:
             assert found.accuracy == pytest.approx(true)
@@ -67,75 +67,107 @@ def test_what_is_no_guess_never_changes_who_wins(
 def test_no_more_winners_are_stopped_than_the_error_rate_says() -> None:
     count, error, stopped = 500, 0.1, 0
     for seed in range(300):
-        race = Race(numbered(count), error, seed)
-        race.run(Candidate(drawn(seed, count, 0.7)))
+        race = Race(numbered(count), error)
+        race.run(Candidate(drawn(seed, count, 0.7)), 0)
         best = drawn(seed, count, 0.7) > 0
         # As many right as the best, and one more, on samples that have nothing to do with its.
         order = torch.randperm(count, generator=torch.Generator().manual_seed(1000 + seed))
         right = torch.zeros(count, dtype=torch.bool)
         right[order[: int(best.sum()) + 1]] = True
-        stopped += race.run(Candidate(right.float() - 0.5)).seen is not None
+        stopped += race.run(Candidate(right.float() - 0.5), seed).seen is not None
     assert 0 < stopped / 300 <= error
+
+
+def test_a_winner_is_stopped_no_more_often_whatever_came_before() -> None:
+    """The first of two equal winners met other random samples, so that its luck is its own."""
+    count, error, stopped = 500, 0.1, []
+    best = drawn(0, count, 0.7)
+    order = torch.randperm(count, generator=torch.Generator().manual_seed(1))
+    winner = torch.full((count,), -1.0)
+    winner[order[: int((best > 0).sum()) + 1]] = 1.0
+    for draw in range(1000):
+        race = Race(numbered(count), error)
+        race.run(Candidate(best), 0)
+        if race.run(Candidate(winner), 2 * draw).seen is not None:
+            stopped.append(race.run(Candidate(winner), 2 * draw + 1).seen is not None)
+    assert len(stopped) > 20
+    assert sum(stopped) / len(stopped) <= 2 * error
 
 
 def test_what_the_best_recognised_least_clearly_comes_after_the_random_samples() -> None:
     count = 100
     clear = torch.randperm(count, generator=torch.Generator().manual_seed(1)).float() - 10
-    race = Race(numbered(count), SURE, 0)
-    race.run(Candidate(clear.flip(0) - 20))
-    for margins, best in ((clear, clear.flip(0)), (-clear, clear), (clear + 9, clear)):
+    race = Race(numbered(count), SURE)
+    race.run(Candidate(clear.flip(0) - 20), 0)
+    firsts = set()
+    for draw, (margins, best) in enumerate(
+        ((clear, clear.flip(0)), (-clear, clear), (clear + 9, clear))
+    ):
         candidate = Candidate(margins)
-        race.run(candidate)
+        race.run(candidate, draw)
         cut = round(RANDOM * count)
         random, rest = candidate.asked[:cut], candidate.asked[cut:]
         assert rest == sorted(rest, key=lambda number: float(best[number]))
         if len(candidate.asked) == count:
             assert sorted(random + rest) == list(range(count))
+        firsts.add(tuple(random))
+    assert len(firsts) == 3
 
 
 def test_a_loser_is_stopped_where_it_cannot_win_any_more() -> None:
     count = 1000
     clear = torch.arange(count).float() + 1
-    race = Race(numbered(count), SURE, 0)
-    assert race.run(Candidate(clear)).accuracy == 1
+    race = Race(numbered(count), SURE)
+    assert race.run(Candidate(clear), 0).accuracy == 1
     loser = Candidate(clear - 50)  # wrong on the 50 that the best recognised least clearly
-    found = race.run(loser)
+    found = race.run(loser, 0)
     assert found.seen == len(loser.asked) == round(TELLING[0] * count)
     # What is left is clearer than all that it failed on.
     assert found.accuracy == pytest.approx(0.95)
 
 
 def test_a_clear_loser_is_stopped_after_a_few_random_samples() -> None:
-    race = Race(numbered(1000), 0.01, 0)
-    race.run(Candidate(drawn(0, 1000, 0.9)))
-    found = race.run(Candidate(drawn(1, 1000, 0.3)))
+    race = Race(numbered(1000), 0.01)
+    race.run(Candidate(drawn(0, 1000, 0.9)), 0)
+    found = race.run(Candidate(drawn(1, 1000, 0.3)), 0)
     assert found.seen == round(RANDOM * 1000)
     assert found.accuracy == pytest.approx(0.3, abs=0.15)
 
 
+@pytest.mark.parametrize("draw", range(20))
+def test_an_estimate_is_never_below_zero(draw: int) -> None:
+    race = Race(numbered(200), 0.4)
+    race.run(Candidate(drawn(0, 200, 0.1)), 0)
+    assert race.run(Candidate(torch.full((200,), -1.0)), draw).accuracy >= 0
+
+
 def test_a_race_that_starts_again_forgets() -> None:
-    race = Race(numbered(100), 0.01, 0)
-    race.run(Candidate(drawn(0, 100, 0.9)))
+    race = Race(numbered(100), 0.01)
+    race.run(Candidate(drawn(0, 100, 0.9)), 0)
+    assert race.leading > 0.5
     race.restart()
-    assert race.run(Candidate(drawn(1, 100, 0.1))).seen is None
+    assert race.leading < 0
+    assert race.run(Candidate(drawn(1, 100, 0.1)), 0).seen is None
 
 
 def test_what_is_known_to_have_seen_all_is_never_stopped() -> None:
     """As when a search goes on, whose best may look hopeless next to another."""
-    race = Race(numbered(1000), 0.01, 0)
-    race.run(Candidate(torch.ones(1000)))
-    assert race.run(Candidate(-torch.ones(1000)), whole=True).seen is None
-    assert race.run(Candidate(-torch.ones(1000))).seen is not None
+    race = Race(numbered(1000), 0.01)
+    race.run(Candidate(torch.ones(1000)), 0)
+    assert race.run(Candidate(-torch.ones(1000)), 1, whole=True).seen is None
+    assert race.run(Candidate(-torch.ones(1000)), 1).seen is not None
 
 
 @given(st.integers(30, 200), rates, st.integers(0, 5))
 def test_a_race_goes_on_from_its_best(count: int, accuracies: list[float], seed: int) -> None:
     """Nothing else that raced changes what comes; margins are coarse, so that many are equal."""
-    race, fresh = Race(numbered(count), 0.05, seed), Race(numbered(count), 0.05, seed)
+    race, fresh = Race(numbered(count), 0.05), Race(numbered(count), 0.05)
     all_margins = [(8 * drawn(seed + i, count, rate)).round() for i, rate in enumerate(accuracies)]
-    whole = [margins for margins in all_margins if race.run(Candidate(margins)).seen is None]
+    runs = [(race.run(Candidate(margins), at), margins) for at, margins in enumerate(all_margins)]
+    whole = [margins for found, margins in runs if found.seen is None]
     best = max(whole, key=lambda margins: int((margins > 0).sum()))
-    fresh.run(Candidate(best), whole=True)
+    fresh.run(Candidate(best), 7, whole=True)
+    assert race.leading == fresh.leading
     last, again = (Candidate(drawn(99, count, 0.5)) for _ in range(2))
-    assert race.run(last) == fresh.run(again)
+    assert race.run(last, seed) == fresh.run(again, seed)
     assert last.asked == again.asked

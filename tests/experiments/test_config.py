@@ -60,7 +60,7 @@ def test_settings_do_not_change():
         (TrainConfig, "gamma_l2", (0, 1e-4), (-1e-4, math.inf)),
         (SearchConfig, "episodes", (1,), (0,)),
         (SearchConfig, "search_images", (0,), (-1,)),
-        (SearchConfig, "racing", (0.0, 0.05), (-0.1, 1.0, float("nan"))),
+        (SearchConfig, "racing", (0.0, 0.05), (-0.1, 0.5, float("nan"))),
         (SearchConfig, "round_to", (1,), (0, -8)),
         (BenchmarkConfig, "max_ratio", (0.01, 0.99), (0, 1, math.nan)),
     ],
