@@ -17,6 +17,13 @@ R = TypeVar("R")
 
 CPU = torch.device("cpu")
 
+PREPARED = "ONEDNN_PRIMITIVE_CACHE_CAPACITY"
+os.environ.setdefault(PREPARED, "512")
+"""Convolutions that oneDNN keeps prepared, about 70 kB each; it reads this at the first one.
+
+Its own 1,024 are more than any network needs, and every candidate of a search brings new shapes.
+"""
+
 _VECTOR_LANES = 16
 """Numbers in the widest register of any processor (AVX-512, float32)."""
 
@@ -146,7 +153,11 @@ def one_thread() -> Iterator[None]:
 
 
 def on_all_cores(
-    function: Callable[[T], R], items: Sequence[T], device: torch.device = CPU
+    function: Callable[[T], R],
+    items: Sequence[T],
+    device: torch.device = CPU,
+    *,
+    lasting: bool = False,
 ) -> list[R]:
     """`function` of every item, in their order; on a processor, one item on each of its threads.
 
@@ -157,24 +168,32 @@ def on_all_cores(
         function: Safe to be called from several threads at once.
         items: What it is called with.
         device: Where it computes; elsewhere than on a processor items follow one another.
+        lasting: Keep the threads for the next time: a new one takes a millisecond until it
+            computes. Where networks run, they would keep the memory of the largest as well.
     """
     threads = torch.get_num_threads()
     if device.type != "cpu" or min(threads, len(items)) < 2:
         return [function(item) for item in items]
-    workers, waiting = _workers(threads), list[Future[R]]()
     with one_thread():
-        try:
-            waiting.extend(workers.submit(function, item) for item in items)
-            return [each.result() for each in waiting]
-        finally:
-            for each in waiting:
-                each.cancel()
-            wait(waiting)
+        if lasting:
+            return _all(_lasting(threads), function, items)
+        with _workers(min(threads, len(items))) as workers:
+            return _all(workers, function, items)
 
 
-@cache
+def _all(workers: ThreadPoolExecutor, function: Callable[[T], R], items: Sequence[T]) -> list[R]:
+    """Results in order; whatever happens, nothing computes any more afterwards."""
+    waiting = list[Future[R]]()
+    try:
+        waiting.extend(workers.submit(function, item) for item in items)
+        return [each.result() for each in waiting]
+    finally:
+        for each in waiting:
+            each.cancel()
+        wait(waiting)
+
+
 def _workers(threads: int) -> ThreadPoolExecutor:
-    """Kept, because a new thread takes a millisecond until it computes."""
     return ThreadPoolExecutor(threads, initializer=_alone)
 
 
@@ -183,5 +202,6 @@ def _alone() -> None:
     torch.set_num_threads(1)
 
 
+_lasting = cache(_workers)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_workers.cache_clear)  # it has none of these threads
+    os.register_at_fork(after_in_child=_lasting.cache_clear)  # it has none of these threads

@@ -200,7 +200,7 @@ class Reconstruction:
             return self.by_layer[name].solve(inputs, outputs)
 
         # A GPU is left to this thread: others take milliseconds to find it.
-        found = zip(losing, on_all_cores(solved, losing), strict=True)
+        found = zip(losing, on_all_cores(solved, losing, lasting=True), strict=True)
         return {name: refit.to(self.by_layer[name].like) for name, refit in found}
 
 

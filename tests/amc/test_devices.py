@@ -14,6 +14,7 @@ from tiny_networks import samples, tiny
 from torch import nn
 
 from amc.devices import (
+    PREPARED,
     bfloat16_is_fast,
     device_of,
     evaluating,
@@ -116,23 +117,26 @@ def two_threads() -> Iterator[None]:
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_items_run_side_by_side_on_one_thread_each_and_keep_their_order() -> None:
+@pytest.mark.parametrize("lasting", [False, True])
+def test_items_run_side_by_side_on_one_thread_each_and_keep_their_order(lasting: bool) -> None:
     together = threading.Barrier(2, timeout=20)
 
     def seen(item: int) -> tuple[int, int]:
         together.wait()
         return item, torch.get_num_threads()
 
-    found = on_all_cores(seen, [3, 1, 4, 1], torch.device("cpu"))
+    found = on_all_cores(seen, [3, 1, 4, 1], torch.device("cpu"), lasting=lasting)
     assert found == [(3, 1), (1, 1), (4, 1), (1, 1)]
     assert torch.get_num_threads() == 2
 
 
 @pytest.mark.usefixtures("two_threads")
-def test_an_error_in_one_item_is_raised_and_the_threads_are_as_before() -> None:
-    with pytest.raises(ZeroDivisionError):
-        on_all_cores(lambda item: 1 // item, [1, 0, 2], torch.device("cpu"))
-    assert torch.get_num_threads() == 2
+@pytest.mark.parametrize("lasting", [False, True])
+def test_an_error_in_one_item_is_raised_and_the_threads_are_as_before(lasting: bool) -> None:
+    for _ in range(2):
+        with pytest.raises(ZeroDivisionError):
+            on_all_cores(lambda item: 1 // item, [1, 0, 2], torch.device("cpu"), lasting=lasting)
+        assert torch.get_num_threads() == 2
 
 
 @pytest.mark.usefixtures("two_threads")
@@ -148,12 +152,23 @@ FORKING = """
 import os, torch
 from amc.devices import on_all_cores
 torch.set_num_threads(2)
-assert on_all_cores(str, [1, 2, 3]) == ["1", "2", "3"]
+assert on_all_cores(str, [1, 2, 3], lasting=True) == ["1", "2", "3"]
 child = os.fork()
 if not child:
-    os._exit(on_all_cores(str, [4, 5]) != ["4", "5"])
+    os._exit(on_all_cores(str, [4, 5], lasting=True) != ["4", "5"])
 raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
 """
+
+
+@pytest.mark.parametrize(("own", "wanted"), [(None, "512"), ("77", "77")])
+def test_what_the_user_says_of_prepared_convolutions_holds(own: str | None, wanted: str) -> None:
+    environment = {key: value for key, value in os.environ.items() if key != PREPARED}
+    environment |= {} if own is None else {PREPARED: own}
+    code = f"import amc.devices, os; print(os.environ[{PREPARED!r}])"
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=environment, stdout=subprocess.PIPE, text=True, check=True
+    )
+    assert told.stdout.strip() == wanted
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
