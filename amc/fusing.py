@@ -6,7 +6,7 @@ that it alone reads. Both change a network in place, and what it computes by rou
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
 from typing import cast
 
@@ -31,31 +31,32 @@ def fold_norms(model: nn.Module, graph: PruningGraph) -> PruningGraph:
     Returns:
         The graph of what is left.
     """
-    gone = set()
+    gone = {}
     for layer in graph.layers:
-        norm = None if layer.norm is None else model.get_submodule(layer.norm)
-        module = model.get_submodule(layer.name)
+        if layer.norm is None:
+            continue
+        norm, module = model.get_submodule(layer.norm), model.get_submodule(layer.name)
         if isinstance(norm, _BatchNorm) and _has_statistics(norm) and _folds(module):
             _fold(module, norm)
-            assert layer.norm is not None
-            _remove(model, norm)
-            gone.add(layer.norm)
+            gone[layer.norm] = norm
+    _remove(model, gone.values())
     return _without(graph, gone)
 
 
-def _remove(model: nn.Module, module: nn.Module) -> None:
-    """Put a module that does nothing in its place, under all of its names."""
-    names = [name for name, one in model.named_modules(remove_duplicate=False) if one is module]
-    for name in names:
+def _remove(model: nn.Module, gone: Iterable[nn.Module]) -> None:
+    """Put modules that do nothing in their places, under all of their names."""
+    known = {id(module) for module in gone}
+    names = model.named_modules(remove_duplicate=False)
+    for name in [name for name, module in names if id(module) in known]:
         model.set_submodule(name, nn.Identity())
 
 
-def _without(graph: PruningGraph, norms: set[str]) -> PruningGraph:
+def _without(graph: PruningGraph, norms: Collection[str]) -> PruningGraph:
     groups = tuple(
         replace(group, members=tuple(m for m in group.members if m.module not in norms))
         for group in graph.groups
     )
-    readers = {layer.name: layer.activation for layer in graph.layers}
+    readers: dict[str | None, str | None] = {one.name: one.activation for one in graph.layers}
     layers = tuple(
         replace(layer, norm=None, activation=readers[layer.norm]) if layer.norm in norms else layer
         for layer in graph.layers
@@ -73,9 +74,7 @@ def _folds(module: nn.Module) -> bool:
 
     PyTorch cannot fuse the latter.
     """
-    if "weight" not in dict(module.named_parameters(recurse=False)):
-        return False
-    if not kinds.as_it_came(module):
+    if "weight" not in dict(module.named_parameters(recurse=False)) or not kinds.as_it_came(module):
         return False
     if isinstance(module, _ConvTransposeNd):
         return module.groups == 1
@@ -170,6 +169,7 @@ def fuse_activations(model: nn.Module, graph: PruningGraph) -> None:
     """
     if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
         return
+    gone = []
     for layer in graph.layers:
         if layer.activation is None:
             continue
@@ -177,7 +177,8 @@ def fuse_activations(model: nn.Module, graph: PruningGraph) -> None:
         if type(clamp) in CLAMPS and kinds.as_it_came(clamp) and _fuses(conv):
             conv.__class__ = ClampedConv2d
             cast(ClampedConv2d, conv).activation = type(clamp)
-            _remove(model, clamp)
+            gone.append(clamp)
+    _remove(model, gone)
 
 
 def _fuses(module: nn.Module) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
@@ -332,15 +332,17 @@ class Problem:
 
         Never one that was stopped early.
         """
-        whole = (outcome for outcome in self._outcomes if outcome.seen is None)
         # The most accurate first, so that few need to be held against the budgets.
-        in_turn = sorted(whole, key=lambda outcome: -outcome.accuracy)
+        in_turn = sorted(self._whole(), key=lambda outcome: -outcome.accuracy)
         return next((one for one in in_turn if self.limits.fits(one.kept)), None)
 
     def finalists(self) -> list[Outcome]:
         """The outcomes within the budgets that have seen all held-out samples, in order."""
-        whole = (outcome for outcome in self._outcomes if outcome.seen is None)
-        return [outcome for outcome in whole if self.limits.fits(outcome.kept)]
+        return [outcome for outcome in self._whole() if self.limits.fits(outcome.kept)]
+
+    def _whole(self) -> Iterator[Outcome]:
+        """Those that have seen all held-out samples."""
+        return (outcome for outcome in self._outcomes if outcome.seen is None)
 
     def restart(self) -> None:
         """Forget all outcomes and start the clock: the first act of every search.

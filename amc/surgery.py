@@ -11,8 +11,6 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.conv import _ConvNd
 
 from amc import kinds
 from amc.attention import narrowed
@@ -271,9 +269,7 @@ def _replace(memo: dict[int, Any], module: nn.Module, tensors: Mapping[str, Tens
 
 def _is_plain(module: nn.Module) -> bool:
     """Whether the forward pass reads nothing but the module's own tensors and numbers."""
-    return isinstance(module, ClampedConv2d) or (
-        isinstance(module, _ConvNd | nn.Linear | _BatchNorm) and kinds.as_it_came(module)
-    )
+    return isinstance(module, ClampedConv2d) or kinds.as_it_came(module)
 
 
 def _sharing(module: nn.Module, memo: Mapping[int, Any]) -> nn.Module:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import time
 from collections.abc import Callable, Mapping
 from statistics import median
-from typing import Any, cast
+from typing import Any
 from unittest.mock import patch
 
 import torch
@@ -114,14 +113,9 @@ def without(problem: Problem, calibration: Samples) -> dict[str, Evaluation]:
 
 
 def _unfolded(pruner: Pruner) -> Candidates:
-    """Candidates with their batch norms, laid out all the same."""
-    twin = copy.deepcopy(pruner.model).eval().requires_grad_(False)
-    for name in pruner.graph.overwriting:
-        cast(Any, twin.get_submodule(name)).inplace = True
-    lay_out(twin, torch.channels_last)
-    assert pruner.moments is not None
-    known = Reconstruction.of(twin, pruner.graph, pruner.moments)
-    return Candidates(pruner, twin, pruner.graph, known)
+    """Candidates with their batch norms."""
+    with patch.object(amc.evaluation, "fold_norms", lambda model, graph: graph):
+        return Candidates.of(pruner)
 
 
 def _unfused(pruner: Pruner) -> Candidates:

@@ -136,10 +136,6 @@ def outputs(model: nn.Module, inputs: Tensor) -> Tensor:
     return found
 
 
-def count(model: nn.Module, kind: type[nn.Module]) -> int:
-    return sum(isinstance(module, kind) for module in model.modules())
-
-
 @pytest.mark.usefixtures("float32")
 @pytest.mark.parametrize("wrap", [weight_norm, spectral_norm])
 def test_a_norm_behind_a_computed_weight_stays(wrap: Callable[[nn.Module], nn.Module]) -> None:
