@@ -11,7 +11,7 @@ from types import FrameType
 from typing import NoReturn
 
 INTERRUPTED = 130
-"""As in `experiments.ctrl_c`."""
+"""As in `experiments.terminal.ctrl_c`."""
 
 
 def _leave(number: int, frame: FrameType | None) -> NoReturn:

@@ -10,8 +10,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
-from experiments.arguments import UsageError, one_line, parse
-from experiments.config import (
+from experiments.settings.arguments import UsageError, one_line, parse
+from experiments.settings.config import (
     BenchmarkConfig,
     ExportConfig,
     ProfileConfig,
@@ -22,7 +22,7 @@ from experiments.config import (
     TrainConfig,
     TrustConfig,
 )
-from experiments.ctrl_c import INTERRUPTED, leave, stopped_in_time
+from experiments.terminal.ctrl_c import INTERRUPTED, leave, stopped_in_time
 
 # Threads that wait for each other would otherwise spin, which makes everything many times slower
 # where another program runs on the same cores. Read once, when torch is imported.
@@ -125,7 +125,7 @@ def _console() -> Any:
 
 
 def _train(config: TrainConfig) -> None:
-    from experiments.train import train
+    from experiments.commands.train import train
 
     console = _console()
     reached = train(config, console)
@@ -137,52 +137,52 @@ def _train(config: TrainConfig) -> None:
 
 
 def _profile(config: ProfileConfig) -> None:
-    from experiments.profiling.profile import profile
+    from experiments.latency.profiling.profile import profile
 
     profile(config, _console())
 
 
 def _search(config: SearchConfig) -> None:
-    from experiments.runs import search
+    from experiments.search.runs import search
 
     console = _console()
     _show([search(config, console)], config.out, console)
 
 
 def _prune(config: PruneConfig) -> None:
-    from experiments.runs import apply_policy
+    from experiments.search.runs import apply_policy
 
     console = _console()
     _show([apply_policy(config, console)], config.out, console)
 
 
 def _benchmark(config: BenchmarkConfig) -> None:
-    from experiments.benchmark import benchmark
+    from experiments.commands.benchmark import benchmark
 
     console = _console()
     _show(benchmark(config, console), config.out, console)
 
 
 def _export(config: ExportConfig) -> None:
-    from experiments.exporting import export
+    from experiments.commands.export import export
 
     export(config, _console())
 
 
 def _trust(config: TrustConfig) -> None:
-    from experiments.trust.trusting import trust
+    from experiments.commands.trust.trusting import trust
 
     trust(config, _console())
 
 
 def _report(config: ReportConfig) -> None:
-    from experiments.reporting import report
+    from experiments.commands.report import report
 
     _console().print(f"report: {report(config)}", soft_wrap=True)
 
 
 def _runs(config: RunsConfig) -> None:
-    from experiments.listing import show_runs
+    from experiments.commands.runs import show_runs
 
     show_runs(config, _console())
 

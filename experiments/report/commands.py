@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any
 
-from experiments.config import CutConfig, SearchConfig
-from experiments.foreign import code_in
 from experiments.report.comparison import Run
-from experiments.report.formats import printable
-from experiments.results import RunResult
+from experiments.runs.results import RunResult
+from experiments.settings.config import CutConfig, SearchConfig
+from experiments.settings.foreign import code_in
+from experiments.terminal.formats import printable
 
 FOLDER = "RUN"
 """Stands for the run's folder where the settings do not name it."""

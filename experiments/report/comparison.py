@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from amc.policy import Budget
 from experiments.report.exported import Exported
-from experiments.report.formats import printable
 from experiments.report.markers import COLOURS, MARKERS
-from experiments.results import RunResult
+from experiments.runs.results import RunResult
+from experiments.terminal.formats import printable
 
 # Strategies that come with the project keep their look from report to report.
 KNOWN = (

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from amc.json_text import read_json
-from experiments.report.formats import count
+from experiments.terminal.formats import count
 
 FILE = "export.json"
 

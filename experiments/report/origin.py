@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from experiments.report.comparison import Comparison
-from experiments.report.formats import MISSING, duration, printable
-from experiments.results import RunResult
+from experiments.runs.results import RunResult
+from experiments.terminal.formats import MISSING, duration, printable
 
 
 @dataclass(frozen=True)

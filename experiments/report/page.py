@@ -8,7 +8,6 @@ from pathlib import Path
 import jinja2
 from markupsafe import Markup
 
-from experiments.report import formats
 from experiments.report.commands import FOLDER, folder, use
 from experiments.report.comparison import Comparison, compare
 from experiments.report.drawing import Picture, series_key
@@ -21,7 +20,8 @@ from experiments.report.sensitivity import DROPS, scans, sensitivity_picture
 from experiments.report.speed import speed, speed_notes
 from experiments.report.storage import stored_rows
 from experiments.report.tiles import tiles
-from experiments.results import RunResult
+from experiments.runs.results import RunResult
+from experiments.terminal import formats
 
 HERE = Path(__file__).parent
 

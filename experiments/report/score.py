@@ -6,9 +6,9 @@ import math
 from collections.abc import Sequence
 
 from experiments.report.comparison import Comparison, Run
-from experiments.report.formats import accuracy, count
 from experiments.report.progress import progress
-from experiments.results import RunResult
+from experiments.runs.results import RunResult
+from experiments.terminal.formats import accuracy, count
 
 
 def score_notes(comparison: Comparison) -> list[str]:

@@ -18,9 +18,9 @@ from experiments.report.drawing import (
     series_keys,
     span,
 )
-from experiments.report.formats import accuracy, count
 from experiments.report.progress import Progress, progress
 from experiments.report.svg import draw, series_colour
+from experiments.terminal.formats import accuracy, count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,9 +9,9 @@ import numpy as np
 
 from experiments.report.comparison import Comparison, Run
 from experiments.report.drawing import Picture, accuracy_axis, marks, series_key
-from experiments.report.formats import accuracy
 from experiments.report.svg import draw
-from experiments.results import Correlation, Trust
+from experiments.runs.results import Correlation, Trust
+from experiments.terminal.formats import accuracy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

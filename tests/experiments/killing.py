@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from experiments.cli import main
-from experiments.journal import FILE
+from experiments.runs.journal import FILE
 
 ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
 

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 
 from agents import ALGORITHMS
-from experiments import bench_agents
-from experiments.arguments import parse
 from experiments.cli import COMMANDS
-from experiments.config import TrustConfig
-from experiments.pages import put
-from experiments.strategies import STRATEGIES
+from experiments.search.strategies import STRATEGIES
+from experiments.settings.arguments import parse
+from experiments.settings.config import TrustConfig
+from experiments.studies.contest import __main__ as bench_agents
+from experiments.studies.pages import put
 
 DOCS = Path(__file__).parents[2] / "docs"
 AGENTS, TRUST = ((DOCS / name).read_text("utf-8") for name in ("agents.md", "trust.md"))
@@ -30,7 +30,7 @@ def test_the_commands_can_be_read(page):
 
 
 def test_the_benchmark_s_commands_can_be_read():
-    commands = re.findall(r"^    python -m experiments.bench_agents(.*)$", AGENTS, re.MULTILINE)
+    commands = re.findall(r"^    python -m experiments.studies.contest(.*)$", AGENTS, re.MULTILINE)
     asked = [bench_agents._parser().parse_args(shlex.split(words)) for words in commands]
     assert [options.ablation for options in asked] == [False, True]
 

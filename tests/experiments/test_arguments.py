@@ -2,9 +2,9 @@
 
 import pytest
 
-from experiments.arguments import UsageError, parse
 from experiments.cli import COMMANDS
-from experiments.config import BenchmarkConfig, ReportConfig, SearchConfig
+from experiments.settings.arguments import UsageError, parse
+from experiments.settings.config import BenchmarkConfig, ReportConfig, SearchConfig
 
 KINDS = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
 

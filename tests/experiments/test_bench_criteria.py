@@ -8,9 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from experiments import bench_criteria, removal
-from experiments.bench_criteria import COMPARED, correlations, tables
-from experiments.removal import Case, channel_changes, weight_changes
+from experiments.studies.criteria import __main__ as bench_criteria
+from experiments.studies.criteria import removal
+from experiments.studies.criteria.__main__ import COMPARED, correlations, tables
+from experiments.studies.criteria.removal import Case, channel_changes, weight_changes
 from experiments.zoo.models import build_model
 
 LOOK = ("l1", "taylor", "hessian", "random")

@@ -5,11 +5,11 @@ import json
 import pytest
 import torch
 
-from experiments import bench_search
-from experiments.config import NetworkConfig
-from experiments.speed.cases import NETWORKS, Case, Sizes
-from experiments.speed.gains import WHOLE, without
-from experiments.speed.policies import random_policies
+from experiments.settings.config import NetworkConfig
+from experiments.studies.speed import __main__ as bench_search
+from experiments.studies.speed.cases import NETWORKS, Case, Sizes
+from experiments.studies.speed.gains import WHOLE, without
+from experiments.studies.speed.policies import random_policies
 
 SMALL = ["--images", "60", "--calibration", "60", "--policies", "6", "--searches", "3"]
 SMALL += ["--episodes", "2", "--textbook-episodes", "2"]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from experiments.bench_sparsity import summary, table, write
-from experiments.sparsity import DENSE, PRUNED, TRAINED_ON, Point, Study
+from experiments.studies.sparsity.__main__ import summary, table, write
+from experiments.studies.sparsity.routes import DENSE, PRUNED, TRAINED_ON, Point, Study
 
 SMALL = Study(
     model="resnet8",

@@ -8,9 +8,9 @@ import yaml
 from rich.console import Console
 
 from amc.problem import Problem
-from experiments.benchmark import benchmark, best_of
-from experiments.config import BenchmarkConfig
-from experiments.results import RunResult, run_folders
+from experiments.commands.benchmark import benchmark, best_of
+from experiments.runs.results import RunResult, run_folders
+from experiments.settings.config import BenchmarkConfig
 
 NAMES = ("ddpg", "netadapt", "uniform", "manual")
 

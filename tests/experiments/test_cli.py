@@ -7,8 +7,9 @@ from importlib.machinery import ModuleSpec
 import pytest
 import yaml
 
-from experiments import cli, runs
+from experiments import cli
 from experiments.cli import COMMANDS
+from experiments.search import runs
 
 FEW = ("--calibration-images", 100, "--search-images", 50)
 

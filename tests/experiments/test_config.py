@@ -6,7 +6,7 @@ from dataclasses import FrozenInstanceError, replace
 import pytest
 import yaml
 
-from experiments.config import (
+from experiments.settings.config import (
     SCHEDULES,
     BenchmarkConfig,
     CutConfig,

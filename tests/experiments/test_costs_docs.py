@@ -12,8 +12,8 @@ from amc.granularity import Granularity
 from amc.policy import Budget
 from amc.pruning import decisions
 from envs.rewards import REWARDS
-from experiments.bench_costs import falling, measured
-from experiments.report.formats import COSTS as NAMES
+from experiments.studies.costs import falling, measured
+from experiments.terminal.formats import COSTS as NAMES
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "costs.md").read_text(encoding="utf-8")

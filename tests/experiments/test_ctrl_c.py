@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from experiments import cli
-from experiments.ctrl_c import INTERRUPTED, stopped_in_time
+from experiments.terminal.ctrl_c import INTERRUPTED, stopped_in_time
 
 
 @pytest.fixture(autouse=True)
@@ -140,7 +140,7 @@ def test_it_is_obeyed_while_the_command_line_itself_is_imported(tmp_path):
 
 LEAVING = """
 import atexit, sys, time
-from experiments.ctrl_c import leave
+from experiments.terminal.ctrl_c import leave
 
 class Imported:
     def __del__(self):

@@ -6,11 +6,11 @@ import yaml
 from amc.graph import trace
 from amc.rules import matched_ratios
 from experiments import demo
-from experiments.arguments import parse
 from experiments.cli import COMMANDS
-from experiments.config import BenchmarkConfig, NetworkConfig, TrainConfig
-from experiments.networks import load_setting
-from experiments.strategies import make_strategy
+from experiments.search.strategies import make_strategy
+from experiments.settings.arguments import parse
+from experiments.settings.config import BenchmarkConfig, NetworkConfig, TrainConfig
+from experiments.zoo.networks import load_setting
 
 KINDS = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
 

@@ -19,9 +19,9 @@ from torch import nn
 from amc import export as amc_export
 from amc.graph import trace
 from amc.policy import Policy
-from experiments.config import ExportConfig
-from experiments.exporting import Order, export, load_pruned, measured_with
-from experiments.results import RunResult
+from experiments.commands.export import Order, export, load_pruned, measured_with
+from experiments.runs.results import RunResult
+from experiments.settings.config import ExportConfig
 from experiments.zoo.models import build_model
 
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from experiments.files import append_lines, ready_folder, whole_lines, write_whole
+from experiments.disk.files import append_lines, ready_folder, whole_lines, write_whole
 
 
 def test_a_file_is_replaced_whole_and_nothing_else_is_left(tmp_path):

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from torch import nn
 
-from experiments import bench_finetuning
-from experiments.bench_finetuning import NORMS, SCHEDULES, TEACHERS, Column, cell, main, tables
-from experiments.config import TuneConfig
+from experiments.settings.config import TuneConfig
+from experiments.studies import finetuning as bench_finetuning
+from experiments.studies.finetuning import NORMS, SCHEDULES, TEACHERS, Column, cell, main, tables
 
 PAGE = (Path(__file__).parents[2] / "docs" / "fine-tuning.md").read_text(encoding="utf-8")
 

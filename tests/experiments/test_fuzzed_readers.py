@@ -22,11 +22,10 @@ from amc.costs.latency import LatencyTable, LatencyTableError
 from amc.policy import Budget, GroupChoice, Policy, PolicyError
 from amc.problem import Outcome
 from amc.weights import read_weights
-from experiments.arguments import UsageError, parse
 from experiments.cli import COMMANDS
-from experiments.config import SearchConfig
+from experiments.disk.yaml_files import read_yaml
 from experiments.report import render
-from experiments.results import (
+from experiments.runs.results import (
     Accuracies,
     Correlation,
     CostChange,
@@ -35,7 +34,8 @@ from experiments.results import (
     Tried,
     Trust,
 )
-from experiments.yaml_files import read_yaml
+from experiments.settings.arguments import UsageError, parse
+from experiments.settings.config import SearchConfig
 from experiments.zoo.cifar import read_archive
 from experiments.zoo.idx import read_idx_pair
 from experiments.zoo.image_folder import image_folder

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from experiments.gain import Gain
-from experiments.results import CostChange
+from experiments.latency.gain import Gain
+from experiments.runs.results import CostChange
 
 COSTS = {
     "macs": CostChange("MACs", 4_000_000, 1_000_000),

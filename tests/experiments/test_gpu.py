@@ -7,8 +7,8 @@ import pytest
 import torch
 from command_line import CommandLine
 
-from experiments.networks import check_device
-from experiments.results import RunResult
+from experiments.runs.results import RunResult
+from experiments.zoo.networks import check_device
 
 on_gpu = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an NVIDIA GPU")
 

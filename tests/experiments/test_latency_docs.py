@@ -12,9 +12,10 @@ from torch import nn
 
 import amc
 from amc.samples import Samples
-from experiments.bench_budgets import BUDGET, STRATEGIES, Row, kept
-from experiments.bench_budgets import table_of as budgets_table
-from experiments.bench_latency import (
+from experiments.latency.profiling.describe import UNSTEADY
+from experiments.studies.budgets import BUDGET, STRATEGIES, Row, kept
+from experiments.studies.budgets import table_of as budgets_table
+from experiments.studies.latency import (
     ANY,
     BARS,
     BUDGETS,
@@ -27,7 +28,6 @@ from experiments.bench_latency import (
     missed,
     saving_table,
 )
-from experiments.profiling.describe import UNSTEADY
 from experiments.zoo.models import build_model
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -19,13 +19,13 @@ from amc.granularity import Rounding
 from amc.graph import trace
 from amc.policy import Budget
 from amc.structure import PruningGraph
-from experiments.config import NetworkConfig, SearchConfig
-from experiments.latency import about_device, terms
-from experiments.networks import load_setting
-from experiments.outlook import outlook, where
-from experiments.profiling import timing
-from experiments.results import RunResult
-from experiments.semi_structured import obstacle
+from experiments.latency.outlook import outlook, where
+from experiments.latency.profiling import timing
+from experiments.latency.semi_structured import obstacle
+from experiments.latency.terms import about_device, terms
+from experiments.runs.results import RunResult
+from experiments.settings.config import NetworkConfig, SearchConfig
+from experiments.zoo.networks import load_setting
 
 NETWORK = NetworkConfig(model="resnet8", dataset="digits", width=0.5)
 

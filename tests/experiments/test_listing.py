@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.failures import FILE, failure_kept
-from experiments.journal import RunJournal
-from experiments.listing import JOURNAL, listed, runs_in
+from experiments.commands.runs import JOURNAL, listed, runs_in
+from experiments.runs.failures import FILE, failure_kept
+from experiments.runs.journal import RunJournal
 
 fcntl = pytest.importorskip("fcntl", reason="no locks of this kind on this system")
 

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from amc.journal import Blank
-from experiments.arguments import parse
 from experiments.cli import COMMANDS
-from experiments.journal import FILE, FOLDER
+from experiments.runs.journal import FILE, FOLDER
+from experiments.settings.arguments import parse
 
 DOCS = Path(__file__).parents[2] / "docs"
 LONG_RUNS, SAFETY = ((DOCS / name).read_text("utf-8") for name in ("long-runs.md", "safety.md"))

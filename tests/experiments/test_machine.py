@@ -3,8 +3,8 @@
 import gymnasium
 import torch
 
-from experiments import machine as module
-from experiments.machine import machine
+from experiments.disk import machine as module
+from experiments.disk.machine import machine
 
 
 def test_versions_and_threads_are_told():

@@ -1,6 +1,6 @@
 """Tables in Markdown, by hand."""
 
-from experiments.markdown import markdown
+from experiments.studies.markdown import markdown
 
 
 def test_a_table_by_hand() -> None:

@@ -14,15 +14,15 @@ from torch import nn
 from amc import Budget, Problem, Samples, SearchResult, Strategy
 from amc.rules import Uniform
 from amc.structure import Kept
-from experiments.holding import TIGHTENINGS, holding
-from experiments.journal import RunJournal
-from experiments.latency import STEADY, allowance, steadiest
+from experiments.latency.terms import STEADY, allowance, steadiest
 from experiments.report import measured_again
 from experiments.report.comparison import compare
 from experiments.report.headline import notes
 from experiments.report.progress import excesses
-from experiments.results import CostChange, Remeasured, RunResult
+from experiments.runs.journal import RunJournal
+from experiments.runs.results import CostChange, Remeasured, RunResult
 from experiments.samplers import RandomSearch
+from experiments.search.holding import TIGHTENINGS, holding
 
 
 def problem(factor: float) -> Problem:
@@ -187,7 +187,7 @@ def test_a_tightened_bound_is_told() -> None:
 
 @pytest.fixture
 def made_result() -> Callable[..., RunResult]:
-    from experiments.results import Accuracies
+    from experiments.runs.results import Accuracies
 
     def make(strategy: str, **changes: Any) -> RunResult:
         values: dict[str, Any] = {

@@ -10,18 +10,18 @@ from safetensors.torch import load_file, save_file, save_model
 from torch import nn
 
 from amc.evaluation import accuracy, hits
-from experiments.config import NetworkConfig, SearchConfig
-from experiments.exporting import load_pruned
-from experiments.networks import (
+from experiments.commands.export import load_pruned
+from experiments.search.runs import search
+from experiments.settings.config import NetworkConfig, SearchConfig
+from experiments.zoo.datasets import DATASETS
+from experiments.zoo.models import MODELS
+from experiments.zoo.networks import (
     WEIGHTS,
     augmentation,
     load_setting,
     read_checkpoint,
     shipped_weights,
 )
-from experiments.runs import search
-from experiments.zoo.datasets import DATASETS
-from experiments.zoo.models import MODELS
 
 SMALL = NetworkConfig(model="resnet8", dataset="digits", width=0.5)
 SHIPPED = (("resnet20", 1.0, 0.930), ("mobilenet-v1", 0.5, 0.920))

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from experiments import onnx_files
-from experiments.onnx_files import BATCHES, latencies, write_proved
+from experiments.latency import onnx_files
+from experiments.latency.onnx_files import BATCHES, latencies, write_proved
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import load_file
 
 from amc.policy import Policy
-from experiments.results import RunResult
+from experiments.runs.results import RunResult
 
 DIGITS = ("--dataset", "digits")
 FEW = ("--calibration-images", 100)

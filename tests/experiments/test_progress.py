@@ -6,8 +6,8 @@ import io
 import pytest
 from rich.console import Console
 
-from experiments import progress
-from experiments.progress import LINE_EVERY_SECONDS, Pace, Reporter
+from experiments.terminal import progress
+from experiments.terminal.progress import LINE_EVERY_SECONDS, Pace, Reporter
 
 
 @pytest.fixture

@@ -9,10 +9,10 @@ from amc.costs import COSTS, Macs
 from amc.criteria import CRITERIA
 from amc.graph import trace
 from amc.policy import Budget, Policy
-from experiments.arguments import parse
 from experiments.cli import COMMANDS
-from experiments.latency import LATENCY
-from experiments.strategies import STRATEGIES
+from experiments.latency.terms import LATENCY
+from experiments.search.strategies import STRATEGIES
+from experiments.settings.arguments import parse
 from experiments.zoo.datasets import DATASETS
 from experiments.zoo.models import MODELS
 

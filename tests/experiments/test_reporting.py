@@ -4,8 +4,8 @@ import shutil
 
 import pytest
 
-from experiments.config import ReportConfig
-from experiments.reporting import report
+from experiments.commands.report import report
+from experiments.settings.config import ReportConfig
 
 
 def test_runs_stand_side_by_side(amc, uniform_run, ddpg_run, tmp_path):

@@ -8,7 +8,7 @@ import pytest
 
 from amc.policy import GroupChoice
 from amc.problem import Outcome
-from experiments.results import Accuracies, CostChange, RunResult, run_folders
+from experiments.runs.results import Accuracies, CostChange, RunResult, run_folders
 
 
 def result(**changes):
@@ -129,7 +129,7 @@ def test_a_wrong_part_of_a_result_is_named_with_what_it_must_be(at, wrong, tmp_p
 
 def test_a_file_that_is_too_large_is_not_read(tmp_path, monkeypatch):
     result().save(tmp_path / "result.json")
-    monkeypatch.setattr("experiments.results.MAX_BYTES", 100)
+    monkeypatch.setattr("experiments.runs.results.MAX_BYTES", 100)
     with pytest.raises(ValueError, match="too large"):
         RunResult.load(tmp_path / "result.json")
 

@@ -14,8 +14,8 @@ import amc.problem as amc_problem
 import netadapt.trials
 from amc.finetuning import fitting
 from amc.policy import Policy
-from experiments.journal import FILE, RunJournal
-from experiments.listing import listed
+from experiments.commands.runs import listed
+from experiments.runs.journal import FILE, RunJournal
 
 OWN = ("--model", "striped_images:network", "--dataset", "striped_images:images")
 FEW = (*OWN, "--calibration-images", "60", "--search-images", "30", "--budget", "macs=0.4")

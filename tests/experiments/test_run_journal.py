@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments import lock as locks
-from experiments.journal import FILE, RunJournal
+from experiments.disk import lock as locks
+from experiments.runs.journal import FILE, RunJournal
 
 NOTES = {f"evaluation {n},4": {"accuracy": 0.1 * n, "seconds": 1e-3 * n} for n in range(4)}
 

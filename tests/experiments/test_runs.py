@@ -13,13 +13,13 @@ from amc.evaluation import accuracy
 from amc.graph import trace
 from amc.policy import Budget, Policy
 from amc.pruning import prune
-from experiments import runs
-from experiments.config import PruneConfig, SearchConfig
-from experiments.exporting import load_pruned
-from experiments.networks import load_setting
-from experiments.problems import budgets
-from experiments.results import RunResult
-from experiments.runs import apply_policy
+from experiments.commands.export import load_pruned
+from experiments.runs.results import RunResult
+from experiments.search import runs
+from experiments.search.problems import budgets
+from experiments.search.runs import apply_policy
+from experiments.settings.config import PruneConfig, SearchConfig
+from experiments.zoo.networks import load_setting
 
 
 @pytest.fixture(scope="session")

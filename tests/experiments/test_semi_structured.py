@@ -11,8 +11,8 @@ from amc.granularity import Granularity
 from amc.graph import survey
 from amc.masks import masking_graph
 from amc.policy import Budget
-from experiments import semi_structured
-from experiments.semi_structured import (
+from experiments.latency import semi_structured
+from experiments.latency.semi_structured import (
     SemiStructured,
     dense_and_sparse,
     obstacle,

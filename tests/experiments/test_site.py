@@ -9,6 +9,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pytest
+from studies_there import STUDIES
 
 from experiments.cli import main
 
@@ -79,7 +80,6 @@ def take(step: re.Match[str]) -> None:
         exec(compile(step["code"], "page", "exec"), {})
 
 
-def test_the_page_of_figures_has_every_benchmark() -> None:
+def test_the_page_of_figures_has_every_study() -> None:
     page = (DOCS / "figures.md").read_text(encoding="utf-8")
-    there = {path.stem for path in (ROOT / "experiments").glob("bench_*.py")}
-    assert set(re.findall(r"`python -m experiments\.(bench_\w+)`", page)) == there
+    assert sorted(re.findall(r"`python -m experiments\.studies\.(\w+)`", page)) == STUDIES

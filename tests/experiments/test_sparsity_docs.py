@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.bench_sparsity import table
-from experiments.sparsity import DENSE, GOAL, TRAINED_ON, Study
+from experiments.studies.sparsity.__main__ import table
+from experiments.studies.sparsity.routes import DENSE, GOAL, TRAINED_ON, Study
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "sparsity.md").read_text(encoding="utf-8")

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from experiments.bench_search import PARTS, parsed
-from experiments.speed.cases import NETWORKS
+from experiments.studies.speed.__main__ import PARTS, parsed
+from experiments.studies.speed.cases import NETWORKS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "search-speed.md").read_text(encoding="utf-8")
-COMMANDS = re.findall(r"^    python -m experiments\.bench_search (.+)$", PAGE, re.MULTILINE)
+COMMANDS = re.findall(r"^    python -m experiments\.studies\.speed (.+)$", PAGE, re.MULTILINE)
 
 
 def test_its_code_runs():

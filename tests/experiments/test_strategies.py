@@ -10,15 +10,15 @@ from agents import ALGORITHMS, DDPGSearch, Settings
 from amc.finetuning import Recipe
 from amc.granularity import GRANULARITIES
 from amc.rules import DepthRamp, GlobalRanking, Manual, Sensitivity, Uniform
-from experiments.arguments import parse
 from experiments.cli import COMMANDS
 from experiments.samplers import TPE, CmaEs, RandomSearch
-from experiments.strategies import (
+from experiments.search.strategies import (
     STRATEGIES,
     expected_evaluations,
     make_strategy,
     read_ratios,
 )
+from experiments.settings.arguments import parse
 from netadapt import NetAdapt
 
 

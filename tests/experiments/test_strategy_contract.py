@@ -16,7 +16,7 @@ from amc.policy import Budget, Policy
 from amc.problem import Problem, SearchResult
 from amc.pruning import prune
 from amc.samples import Samples
-from experiments.strategies import STRATEGIES, expected_evaluations, make_strategy
+from experiments.search.strategies import STRATEGIES, expected_evaluations, make_strategy
 
 EPISODES = 6
 

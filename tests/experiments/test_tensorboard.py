@@ -4,9 +4,9 @@ import warnings
 
 import pytest
 
-from experiments import strategies
-from experiments.config import BenchmarkConfig, SearchConfig
-from experiments.runs import chosen_strategy
+from experiments.search import strategies
+from experiments.search.runs import chosen_strategy
+from experiments.settings.config import BenchmarkConfig, SearchConfig
 
 NETWORK = ("--model", "resnet8", "--dataset", "digits", "--width", 0.5)
 SMALL = ("--episodes", 4, "--options.hidden", 16, "--options.proposals", 4, "--search-images", 50)
@@ -65,7 +65,7 @@ def test_without_tensorboard_the_way_to_install_it_is_told(monkeypatch):
 
 @pytest.mark.parametrize(("word", "wanted"), [((), True), (("false",), False), (("true",), True)])
 def test_the_flag_needs_no_value(word, wanted):
-    from experiments.arguments import parse
+    from experiments.settings.arguments import parse
 
     kinds = {"benchmark": (BenchmarkConfig, "x")}
     _, config = parse(["benchmark", "--tensorboard", *word, "--seed", "3"], kinds)

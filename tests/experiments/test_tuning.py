@@ -11,10 +11,10 @@ from amc.evaluation import accuracy
 from amc.finetuning.schedule import KINDS
 from amc.policy import Policy
 from amc.pruning import decisions, prune
-from experiments.config import SCHEDULES, CutConfig, PruneConfig, SearchConfig
-from experiments.networks import load_setting
-from experiments.runs import apply_policy, search
-from experiments.tuning import Start, recipe_of, training_rate, tune
+from experiments.search.runs import apply_policy, search
+from experiments.search.tuning import Start, recipe_of, training_rate, tune
+from experiments.settings.config import SCHEDULES, CutConfig, PruneConfig, SearchConfig
+from experiments.zoo.networks import load_setting
 
 
 @pytest.fixture(scope="module")

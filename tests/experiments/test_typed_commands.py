@@ -21,8 +21,8 @@ import pytest
 from command_line import CommandLine
 from test_site import WALKS
 
-from experiments.arguments import parse
 from experiments.cli import COMMANDS
+from experiments.settings.arguments import parse
 
 ROOT = Path(__file__).parents[2]
 KINDS = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
@@ -58,16 +58,16 @@ ELSEWHERE = {
     "python3 -m venv": "as the environment that this test runs in was made",
     ".venv/bin/python -m pip install": "asks the network; CI is set up by the same line",
     "small/bin/python -m pip install": "asks the network; done without in test_deployment_docs.py",
-    "python -m experiments.bench_agents": LONG,
-    "python -m experiments.bench_budgets": LONG,
-    "python -m experiments.bench_semi_structured": "it needs an NVIDIA GPU",
-    "python -m experiments.bench_costs": LONG,
-    "python -m experiments.bench_criteria": LONG,
-    "python -m experiments.bench_finetuning": LONG,
-    "python -m experiments.bench_latency": LONG,
-    "python -m experiments.bench_masks": LONG,
-    "python -m experiments.bench_search": LONG,
-    "python -m experiments.bench_sparsity": LONG,
+    "python -m experiments.studies.contest": LONG,
+    "python -m experiments.studies.budgets": LONG,
+    "python -m experiments.studies.semi_structured": "it needs an NVIDIA GPU",
+    "python -m experiments.studies.costs": LONG,
+    "python -m experiments.studies.criteria": LONG,
+    "python -m experiments.studies.finetuning": LONG,
+    "python -m experiments.studies.latency": LONG,
+    "python -m experiments.studies.masks": LONG,
+    "python -m experiments.studies.speed": LONG,
+    "python -m experiments.studies.sparsity": LONG,
 }
 
 

@@ -66,7 +66,7 @@ def test_every_cell_of_the_table_is_what_happens(column: str, name: str) -> None
 
 def test_every_criterion_has_its_figures() -> None:
     for name in CRITERIA:
-        assert f"| `{name}` |" in PAGE.split("python -m experiments.bench_criteria")[1]
+        assert f"| `{name}` |" in PAGE.split("python -m experiments.studies.criteria")[1]
 
 
 def test_the_example_runs(capsys: pytest.CaptureFixture[str]) -> None:

@@ -12,10 +12,10 @@ from torch import nn
 
 from amc.evaluation import accuracy
 from amc.samples import Samples
-from experiments import bench_agents
-from experiments.contest import material, searching
-from experiments.contest.journal import Journal
-from experiments.contest.material import Material
+from experiments.studies.contest import __main__ as bench_agents
+from experiments.studies.contest import material, searching
+from experiments.studies.contest.journal import Journal
+from experiments.studies.contest.material import Material
 
 NETWORK = "three convolutions"
 WORDS = ["--evaluations", "4,6", "--seeds", "2"]

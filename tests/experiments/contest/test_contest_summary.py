@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.contest.progress import Progress
-from experiments.contest.searching import Record
-from experiments.contest.study import Contender, Study
-from experiments.contest.summary import Mean, heights, verdicts
-from experiments.contest.tables import contest
+from experiments.studies.contest.progress import Progress
+from experiments.studies.contest.searching import Record
+from experiments.studies.contest.study import Contender, Study
+from experiments.studies.contest.summary import Mean, heights, verdicts
+from experiments.studies.contest.tables import contest
 
 CELL = ("net", "macs=0.3")
 

@@ -8,7 +8,7 @@ from exported import Exported, Small
 from torch import Tensor
 
 from amc.graph import trace
-from experiments.profiling.template import template
+from experiments.latency.profiling.template import template
 
 
 @pytest.fixture(scope="session")

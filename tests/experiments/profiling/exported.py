@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from amc.structure import PruningGraph
-from experiments.profiling.template import Template
+from experiments.latency.profiling.template import Template
 
 
 class Small(nn.Module):

@@ -13,10 +13,10 @@ from exported import Exported
 
 from amc.costs.latency import Latency
 from amc.granularity import Rounding
-from experiments.profiling import timing
-from experiments.profiling.carrying import carried, prepare
-from experiments.profiling.measuring import table
-from experiments.profiling.plan import Plan, plan_of
+from experiments.latency.profiling import timing
+from experiments.latency.profiling.carrying import carried, prepare
+from experiments.latency.profiling.measuring import table
+from experiments.latency.profiling.plan import Plan, plan_of
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.config import ProfileConfig
-from experiments.profiling.profile import planned
+from experiments.latency.profiling.profile import planned
+from experiments.settings.config import ProfileConfig
 
 
 def config(shape: str) -> ProfileConfig:

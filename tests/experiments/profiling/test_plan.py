@@ -9,10 +9,10 @@ from exported import Exported
 
 from amc.costs.latency import Latency, LatencyTable
 from amc.granularity import Rounding
-from experiments.profiling.measuring import table
-from experiments.profiling.plan import Plan, plan_of
-from experiments.profiling.program import shapes
-from experiments.profiling.segments import segments
+from experiments.latency.profiling.measuring import table
+from experiments.latency.profiling.plan import Plan, plan_of
+from experiments.latency.profiling.program import shapes
+from experiments.latency.profiling.segments import segments
 
 
 @pytest.fixture(scope="module")

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from exported import Exported
 
-from experiments.profiling import timing
-from experiments.profiling.measuring import payload
-from experiments.profiling.program import to_onnx
+from experiments.latency.profiling import timing
+from experiments.latency.profiling.measuring import payload
+from experiments.latency.profiling.program import to_onnx
 
 
 class Clock:

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from amc.graph import trace
-from experiments.profiling.program import from_onnx, shapes, to_onnx
-from experiments.profiling.template import ProfileError, made, proved_model, template
+from experiments.latency.profiling.program import from_onnx, shapes, to_onnx
+from experiments.latency.profiling.template import ProfileError, made, proved_model, template
 
 
 def test_groups_of_the_network(small: Exported) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from amc.policy import GroupChoice
 from amc.problem import Outcome
-from experiments.results import Accuracies, CostChange, RunResult
+from experiments.runs.results import Accuracies, CostChange, RunResult
 
 NAMES = ("stem.0", "stages.0.conv1", "stages.1.conv1")
 FULL = (16, 32, 64)

@@ -4,10 +4,10 @@ import shlex
 from collections.abc import Callable
 from dataclasses import asdict
 
-from experiments.config import PruneConfig, SearchConfig
 from experiments.report.commands import Use, use
 from experiments.report.comparison import compare
-from experiments.results import RunResult
+from experiments.runs.results import RunResult
+from experiments.settings.config import PruneConfig, SearchConfig
 
 Made = Callable[..., RunResult]
 

@@ -6,7 +6,7 @@ import pytest
 
 from experiments.report.comparison import KNOWN, compare
 from experiments.report.markers import COLOURS, MARKERS
-from experiments.results import RunResult
+from experiments.runs.results import RunResult
 
 Made = Callable[..., RunResult]
 

@@ -13,7 +13,7 @@ from experiments.report.exploration import (
     explores,
     smoothed,
 )
-from experiments.results import RunResult
+from experiments.runs.results import RunResult
 
 Made = Callable[..., RunResult]
 

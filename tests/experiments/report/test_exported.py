@@ -14,7 +14,7 @@ from experiments.report.comparison import compare
 from experiments.report.exported import Exported, exported
 from experiments.report.speed import speed, speed_notes
 from experiments.report.tiles import tiles
-from experiments.results import Remeasured, RunResult
+from experiments.runs.results import Remeasured, RunResult
 
 Made = Callable[..., RunResult]
 

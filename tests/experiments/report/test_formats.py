@@ -2,7 +2,7 @@
 
 import pytest
 
-from experiments.report import formats
+from experiments.terminal import formats
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from experiments.report.comparison import compare
 from experiments.report.headline import headlines, notes
-from experiments.results import Accuracies, CostChange, RunResult
+from experiments.runs.results import Accuracies, CostChange, RunResult
 
 Made = Callable[..., RunResult]
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from experiments.report.comparison import compare
 from experiments.report.origin import Row, settings_rows
-from experiments.results import RunResult
+from experiments.runs.results import RunResult
 
 Made = Callable[..., RunResult]
 

@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import pytest
 
 from experiments.report import render
-from experiments.results import Accuracies, CostChange, RunResult
+from experiments.runs.results import Accuracies, CostChange, RunResult
 
 Made = Callable[..., RunResult]
 

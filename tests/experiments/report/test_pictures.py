@@ -10,7 +10,7 @@ from experiments.report.drawing import DOTS, LEAST_SPAN, cut_off, span
 from experiments.report.kept import kept_picture
 from experiments.report.search import search_picture
 from experiments.report.tradeoff import tradeoff_picture
-from experiments.results import CostChange, RunResult
+from experiments.runs.results import CostChange, RunResult
 
 Made = Callable[..., RunResult]
 

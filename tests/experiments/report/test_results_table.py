@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from experiments.report import results_table
-from experiments.results import CostChange, RunResult
+from experiments.runs.results import CostChange, RunResult
 
 Made = Callable[..., RunResult]
 

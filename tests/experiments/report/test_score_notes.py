@@ -7,7 +7,7 @@ import pytest
 
 from experiments.report.comparison import compare
 from experiments.report.score import margin, score_notes
-from experiments.results import Accuracies, RunResult, Trust
+from experiments.runs.results import Accuracies, RunResult, Trust
 
 Made = Callable[..., RunResult]
 

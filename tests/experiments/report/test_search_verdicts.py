@@ -7,7 +7,7 @@ import pytest
 from amc.problem import Outcome
 from experiments.report.comparison import compare
 from experiments.report.progress import excesses, progress, verdict
-from experiments.results import CostChange, Remeasured, RunResult
+from experiments.runs.results import CostChange, Remeasured, RunResult
 
 Made = Callable[..., RunResult]
 

@@ -10,7 +10,7 @@ from amc.problem import Outcome
 from experiments.report import render
 from experiments.report.comparison import compare
 from experiments.report.sensitivity import scans, sensitivity_picture
-from experiments.results import RunResult
+from experiments.runs.results import RunResult
 
 Made = Callable[..., RunResult]
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.results import RunResult
-from experiments.trust import trusting
-from experiments.trust.measuring import Meter
+from experiments.commands.trust import trusting
+from experiments.commands.trust.measuring import Meter
+from experiments.runs.results import RunResult
 
 FEW = ("--policies", 4, "--finetune-epochs", 0.5, "--train-images", 256)
 

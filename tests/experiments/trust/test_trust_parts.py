@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from amc.problem import Outcome
+from experiments.commands.trust.correlation import correlation, spearman
+from experiments.commands.trust.journal import Journal
+from experiments.commands.trust.sampling import stratified
 from experiments.report.trust import sentences
-from experiments.results import Correlation, Tried, Trust
-from experiments.trust.correlation import correlation, spearman
-from experiments.trust.journal import Journal
-from experiments.trust.sampling import stratified
+from experiments.runs.results import Correlation, Tried, Trust
 
 
 def outcomes(*accuracies: float) -> list[Outcome]:

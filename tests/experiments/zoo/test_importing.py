@@ -1,6 +1,6 @@
 import pytest
 
-from experiments.zoo.importing import import_named
+from experiments.settings.importing import import_named
 
 
 def test_a_name_in_a_module_is_found(tmp_path, monkeypatch):

@@ -1,0 +1,110 @@
+"""Several strategies on one problem: the same budget, criterion, refit, images and fine-tuning."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import fields, replace
+from pathlib import Path
+
+from rich.console import Console
+
+from amc.names import look_up
+from amc.problem import Strategy
+from experiments.disk.files import ready_folder, write_whole
+from experiments.report import render
+from experiments.runs.failures import failure_kept
+from experiments.runs.results import RunResult
+from experiments.runs.resuming import Interrupted, begin, is_finished, run_journal
+from experiments.search.problems import prepared
+from experiments.search.runs import accuracies, chosen_strategy, finish, told_again
+from experiments.search.searching import searched
+from experiments.search.strategies import is_agent, make_strategy
+from experiments.settings.config import (
+    BenchmarkConfig,
+    ProblemConfig,
+    SearchConfig,
+    listed,
+    run_folder,
+    save_config,
+)
+from experiments.zoo.networks import load_setting
+
+RUN_FILES = ("policy.json", "model.safetensors", "result.json")
+"""What the benchmark's folder has of its best run; the result last, as in every run folder."""
+
+
+def benchmark(config: BenchmarkConfig, console: Console) -> list[RunResult]:
+    """Run every strategy; leave a run folder for each, the best one's files, and one report.
+
+    Raises:
+        LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
+    """
+    entries = [(run, chosen_strategy(run)) for run in _runs(config)]
+    setting = load_setting(config, device=config.device)
+    problem, seconds = prepared(config, setting, console)
+    save_config(config, ready_folder(config.out) / "config.yaml")
+    unpruned = accuracies(setting.model, problem.graph, setting)
+
+    def result(run: SearchConfig, strategy: Strategy) -> RunResult:
+        with run_journal(run, setting) as journal:
+            if is_finished(journal):
+                return told_again(run, console)
+            begin(journal, run, setting, console)
+            with failure_kept(run.out):
+                made = searched(run, strategy, problem, journal, console)
+                made = replace(made, prepare_seconds=seconds)
+                return finish(run, setting, made, unpruned, journal, console)
+
+    try:
+        results = [result(run, strategy) for run, strategy in entries]
+    except Interrupted as interrupted:
+        raise Interrupted(interrupted.left, config) from None
+    _write_summary(config, results)
+    return results
+
+
+def best_of(results: list[RunResult]) -> RunResult:
+    """The most accurate on held-out images, after fine-tuning where there was any."""
+    return max(results, key=lambda result: (result.finetuned or result.searched).holdout)
+
+
+def _runs(config: BenchmarkConfig) -> list[SearchConfig]:
+    """One search for each strategy, in a folder of its own."""
+    names = listed(config.strategies)
+    if not names or len(set(names)) < len(names):
+        raise ValueError(
+            f"--strategies is {config.strategies!r}; give different names, separated by commas"
+        )
+    for name, own in config.options.items():
+        look_up(dict.fromkeys(names), name, "strategy in --options.STRATEGY.NAME")
+        if not isinstance(own, dict):
+            raise ValueError(
+                f"--options: {name} has {own!r}; name a setting too, as in --options.ddpg.sigma 0.2"
+            )
+    runs = [_run(config, name) for name in names]
+    if config.tensorboard and not any(run.tensorboard for run in runs):
+        raise ValueError(
+            f"--tensorboard: none of {', '.join(names)} is an agent of stable-baselines3, whose "
+            "logger writes the scalars; leave the flag out, or add ddpg to --strategies"
+        )
+    return runs
+
+
+def _run(config: BenchmarkConfig, name: str) -> SearchConfig:
+    """A search's own settings, so that its config.yaml can be given to `amc search`."""
+    options = dict(config.options.get(name, {}))
+    if name == "manual" and config.manual is not None:
+        options["file"] = config.manual
+    out = str(Path(config.out) / run_folder(name))
+    shared = {item.name: getattr(config, item.name) for item in fields(ProblemConfig)}
+    own = {"strategy": name, "options": options, "out": out}
+    agent = config.tensorboard and is_agent(make_strategy(name, config.episodes, options))
+    return SearchConfig(**{**shared, **own, "tensorboard": agent})
+
+
+def _write_summary(config: BenchmarkConfig, results: list[RunResult]) -> None:
+    out = Path(config.out)
+    save_config(config, out / "config.yaml")
+    write_whole(out / "report.html", render(results))
+    for name in RUN_FILES:
+        shutil.copyfile(Path(best_of(results).config["out"]) / name, out / name)

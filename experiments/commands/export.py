@@ -1,0 +1,224 @@
+"""A finished run's network in another format."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor, nn
+
+from amc import export as formats
+from amc.costs.latency import LatencyTable, LatencyTableError
+from amc.names import look_up
+from amc.policy import Policy
+from amc.pruning import decisions, kept_counts
+from experiments.disk.files import file_to_write, run_at, write_whole
+from experiments.disk.records import record
+from experiments.disk.yaml_files import read_yaml
+from experiments.latency.gain import Gain
+from experiments.latency.profiling.timing import device
+from experiments.runs.results import RunResult
+from experiments.settings.config import ExportConfig, NetworkConfig
+from experiments.settings.foreign import check_network
+from experiments.zoo.networks import Setting, checkpoint, load_setting
+
+PROVED_ON = 128
+"""Held-out images that an ONNX file has to answer as the network does."""
+
+
+@dataclass(frozen=True)
+class Order:
+    """What is to be written.
+
+    Args:
+        config: As asked for.
+        run: Folder of the run.
+        policy: Of the run.
+        target: File to write.
+        console: Where to tell what else there is to say.
+    """
+
+    config: ExportConfig
+    run: Path
+    policy: Policy
+    target: Path
+    console: Console
+
+
+Writer = Callable[[Order], None]
+
+
+def export(config: ExportConfig, console: Console) -> None:
+    """Write the file and say where it is.
+
+    Raises:
+        LookupError: for an unknown format.
+        FileNotFoundError: if the folder holds no finished run, or the unpruned network is gone.
+        IsADirectoryError: if a folder stands where the file is to be.
+        FileExistsError: if that is a file which the run keeps itself.
+        ImportError: if the format needs an extra that is not installed.
+        ValueError: if the run cannot be written so.
+    """
+    suffix, write = look_up(FORMATS, config.format, "format")
+    run = run_at(config.run)
+    if not (run / "result.json").is_file():
+        raise FileNotFoundError(f"no finished run in {run}; `amc search --out {run}` makes one")
+    target = file_to_write(config.out or run / f"pruned{suffix}")
+    policy = Policy.load(run / "policy.json")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write(Order(config, run, policy, target, console))
+    told = f"{config.format}: {target} ({target.stat().st_size:,} bytes)"
+    console.print(told, soft_wrap=True)
+
+
+def load_pruned(
+    run: Path, setting: Setting | None = None, typed: Mapping[str, Any] | None = None
+) -> tuple[nn.Module, Setting, Policy]:
+    """The smaller network of a run folder, with the setting that it was made in.
+
+    Args:
+        run: The folder.
+        setting: What is loaded of it already.
+        typed: The model and data set, where they are code that may be imported.
+
+    Raises:
+        FileNotFoundError: if something is missing.
+        ValueError: if the weights do not fit.
+    """
+    # Only the shapes are needed: the run's own weights replace all others.
+    setting = setting or load_setting(saved_settings(run, typed or {}), trained=False)
+    policy = Policy.load(run / "policy.json")
+    weights = run / "model.safetensors"
+    network = formats.load_pruned(setting.model, setting.example, weights, policy)
+    return network, setting, policy
+
+
+def saved_settings(run: Path, typed: Mapping[str, Any]) -> NetworkConfig:
+    """Which network a run is of.
+
+    Args:
+        run: The folder.
+        typed: The model and data set, as far as a person names them.
+
+    Raises:
+        FileNotFoundError: if they are missing.
+        ValueError: if they are none, or name other ones or code that the person does not name.
+    """
+    path = run / "config.yaml"
+    if not path.is_file():
+        raise FileNotFoundError(f"no settings at {path}; `amc search` writes them")
+    try:
+        saved = record(NetworkConfig, read_yaml(path), others=True)
+    except ValueError as error:
+        raise ValueError(
+            f"{path}: not the settings of a run ({error}); run it again with --overwrite"
+        ) from None
+    check_network(vars(saved), typed, run, path)
+    return saved
+
+
+def _write_onnx(order: Order) -> None:
+    """The pruned network; beside it, where asked for, the unpruned one and what was gained."""
+    from experiments.latency.onnx_files import write_proved
+
+    if order.config.measure:
+        _write_both(order)
+    else:
+        network, setting, _ = load_pruned(order.run, typed=vars(order.config))
+        write_proved(network, _images(setting), order.target)
+
+
+def _write_both(order: Order) -> None:
+    from experiments.latency.onnx_files import latencies, write_proved
+
+    config, files = order.config, (order.target.with_name("unpruned.onnx"), order.target)
+    if order.target == files[0]:
+        raise ValueError(
+            f"--out {order.target}: the unpruned network is written there; name another file"
+        )
+    result = RunResult.load(order.run / "result.json")
+    setting = _trained(order)
+    network, *_ = load_pruned(order.run, setting)
+    images = _images(setting)
+    worst = [
+        write_proved(model, images, path)
+        for model, path in zip((setting.model, network), files, strict=True)
+    ]
+    batch, threads = measured_with(order, result)
+    inputs = images[torch.arange(batch) % len(images)]
+    times = latencies(files, inputs, threads, config.measure)
+    where = {**device("onnxruntime", threads), "batch": batch}
+    found = Gain.of(files, result.costs, times, max(worst), where)
+    found.save(order.target.with_name("export.json"))
+    order.console.print(found.table())
+    order.console.print(found.notes(), soft_wrap=True)
+
+
+def measured_with(order: Order, result: RunResult) -> tuple[int, int]:
+    """Batch size and threads: those of the run's latency table, where it has one."""
+    path, batch, threads = result.config.get("latency"), 1, 1
+    try:
+        if path:
+            table = LatencyTable.load(str(path)).device
+            batch, threads = table.batch, table.threads
+    except (OSError, LatencyTableError):
+        told = f"the run's latency table cannot be read at {path} any more; timed at batch 1"
+        order.console.print(told, soft_wrap=True)
+    return batch, order.config.threads or threads
+
+
+def _trained(order: Order) -> Setting:
+    """The setting of a run, with the network as it was before.
+
+    Raises:
+        FileNotFoundError: if its weights are gone.
+    """
+    settings = saved_settings(order.run, vars(order.config))
+    settings = replace(settings, weights=order.config.weights or settings.weights)
+    path = checkpoint(settings)
+    if path is not None and not path.is_file():
+        raise FileNotFoundError(
+            f"no weights at {path}, and unpruned.onnx needs them; name the checkpoint with "
+            "--weights, or write the pruned network alone with --measure 0"
+        )
+    return load_setting(settings)
+
+
+def _images(setting: Setting) -> Tensor:
+    return setting.splits.holdout.floats(slice(0, PROVED_ON))
+
+
+def _write_torch(order: Order) -> None:
+    network, *_ = load_pruned(order.run, typed=vars(order.config))
+    formats.save_pruned(network, order.policy, order.target)
+
+
+def _write_torch_pruning(order: Order) -> None:
+    saved = saved_settings(order.run, vars(order.config))
+    policy, setting = order.policy, load_setting(saved, trained=False)
+    graph = decisions(setting.model, setting.example, policy.granularity, policy.exclude)
+    ratios = formats.channel_ratios(graph, kept_counts(policy, graph))
+    write_whole(order.target, json.dumps(ratios, indent=1) + "\n")
+    heads = [group.name for group in graph.groups if group.layers[0] not in ratios]
+    if heads:
+        told = f"left out, as they are heads and torch-pruning counts those: {', '.join(heads)}"
+        order.console.print(told, soft_wrap=True)
+
+
+def _write_json(order: Order) -> None:
+    shutil.copyfile(order.run / "policy.json", order.target)
+
+
+FORMATS: dict[str, tuple[str, Writer]] = {
+    "onnx": (".onnx", _write_onnx),
+    "torch": (".safetensors", _write_torch),
+    "torch-pruning": (".torch-pruning.json", _write_torch_pruning),
+    "json": (".json", _write_json),
+}
+"""Short names, the ending of their files, and what writes them."""

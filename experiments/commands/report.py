@@ -1,0 +1,26 @@
+"""One report of several finished runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from experiments.disk.files import file_to_write, run_at, write_whole
+from experiments.report import exported, render
+from experiments.runs.results import RunResult, run_folders
+from experiments.settings.config import ReportConfig
+
+
+def report(config: ReportConfig) -> Path:
+    """Write the report and return its path.
+
+    Raises:
+        FileNotFoundError: if a folder holds no finished run.
+        IsADirectoryError, FileExistsError: if the file is a folder, or one that a run keeps itself.
+        ValueError: if a result, or what another command left beside it, cannot be read.
+    """
+    named = [run_at(run) for run in config.runs]
+    folders = [run for folder in named for run in run_folders(folder)]
+    results = [RunResult.load(folder / "result.json") for folder in folders]
+    out = file_to_write(config.out or named[0] / "report.html")
+    write_whole(out, render(results, exports=[exported(folder) for folder in folders]))
+    return out

@@ -1,0 +1,101 @@
+"""Training a network of the zoo from scratch."""
+
+from __future__ import annotations
+
+import json
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+
+from amc.evaluation import accuracy
+from amc.finetuning import Recipe, fit
+from amc.journal import Checkpoint
+from amc.weights import save_weights
+from experiments.disk.files import write_whole
+from experiments.disk.machine import machine
+from experiments.runs.failures import failure_kept
+from experiments.runs.journal import RunJournal
+from experiments.runs.results import Accuracies, Trained
+from experiments.runs.resuming import (
+    Interrupted,
+    begin,
+    finished,
+    is_finished,
+    resumable,
+    run_journal,
+)
+from experiments.search.tuning import RATE_KEY
+from experiments.settings.config import TrainConfig
+from experiments.terminal.progress import Reporter
+from experiments.zoo.networks import Setting, load_setting
+
+WARMUP = 0.2
+RESULT = "result.json"
+
+
+def train(config: TrainConfig, console: Console) -> Accuracies:
+    """Train on the training images without the held-out ones; write weights and accuracy.
+
+    Training starts from the weights that the settings name, or from random ones. The same call goes
+    on with one that was interrupted, from its last whole pass, and ends with the same weights.
+
+    Raises:
+        LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
+        Interrupted: at Ctrl-C.
+    """
+    setting = load_setting(config, trained=config.weights is not None, device=config.device)
+    recipe = _recipe(config, setting)
+    with run_journal(config, setting) as journal:
+        if is_finished(journal):
+            console.print(finished(config), soft_wrap=True)
+            return Trained.load(Path(config.out) / RESULT).accuracy
+        begin(journal, config, setting, console)
+        kept = Interrupted("all whole passes over the images are kept", config)
+        with failure_kept(config.out), resumable(lambda: kept):
+            seconds = _fit(setting, recipe, journal, console)
+            return _finish(config, setting, seconds, journal)
+
+
+def _recipe(config: TrainConfig, setting: Setting) -> Recipe:
+    return Recipe(
+        epochs=config.epochs,
+        lr=config.lr,
+        batch_size=config.batch_size,
+        warmup=WARMUP,
+        seed=config.seed,
+        gamma_l1=config.gamma_l1,
+        gamma_l2=config.gamma_l2,
+        **setting.augmentation,
+    )
+
+
+def _fit(setting: Setting, recipe: Recipe, journal: RunJournal, console: Console) -> float:
+    """Train the network in place; the seconds that this took."""
+    images, start = setting.splits.train, time.perf_counter()
+    with Reporter("training", recipe.steps(len(images)), console) as reporter:
+        fit(
+            setting.model,
+            images,
+            recipe,
+            on_step=lambda step, total, loss: reporter.update(step, f"loss {loss:.3f}"),
+            checkpoint=Checkpoint(journal, "training"),
+        )
+    return time.perf_counter() - start
+
+
+def _finish(
+    config: TrainConfig, setting: Setting, seconds: float, journal: RunJournal
+) -> Accuracies:
+    """Measure, and write what a training leaves; the result last, as it marks a finished one."""
+    reached = Accuracies(
+        accuracy(setting.model, setting.splits.holdout),
+        accuracy(setting.model, setting.splits.test),
+    )
+    metadata = {RATE_KEY: str(config.lr)}
+    save_weights(setting.model, journal.folder / "model.safetensors", metadata)
+    report = {"accuracy": asdict(reached), "seconds": seconds, "machine": machine(setting.device)}
+    write_whole(journal.folder / RESULT, json.dumps(report, indent=1) + "\n")
+    journal.tidy()
+    return reached

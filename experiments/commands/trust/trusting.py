@@ -1,0 +1,175 @@
+"""`amc trust`: from a run, or a random search made for it, to the section in its report."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, fields, replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from amc.problem import Outcome, Problem
+from experiments.commands.trust.correlation import correlation
+from experiments.commands.trust.journal import Journal
+from experiments.commands.trust.measuring import RECALIBRATION, Meter
+from experiments.commands.trust.sampling import stratified
+from experiments.disk.files import run_at, write_whole
+from experiments.report import exported, render
+from experiments.report.trust import sentences
+from experiments.runs.results import RunResult, Tried, Trust, benchmarked
+from experiments.search.problems import prepared
+from experiments.search.runs import search
+from experiments.search.tuning import recipe_of
+from experiments.settings.config import ProblemConfig, SearchConfig, TrustConfig, TuneConfig
+from experiments.settings.foreign import NETWORK, check_network
+from experiments.terminal.formats import count
+from experiments.terminal.progress import Reporter
+from experiments.zoo.networks import Setting, load_setting
+
+JOURNAL = "trust.jsonl"
+"""In the run's folder, one fine-tuned policy a line."""
+
+FEWEST = 3
+"""Policies that have an order worth speaking of."""
+
+
+def trust(config: TrustConfig, console: Console) -> Trust:
+    """Fine-tune a sample of policies, say how well scores foretold them, write it into the run.
+
+    Started again with the same settings, it goes on where it was stopped.
+
+    Raises:
+        FileNotFoundError: if there is no such run.
+        ValueError: if the run's evaluations cannot be tried, or flags do not go with it.
+    """
+    began = time.perf_counter()
+    result = _random_run(config, console) if config.run is None else _run(config)
+    folder = Path(result.config["out"] if config.run is None else config.run)
+    recalibrate = config.recalibrate or result.config.get("recalibrate", 0)
+    config = replace(config, **_problem_settings(result), recalibrate=recalibrate)
+    setting = load_setting(config, device=config.device)
+    problem, _ = prepared(replace(config, seed=result.seed), setting, console)
+    meter = _meter(config, setting, problem)
+    chosen = stratified(_usable(result, problem), config.policies, config.seed)
+    terms = {**meter.terms(), "problem": _problem_settings(result)}
+    tried = _tried(meter, chosen, Journal(folder / JOURNAL, terms), console)
+    found = _trust(meter, tried, config.seed, time.perf_counter() - began)
+    whole = replace(result, trust=found)
+    write_whole(folder / "report.html", render([whole], exports=[exported(folder)]))
+    whole.save(folder / "result.json")
+    for line in (*sentences(found), f"report: {folder / 'report.html'}"):
+        console.print(line, soft_wrap=True)
+    return found
+
+
+def _run(config: TrustConfig) -> RunResult:
+    """The run that was named; flags that would describe another problem are refused."""
+    assert config.run is not None
+    default = TrustConfig()
+    for name in set(_problem_fields()) - set(NETWORK):
+        if getattr(config, name) != getattr(default, name):
+            raise ValueError(
+                f"--{name.replace('_', '-')} is given, but {config.run} has a problem of its own; "
+                "leave out the flag or the run"
+            )
+    if (inside := benchmarked(Path(config.run))) is not None:
+        raise ValueError(
+            f"{config.run} is the folder of a benchmark; name one of its runs: "
+            + ", ".join(sorted(inside))
+        )
+    path = run_at(config.run) / "result.json"
+    result = RunResult.load(path)
+    check_network(result.config, vars(config), config.run, path, unset=vars(default))
+    return result
+
+
+def _random_run(config: TrustConfig, console: Console) -> RunResult:
+    """A search that draws policies at random; one that is there already is taken."""
+    names = [*_problem_fields(), "device", "seed", "out"]
+    asked = SearchConfig(strategy="random", **{name: getattr(config, name) for name in names})
+    path = Path(config.out) / "result.json"
+    if path.is_file():
+        there = RunResult.load(path)
+        if all(there.config.get(name) == value for name, value in asdict(asked).items()):
+            return there
+    return search(asked, console)
+
+
+def _problem_fields() -> list[str]:
+    """What makes a problem: the network, images and budget, and how candidates are cut."""
+    tuning = {item.name for item in fields(TuneConfig)} - {"model", "dataset", "width", "weights"}
+    return [item.name for item in fields(ProblemConfig) if item.name not in tuning]
+
+
+def _problem_settings(result: RunResult) -> dict[str, Any]:
+    """The run's own settings, as far as they make its problem."""
+    return {name: result.config[name] for name in _problem_fields() if name in result.config}
+
+
+def _usable(result: RunResult, problem: Problem) -> list[Outcome]:
+    """Evaluations within the budgets, none of which was stopped early."""
+    where = result.config.get("out", "the run")
+    if result.tuned_steps:
+        raise ValueError(
+            f"{where}: {result.strategy} tunes its candidates while it searches, so their scores "
+            "are of other networks; give the run of another strategy"
+        )
+    whole = [one for one in result.evaluations if one.seen is None]
+    usable = [one for one in whole if problem.limits.fits(one.kept)]
+    if len({one.kept for one in usable}) < FEWEST:
+        raise ValueError(
+            f"{where}: {len(usable)} policies within the budget are too few to be put in order; "
+            "give a run that evaluated more, such as `amc search --strategy random`"
+        )
+    return usable
+
+
+def _meter(config: TrustConfig, setting: Setting, problem: Problem) -> Meter:
+    train = setting.splits.train
+    holdout, seen = setting.splits.holdout, len(problem.holdout)
+    judged = setting.splits.test if seen == len(holdout) else holdout.take(slice(seen, None))
+    return Meter(
+        problem,
+        recipe_of(config, setting),
+        train.take(slice(0, config.train_images)) if config.train_images else train,
+        judged,
+        train.take(slice(0, config.recalibrate or RECALIBRATION)),
+        recalibrated=bool(config.recalibrate),
+        teacher=setting.model,
+    )
+
+
+def _tried(
+    meter: Meter,
+    chosen: Sequence[Outcome],
+    journal: Journal,
+    console: Console,
+) -> list[Tried]:
+    """Each policy's results, those from the journal first; new ones are written at once."""
+    known = journal.known()
+    if journal.damaged:
+        console.print(f"{count(journal.damaged, 'damaged line')} of {JOURNAL} tell nothing")
+    steps = meter.recipe.steps(len(meter.train))
+    with Reporter("fine-tuning policies", len(chosen) * steps, console) as reporter:
+        for number, outcome in enumerate(chosen):
+            if outcome.kept in known:
+                continue
+
+            def watch(step: int, _: int, loss: float, number: int = number) -> None:
+                note = f"policy {number + 1} of {len(chosen)}, loss {loss:.3f}"
+                reporter.update(number * steps + step, note)
+
+            known[outcome.kept] = meter.tried(outcome, watch)
+            journal.add(known[outcome.kept])
+    return [replace(known[one.kept], searched=one.accuracy, number=one.number) for one in chosen]
+
+
+def _trust(meter: Meter, tried: Sequence[Tried], seed: int, seconds: float) -> Trust:
+    accuracies = [one.finetuned for one in tried]
+    found = tuple(
+        correlation(name, [one.scores[name] for one in tried], accuracies, seed)
+        for name in meter.ways
+    )
+    return Trust(tuple(tried), found, meter.own, meter.terms(), round(seconds, 1))

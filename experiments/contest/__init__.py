@@ -1,1 +1,0 @@
-"""Strategies against each other on the same networks, for `experiments.bench_agents`."""

@@ -1,0 +1,1 @@
+"""Files that survive a crash, locks, YAML, and what machine this is."""

@@ -1,0 +1,1 @@
+"""How long networks take: profiles, outlook, what was gained."""

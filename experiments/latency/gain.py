@@ -1,0 +1,133 @@
+"""What pruning gained where the network will run: one table, and the same as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich.table import Table
+
+from experiments.disk.files import write_whole
+from experiments.disk.machine import machine
+from experiments.latency.timing import Spread
+from experiments.runs.results import CostChange
+from experiments.terminal.formats import count, percent
+
+SCHEMA_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """One network as a file.
+
+    Args:
+        file: Its name.
+        bytes: Its size.
+        params: Parameters of the network; of masked layers those that are not zero.
+        macs: Multiply-accumulates for one sample.
+        latency: Seconds of a pass.
+    """
+
+    file: str
+    bytes: int
+    params: float
+    macs: float
+    latency: Spread
+
+
+@dataclass(frozen=True)
+class Gain:
+    """The network before and after, in one runtime.
+
+    Args:
+        unpruned: As it came.
+        pruned: As the run left it.
+        speedup: How many times as fast the pruned one is, over the rounds.
+        rounds: In each of which both had their turn.
+        difference: The largest of either file's logits from PyTorch's.
+        device: What the times depend on (`latency.profiling.timing.device`, and batch).
+        machine: Versions and processor.
+    """
+
+    unpruned: Deployed
+    pruned: Deployed
+    speedup: Spread
+    rounds: int
+    difference: float
+    device: Mapping[str, Any]
+    machine: Mapping[str, str] = field(default_factory=machine)
+
+    @classmethod
+    def of(
+        cls,
+        files: Sequence[Path],
+        costs: Mapping[str, CostChange],
+        times: NDArray[np.float64],
+        difference: float,
+        device: Mapping[str, Any],
+    ) -> Gain:
+        """From files of the unpruned and the pruned network.
+
+        Args:
+            files: Both.
+            costs: "params" and "macs" of both.
+            times: (2, rounds) seconds.
+            difference: The largest of either file's logits from PyTorch's.
+            device: What the times depend on.
+        """
+        params, macs = costs["params"], costs["macs"]
+        amounts = ((params.unpruned, macs.unpruned), (params.pruned, macs.pruned))
+        unpruned, pruned = [
+            Deployed(file.name, file.stat().st_size, *amount, Spread.of(seconds))
+            for file, amount, seconds in zip(files, amounts, times, strict=True)
+        ]
+        speedup = Spread.of(times[0] / times[1])
+        return cls(unpruned, pruned, speedup, times.shape[1], difference, device)
+
+    def save(self, path: Path) -> None:
+        """Write it as JSON, whole or not at all."""
+        text = json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=1) + "\n"
+        write_whole(path, text)
+
+    def table(self) -> Table:
+        """One row a measure, with what is left of it."""
+        table = Table(box=None, pad_edge=False)
+        for heading in ("", "unpruned", "pruned", "left"):
+            table.add_column(heading, justify="right" if heading else "left", no_wrap=True)
+        before, after = self.unpruned, self.pruned
+        for name, one, other in (
+            ("file, bytes", before.bytes, after.bytes),
+            ("parameters", before.params, after.params),
+            ("MACs", before.macs, after.macs),
+        ):
+            table.add_row(name, f"{one:,.0f}", f"{other:,.0f}", percent(other / one))
+        slow, fast = _milliseconds(before.latency), _milliseconds(after.latency)
+        table.add_row("latency, ms", slow, fast, percent(1 / self.speedup.median))
+        return table
+
+    def notes(self) -> str:
+        """What the numbers are, line by line."""
+        device = self.device
+        return (
+            f"{self.pruned.file} {self.verdict()}\n"
+            f"latency: batch {device['batch']}, {device['runtime']} {device['version']}, "
+            f"{count(device['threads'], 'thread')}; median and quartiles of "
+            f"{count(self.rounds, 'round')} in turns\n"
+            f"logits differ from PyTorch's by at most {self.difference:.1e}"
+        )
+
+    def verdict(self) -> str:
+        """Whether it is faster: three quarters of the rounds have to say so."""
+        low, median, high = self.speedup.low, self.speedup.median, self.speedup.high
+        times = f"{median:.2f} times as fast ({low:.2f} to {high:.2f})"
+        return f"is {times}" if low > 1 else f"is not measurably faster: {times}"
+
+
+def _milliseconds(seconds: Spread) -> str:
+    low, median, high = (1000 * value for value in (seconds.low, seconds.median, seconds.high))
+    return f"{median:.3f} ({low:.3f} to {high:.3f})"

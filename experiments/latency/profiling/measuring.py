@@ -1,0 +1,147 @@
+"""From a plan over timings to a table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from amc.costs.latency import (
+    Correction,
+    Device,
+    Fit,
+    Latency,
+    LatencyTable,
+    Piece,
+    Point,
+)
+from experiments.latency.profiling import timing
+from experiments.latency.profiling.fitting import fitted
+from experiments.latency.profiling.plan import (
+    EMPTY,
+    WHOLE,
+    Part,
+    Plan,
+    Setting,
+    feed_name,
+    part_name,
+)
+from experiments.latency.profiling.program import Program, to_json, to_onnx
+
+Timings = Mapping[str, timing.Timing]
+
+
+@dataclass(frozen=True)
+class Runtime:
+    """What differs between runtimes beside how `timing` loads a program.
+
+    Args:
+        payload: A program in the form that it is given.
+        fed: It lays tensors out as it likes between layers, so that parts have to be fed.
+    """
+
+    payload: Callable[[Program], bytes]
+    fed: bool
+
+
+RUNTIMES: dict[str, Runtime] = {
+    "onnxruntime": Runtime(lambda program: to_onnx(program).SerializeToString(), fed=True),
+    "torch": Runtime(to_json, fed=False),
+}
+"""Short names."""
+
+
+def payload(program: Program, runtime: str) -> bytes:
+    """A program in the form that a runtime is given."""
+    return RUNTIMES[runtime].payload(program)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a device answered to a plan.
+
+    Args:
+        device: Where the programs ran.
+        timings: Of every program.
+        unsteady: How far one program's time went apart meanwhile.
+        took: Seconds.
+    """
+
+    device: Device
+    timings: Timings
+    unsteady: float
+    took: float
+
+
+def measured(plan: Plan, runtime: str, threads: int, said: Callable[[int], None]) -> Answer:
+    """Time a plan on this machine; see `experiments.latency.profiling.timing.measure`."""
+    programs, start = plan.programs(), time.perf_counter()
+
+    def ready(name: str) -> timing.Run:
+        return timing.load(runtime, payload(programs[name](), runtime), threads)
+
+    timings, unsteady = timing.measure(list(programs), ready, WHOLE, said, plan.often(programs))
+    device = Device(**timing.device(runtime, threads), **plan.fixed)
+    return Answer(device, timings, unsteady, time.perf_counter() - start)
+
+
+def table(plan: Plan, answer: Answer, network: str) -> LatencyTable:
+    """What an answer comes to; `network` names it for people."""
+    graph, timings = plan.template.graph, answer.timings
+    pieces = tuple(_piece(plan, number, part, timings) for number, part in enumerate(plan.parts))
+    found = LatencyTable(
+        answer.device,
+        network,
+        tuple(layer for layer in graph.layers if layer.kind != "norm"),
+        plan.calls,
+        pieces,
+        Correction(0.0, {part.kind: 1.0 for part in plan.parts}),
+        Fit(0, 0.0, 0.0, 0.0, 0.0),
+        {
+            "rounds": timing.PASSES * timing.ROUNDS,
+            "programs": len(timings),
+            "unsteady": answer.unsteady,
+            "took": answer.took,
+            "typical": timings[WHOLE]["typical"],
+        },
+    )
+    correction, fit = _correction(plan, found, timings)
+    return replace(found, correction=correction, fit=fit)
+
+
+def _piece(plan: Plan, number: int, part: Part, timings: Timings) -> Piece:
+    points = tuple(_point(plan, number, part, item, timings) for item in part.settings)
+    piece = Piece(part.about, part.kind, part.tied, points)
+    errors = [
+        abs(float(piece.over([item.inputs], [item.outputs]).item()) / own.seconds - 1)
+        for item in part.checks
+        if (own := _point(plan, number, part, item, timings)).seconds > 0
+    ]
+    return replace(piece, error=float(np.median(errors)) if errors else 0.0)
+
+
+def _point(plan: Plan, number: int, part: Part, item: Setting, timings: Timings) -> Point:
+    """A part's own time: without the pass around it, and without what fed it."""
+    own, empty = timings[part_name(number, item)], timings[EMPTY]["seconds"]
+    feeds = [timings[feed_name(shape)]["seconds"] - empty for shape in plan.feeds(part, item)]
+    seconds = max(0.0, own["seconds"] - empty - sum(feeds))
+    return Point(item.inputs, item.outputs, seconds, own["spread"])
+
+
+def _correction(plan: Plan, found: LatencyTable, timings: Timings) -> tuple[Correction, Fit]:
+    first = _whole(timings, "network", len(plan.networks))
+    second = _whole(timings, "again", len(plan.networks))
+    noise = float(np.median(np.abs(first / second - 1)))
+    own = [found.pieces[number].kind for _, number in found.calls]
+    kinds = sorted(set(own))
+    cost = Latency(plan.template.graph, found)
+    calls = np.stack([cost.per_call(kept) for kept in plan.networks])  # (networks, calls)
+    sums = np.stack([calls[:, np.array(own) == kind].sum(axis=1) for kind in kinds], axis=1)
+    return fitted(kinds, sums, (first + second) / 2, noise)
+
+
+def _whole(timings: Timings, name: str, count: int) -> NDArray[np.float64]:
+    return np.array([timings[f"{name}/{number}"]["seconds"] for number in range(count)])

@@ -1,0 +1,97 @@
+"""Whole networks, timed as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx
+from torch import nn
+
+from amc.export import onnx_model
+from amc.inputs import Inputs
+from amc.structure import Kept
+from experiments.latency.profiling import timing
+from experiments.latency.profiling.measuring import payload
+from experiments.latency.profiling.program import from_onnx
+from experiments.latency.profiling.template import Template
+
+
+def exported(model: nn.Module, inputs: Inputs, runtime: str) -> bytes:
+    """A network in the form that a runtime is given; the shapes of `inputs` are fixed in it.
+
+    Raises:
+        ImportError: without the extra `onnx`.
+    """
+    made = onnx_model(model, inputs)
+    if runtime == "onnxruntime":
+        serialised: bytes = made.SerializeToString()
+        return serialised
+    return payload(from_onnx(made, _weights(made)), runtime)
+
+
+def _weights(model: onnx.ModelProto) -> list[str]:
+    values = {item.name: onnx.numpy_helper.to_array(item) for item in model.graph.initializer}
+    return [name for name, value in values.items() if value.ndim and value.dtype == np.float32]
+
+
+def latencies(
+    models: Sequence[nn.Module], inputs: Inputs, runtime: str, threads: int
+) -> tuple[list[timing.Timing], float]:
+    """Time networks against each other, in turns, each twice.
+
+    Args:
+        models: In any mode; left as they are.
+        inputs: Of their forward passes, in the batch that they are timed at.
+        runtime: "onnxruntime" or "torch".
+        threads: That it may use.
+
+    Returns:
+        Of each network the mean of both timings, and the median relative difference of the two:
+        the noise.
+
+    Raises:
+        ImportError: without the extra `onnx`.
+    """
+    return _in_turns([exported(model, inputs, runtime) for model in models], runtime, threads)
+
+
+class Gauge:
+    """Times a network at any kept counts on this machine, whole, against the unpruned one.
+
+    Args:
+        template: Of the network.
+        runtime: "onnxruntime" or "torch".
+        threads: That it may use.
+    """
+
+    def __init__(self, template: Template, runtime: str, threads: int) -> None:
+        self._template, self._runtime, self._threads = template, runtime, threads
+
+    def __call__(self, kept: Kept) -> tuple[list[timing.Timing], float]:
+        """Times of the unpruned and of the pruned network, and the noise as in `latencies`."""
+        programs = (self._template.at(self._template.graph.full), self._template.at(kept))
+        payloads = [payload(program, self._runtime) for program in programs]
+        return _in_turns(payloads, self._runtime, self._threads)
+
+
+def _in_turns(
+    payloads: Sequence[bytes], runtime: str, threads: int
+) -> tuple[list[timing.Timing], float]:
+    names = [f"{number} {time}" for number in range(len(payloads)) for time in ("first", "second")]
+
+    def ready(name: str) -> timing.Run:
+        return timing.load(runtime, payloads[int(name.split()[0])], threads)
+
+    found, _ = timing.measure(names, ready, names[0])
+    pairs = [[found[f"{n} first"], found[f"{n} second"]] for n in range(len(payloads))]
+    noise = float(np.median([abs(a["seconds"] / b["seconds"] - 1) for a, b in pairs]))
+    return [_mean(pair) for pair in pairs], noise
+
+
+def _mean(pair: Sequence[timing.Timing]) -> timing.Timing:
+    return {
+        "seconds": sum(one["seconds"] for one in pair) / len(pair),
+        "spread": max(one["spread"] for one in pair),
+        "typical": sum(one["typical"] for one in pair) / len(pair),
+    }

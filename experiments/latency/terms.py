@@ -1,0 +1,273 @@
+"""What a latency table changes about a problem: its costs, and which kept counts are legal."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+
+import torch
+from torch import nn
+
+from amc.costs import COSTS, Cost, Costs, Memory
+from amc.costs.latency import Device, Latency, LatencyTable, LatencyTableError, fast_counts
+from amc.granularity import Rounding
+from amc.masks import plain_copy
+from amc.policy import Budget
+from amc.problem import Measure
+from amc.structure import Kept, PruningGraph
+from experiments.latency.outlook import LATENCY, outlook
+from experiments.latency.profiling import timing
+from experiments.latency.semi_structured import SemiStructured, refusal, timed
+from experiments.runs.results import Remeasured
+from experiments.settings.config import HARDWARE, RUNTIMES, CutConfig, ProblemConfig, listed
+from experiments.zoo.networks import Setting
+
+STEADY = 0.03
+"""Noise up to which a network's time on this device is taken as it is."""
+
+TRIES = 3
+"""Of timing it, while there is more noise."""
+
+Timed = tuple[Sequence[timing.Timing], float]
+"""Times of the unpruned and of the pruned network, and the noise."""
+
+
+@dataclass(frozen=True)
+class Terms:
+    """On which a network is pruned.
+
+    Args:
+        costs: That can be budgeted and are reported.
+        rounding: Which kept counts are legal.
+        notes: What to tell before a search.
+    """
+
+    costs: Costs
+    rounding: Rounding
+    notes: tuple[str, ...] = ()
+
+
+def costs_of(
+    config: CutConfig, table: LatencyTable | None, counts: Sequence[Sequence[int]] | None = None
+) -> Costs:
+    """Every cost that can be told of a network, as the settings have it counted.
+
+    Args:
+        config: The settings.
+        table: Of latency, where there is one.
+        counts: Legal counts of each group; left out, every count is.
+    """
+    costs: Costs = {**COSTS, "memory": partial(Memory, batch=config.memory_batch)}
+    if table is None:
+        return costs
+    return {**costs, LATENCY: partial(Latency, table=table, counts=counts)}
+
+
+def table_of(config: CutConfig) -> LatencyTable | None:
+    """The table that the settings name.
+
+    Raises:
+        FileNotFoundError, LatencyTableError: if it cannot be read.
+    """
+    return None if config.latency is None else LatencyTable.load(config.latency)
+
+
+def terms(
+    config: ProblemConfig,
+    model: nn.Module,
+    graph: PruningGraph,
+    budgets: Sequence[Budget],
+    rounding: Rounding,
+) -> Terms:
+    """Costs and legal counts of a search.
+
+    A budget of latency, like `--round-to hardware`, makes counts illegal that a wider one equals in
+    speed: where a layer of 63 channels is slower than one of 64, no search should end there, and
+    none could bisect.
+
+    Args:
+        config: The search's settings.
+        model: The network.
+        graph: What is pruned of it.
+        budgets: As in the settings.
+        rounding: Plain.
+
+    Raises:
+        FileNotFoundError: if there is no such table.
+        LatencyTableError: if it is of another network.
+        ValueError: if a table is needed and none is named, or where masks cannot save time.
+    """
+    limited = any(budget.cost == LATENCY for budget in budgets)
+    if limited and graph.granularity != "channel":
+        return Terms({**COSTS, LATENCY: _masked(model, graph, config.memory_batch)}, rounding)
+    table = table_of(config)
+    if table is None:
+        if limited or config.round_to == HARDWARE:
+            raise ValueError(_no_table(config, limited))
+        return Terms(costs_of(config, None), rounding)
+    plain, costs = Latency(graph, table), costs_of(config, table)
+    if graph.granularity != "channel":
+        return Terms(costs, rounding, about_device(table))
+    fast = replace(rounding, widths=fast_counts(graph, plain, rounding.legal(graph.full)))
+    if limited or config.round_to == HARDWARE:
+        chosen = Terms(costs_of(config, table, fast.widths), fast)
+    else:
+        chosen = Terms(costs, rounding)
+    expected = outlook(plain, graph, budgets, (rounding, fast), chosen.rounding)
+    return replace(chosen, notes=(*about_device(table), *expected))
+
+
+def _masked(model: nn.Module, graph: PruningGraph, batch: int) -> Callable[[PruningGraph], Cost]:
+    """The latency of zeros, where they save any.
+
+    Raises:
+        ValueError: where they do not, with the reason.
+    """
+    if graph.granularity != "2:4":
+        raise ValueError(refusal(f"this granularity is {graph.granularity}"))
+    return partial(SemiStructured, times=timed(model, graph, batch))
+
+
+def about_device(table: LatencyTable) -> tuple[str, ...]:
+    """What to say where a table is of another machine or version than this one; often nothing."""
+    device = table.device
+    if device.runtime not in RUNTIMES:  # Never imported by a name that a file gives.
+        raise LatencyTableError(
+            f"the latency table is of the runtime {device.runtime!r}; known: {', '.join(RUNTIMES)}"
+        )
+    try:
+        here = _here(device)
+    except ImportError:
+        return (f"latency is that on {device}, and {device.runtime} is not installed here",)
+    if device == here:
+        return ()
+    if device == replace(here, revision="", instructions=""):
+        return (
+            f"latency is that on {device.processor}, but the table, of an earlier release, does "
+            "not tell its revision; another one may be slower than this, so profile again",
+        )
+    differences = device.differences(here)
+    return (f"latency is that on another device than this one: {'; '.join(differences)}",)
+
+
+def _here(device: Device) -> Device:
+    """This machine with the other's settings."""
+    own = timing.device(device.runtime, device.threads)
+    return Device(**own, batch=device.batch, dtype=device.dtype)
+
+
+def remeasured(
+    table: LatencyTable, setting: Setting, network: nn.Module, predicted: float
+) -> Remeasured | None:
+    """Time the unpruned and the pruned network, where the table is of this device.
+
+    Args:
+        table: Of the run.
+        setting: With the unpruned network.
+        network: The pruned one.
+        predicted: Its latency by the table, in seconds.
+
+    Returns:
+        None where the table is of another device.
+    """
+    if about_device(table):
+        return None
+    # Needs the extra `onnx`, which a table from elsewhere does without.
+    from experiments.latency.profiling.whole import latencies
+
+    device, here = table.device, setting.on_processor
+    inputs = torch.cat([here.example] * device.batch)
+    models = [here.model, plain_copy(network).cpu()]
+    tries = (latencies(models, inputs, device.runtime, device.threads) for _ in range(TRIES))
+    (unpruned, pruned), noise = steadiest(tries)
+    return Remeasured(
+        unpruned["seconds"],
+        pruned["seconds"],
+        predicted,
+        noise,
+        unpruned_median=unpruned["typical"],
+        pruned_median=pruned["typical"],
+    )
+
+
+def measures(
+    config: ProblemConfig, setting: Setting, graph: PruningGraph, agreed: Terms
+) -> dict[str, Measure]:
+    """What measures latency where a budget of it is given and the table is of this device."""
+    budget = next((b for b in map(Budget.parse, listed(config.budget)) if b.cost == LATENCY), None)
+    if budget is None or graph.granularity != "channel":
+        return {}
+    table = table_of(config)
+    if table is None or about_device(table):
+        return {}
+    full = agreed.costs[LATENCY](graph)(graph.full)
+    return {LATENCY: OnDevice(setting.on_processor, graph, table, full if budget.relative else 0.0)}
+
+
+def steadiest(tries: Iterable[Timed]) -> Timed:
+    """The first without much noise; where there is none, that with the least."""
+    seen = []
+    for found in tries:
+        seen.append(found)
+        if found[-1] <= STEADY:
+            break
+    return min(seen, key=lambda found: found[-1])
+
+
+def allowance(noise: float, usual: float) -> float:
+    """What a time is multiplied by, so that what holds now holds when it is measured again.
+
+    Args:
+        noise: Relative, of this measurement.
+        usual: Of measurements on this device.
+    """
+    # Beyond STEADY it is the machine that is slow for a while. In turns that meets the unpruned
+    # network as much, so that their ratio is far surer; and units that went for the sake of one
+    # busy hour are gone for good. The noise of the last measurement is told instead.
+    return 1 + min(STEADY, max(noise, usual))
+
+
+class OnDevice:
+    """Seconds of the network at kept counts by the clock; see `amc.problem.Problem.measured`.
+
+    Noise is added, so that what holds here holds when it is measured again.
+
+    Args:
+        setting: With the unpruned network.
+        graph: Its decisions.
+        table: Of this device.
+        full: What the unpruned network counts as: its time meanwhile becomes the unit. 0 for plain
+            seconds.
+    """
+
+    def __init__(
+        self, setting: Setting, graph: PruningGraph, table: LatencyTable, full: float
+    ) -> None:
+        self._setting, self._graph, self._table, self._full = setting, graph, table, full
+
+    def __call__(self, kept: Kept) -> float:
+        """Seconds."""
+        (unpruned, pruned), noise = steadiest(self._gauge(kept) for _ in range(TRIES))
+        slowest = pruned["seconds"] * allowance(noise, self._table.fit.noise)
+        return slowest / unpruned["seconds"] * self._full if self._full else slowest
+
+    @cached_property
+    def _gauge(self) -> Callable[[Kept], Timed]:
+        # Needs the extra `onnx`, which a table from elsewhere does without.
+        from experiments.latency.profiling.template import template
+        from experiments.latency.profiling.whole import Gauge
+
+        device = self._table.device
+        inputs = torch.cat([self._setting.example] * device.batch)
+        found = template(self._setting.model, self._graph, inputs)
+        return Gauge(found, device.runtime, device.threads)
+
+
+def _no_table(config: ProblemConfig, limited: bool) -> str:
+    what = f"--budget {config.budget}" if limited else f"--round-to {HARDWARE}"
+    return (
+        f"{what} needs a table of how long this network takes where it will run; "
+        f"`amc profile --model {config.model} --dataset {config.dataset} --out runs/profile` makes "
+        "one, and --latency runs/profile/latency.json names it"
+    )

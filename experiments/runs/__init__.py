@@ -1,0 +1,1 @@
+"""Run folders: journal, results, resuming, failures."""

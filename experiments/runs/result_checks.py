@@ -1,0 +1,105 @@
+"""Parts of a run's result that do not go together, though each by itself is what it should be."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from amc.granularity import Granularity
+from amc.policy import Budget, GroupChoice
+from amc.problem import Outcome
+from experiments.disk.records import MOST, Amount, Some, record
+from experiments.settings.config import PruneConfig, SearchConfig
+
+if TYPE_CHECKING:
+    from experiments.runs.results import RunResult, Trust
+
+
+@dataclass(frozen=True)
+class Passes:
+    """How often policies are fine-tuned on all images."""
+
+    epochs: Amount
+
+
+@dataclass(frozen=True)
+class Terms:
+    """Of the terms that policies are tried on, what a report tells.
+
+    Args:
+        recipe: Of fine-tuning.
+        train_images: That they are fine-tuned on.
+        judged_images: That they are measured on afterwards.
+    """
+
+    recipe: Mapping[str, Any]
+    train_images: Some
+    judged_images: Some
+
+
+def mistakes(result: RunResult) -> Iterator[str]:
+    """What is wrong, each in words, where each part is of its type.
+
+    Raises:
+        ValueError: for something wrong as well.
+    """
+    if not result.groups or not result.costs:
+        yield f"{'costs' if result.groups else 'groups'} are empty"
+    for group in result.groups:
+        if not 1 <= group.kept <= group.total:
+            yield f"group {group.name!r} keeps {group.kept} of {group.total} units"
+    for one in result.evaluations:
+        yield from _wrong(one, result)
+    if result.trust:
+        yield from _untrusted(result.trust, result.groups)
+    for layer in result.stored:
+        if not 0 <= layer.kept <= layer.weights:
+            yield f"layer {layer.layer!r} keeps {layer.kept} of {layer.weights} weights"
+    yield from _misread(result)
+
+
+def _wrong(one: Outcome, result: RunResult) -> Iterator[str]:
+    what = f"evaluation {one.number}"
+    yield from _unsuited(what, one.kept, result.groups)
+    # Of one that was stopped early it is an estimate, which can fall below 0 (`amc.racing`).
+    if not (0 if one.seen is None else -1) <= one.accuracy <= 1:
+        yield f"{what} has accuracy {one.accuracy:g}"
+    if one.costs.keys() != result.costs.keys():
+        yield f"{what} does not have the costs of the result"
+    if not all(0 <= amount <= MOST for amount in (*one.costs.values(), one.seconds)):
+        yield f"{what} has a cost or a time below 0 or too large"
+
+
+def _untrusted(trust: Trust, groups: Sequence[GroupChoice]) -> Iterator[str]:
+    terms = record(Terms, trust.terms, "trust.terms", others=True)
+    record(Passes, terms.recipe, "trust.terms.recipe", others=True)
+    if trust.own not in [found.score for found in trust.correlations]:
+        yield f"trust has no correlation of its own score {trust.own!r}"
+    if not trust.policies:
+        yield "trust.policies are empty"
+    for tried in trust.policies:
+        what = f"policy {tried.number} of trust"
+        yield from _unsuited(what, tried.kept, groups)
+        if trust.own not in tried.scores:
+            yield f"{what} has no score {trust.own!r}"
+
+
+def _unsuited(what: str, kept: Sequence[int], groups: Sequence[GroupChoice]) -> Iterator[str]:
+    if len(kept) != len(groups):
+        yield f"{what} has {len(kept)} kept counts for {len(groups)} groups"
+    for count, group in zip(kept, groups, strict=False):
+        if not 1 <= count <= group.total:
+            yield f"{what} keeps {count} of {group.total} units of {group.name!r}"
+
+
+def _misread(result: RunResult) -> Iterator[str]:
+    """Words and settings that cannot be understood."""
+    try:
+        Granularity.parse(result.granularity)
+        for budget in result.budgets:
+            Budget.parse(budget)
+        for kind in (SearchConfig, PruneConfig):
+            record(kind, result.config, "config", others=True)
+    except (LookupError, ValueError) as error:
+        yield str(error)

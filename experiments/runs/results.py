@@ -1,0 +1,276 @@
+"""What a run leaves behind, as plain data that JSON can hold."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from amc.costs import Stored
+from amc.json_text import read_json
+from amc.policy import GroupChoice
+from amc.problem import Outcome
+from experiments.disk.files import write_whole
+from experiments.disk.records import Amount, Count, Positive, Rank, Share, record
+from experiments.disk.yaml_files import read_yaml
+from experiments.runs.result_checks import mistakes
+from experiments.settings.config import listed, run_folder
+
+SCHEMA_VERSION = 1
+MAX_BYTES = 256_000_000
+
+
+@dataclass(frozen=True)
+class Accuracies:
+    """Accuracy of one network, in [0, 1].
+
+    Args:
+        holdout: On the images that the search measures on.
+        test: On the test images, which no step of the search sees.
+    """
+
+    holdout: Share
+    test: Share
+
+
+@dataclass(frozen=True)
+class Trained:
+    """Of the result of a training, what is read again."""
+
+    accuracy: Accuracies
+
+    @classmethod
+    def load(cls, path: Path) -> Trained:
+        """Read it from the file that a training left.
+
+        Raises:
+            OSError: if there is none.
+            ValueError: if it is none.
+        """
+        try:
+            return record(cls, read_json(path.read_bytes()), others=True)
+        except ValueError as error:
+            raise ValueError(
+                f"{path}: not the result of a training ({error}); begin anew with --overwrite"
+            ) from None
+
+
+@dataclass(frozen=True)
+class CostChange:
+    """One cost before and after pruning, in `unit`."""
+
+    unit: str
+    unpruned: Positive
+    pruned: Amount
+
+    @property
+    def fraction(self) -> float:
+        """What is left of it, in [0, 1]."""
+        return self.pruned / self.unpruned
+
+
+@dataclass(frozen=True)
+class Remeasured:
+    """Latency of both networks at the end, timed whole on the device of the run's table.
+
+    Args:
+        unpruned: Seconds of a pass.
+        pruned: The same.
+        predicted: Of the pruned one, by the table.
+        noise: Relative difference of two timings of one network.
+        bound: The part of the budget that predictions were held to in the end, so that the
+            network itself meets it.
+        unpruned_median: Seconds, of all passes with what disturbed them, where those above are of
+            passes that little disturbed; 0 in results of earlier releases.
+        pruned_median: The same.
+    """
+
+    unpruned: Positive
+    pruned: Positive
+    predicted: Amount
+    noise: Amount
+    bound: Share = 1.0
+    unpruned_median: Amount = 0.0
+    pruned_median: Amount = 0.0
+
+    @property
+    def fraction(self) -> float:
+        """What is left of the time."""
+        return self.pruned / self.unpruned
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A policy of a search, fine-tuned to see whether its score foretold what it would become.
+
+    Args:
+        number: Of the evaluation in the search.
+        kept: Units that stay, per group.
+        searched: Accuracy as the search measured it.
+        scores: On the same images before fine-tuning, by what was repaired after the cut.
+        finetuned: After fine-tuning, on images that no search sees.
+    """
+
+    number: Count
+    kept: tuple[int, ...]
+    searched: Share
+    scores: Mapping[str, Share]
+    finetuned: Share
+
+
+@dataclass(frozen=True)
+class Correlation:
+    """Spearman's rank correlation of a score with the accuracy after fine-tuning.
+
+    Args:
+        score: What was repaired after the cut.
+        rho: In [-1, 1].
+        low: Lower end of its 95% interval.
+        high: Upper end.
+    """
+
+    score: str
+    rho: Rank
+    low: Rank
+    high: Rank
+
+
+@dataclass(frozen=True)
+class Trust:
+    """How far a search's score may be trusted, as `amc trust` measures it.
+
+    Args:
+        policies: Fine-tuned, in ascending order of the search's accuracy.
+        correlations: Of each score, in the order of more and more repairs.
+        own: The score that the search itself went by.
+        terms: How they were fine-tuned and measured.
+        seconds: That it took.
+    """
+
+    policies: tuple[Tried, ...]
+    correlations: tuple[Correlation, ...]
+    own: str
+    terms: Mapping[str, Any]
+    seconds: Amount
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """The result of one strategy on one problem.
+
+    Args:
+        strategy: Its short name.
+        model: Name of the network.
+        dataset: Name of the data set.
+        seed: Of the search.
+        budgets: As given: "macs=0.5".
+        unpruned: Accuracy of the network as it came.
+        searched: Of the pruned network as the search left it, before fine-tuning.
+        finetuned: After fine-tuning; None where there was none.
+        costs: By short name.
+        granularity: What a unit is: "channel", "element", "2:4", ...
+        latency: Where the run had a latency table of this device, what was measured at the end.
+        stored: Where weights are masked, what each layer takes in each sparse format.
+        groups: Kept and total units of each group, in forward order.
+        evaluations: All candidates, in order; network states of strategies that fine-tune included.
+        seconds: Of "prepare", "search" and "finetune".
+        tuned_steps: Gradient steps that the searched network had inside the search.
+        finetune_steps: Gradient steps after the search.
+        most_evaluations: That the search could make; None where it cannot be known.
+        images: How many accuracies are measured on: "search", "holdout" and "test"; empty where
+            an earlier release did not say.
+        config: The run's settings.
+        machine: Versions and processor that the run was made with.
+        trust: What `amc trust` has added; None where it was not asked.
+    """
+
+    strategy: str
+    model: str
+    dataset: str
+    seed: int
+    budgets: tuple[str, ...]
+    unpruned: Accuracies
+    searched: Accuracies
+    finetuned: Accuracies | None
+    costs: Mapping[str, CostChange]
+    groups: tuple[GroupChoice, ...]
+    evaluations: tuple[Outcome, ...]
+    seconds: Mapping[str, Amount]
+    granularity: str = "channel"
+    stored: tuple[Stored, ...] = ()
+    latency: Remeasured | None = None
+    tuned_steps: Count = 0
+    finetune_steps: Count = 0
+    most_evaluations: Count | None = None
+    images: Mapping[str, Count] = field(default_factory=dict)
+    config: Mapping[str, Any] = field(default_factory=dict)
+    machine: Mapping[str, str] = field(default_factory=dict)
+    trust: Trust | None = None
+
+    def save(self, path: Path) -> None:
+        """Write the result as JSON, whole or not at all."""
+        text = json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=1) + "\n"
+        write_whole(path, text)
+
+    @classmethod
+    def load(cls, path: Path) -> RunResult:
+        """Read a result that `save` wrote.
+
+        Raises:
+            FileNotFoundError: if there is none.
+            ValueError: if it is not a result of this schema version.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(f"no result at {path}; `amc search --out RUN` writes one")
+        try:
+            if path.stat().st_size > MAX_BYTES:
+                raise ValueError("too large for one")
+            return result_of(read_json(path.read_bytes()))
+        except ValueError as error:
+            raise ValueError(
+                f"{path}: not the result of a pruning run of this release ({error}); "
+                "name another run, or run it again"
+            ) from None
+
+
+def result_of(data: Any) -> RunResult:
+    """The result that JSON gave.
+
+    Raises:
+        ValueError: naming the first part that is wrong.
+    """
+    if not isinstance(data, dict):
+        raise ValueError("it is no JSON object")
+    if "schema_version" not in data:
+        raise ValueError("it has no schema_version; a training leaves such a one, without a policy")
+    version = data.pop("schema_version")
+    if type(version) is not int or version != SCHEMA_VERSION:
+        raise ValueError(f"schema version {version!r}, not {SCHEMA_VERSION}")
+    result = record(RunResult, data)
+    for mistake in mistakes(result):
+        raise ValueError(mistake)
+    return result
+
+
+def run_folders(folder: Path) -> list[Path]:
+    """A run's own folder, or those of every run inside a folder of them.
+
+    Of a benchmark's folder these are the strategies that it named, whatever was there before.
+    Trained networks among them, which have no policy, are passed over.
+    """
+    nested = sorted(folder.glob("*/result.json"))
+    paths = [path for path in nested if path.with_name("policy.json").is_file()]
+    if (named := benchmarked(folder)) is not None:
+        paths = [path for path in paths if path.parent.name in named]
+    return [path.parent for path in paths] or [folder]
+
+
+def benchmarked(folder: Path) -> set[str] | None:
+    """The run folders of a benchmark, as its settings name them; None where there was none."""
+    try:
+        settings = read_yaml(folder / "config.yaml")
+        return {run_folder(name) for name in listed(settings["strategies"])}
+    except (OSError, ValueError, AttributeError, KeyError, TypeError):
+        return None

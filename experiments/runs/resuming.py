@@ -1,0 +1,284 @@
+"""Run folders that the same command goes on with, whatever ended it before."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from amc.samples import Samples
+from experiments.disk.files import ready_folder
+from experiments.disk.machine import machine
+from experiments.disk.records import record
+from experiments.runs.journal import RunJournal, steps_trained
+from experiments.settings.config import (
+    CutConfig,
+    NetworkConfig,
+    PruneConfig,
+    SearchConfig,
+    TrainConfig,
+    save_config,
+)
+from experiments.settings.foreign import code_in, flags_of
+from experiments.terminal.ctrl_c import stopped_in_time
+from experiments.terminal.formats import count
+from experiments.zoo.networks import Setting
+
+RunConfig = CutConfig | TrainConfig
+"""Settings of the commands whose runs go on."""
+
+RUN_FILES = ("result.json", "policy.json", "model.safetensors", "report.html", "config.yaml")
+"""What a finished run's folder has beside its journal; the result marks it as finished."""
+
+UNBOUND_OPTIONS = ("jobs", "timeout")
+"""Of a strategy, which change nothing of what it finds."""
+
+UNBOUND = ("out", "overwrite", "tensorboard", "weights", "policy", "latency")
+"""Settings that may differ from one sitting to the next: files are compared by what they hold."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a run is bound to, and what it was begun with.
+
+    Args:
+        command: That began it.
+        settings: Without those that may change.
+        weights: Checksum of the network's.
+        images: The same.
+        files: Checksums of files that decide the result, by their flags.
+        machine: Versions and processor.
+    """
+
+    command: str
+    settings: Mapping[str, Any]
+    weights: str
+    images: str
+    files: Mapping[str, str]
+    machine: Mapping[str, str]
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C in a run that can go on.
+
+    Args:
+        left: What it leaves, in words.
+        config: Of the command that goes on.
+    """
+
+    def __init__(self, left: str, config: NetworkConfig) -> None:
+        self.left = left
+        super().__init__(f"interrupted; {left}; `{going_on(config)}` goes on from there")
+
+
+@contextmanager
+def resumable(interrupted: Callable[[], Interrupted]) -> Iterator[None]:
+    """Within, Ctrl-C writes what there is and tells how to go on, in time.
+
+    Args:
+        interrupted: Writes it, and tells that.
+
+    Raises:
+        Interrupted: at Ctrl-C.
+    """
+    try:
+        with stopped_in_time(lambda: str(interrupted())):
+            yield
+    except KeyboardInterrupt:
+        raise interrupted() from None
+
+
+def going_on(config: NetworkConfig) -> str:
+    """The command that goes on with a run, or begins it again."""
+    name = type(config).__name__.removesuffix("Config").lower()
+    file = shlex.quote(str(Path(config.out) / "config.yaml"))
+    return " ".join([f"amc {name} --config {file}", *flags_of(code_in(vars(config)))])
+
+
+@contextmanager
+def run_journal(config: RunConfig, setting: Setting) -> Iterator[RunJournal]:
+    """The journal of the run in the folder of these settings, as far as that has come.
+
+    Where there is none, or with `overwrite`, it is empty until `begin` is called.
+
+    Raises:
+        OSError: if the folder cannot be made or written to.
+        ValueError: if another process works there, it holds a run that was begun otherwise (names
+            the first difference), or it holds a file that the run reads and would replace.
+    """
+    _check_reads(config)
+    fresh = not Path(config.out).exists()
+    folder = ready_folder(config.out)
+    with RunJournal(folder, anew=config.overwrite) as journal:
+        try:
+            if not config.overwrite:
+                _check(journal, config, setting)
+            if is_finished(journal):
+                journal.tidy()  # It may have been killed right after its result was written.
+            yield journal
+        finally:
+            if not journal.path.stat().st_size:
+                journal.path.unlink()
+                if fresh and not any(folder.iterdir()):
+                    folder.rmdir()
+
+
+def begin(journal: RunJournal, config: RunConfig, setting: Setting, console: Console) -> None:
+    """Go on with a run that was begun, or begin it."""
+    made = machine(config.device)
+    for stale in journal.folder.glob(".*.tmp"):
+        stale.unlink()
+    if journal.header is None:
+        for name in RUN_FILES:
+            (journal.folder / name).unlink(missing_ok=True)
+        journal.begin({**header(config, setting), "machine": made})
+        save_config(config, journal.folder / "config.yaml")
+        return
+    if not (journal.folder / "config.yaml").is_file():  # killed between the two
+        save_config(config, journal.folder / "config.yaml")
+    console.print(f"goes on in {config.out}, where {_done(journal)}", soft_wrap=True)
+    if journal.damaged:
+        console.print(f"{journal.damaged} damaged lines of {journal.path} are done again")
+    for name, before in _header(journal).machine.items():
+        if made.get(name) != before:
+            console.print(
+                f"begun with {name} {before}, goes on with {made.get(name)}: what comes may differ "
+                "from an uninterrupted run",
+                soft_wrap=True,
+            )
+
+
+def _done(journal: RunJournal) -> str:
+    """What is done, in words."""
+    evaluations = journal.count("evaluation") + journal.count("proposal")
+    steps = steps_trained(journal.folder)
+    done = [count(evaluations, "evaluation")] if evaluations else []
+    done += [count(steps, "gradient step")] if steps else []
+    verb = "is" if evaluations + steps == 1 else "are"
+    return f"{' and '.join(done)} {verb} finished" if done else "nothing is finished yet"
+
+
+def finished(config: RunConfig) -> str:
+    """What to say of a run that has its result."""
+    return f"{config.out} is finished, nothing is left to do; --overwrite begins anew"
+
+
+def is_finished(journal: RunJournal) -> bool:
+    """Whether the run has its result."""
+    return journal.header is not None and (journal.folder / "result.json").is_file()
+
+
+def header(config: RunConfig, setting: Setting) -> dict[str, Any]:
+    """What a run is bound to: its settings, and checksums of all that it reads."""
+    splits = setting.splits
+    weights = {name: _sha256(tensor) for name, tensor in setting.model.state_dict().items()}
+    images = [_images(split) for split in (splits.train, splits.holdout, splits.test)]
+    settings = _without(asdict(config), UNBOUND)
+    if isinstance(config, SearchConfig):
+        settings["options"] = _without(config.options, UNBOUND_OPTIONS)
+    bound = {
+        "command": type(config).__name__.removesuffix("Config").lower(),
+        "settings": settings,
+        "weights": hashlib.sha256(json.dumps(weights).encode()).hexdigest(),
+        "images": hashlib.sha256("".join(images).encode()).hexdigest(),
+        "files": _files(config),
+    }
+    plain: dict[str, Any] = json.loads(json.dumps(bound))
+    return plain
+
+
+def _without(named: Mapping[str, Any], unbound: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in named.items() if name not in unbound}
+
+
+def _files(config: RunConfig) -> dict[str, str]:
+    """Checksums of files that decide the result, beside weights and images, by their flags."""
+    named = {"--latency": config.latency if isinstance(config, CutConfig) else None}
+    if isinstance(config, PruneConfig):
+        named["--policy"] = config.policy
+    if isinstance(config, SearchConfig) and config.strategy == "manual":
+        named["--options.file"] = str(config.options.get("file"))
+    return {
+        flag: hashlib.sha256(Path(path).read_bytes()).hexdigest()
+        for flag, path in named.items()
+        if path is not None and Path(path).is_file()  # Else refused by who reads it.
+    }
+
+
+def _check_reads(config: RunConfig) -> None:
+    """Refuse to read what this run replaces as it begins: an interrupted one could not go on."""
+    for flag in ("weights", "policy"):
+        path = getattr(config, flag, None)
+        if path is None or Path(path).name not in RUN_FILES:
+            continue
+        if Path(path).resolve().parent == Path(config.out).resolve():
+            raise ValueError(
+                f"--{flag} {path} lies in the folder of --out, where the results replace it; name "
+                "another folder with --out"
+            )
+
+
+def _check(journal: RunJournal, config: RunConfig, setting: Setting) -> None:
+    folder = journal.folder
+    if journal.header is None:
+        if (folder / "result.json").is_file():
+            raise ValueError(
+                f"{folder} holds results without a journal that tells what they are of; name "
+                "another folder with --out, or replace them with --overwrite"
+            )
+        return
+    was = asdict(_header(journal))
+    if difference := _difference(was, header(config, setting)):
+        raise ValueError(
+            f"{folder} holds another run: {difference}; name another folder with --out, or begin "
+            "anew in this one with --overwrite"
+        )
+
+
+def _header(journal: RunJournal) -> Header:
+    try:
+        return record(Header, journal.header, others=True)
+    except ValueError as error:
+        raise ValueError(
+            f"{journal.path}: its first line is not that of a run ({error}); name another folder "
+            "with --out, or begin anew in this one with --overwrite"
+        ) from None
+
+
+def _difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """The first difference between two headers, in words; empty if there is none."""
+    if was["command"] != now["command"]:
+        return f"it was begun by amc {was['command']}, not amc {now['command']}"
+    for name in {**now["settings"], **was["settings"]}:
+        before, after = was["settings"].get(name), now["settings"].get(name)
+        if before != after:
+            return f"--{name.replace('_', '-')} was {before} and is {after}"
+    for name in ("weights", "images"):
+        if was[name] != now[name]:
+            return f"the {name} are not those that it was begun with"
+    for flag in {**now["files"], **was["files"]}:
+        if was["files"].get(flag) != now["files"].get(flag):
+            return f"what {flag} names is not what it was"
+    return ""
+
+
+def _images(samples: Samples) -> str:
+    norms = json.dumps([samples.mean, samples.std])
+    return _sha256(samples.inputs) + _sha256(samples.labels) + norms
+
+
+def _sha256(tensor: Tensor) -> str:
+    # As bytes, for types such as bfloat16 that numpy does not know.
+    data = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+    found = hashlib.sha256(f"{tuple(tensor.shape)} {tensor.dtype} ".encode())
+    found.update(data.numpy().data)
+    return found.hexdigest()

@@ -1,0 +1,1 @@
+"""From settings to a problem, a strategy, a tuned network."""

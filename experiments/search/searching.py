@@ -1,0 +1,186 @@
+"""One search, from a strategy and a problem to a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from torch import nn
+
+from amc.costs import Cost
+from amc.policy import Budget, Policy
+from amc.problem import Outcome, Problem, SearchResult, Strategy
+from amc.structure import PruningGraph
+from experiments.runs.journal import RunJournal
+from experiments.runs.resuming import Interrupted, resumable
+from experiments.search.holding import holding
+from experiments.search.problems import budgets
+from experiments.search.strategies import expected_evaluations
+from experiments.search.tuning import check_stages
+from experiments.settings.config import SearchConfig
+from experiments.terminal.formats import count
+from experiments.terminal.progress import Reporter
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a search or a policy file decided, before fine-tuning.
+
+    Args:
+        policy: The decision.
+        graph: Of the unpruned network, at the policy's granularity.
+        network: Really smaller, or of full size and held by masks.
+        costs: By short name.
+        outcomes: Evaluated on the way.
+        budgets: That it keeps to, as far as that is known.
+        prepare_seconds: Tracing the network and collecting its moments.
+        search_seconds: The search itself.
+        tuned_steps: Gradient steps that the network has had inside the search.
+        bound: See `experiments.search.holding.holding`.
+    """
+
+    policy: Policy
+    graph: PruningGraph
+    network: nn.Module
+    costs: Mapping[str, Cost]
+    outcomes: tuple[Outcome, ...]
+    budgets: tuple[Budget, ...]
+    prepare_seconds: float
+    search_seconds: float
+    tuned_steps: int = 0
+    bound: float = 1.0
+
+
+def searched(
+    config: SearchConfig,
+    strategy: Strategy,
+    problem: Problem,
+    journal: RunJournal,
+    console: Console,
+) -> Found:
+    """What a strategy finds, its policy on the disk, with a journal that answers for what is done.
+
+    Raises:
+        Interrupted: at Ctrl-C, with the best policy so far on the disk.
+    """
+    watch = Watch(console, config, problem)
+    problem.on_outcome, problem.journal = watch, journal
+
+    def interrupted() -> Interrupted:
+        criterion = getattr(strategy, "criterion", None)
+        return Interrupted(_best_so_far(config, problem, criterion or None), config)
+
+    tunes = getattr(strategy, "tunes_weights", False)
+    with resumable(interrupted), watch.reporter:
+        result, bound = holding(
+            lambda asked: result_of(strategy, asked, config), problem, again=not tunes
+        )
+    return found(config, problem, result, bound)
+
+
+FOREIGN = (
+    *(AssertionError, AttributeError, LookupError, NameError, StopIteration, SyntaxError),
+    *(SystemExit, TypeError, ZeroDivisionError),
+)
+"""What a mistake in a user's own strategy may raise, and nothing that a budget or a disk does."""
+
+
+def result_of(strategy: Strategy, problem: Problem, config: SearchConfig) -> SearchResult:
+    """What a strategy finds, which may be a class of the user's own.
+
+    Raises:
+        ValueError: if that fails as no strategy of ours does, or gives something else.
+    """
+    foreign = FOREIGN if ":" in config.strategy else ()
+    try:
+        result = strategy.search(problem, config.seed)
+    except foreign as error:
+        raise ValueError(
+            f"strategy {config.strategy!r} fails ({type(error).__name__}: {error}); --debug shows "
+            "where"
+        ) from error
+    if not isinstance(result, SearchResult):
+        raise ValueError(
+            f"strategy {config.strategy!r} gave {type(result).__name__}; let search() return "
+            "problem.result()"
+        )
+    return result
+
+
+def found(
+    config: SearchConfig, problem: Problem, result: SearchResult, bound: float = 1.0
+) -> Found:
+    """What a search found, with its network.
+
+    Raises:
+        ValueError: for stages after a strategy that has tuned weights without saying so before.
+    """
+    check_stages(config, result.weights is not None)
+    network = problem.held(result.best.kept)
+    if result.weights is not None:
+        network.load_state_dict(result.weights)
+    policy = problem.policy(result.best.kept, _origin(config), result.criterion)
+    return Found(
+        policy=policy,
+        graph=problem.graph,
+        network=network,
+        costs=problem.costs,
+        outcomes=result.outcomes,
+        budgets=budgets(config.budget),
+        prepare_seconds=0.0,
+        search_seconds=result.seconds,
+        tuned_steps=result.tuned_steps,
+        bound=bound,
+    )
+
+
+def _origin(config: SearchConfig) -> dict[str, str]:
+    return {
+        "strategy": config.strategy,
+        "model": config.model,
+        "width": f"{config.width:g}",
+        "dataset": config.dataset,
+        "budget": ",".join(map(str, budgets(config.budget))),
+        "seed": str(config.seed),
+    }
+
+
+def _best_so_far(config: SearchConfig, problem: Problem, criterion: str | None) -> str:
+    """Write the policy of the best candidate so far, and say what was written."""
+    if not problem.outcomes:
+        return "nothing was evaluated yet"
+    best, state = problem.best(), f"after {count(len(problem.outcomes), 'evaluation')}"
+    if best is None:
+        best = min(problem.outcomes, key=lambda outcome: _use(problem, outcome))
+        state += ", not yet within the budget"
+    origin = {**_origin(config), "interrupted": state}
+    path = Path(config.out) / "policy.json"
+    problem.policy(best.kept, origin, criterion).save(path)
+    return f"the best policy so far ({state}) has accuracy {best.accuracy:.4f} and is in {path}"
+
+
+def _use(problem: Problem, outcome: Outcome) -> float:
+    """Of the scarcest budget, as a fraction of it."""
+    return max(outcome.costs[item.name] / item.most for item in problem.limits.items)
+
+
+class Watch:
+    """Shows a search's outcomes as they come."""
+
+    def __init__(self, console: Console, config: SearchConfig, problem: Problem) -> None:
+        self._limits = problem.limits.items
+        expected = expected_evaluations(
+            config.strategy, config.episodes, len(problem.graph.groups), config.options
+        )
+        self.reporter = Reporter(config.strategy, expected, console)
+
+    def __call__(self, outcome: Outcome, best: Outcome | None) -> None:
+        if best is not None:
+            note = f"best accuracy {best.accuracy:.4f}"
+        else:
+            most = max(self._limits, key=lambda item: outcome.costs[item.name] / item.most)
+            left = f"{outcome.costs[most.name] / most.full:.0%} {most.name}"
+            note = f"not yet within the budget: accuracy {outcome.accuracy:.4f} at {left}"
+        self.reporter.update(outcome.number + 1, note)

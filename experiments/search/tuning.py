@@ -1,0 +1,158 @@
+"""Fine-tuning of a pruned network, from settings to weights."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from rich.console import Console
+from safetensors import SafetensorError, safe_open
+from torch import nn
+
+from amc.finetuning import Recipe
+from amc.finetuning.iterative import Plan, prune_iteratively
+from amc.finetuning.schedule import Schedule
+from amc.journal import BLANK, Journal
+from amc.narrowing import Narrowed, narrow
+from amc.policy import Policy
+from amc.pruning import kept_counts
+from amc.samples import Samples
+from amc.structure import Kept, PruningGraph
+from experiments.settings.config import TRAINING_RATE, NetworkConfig, SearchConfig, TuneConfig
+from experiments.terminal.progress import Reporter
+from experiments.zoo.networks import Setting, checkpoint
+
+RATE_KEY = "training_rate"
+"""What the metadata of a checkpoint call the peak learning rate that it was trained with."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """What fine-tuning begins with.
+
+    Args:
+        network: The pruned network; it is fine-tuned in place, unless a schedule of stages begins
+            with the unpruned one again.
+        policy: What it was pruned by.
+        graph: Of the unpruned network, at the policy's granularity.
+        calibration: Training images for the criterion and the refit of later stages.
+    """
+
+    network: nn.Module
+    policy: Policy
+    graph: PruningGraph
+    calibration: Samples | None
+
+
+@dataclass(frozen=True)
+class Tuned:
+    """What fine-tuning left.
+
+    Args:
+        network: In evaluation mode.
+        steps: Gradient steps that were made: fewer than planned where it stopped early.
+        seconds: That it took.
+    """
+
+    network: nn.Module
+    steps: int = 0
+    seconds: float = 0.0
+
+
+def tune(
+    config: TuneConfig,
+    setting: Setting,
+    start: Start,
+    console: Console,
+    journal: Journal = BLANK,
+) -> Tuned:
+    """Fine-tune as the settings say, with progress; no epochs leave the network as it is.
+
+    What the journal has of the same fine-tuning is not done again.
+
+    Raises:
+        FloatingPointError: if the loss stops being finite.
+    """
+    began, recipe = time.perf_counter(), recipe_of(config, setting)
+    total = recipe.steps(len(setting.splits.train))
+    if not total:
+        return Tuned(start.network)
+    made: list[float] = []
+    with Reporter("fine-tuning", total, console) as reporter:
+
+        def watch(step: int, _: int, loss: float) -> None:
+            made.append(loss)
+            reporter.update(step, f"loss {loss:.3f}")
+
+        plan = Plan(_schedule(config), recipe)
+        end = prune_iteratively(
+            Narrowed.start(setting.model, start.graph),
+            kept_counts(start.policy, start.graph),
+            plan,
+            setting.splits.train,
+            narrow=_narrowing(start, plan.schedule, config.seed),
+            holdout=setting.splits.holdout if config.patience else None,
+            teacher=setting.model if config.distill else None,
+            on_step=watch,
+            journal=journal,
+        )
+    return Tuned(end.network, len(made), time.perf_counter() - began)
+
+
+def check_stages(config: SearchConfig, tunes_weights: bool) -> None:
+    """Refuse to fine-tune in stages a network whose weights the search has tuned.
+
+    Raises:
+        ValueError: if stages are asked for, which would begin again with the unpruned network.
+    """
+    if tunes_weights and config.finetune_epochs and _schedule(config).count > 1:
+        raise ValueError(
+            f"--finetune-schedule {config.finetune_schedule} begins again with the unpruned "
+            f"network and would drop the weights that {config.strategy} tunes as it prunes; take "
+            "one-shot here, or apply the policy that it finds in stages with `amc prune`"
+        )
+
+
+def _schedule(config: TuneConfig) -> Schedule:
+    return Schedule(config.finetune_schedule, config.finetune_stages, config.finetune_last)
+
+
+def _narrowing(start: Start, schedule: Schedule, seed: int) -> Callable[[Narrowed, Kept], Narrowed]:
+    """How each stage prunes; the one of one-shot is what the search has already done."""
+    if schedule.count == 1:
+        return lambda state, kept: Narrowed(start.network, state.graph, kept)
+    criterion, images = start.policy.criterion, start.calibration
+    return partial(narrow, criterion=criterion, calibration=images, seed=seed)
+
+
+def recipe_of(config: TuneConfig, setting: Setting) -> Recipe:
+    """How the network is fine-tuned."""
+    rate = config.finetune_lr
+    return Recipe(
+        epochs=config.finetune_epochs,
+        lr=config.finetune_rate * training_rate(config) if rate is None else rate,
+        seed=config.seed,
+        distill=config.distill,
+        temperature=config.temperature,
+        patience=config.patience,
+        **setting.augmentation,
+    )
+
+
+def training_rate(config: NetworkConfig) -> float:
+    """Peak learning rate that the network was trained with, as its checkpoint tells.
+
+    Where it tells none, that of `amc train`.
+    """
+    path = checkpoint(config)
+    if path is None or path.suffix != ".safetensors":
+        return TRAINING_RATE
+    try:
+        with safe_open(path, framework="pt") as file:
+            rate = float((file.metadata() or {}).get(RATE_KEY, "nan"))
+    except (OSError, SafetensorError, ValueError):
+        return TRAINING_RATE
+    return rate if 0 < rate < math.inf else TRAINING_RATE

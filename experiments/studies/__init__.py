@@ -1,0 +1,1 @@
+"""Every benchmark whose figures stand in docs/: a file or folder each."""

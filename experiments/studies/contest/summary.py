@@ -1,0 +1,148 @@
+"""What a contest's records come to: means with intervals, and verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from experiments.studies.contest.searching import Record
+from experiments.studies.contest.study import Study
+from experiments.studies.statistics import half_difference, half_interval
+
+Images = Literal["other", "accuracy"]
+"""The field of a record that is compared: on other images, or on those of the search."""
+
+EQUAL = 0.003
+"""How far below a rival's a mean may lie and still count as equal, where the intervals overlap."""
+
+RIVALS = ("tpe", "cma-es")
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over seeds.
+
+    Args:
+        values: One at least.
+    """
+
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Mean:
+        """Of one value at least."""
+        return cls(tuple(values))
+
+    @property
+    def mean(self) -> float:
+        """The mean itself."""
+        return float(np.mean(self.values))
+
+    @property
+    def half(self) -> float:
+        """Half the width of its 95% interval, by Student's t; NaN for a single value."""
+        return half_interval(self.values)
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4f}" + (f" ± {self.half:.4f}" if len(self.values) > 1 else "")
+
+    def apart(self, other: Mean) -> bool:
+        """Whether the intervals do not overlap; never where one is not known."""
+        return abs(self.mean - other.mean) > self.half + other.half
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """How one contender stands in one cell against its rivals.
+
+    Args:
+        cell: Network and budget.
+        asked: Evaluations.
+        ours: Its mean.
+        rivals: Theirs, by label.
+    """
+
+    cell: tuple[str, str]
+    asked: int
+    ours: Mean
+    rivals: dict[str, Mean]
+
+    @property
+    def best_rival(self) -> str:
+        """The rival with the higher mean."""
+        return max(self.rivals, key=lambda name: self.rivals[name].mean)
+
+    @property
+    def difference(self) -> float:
+        """Our mean less the best rival's."""
+        return self.ours.mean - self.rivals[self.best_rival].mean
+
+    @property
+    def half(self) -> float:
+        """Half the width of the 95% interval of that difference; NaN for a single seed."""
+        return half_difference(self.ours.values, self.rivals[self.best_rival].values)
+
+    @property
+    def as_good(self) -> bool:
+        """At least as good as the best rival, with what counts as equal."""
+        alike = not self.ours.apart(self.rivals[self.best_rival])
+        return self.difference >= 0 or (alike and self.difference >= -EQUAL)
+
+    @property
+    def higher(self) -> bool:
+        """A higher mean than all rivals."""
+        return self.difference > 0
+
+    @property
+    def better(self) -> bool:
+        """Higher than all rivals, each by more than the 95% interval of the difference."""
+        return all(
+            self.ours.mean - rival.mean > half_difference(self.ours.values, rival.values)
+            for rival in self.rivals.values()
+        )
+
+
+def chosen(
+    records: Sequence[Record], cell: tuple[str, str], label: str, asked: int
+) -> list[Record]:
+    """Of one contender in one cell, by seed; what a rule found counts at any number."""
+    found = (
+        record
+        for record in records
+        if (record.network, record.budget) == cell
+        and record.contender == label
+        and record.asked in (asked, 0)
+    )
+    return sorted(found, key=lambda record: record.seed)
+
+
+def verdicts(study: Study, records: Sequence[Record], images: Images) -> list[Verdict]:
+    """One for each cell and number of evaluations in which all have records."""
+    made = []
+    for asked in sorted(study.evaluations):
+        for cell in study.cells:
+            found = {name: chosen(records, cell, name, asked) for name in ("ddpg", *RIVALS)}
+            if all(found.values()):
+                means = {name: mean(runs, images) for name, runs in found.items()}
+                made.append(Verdict(cell, asked, means.pop("ddpg"), means))
+    return made
+
+
+def mean(records: Sequence[Record], images: Images) -> Mean:
+    """Over the seeds."""
+    return Mean.of(getattr(record, images) for record in records)
+
+
+def heights(record: Record, length: int) -> NDArray[np.float64]:
+    """(length,) best accuracy after each evaluation; NaN before the first within the budget.
+
+    A search that ends before has what it had.
+    """
+    reached = np.full(length, np.nan)
+    for number, accuracy in record.curve:
+        reached[number - 1 :] = accuracy
+    return reached

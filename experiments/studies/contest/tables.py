@@ -1,0 +1,151 @@
+"""A contest's records as tables in Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from experiments.studies.contest.searching import Record
+from experiments.studies.contest.study import Study
+from experiments.studies.contest.summary import EQUAL, Images, Mean, Verdict, chosen, mean, verdicts
+from experiments.studies.contest.variants import VARIANTS
+from experiments.studies.markdown import markdown
+
+PLACES: dict[Images, str] = {"other": "other images", "accuracy": "search images"}
+
+
+def contest(study: Study, records: Sequence[Record]) -> str:
+    """A table for each cell, then the verdicts."""
+    cells = [f"{_named(cell)}:\n\n{_cell_table(study, records, cell)}" for cell in study.cells]
+    told = [_verdict_text(study, verdicts(study, records, images), images) for images in PLACES]
+    return "\n\n".join([*cells, *told])
+
+
+def _named(cell: tuple[str, str]) -> str:
+    return f"{cell[0]} at `{cell[1]}`"
+
+
+def _cell_table(study: Study, records: Sequence[Record], cell: tuple[str, str]) -> str:
+    heads = ["strategy", "evaluations", "search images", "other images", "seeds", "seconds"]
+    rows = []
+    for contender in study.contenders:
+        for asked in (0,) if contender.is_rule else sorted(study.evaluations):
+            found = chosen(records, cell, contender.label, asked)
+            rows.append([f"`{contender.label}`", *(_cells(found) if found else _nothing(asked))])
+    return markdown(heads, rows)
+
+
+def _cells(found: Sequence[Record]) -> list[str]:
+    made = np.mean([record.made for record in found])
+    return [
+        f"{made:.0f}" if found[0].asked in (0, made) else f"{found[0].asked} ({made:.0f} made)",
+        str(mean(found, "accuracy")),
+        str(mean(found, "other")),
+        str(len(found)),
+        f"{np.mean([record.seconds for record in found]):.0f}",
+    ]
+
+
+def _nothing(asked: int) -> list[str]:
+    return [str(asked) if asked else "", "not yet run", "", "0", ""]
+
+
+def _verdict_text(study: Study, found: Sequence[Verdict], images: Images) -> str:
+    heads = ["evaluations", "cell", "`ddpg`", "better rival", "difference", "`ddpg` is"]
+    rows = [
+        [
+            str(one.asked),
+            _named(one.cell),
+            str(one.ours),
+            f"`{one.best_rival}` {one.rivals[one.best_rival]}",
+            _signed(one.difference, one.half),
+            _word(one),
+        ]
+        for one in found
+    ]
+    title = f"`ddpg` against the better of `tpe` and `cma-es`, on the {PLACES[images]}:"
+    return "\n\n".join([title, markdown(heads, rows), _bars(study, found)])
+
+
+def _word(one: Verdict) -> str:
+    if one.better:
+        return "better than both"
+    if one.higher:
+        return "higher than both, by what chance may give"
+    return "equal" if one.as_good else "worse"
+
+
+def _bars(study: Study, found: Sequence[Verdict]) -> str:
+    """Each bar with how many cells meet it."""
+    lines, cells = [], len(study.cells)
+    for number, asked in enumerate(sorted(study.evaluations, reverse=True)):
+        mine = [one for one in found if one.asked == asked]
+        if number == 0:
+            words = f"at least as good (equal: intervals overlap and no more than {EQUAL} below)"
+            lines.append(_bar(asked, words, mine, lambda one: one.as_good, cells, cells))
+        lines.append(_bar(asked, "higher than both", mine, lambda one: one.higher, 2, cells))
+        words = "better than both, by more than the interval of the difference"
+        lines.append(_bar(asked, words, mine, lambda one: one.better, 2, cells))
+    return "\n".join(lines)
+
+
+def _bar(
+    asked: int,
+    words: str,
+    mine: Sequence[Verdict],
+    good: Callable[[Verdict], bool],
+    wanted: int,
+    cells: int,
+) -> str:
+    met = sum(map(good, mine))
+    state = "met" if met >= wanted else "not met" if len(mine) == cells else "not yet known"
+    return f"- {asked} evaluations, {words}: in {met} of {cells} cells, {wanted} wanted: {state}."
+
+
+def ablation(study: Study, records: Sequence[Record]) -> str:
+    """One row a variant: accuracy in each cell, and the mean difference to the first of them."""
+    heads = ["variant", *map(_named, study.cells), "difference to `ddpg`", "seconds"]
+    tables = []
+    for images, place in PLACES.items():
+        for asked in sorted(study.evaluations):
+            title = f"Accuracy on {place} after {asked} evaluations, seeds {_listed(study.seeds)}:"
+            rows = _ablation_rows(study, records, asked, images)
+            tables.append(f"{title}\n\n{markdown(heads, rows)}")
+    return "\n\n".join(tables)
+
+
+def _ablation_rows(
+    study: Study, records: Sequence[Record], asked: int, images: Images
+) -> list[list[str]]:
+    rows = []
+    for contender in study.contenders:
+        cells = [chosen(records, cell, contender.label, asked) for cell in study.cells]
+        means = [str(mean(found, images)) if found else "not yet run" for found in cells]
+        change = _change(study, records, contender.label, asked, images)
+        took = [one.seconds for found in cells for one in found]
+        time = f"{np.median(took):.0f}" if took else ""
+        rows.append([VARIANTS[contender.label][0], *means, change, time])
+    return rows
+
+
+def _change(study: Study, records: Sequence[Record], label: str, asked: int, images: Images) -> str:
+    """Mean of the differences seed by seed and cell by cell, with its interval."""
+    first, pairs = study.contenders[0].label, list[float]()
+    for cell in study.cells:
+        base = {one.seed: getattr(one, images) for one in chosen(records, cell, first, asked)}
+        own = chosen(records, cell, label, asked)
+        pairs += [getattr(one, images) - base[one.seed] for one in own if one.seed in base]
+    if not pairs or label == first:
+        return ""
+    found = Mean.of(pairs)
+    return _signed(found.mean, found.half)
+
+
+def _signed(difference: float, half: float) -> str:
+    return f"{difference:+.4f}" + ("" if math.isnan(half) else f" ± {half:.4f}")
+
+
+def _listed(seeds: Sequence[int]) -> str:
+    return ", ".join(map(str, seeds))

@@ -1,0 +1,1 @@
+"""How well criteria foretell what removing a unit does."""

@@ -1,0 +1,1 @@
+"""Accuracy against sparsity of single weights."""

@@ -1,0 +1,88 @@
+"""The networks that a search's speed is measured on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from amc.finetuning import Recipe, fit
+from amc.policy import Budget
+from amc.problem import Problem
+from amc.samples import Samples
+from experiments.settings.config import NetworkConfig
+from experiments.zoo.networks import Setting, load_setting, shipped_weights
+
+NETWORKS = {
+    "resnet20": NetworkConfig("resnet20"),
+    "resnet56": NetworkConfig("resnet56"),
+    "mobilenet-v1": NetworkConfig("mobilenet-v1", width=0.5),
+}
+SHIPPED = "shipped"
+TRAINED = "quickly trained"
+QUICK = 20_000
+"""Training images of those, seen once."""
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """How much is measured.
+
+    Args:
+        budget: Of MACs, as a fraction of the unpruned network's.
+        images: Held-out images that each candidate is measured on.
+        calibration: Training images that layers are refit on.
+        device: Where networks compute.
+    """
+
+    budget: float = 0.3
+    images: int = 5000
+    calibration: int = 3000
+    device: str = "cpu"
+
+
+@dataclass(frozen=True)
+class Case:
+    """A network with its images.
+
+    Args:
+        name: Of the network.
+        setting: The network and its data set.
+        weights: Where its weights come from.
+        sizes: How much is measured.
+    """
+
+    name: str
+    setting: Setting
+    weights: str
+    sizes: Sizes
+
+    @classmethod
+    def of(cls, name: str, sizes: Sizes) -> Case:
+        """Load the shipped weights; where there are none, train quickly."""
+        config = NETWORKS[name]
+        shipped = shipped_weights(config.model, config.dataset, config.width) is not None
+        setting = load_setting(config, trained=shipped, device=sizes.device)
+        if not shipped:
+            few = setting.splits.train.take(slice(0, QUICK))
+            fit(setting.model, few, Recipe(epochs=1, **setting.augmentation))
+        return cls(name, setting, SHIPPED if shipped else TRAINED, sizes)
+
+    @property
+    def calibration(self) -> Samples:
+        """Training images for the refit."""
+        return self.setting.splits.train.take(slice(0, self.sizes.calibration))
+
+    @property
+    def holdout(self) -> Samples:
+        """Images that candidates are measured on."""
+        return self.setting.splits.holdout.take(slice(0, self.sizes.images))
+
+    def problem(self, racing: float = 0.0) -> Problem:
+        """The search problem, as `amc search` sets it up."""
+        return Problem(
+            self.setting.model,
+            self.setting.example,
+            [Budget("macs", self.sizes.budget)],
+            holdout=self.holdout,
+            calibration=self.calibration,
+            racing=racing,
+        )
