@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from agents.reward_model import RewardModel
+from amc.graph import Kept
 from amc.problem import Outcome
-from amc.structure import Kept
 from envs import PruningEnv
 
 Ratios = NDArray[np.float64]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import get_args
 
 from agents.replay import Returns
-from amc.checks import check
+from amc.parsing import check
 
 MANY = 1_000_000
 """Of anything that takes memory for each."""

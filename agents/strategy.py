@@ -16,12 +16,11 @@ from agents.exploration import Exploration
 from agents.scalars import Scalars
 from agents.settings import Settings
 from agents.walker import walker
-from amc.checks import check
 from amc.devices import own_generators
+from amc.parsing import check
 from amc.problem import Problem, SearchResult
 from amc.rules import uniform
-from envs import PruningEnv
-from envs.rewards import REWARDS
+from envs import REWARDS, PruningEnv
 
 
 @dataclass(frozen=True)

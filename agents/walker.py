@@ -17,9 +17,8 @@ from agents.imagination import Imagination
 from agents.replay import EpisodeReplayBuffer
 from agents.settings import Settings
 from amc.devices import one_thread
-from amc.structure import Kept
-from envs import PruningEnv
-from envs.features import Observation
+from amc.graph import Kept
+from envs import Observation, PruningEnv
 
 ALGORITHMS: dict[str, type[OffPolicyAlgorithm]] = {"ddpg": DDPG, "td3": TD3, "sac": SAC}
 """Those of stable-baselines3 that answer with any number; DQN chooses among a few."""

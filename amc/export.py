@@ -13,11 +13,10 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from amc.inputs import Inputs
-from amc.masks import plain_copy
+from amc.graph import Group, PruningGraph
+from amc.modules import Inputs
 from amc.policy import Policy
-from amc.pruning import decisions, kept_counts
-from amc.structure import Group, PruningGraph
+from amc.pruning import decisions, kept_counts, plain_copy
 from amc.surgery import cut
 from amc.weights import read_weights, save_weights, set_weights
 

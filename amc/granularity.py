@@ -11,8 +11,8 @@ from typing import overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amc.names import look_up
-from amc.structure import Layer
+from amc.graph import Layer
+from amc.parsing import look_up
 
 Whole = NDArray[np.int64]
 

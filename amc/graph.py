@@ -1,220 +1,297 @@
-"""Tracing: from a network to its layers and its groups of channels that must go together.
-
-The channels are followed through one forward pass (`amc.tracing.following`); what may be cut is
-proposed (`amc.tracing.couplings`) and proved by cutting a copy (`amc.tracing.proving`). The result
-is plain picklable data: everything after this file works on that alone.
-"""
+"""The network as plain data: its layers, and its groups of channels that must go together."""
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
-from difflib import get_close_matches
-from fnmatch import fnmatchcase
-from math import prod
-from typing import Any
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
 
-from torch import nn
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from amc import kinds
-from amc.inputs import Inputs, shapes, tensors
-from amc.structure import NUMBER_BYTES, Fixed, Group, Layer, PruningGraph
-from amc.tracing.activations import activations
-from amc.tracing.couplings import ALL_OR_NONE, Block, blocks
-from amc.tracing.following import followed
-from amc.tracing.proving import candidate, proved
-from amc.tracing.trail import Call, Trail
-from amc.tracing.units import grouped
+Kept = tuple[int, ...]
+"""Units that stay, per group."""
 
-__all__ = ["GraphError", "Inputs", "survey", "trace"]
+KeptUnits = tuple[tuple[int, ...], ...]
+"""For each group, which units stay, ascending."""
+
+NUMBER_BYTES = 4
+"""Of a floating-point number, wherever bytes are counted."""
+
+Side = Literal["out", "in"]
+SIDES: tuple[Side, Side] = ("out", "in")
 
 
-class GraphError(ValueError):
-    """A network that cannot be traced or has nothing to prune."""
-
-
-def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = ()) -> PruningGraph:
-    """Find the layers and groups of `model`, which is left untouched.
-
-    Every group is proved: a copy of the network that is cut at random ratios computes the same as
-    one with the same channels at zero. What cannot be cut safely is left alone, with the reason.
+@dataclass(frozen=True)
+class Layer:
+    """A convolution, linear layer, norm or embedding, with what its costs need.
 
     Args:
-        model: Any network whose forward pass runs.
-        example_inputs: One tensor (batch, ...), a tuple of the forward's arguments, or a mapping of
-            those by name.
-        exclude: Shell patterns of layers (such as "stem.*") whose output channels all stay.
-
-    Raises:
-        GraphError: if the forward pass fails or returns no numbers, a pattern matches no layer, or
-            nothing can be pruned.
+        name: Dotted name of the module.
+        kind: "conv", "linear", "norm" (which has weights for each channel alone, slopes of a PReLU
+            among them) or "embedding" (whose inputs are the words that it knows).
+        outputs: n, output channels.
+        inputs: c, input channels.
+        groups: Of a grouped convolution; 1 elsewhere.
+        kernel: Size along each axis; empty for linear layers and norms.
+        stride: Along each axis; empty for linear layers and norms.
+        in_size: Spatial size of the input, without batch and channels.
+        positions: Positions per sample that every weight is multiplied at, summed over the calls of
+            a shared module: of the output, of a transposed convolution's input; 0 for an embedding.
+            Where `over` is set, for each output channel of that layer.
+        over: Name of the layer whose channels are places of this one (a mixer's layers over places
+            run once for each channel); empty for none.
+        area: Weights for each pair of an output and an input that it reads: k x k, or 1 for a
+            linear layer, or 0 for a norm.
+        extra: Weights for each output alone: a bias, or a norm's scale and shift.
+        statistics: Numbers for each output alone that are stored and no weights: running means and
+            variances.
+        read: Places per sample of what it reads, of each input channel; counted as `positions` are.
+        written: The same of what it makes, of each output channel.
+        norm: Name of the batch norm that alone reads this layer's output, if there is one.
+        activation: The same of an activation that PyTorch can let overwrite its input.
     """
-    model, trail, layers = _seen(model, example_inputs)
-    by_hand = _excluded(layers, exclude)
-    reasons = dict.fromkeys(by_hand, "excluded by hand")
-    candidates = []
-    for block in blocks(trail.flow):
-        ways = [groups for units in block.ways if (groups := grouped(units, layers))]
-        if shut := block.layers & by_hand:
-            _explain(reasons, block, f"it goes together with {min(shut)}, excluded by hand")
-        elif ways:
-            candidates.append(candidate(model, block, ways))
-        else:
-            _explain(reasons, block, block.reason or ALL_OR_NONE)
-    proof = proved(model, layers, candidates, example_inputs)
-    for block, reason in proof.refused:
-        _explain(reasons, block, reason)
-    graph = replace(_graph(layers, proof.groups, reasons), overwriting=trail.overwriting)
-    return _measured(graph, model, example_inputs)
+
+    name: str
+    kind: Literal["conv", "linear", "norm", "embedding"]
+    outputs: int
+    inputs: int
+    groups: int = 1
+    kernel: tuple[int, ...] = ()
+    stride: tuple[int, ...] = ()
+    in_size: tuple[int, ...] = ()
+    positions: float = 0
+    area: int = 0
+    extra: int = 0
+    norm: str | None = None
+    over: str = ""
+    statistics: int = 0
+    read: float = 0
+    written: float = 0
+    activation: str | None = None
+
+    @property
+    def depthwise(self) -> bool:
+        """One filter per channel, so that outputs and inputs go together."""
+        return self.groups > 1 and self.groups == self.inputs == self.outputs
+
+    @property
+    def weights(self) -> int:
+        """Weights that connect inputs to outputs, without biases; 0 for a norm."""
+        return self.area * self.outputs * (self.inputs // self.groups)
 
 
-def survey(
-    model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = ()
-) -> PruningGraph:
-    """The layers of `model` without any groups of channels: what granularities that mask need.
+@dataclass(frozen=True)
+class Member:
+    """One side of one module that loses channels with a group.
 
     Args:
-        model: As for `trace`.
-        example_inputs: As for `trace`.
-        exclude: Shell patterns of layers to leave whole; they, and layers whose weight is not one
-            parameter of their own, are among the graph's `fixed`.
-
-    Raises:
-        GraphError: if the forward pass fails or returns no numbers, or a pattern matches no layer.
+        module: Dotted name.
+        side: "out" for output channels (and for norms and depthwise layers), "in" for inputs.
+        indices: For each unit of the group, the positions it takes along that side.
     """
-    model, trail, layers = _seen(model, example_inputs)
-    reasons = {**_weightless(model, layers), **kinds.frozen(model)}
-    reasons |= dict.fromkeys(_excluded(layers, exclude), "excluded by hand")
-    weighted = [layer.name for layer in layers if layer.kind != "norm"]
-    fixed = tuple(Fixed(name, reasons[name]) for name in weighted if name in reasons)
-    graph = PruningGraph(layers, (), fixed, overwriting=trail.overwriting)
-    return _measured(graph, model, example_inputs)
+
+    module: str
+    side: Side
+    indices: tuple[tuple[int, ...], ...]
+
+    @cached_property
+    def places(self) -> NDArray[np.int64]:
+        """(units, channels of a unit) the same as an array."""
+        return np.array(self.indices, np.int64)
 
 
-def _seen(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, Trail, tuple[Layer, ...]]:
-    """A copy of the network in evaluation mode, what its forward pass showed, and its layers."""
-    model = copy.deepcopy(model).eval()
-    trail = _followed(model, inputs)
-    layers = tuple(_layer(model, name, call, trail) for name, call in trail.calls.items())
-    return model, trail, layers
+@dataclass(frozen=True)
+class Attribute:
+    """A whole number that a module's own code reads, and that must change with a cut.
+
+    Args:
+        module: Dotted name; empty for the network itself.
+        name: Of the attribute, such as num_heads.
+        per_unit: Its value is this times the units that stay.
+    """
+
+    module: str
+    name: str
+    per_unit: int
 
 
-def _weightless(model: nn.Module, layers: Iterable[Layer]) -> dict[str, str]:
-    """Layers without a parameter called weight, which is what a mask holds."""
-    plain = {name for name, _ in model.named_parameters()}
-    return {
-        layer.name: "its weights are not one parameter called weight"
-        for layer in layers
-        if layer.kind != "norm" and f"{layer.name}.weight" not in plain
-    }
+@dataclass(frozen=True)
+class Group:
+    """Units that are pruned by one decision; unit u removes `indices[u]` from every member.
+
+    Args:
+        name: Name of its first layer in forward order.
+        units: How many there are.
+        members: All that shrinks when a unit goes.
+        layers: Weighted layers whose outputs these are, in forward order; the first is described
+            to the agent. At a granularity that masks, the one layer whose weights the units are.
+        unit_weights: At a granularity that masks, weights that each unit takes; there are no
+            members then, because no shape changes.
+        attributes: Numbers of modules that change with the units that stay.
+    """
+
+    name: str
+    units: int
+    members: tuple[Member, ...]
+    layers: tuple[str, ...]
+    unit_weights: int = 0
+    attributes: tuple[Attribute, ...] = ()
 
 
-def _followed(model: nn.Module, inputs: Inputs) -> Trail:
-    try:
-        trail = followed(model, inputs, kinds.frozen(model))
-    except Exception as error:
-        raise GraphError(
-            f"the network's forward pass fails on example inputs of shape {shapes(inputs)}: "
-            f"{type(error).__name__}: {error}".partition("\n")[0]
-        ) from error
-    if not any(tensor.is_floating_point() for tensor in trail.outputs):
-        raise GraphError(
-            "the network returns no floating-point tensors, so that a cut cannot be checked; "
-            "return logits or features"
+@dataclass(frozen=True)
+class Width:
+    """Size of a tensor along an axis that shrinks with some groups.
+
+    Args:
+        fixed: What no group takes.
+        parts: Groups, by their place in the graph, and what each of their units takes.
+    """
+
+    fixed: int
+    parts: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Activation:
+    """A tensor that a forward pass holds: of its bytes there are `each` times all its widths.
+
+    Args:
+        first: Number of the operation that makes it, from 0.
+        last: Number of the last operation during which it is held.
+        each: Bytes for each product of the widths, of `samples` samples.
+        widths: Its axes that shrink.
+        samples: In the pass that was traced; 0 where the tensor does not grow with the batch.
+    """
+
+    first: int
+    last: int
+    each: float
+    widths: tuple[Width, ...] = ()
+    samples: int = 0
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A layer whose output channels all stay, and the reason."""
+
+    name: str
+    reason: str
+
+
+Sparse = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
+"""A matrix as pairs of (rows,) columns and the numbers that stand there; they add up to it."""
+
+
+def _sparse(matrix: NDArray[np.int64]) -> Sparse:
+    left, rows, parts = matrix.copy(), np.arange(len(matrix)), Sparse()
+    while left.any() or not parts:
+        columns = left.argmax(1)
+        parts.append((columns, left[rows, columns]))
+        left[rows, columns] = 0
+    return parts
+
+
+@dataclass(frozen=True)
+class PruningGraph:
+    """The network as data: layers in forward order, groups in forward order, what is left alone.
+
+    Args:
+        layers: Weighted layers and norms in the order they first run.
+        groups: The decisions, in forward order.
+        fixed: Layers that no decision shrinks on their output side.
+        other_params: Parameters outside of `layers`, which pruning does not change.
+        other_bytes: All that is stored outside of the layers' weights and statistics, with 32 bits
+            a floating-point number.
+        granularity: What a unit is: "channel", or one of those that mask (`amc.granularity`).
+        exclude: Shell patterns of layers that were to stay whole.
+        activations: All that a forward pass holds beside the stored weights.
+        overwriting: Activations that may overwrite their input, as nothing else reads it.
+    """
+
+    layers: tuple[Layer, ...]
+    groups: tuple[Group, ...]
+    fixed: tuple[Fixed, ...] = ()
+    other_params: int = 0
+    other_bytes: int = 0
+    granularity: str = "channel"
+    exclude: tuple[str, ...] = ()
+    activations: tuple[Activation, ...] = ()
+    overwriting: tuple[str, ...] = ()
+
+    @cached_property
+    def full(self) -> tuple[int, ...]:
+        """Units of every group: the kept counts of the unpruned network."""
+        return tuple(group.units for group in self.groups)
+
+    def ratios(self, kept: ArrayLike) -> NDArray[np.float64]:
+        """(..., groups) pruning ratios of kept counts of the same shape."""
+        ratios: NDArray[np.float64] = 1 - np.asarray(kept) / np.array(self.full)
+        return ratios
+
+    @cached_property
+    def layer_index(self) -> dict[str, int]:
+        """Position of each layer in `layers` by its name."""
+        return {layer.name: index for index, layer in enumerate(self.layers)}
+
+    @cached_property
+    def owner(self) -> NDArray[np.int64]:
+        """(layers,) the group that decides a layer's outputs; -1 where none does."""
+        owner = np.full(len(self.layers), -1, dtype=np.int64)
+        for number, group in enumerate(self.groups):
+            for name in group.layers:
+                if owner[self.layer_index[name]] < 0:
+                    owner[self.layer_index[name]] = number
+        return owner
+
+    @cached_property
+    def width_maps(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(layers, groups) channels that a unit takes on the output and on the input side."""
+        maps = {side: np.zeros((len(self.layers), len(self.groups)), np.int64) for side in SIDES}
+        for number, group in enumerate(self.groups):
+            for member in group.members:
+                row = self.layer_index[member.module]
+                maps[member.side][row, number] = len(member.indices[0])
+        return maps["out"], maps["in"]
+
+    @cached_property
+    def _sparse_maps(self) -> tuple[Sparse, Sparse]:
+        """The same, whose rows have few entries: one, but for layers that read several groups."""
+        out_map, in_map = self.width_maps
+        return _sparse(out_map), _sparse(in_map)
+
+    @cached_property
+    def channelwise(self) -> NDArray[np.bool_]:
+        """(layers,) which layers treat each channel alone: norms and depthwise convolutions."""
+        return np.array([layer.depthwise or layer.kind == "norm" for layer in self.layers])
+
+    @cached_property
+    def areas(self) -> NDArray[np.float64]:
+        """(layers,) weights of each layer for each pair of an output and an input that it reads."""
+        return np.array([layer.area for layer in self.layers], np.float64)
+
+    @cached_property
+    def divisions(self) -> NDArray[np.int64]:
+        """(layers,) parts of the inputs of which a filter reads one; 1 where channels are alone."""
+        groups = np.array([layer.groups for layer in self.layers], np.int64)
+        return np.where(self.channelwise, 1, groups)
+
+    @cached_property
+    def _full_widths(self) -> NDArray[np.int64]:
+        """(2, layers) output and input channels of the unpruned network."""
+        return np.array([[x.outputs for x in self.layers], [x.inputs for x in self.layers]])
+
+    def widths(self, kept: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Output and input channels of every layer, each (..., layers).
+
+        Exact: every unit of a group takes the same number of channels of a member.
+
+        Args:
+            kept: (..., groups) kept counts.
+        """
+        gone = np.asarray(self.full, np.int64) - np.asarray(kept, np.int64)
+        outputs, inputs = (
+            full - sum(gone.take(group, -1) * each for group, each in parts)
+            for full, parts in zip(self._full_widths, self._sparse_maps, strict=True)
         )
-    return trail
-
-
-def _layer(model: nn.Module, name: str, call: Call, trail: Trail) -> Layer:
-    module: Any = model.get_submodule(name)
-    kind = kinds.known(module)
-    is_conv = kind.layer == "conv"
-    kernel = tuple(module.kernel_size) if is_conv else ()
-    over = trail.over(name) if kind.layer == "linear" else ""
-    each = kinds.channels(model.get_submodule(over), "out") if over else 1
-    return Layer(
-        name,
-        kind.layer,
-        kinds.channels(module, "out"),
-        kinds.channels(module, "in"),
-        kinds.groups_of(module),
-        kernel,
-        tuple(module.stride) if is_conv else (),
-        call.in_size,
-        _whole(call.positions / each),
-        area=0 if kind.layer == "norm" else prod(kernel),
-        extra=kinds.extra(module),
-        norm=trail.norms.get(name),
-        activation=trail.activations.get(name),
-        over=over,
-        statistics=kinds.statistics(module),
-        read=_whole(call.read / each),
-        written=_whole(call.written / each),
-    )
-
-
-def _whole(number: float) -> float:
-    return int(number) if number == int(number) else number
-
-
-def _excluded(layers: Iterable[Layer], patterns: Sequence[str]) -> frozenset[str]:
-    """Layers that match a pattern."""
-    if isinstance(patterns, str):
-        raise GraphError(f"exclude is {patterns!r}; give a list of patterns, as in [{patterns!r}]")
-    names = [layer.name for layer in layers]
-    found: set[str] = set()
-    for pattern in patterns:
-        matching = {name for name in names if fnmatchcase(name, pattern)}
-        if not matching:
-            close = get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:3]
-            raise GraphError(
-                f"no layer matches the excluded pattern {pattern!r}; "
-                f"similar layers are {', '.join(close)}"
-            )
-        found |= matching
-    return frozenset(found)
-
-
-def _explain(reasons: dict[str, str], block: Block, reason: str) -> None:
-    for name in block.layers:
-        reasons.setdefault(name, reason)
-
-
-def _graph(
-    layers: tuple[Layer, ...],
-    groups: tuple[Group, ...],
-    reasons: dict[str, str],
-) -> PruningGraph:
-    made = {name for group in groups for name in group.layers}
-    whole = [layer.name for layer in layers if layer.kind != "norm" and layer.name not in made]
-    fixed = tuple(Fixed(name, reasons.get(name, ALL_OR_NONE)) for name in whole)
-    if not groups:
-        why = "; ".join(f"{item.name}: {item.reason}" for item in fixed) or "no layers"
-        raise GraphError(
-            f"the network has nothing that can be pruned ({why}); a layer can be cut where another "
-            "one reads its outputs (docs/architectures.md), and --granularity element needs no cut"
-        )
-    return PruningGraph(layers, groups, fixed)
-
-
-def _measured(graph: PruningGraph, model: nn.Module, inputs: Inputs) -> PruningGraph:
-    """The graph with what its costs need beside the layers."""
-    weights = sum(layer.weights + layer.extra * layer.outputs for layer in graph.layers)
-    statistics = sum(layer.statistics * layer.outputs for layer in graph.layers)
-    return replace(
-        graph,
-        other_params=sum(parameter.numel() for parameter in model.parameters()) - weights,
-        other_bytes=_stored_bytes(model) - NUMBER_BYTES * (weights + statistics),
-        activations=activations(model, graph, inputs),
-    )
-
-
-def _stored_bytes(model: nn.Module) -> int:
-    """Of the whole state dict, tensors that are shared once."""
-    state = tensors(model.state_dict(keep_vars=True))
-    each = {(tensor.data_ptr(), tensor.shape): tensor for tensor in state}
-    return sum(
-        tensor.numel() * (NUMBER_BYTES if tensor.is_floating_point() else tensor.element_size())
-        for tensor in each.values()
-    )
+        return outputs, np.where(self.channelwise, outputs, inputs)

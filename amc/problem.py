@@ -11,20 +11,17 @@ from zlib import crc32
 
 from torch import Tensor, nn
 
-from amc.candidates import Candidates
-from amc.checks import check
 from amc.costs import COSTS, Cost, Costs, Limit, Limits
-from amc.criteria import KeptUnits
-from amc.evaluation import accuracy, fast_hits, fast_margins
+from amc.evaluation import Measured, Race, accuracy, fast_hits, fast_margins
 from amc.granularity import Granularity, Rounding
-from amc.graph import Inputs
+from amc.graph import Kept, KeptUnits, PruningGraph
 from amc.journal import BLANK, Journal
-from amc.moments import POSITIONS, Moments
+from amc.modules import Inputs
+from amc.parsing import check
 from amc.policy import Budget, Policy
-from amc.pruning import Pruner, decisions, policy_of
-from amc.racing import Measured, Race
-from amc.samples import Samples
-from amc.structure import Kept, PruningGraph
+from amc.pruning import Candidates, Pruner, decisions, policy_of
+from amc.refit import POSITIONS, Moments
+from amc.tasks import Samples
 
 Measure = Callable[[Kept], float]
 
@@ -40,7 +37,7 @@ class Outcome:
         costs: Each cost by its short name, in its unit.
         seconds: Since the search began.
         seen: Held-out samples after which it was stopped as hopeless, so that its accuracy is an
-            estimate (`amc.racing`); None where it has seen all.
+            estimate (`amc.evaluation.racing`); None where it has seen all.
     """
 
     number: int
@@ -184,7 +181,7 @@ class Problem:
 
     @property
     def ranking(self) -> list[Tensor]:
-        """(units,) score of each group's units by the criterion; see `amc.pruning.Pruner`."""
+        """(units,) score of each group's units by the criterion; see `amc.pruning`."""
         return self._pruner.ranking
 
     def network(self, kept: Sequence[int]) -> nn.Module:
@@ -200,11 +197,11 @@ class Problem:
         return replace(self._pruner, moments=None, calibration=None).network(kept)
 
     def held(self, kept: Sequence[int]) -> nn.Module:
-        """That of `network`, its zeros held by masks (`amc.masks`): what may be trained further."""
+        """That of `network`, its zeros held by masks: what may be trained further."""
         return self._pruner.held(kept)
 
     def candidate(self, kept: Sequence[int]) -> nn.Module:
-        """What is measured of these kept counts: the same function, faster (`amc.candidates`)."""
+        """What is measured of these kept counts: the same, faster (`amc.pruning.Candidates`)."""
         return self._candidates.network(kept)
 
     @property

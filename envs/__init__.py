@@ -2,11 +2,22 @@
 
 import gymnasium
 
+from envs.feasible import executed_count, executed_walks
+from envs.features import Observation
 from envs.pruning_env import Episode, PruningEnv
+from envs.rewards import REWARDS
 
 ENV_ID = "amc/Pruning-v0"
 """What `gymnasium.make` knows the environment by."""
 
 gymnasium.register(ENV_ID, entry_point="envs.pruning_env:PruningEnv")
 
-__all__ = ["ENV_ID", "Episode", "PruningEnv"]
+__all__ = [
+    "ENV_ID",
+    "REWARDS",
+    "Episode",
+    "Observation",
+    "PruningEnv",
+    "executed_count",
+    "executed_walks",
+]

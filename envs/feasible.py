@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from amc.costs import Limits
 from amc.granularity import counts_at, nearest_index
-from amc.structure import Kept
+from amc.graph import Kept
 
 BETWEEN = 7
 """Counts tried at once where an action is bounded: more arithmetic, but fewer calls."""

@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amc.costs import Macs
-from amc.structure import Layer, PruningGraph
+from amc.graph import Layer, PruningGraph
 
 NAMES = ("t", "n", "c", "h", "w", "stride", "k", "flops", "reduced", "rest", "previous")
 

@@ -11,9 +11,9 @@ import numpy as np
 from gymnasium.spaces import Box
 from numpy.typing import ArrayLike, NDArray
 
-from amc.names import look_up
+from amc.graph import Kept
+from amc.parsing import look_up
 from amc.problem import Outcome, Problem
-from amc.structure import Kept
 from envs.feasible import executed_count, executed_walks
 from envs.features import NAMES, Features, Observation
 from envs.rewards import REWARDS

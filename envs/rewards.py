@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from amc.names import look_up
+from amc.parsing import look_up
 from amc.problem import Outcome
 
 Reward = Callable[[Outcome], float]

@@ -10,8 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn
 
-from experiments.settings.arguments import UsageError, one_line, parse
-from experiments.settings.config import (
+from experiments.settings import (
     BenchmarkConfig,
     ExportConfig,
     ProfileConfig,
@@ -21,8 +20,11 @@ from experiments.settings.config import (
     SearchConfig,
     TrainConfig,
     TrustConfig,
+    UsageError,
+    one_line,
+    parse,
 )
-from experiments.terminal.ctrl_c import INTERRUPTED, leave, stopped_in_time
+from experiments.terminal import INTERRUPTED, leave, stopped_in_time
 
 # Threads that wait for each other would otherwise spin, which makes everything many times slower
 # where another program runs on the same cores. Read once, when torch is imported.
@@ -125,10 +127,10 @@ def _console() -> Any:
 
 
 def _train(config: TrainConfig) -> None:
-    from experiments.commands.train import train
+    from experiments.commands import train
 
     console = _console()
-    reached = train(config, console)
+    reached = train.train(config, console)
     console.print(
         f"accuracy {reached.holdout:.4f} held out, {reached.test:.4f} test; "
         f"weights in {Path(config.out) / 'model.safetensors'}",
@@ -137,58 +139,58 @@ def _train(config: TrainConfig) -> None:
 
 
 def _profile(config: ProfileConfig) -> None:
-    from experiments.latency.profiling.profile import profile
+    from experiments.commands import profile
 
-    profile(config, _console())
+    profile.profile(config, _console())
 
 
 def _search(config: SearchConfig) -> None:
-    from experiments.search.runs import search
+    from experiments.search import search
 
     console = _console()
     _show([search(config, console)], config.out, console)
 
 
 def _prune(config: PruneConfig) -> None:
-    from experiments.search.runs import apply_policy
+    from experiments.search import apply_policy
 
     console = _console()
     _show([apply_policy(config, console)], config.out, console)
 
 
 def _benchmark(config: BenchmarkConfig) -> None:
-    from experiments.commands.benchmark import benchmark
+    from experiments.commands import benchmark
 
     console = _console()
-    _show(benchmark(config, console), config.out, console)
+    _show(benchmark.benchmark(config, console), config.out, console)
 
 
 def _export(config: ExportConfig) -> None:
-    from experiments.commands.export import export
+    from experiments.commands import export
 
-    export(config, _console())
+    export.export(config, _console())
 
 
 def _trust(config: TrustConfig) -> None:
-    from experiments.commands.trust.trusting import trust
+    from experiments.commands import trust
 
-    trust(config, _console())
+    trust.trust(config, _console())
 
 
 def _report(config: ReportConfig) -> None:
-    from experiments.commands.report import report
+    from experiments.commands import report
 
-    _console().print(f"report: {report(config)}", soft_wrap=True)
+    _console().print(f"report: {report.report(config)}", soft_wrap=True)
 
 
 def _runs(config: RunsConfig) -> None:
-    from experiments.commands.runs import show_runs
+    from experiments.commands import runs
 
-    show_runs(config, _console())
+    runs.show_runs(config, _console())
 
 
 def _show(results: list[Any], out: str, console: Any) -> None:
-    from experiments.report.table import results_table
+    from experiments.report import results_table
 
     console.print(results_table(results))
     console.print(f"report: {Path(out) / 'report.html'}", soft_wrap=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from experiments.cli import main
-from experiments.terminal.ctrl_c import leave
+from experiments.terminal import leave
 
 OUT = Path("runs/demo")
 MANUAL = Path("experiments/configs/digits-manual.yaml")

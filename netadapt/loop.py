@@ -25,12 +25,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
-from amc.checks import check
 from amc.costs import Limits
 from amc.criteria import criterion as named
 from amc.finetuning import Recipe
+from amc.graph import Kept
+from amc.parsing import check
 from amc.problem import Outcome, Problem, SearchResult
-from amc.structure import Kept
 from netadapt.proposals import narrowed, resource
 from netadapt.trials import InTurn, Task, Trials
 from netadapt.walk import Place, Round

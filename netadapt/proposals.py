@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 
 from amc.costs import Limits
-from amc.structure import Kept
+from amc.graph import Kept
 
 
 def resource(limits: Limits, kept: Kept) -> float:

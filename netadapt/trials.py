@@ -13,11 +13,10 @@ from typing import Any, Protocol
 from amc.devices import one_thread
 from amc.evaluation import fast_accuracy
 from amc.finetuning import Recipe, fit
+from amc.graph import Kept
 from amc.journal import State
-from amc.masks import plain_copy
-from amc.narrowing import Narrowing
-from amc.samples import Samples
-from amc.structure import Kept
+from amc.pruning import Narrowing, plain_copy
+from amc.tasks import Samples
 
 
 @dataclass(frozen=True)
@@ -41,7 +40,7 @@ class Tried:
 
     Args:
         note: For the journal: its `accuracy`, and whether it `diverged`.
-        state: Of its network, packed (`amc.narrowing.Narrowed`).
+        state: Of its network, packed (`amc.pruning.narrowing.Narrowed`).
     """
 
     note: Mapping[str, Any]

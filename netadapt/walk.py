@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from amc.finetuning import Recipe
+from amc.graph import Kept
 from amc.journal import State
-from amc.narrowing import Narrowed, Narrowing
 from amc.problem import Outcome, Problem
-from amc.structure import Kept
+from amc.pruning import Narrowed, Narrowing
 from netadapt.trials import Trials, Tried
 
 

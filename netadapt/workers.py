@@ -20,8 +20,8 @@ import torch
 from joblib import Parallel, delayed
 
 from amc.finetuning import Recipe
-from amc.narrowing import Narrowing
-from amc.structure import Kept
+from amc.graph import Kept
+from amc.pruning import Narrowing
 from netadapt.trials import Task, Tried, tried
 
 TRIES = 2

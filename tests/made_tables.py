@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 from itertools import product
 
 from amc.costs.latency import Correction, Device, Fit, LatencyTable, Piece, Point, reach
-from amc.costs.latency.reach import Reach
+from amc.costs.latency.widths import Reach
 from amc.granularity import Rounding
-from amc.structure import Layer, PruningGraph
+from amc.graph import Layer, PruningGraph
 
 Formula = Callable[[int, int], float]
 """From inputs and outputs of a layer to its seconds."""

@@ -22,43 +22,47 @@ ROOMS = {
     "experiments": ("agents", "envs", "netadapt", "amc"),
 }
 
-# The files of amc/ (some of them folders): each imports only what stands above it.
-CORE_ORDER = (
-    "names",
-    "checks",
-    "json_text",
-    "journal",
-    "weights",
-    "samples",
-    "devices",
-    "units",
-    "policy",
-    "structure",
-    "inputs",
-    "kinds",
-    "attention",
-    "granularity",
-    "patches",
-    "moments",
-    "reconstruction",
-    "criteria",
-    "masks",
-    "costs",
-    "fusing",
-    "surgery",
-    "tracing",
-    "graph",
-    "evaluation",
-    "pruning",
-    "candidates",
-    "racing",
-    "narrowing",
-    "finetuning",
-    "problem",
-    "projection",
-    "rules",
-    "export",
-)
+# What stands in amc/ and in experiments/: a file or folder imports only what stands above it here.
+ORDER = {
+    "amc": (
+        "parsing",
+        "journal",
+        "weights",
+        "devices",
+        "graph",
+        "granularity",
+        "policy",
+        "modules",
+        "tasks",
+        "refit",
+        "criteria",
+        "costs",
+        "evaluation",
+        "surgery",
+        "tracing",
+        "pruning",
+        "finetuning",
+        "problem",
+        "rules",
+        "strategies",
+        "export",
+    ),
+    "experiments": (
+        "disk",
+        "terminal",
+        "settings",
+        "zoo",
+        "runs",
+        "report",
+        "latency",
+        "search",
+        "commands",
+        "studies",
+        "cli",
+        "demo",
+        "__main__",
+    ),
+}
 
 # The only places that may import these libraries.
 OWNERS = {
@@ -69,9 +73,9 @@ OWNERS = {
 
 def breaches(path: str, source: str) -> list[str]:
     """Every rule that the file at `path` (from the root, with slashes) breaks, one line each."""
-    found = [] if _is_listed(path) else [f"{path}: add it to CORE_ORDER, below all it imports"]
+    found = [] if _is_listed(path) else [f"{path}: add it to ORDER, below all it imports"]
     for line, name in _imports(path, source):
-        reason = _library(path, name) or _room(path, name) or _core(path, name)
+        reason = next(filter(None, (rule(path, name) for rule in RULES)), None)
         if reason:
             found.append(f"{path}:{line}: imports {name}, but {reason}")
     return found
@@ -108,26 +112,57 @@ def _room(path: str, name: str) -> str | None:
     return f"{here}/ sees nothing of {there}/"
 
 
-def _core(path: str, name: str) -> str | None:
-    here, parts = _core_name(path), name.split(".")
-    if here not in CORE_ORDER or parts[0] != "amc":
+def _order(path: str, name: str) -> str | None:
+    room, parts = path.split("/")[0], name.split(".")
+    here, order = _place(path), ORDER.get(room, ())
+    if here is None or parts[0] != room:
         return None
     there = parts[1] if len(parts) > 1 else ""
-    if there not in CORE_ORDER:
-        return "a file of amc/ names the file it needs, not the package"
-    if here == there or CORE_ORDER.index(there) < CORE_ORDER.index(here):
+    if there not in order:
+        return f"a file of {room}/ names the file or folder it needs, not the package"
+    if here == there or order.index(there) < order.index(here):
         return None
     return f"{there} does not stand above {here}"
 
 
-def _core_name(path: str) -> str | None:
-    """The entry of CORE_ORDER that `path` should have; None outside amc/ and for its front door."""
+def _inside(path: str, name: str) -> str | None:
+    """Past the front door of another folder, into one of its files."""
+    here, parts = path.split("/"), name.split(".")
+    depth = 2 if parts[0] in ORDER else 1
+    door = parts[:depth]
+    if parts[0] not in ROOMS or here[:depth] == door or not ROOT.joinpath(*door).is_dir():
+        return None
+    file = next((at for at in range(depth + 1, len(parts) + 1) if _is_file(parts[:at])), None)
+    if file is None or (file == len(parts) and parts[-1] in _shown(parts[:-1])):
+        return None
+    return f"{'/'.join(door)}/ is imported from as a folder, not from files inside"
+
+
+def _is_file(parts: list[str]) -> bool:
+    return ROOT.joinpath(*parts).with_suffix(".py").is_file()
+
+
+def _shown(folder: list[str]) -> set[str]:
+    """What a folder's front door names in `__all__`."""
+    body = ast.parse(ROOT.joinpath(*folder, "__init__.py").read_text("utf-8")).body
+    lists = (
+        n.value for n in body if isinstance(n, ast.Assign) and ast.unparse(n).startswith("__all__")
+    )
+    return {name for one in lists for name in ast.literal_eval(one)}
+
+
+def _place(path: str) -> str | None:
+    """The entry of ORDER that `path` should have; None elsewhere and for a front door."""
     parts = PurePosixPath(path).with_suffix("").parts
-    return parts[1] if parts[0] == "amc" and parts[1] != "__init__" else None
+    return parts[1] if parts[0] in ORDER and parts[1] != "__init__" else None
 
 
 def _is_listed(path: str) -> bool:
-    return _core_name(path) in (None, *CORE_ORDER)
+    place = _place(path)
+    return place is None or place in ORDER[path.split("/")[0]]
+
+
+RULES = (_library, _room, _order, _inside)
 
 
 def test_imports_run_in_one_direction() -> None:
@@ -149,9 +184,9 @@ def test_imports_run_in_one_direction() -> None:
         ("envs/rewards.py", "from gymnasium import spaces\nfrom amc import Policy"),
         ("netadapt/loop.py", "from amc.problem import Problem\nfrom . import proposals"),
         ("amc/__init__.py", "from amc.export import save\nfrom .graph import trace"),
-        ("amc/graph.py", "import torch\nfrom amc import tracing"),
-        ("amc/surgery.py", "from .costs.macs import MACs\nimport amc.kinds"),
-        ("amc/costs/macs.py", "from amc.costs.base import Cost\nfrom ..kinds import Unit"),
+        ("amc/tracing/build.py", "import torch\nfrom amc import tracing"),
+        ("amc/surgery/cutting.py", "from .costs.macs import MACs\nimport amc.modules.kinds"),
+        ("amc/costs/macs.py", "from amc.costs.base import Cost\nfrom ..graph import Layer"),
         ("amc/costs/__init__.py", "from . import macs"),
         ("amc/problem.py", "import torch, numpy.linalg\nfrom amcx import y"),
     ],
@@ -171,23 +206,37 @@ def test_what_the_rules_allow(path: str, source: str) -> None:
         ("agents/ddpg.py", "import netadapt", "agents/ sees nothing of netadapt/"),
         ("amc/rules.py", "from netadapt import x", "amc/ sees nothing of netadapt/"),
         ("amc/__init__.py", "from envs import PruningEnv", "amc/ sees nothing of envs/"),
-        ("amc/policy.py", "from amc.graph import trace", "graph does not stand above policy"),
-        ("amc/policy.py", "from .graph import trace", "graph does not stand above policy"),
-        ("amc/policy.py", "from . import graph", "graph does not stand above policy"),
-        ("amc/policy.py", "from amc import graph as g", "graph does not stand above policy"),
-        ("amc/policy.py", "import os, amc.graph", "graph does not stand above policy"),
+        ("amc/policy.py", "from amc.costs import x", "costs does not stand above policy"),
+        ("amc/policy.py", "from .costs import x", "costs does not stand above policy"),
+        ("amc/policy.py", "from . import costs", "costs does not stand above policy"),
+        ("amc/policy.py", "from amc import costs as c", "costs does not stand above policy"),
+        ("amc/policy.py", "import os, amc.problem", "problem does not stand above policy"),
+        ("amc/criteria/x.py", "from amc.refit.moments import Moments", "amc/refit/ is imported"),
+        ("amc/criteria/x.py", "from amc.refit import moments", "not from files inside"),
+        ("agents/x.py", "from envs.rewards import REWARDS", "envs/ is imported from as a folder"),
+        ("agents/x.py", "from amc.rules.depth import depths", "amc/rules/ is imported from"),
+        (
+            "experiments/cli.py",
+            "from experiments.disk.locking import lock",
+            "experiments/disk/ is imported from as a folder",
+        ),
+        (
+            "experiments/zoo/x.py",
+            "from experiments.search import y",
+            "search does not stand above zoo",
+        ),
         ("amc/costs/macs.py", "from ..surgery import prune", "surgery does not stand above costs"),
         ("amc/criteria.py", "from .costs import macs", "costs does not stand above criteria"),
-        ("amc/rules.py", "import amc", "names the file it needs"),
-        ("amc/rules.py", "from amc import Problem", "names the file it needs"),
-        ("amc/rules.py", "from . import *", "names the file it needs"),
+        ("amc/rules.py", "import amc", "names the file or folder it needs"),
+        ("amc/rules.py", "from amc import Problem", "names the file or folder it needs"),
+        ("amc/rules.py", "from . import *", "names the file or folder it needs"),
         ("amc/problem.py", "import gymnasium.spaces", "only envs/ and agents/ may"),
         ("experiments/cli.py", "import gymnasium", "only envs/ and agents/ may"),
         ("envs/rewards.py", "import stable_baselines3", "only agents/ may import"),
-        ("amc/policy.py", "def f():\n    import amc.graph", ":2: imports amc.graph"),
+        ("amc/policy.py", "def f():\n    import amc.problem", ":2: imports amc.problem"),
         ("envs/x.py", "if TYPE_CHECKING:\n    import agents", ":2: imports agents"),
-        ("amc/extra.py", "", "add it to CORE_ORDER"),
-        ("amc/extra/__init__.py", "", "add it to CORE_ORDER"),
+        ("amc/extra.py", "", "add it to ORDER"),
+        ("amc/extra/__init__.py", "", "add it to ORDER"),
     ],
 )
 def test_what_the_rules_refuse(path: str, source: str, reason: str) -> None:

@@ -1,23 +1,14 @@
 """What a network costs, as pure functions of its groups' kept counts: one file a resource."""
 
-from __future__ import annotations
-
 from amc.costs.base import Cost, Costs
+from amc.costs.connections import kept_weights
 from amc.costs.energy import NM45, Energy, Technology
+from amc.costs.known import COSTS
 from amc.costs.limits import BudgetError, Limit, Limits
 from amc.costs.macs import Macs
 from amc.costs.memory import Memory
 from amc.costs.params import Params
 from amc.costs.size import Size, Stored
-
-COSTS: Costs = {
-    "macs": Macs,
-    "params": Params,
-    "size": Size,
-    "memory": Memory,
-    "energy": Energy,
-}
-"""Those that need nothing but the network; short names on the command line and in budgets."""
 
 __all__ = [
     "COSTS",
@@ -34,4 +25,5 @@ __all__ = [
     "Size",
     "Stored",
     "Technology",
+    "kept_weights",
 ]

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from amc.structure import PruningGraph
+from amc.graph import PruningGraph
 
 
 class Cost(Protocol):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amc.structure import NUMBER_BYTES, PruningGraph
+from amc.graph import NUMBER_BYTES, PruningGraph
 
 
 def connections(graph: PruningGraph, kept: ArrayLike) -> NDArray[np.float64]:

@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from amc.costs.connections import Places, kept_weights
 from amc.costs.size import Size
-from amc.structure import NUMBER_BYTES, PruningGraph
+from amc.graph import NUMBER_BYTES, PruningGraph
 
 
 @dataclass(frozen=True)

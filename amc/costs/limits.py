@@ -13,10 +13,9 @@ from numpy.typing import NDArray
 
 from amc.costs.base import Cost, Costs, costs_of
 from amc.granularity import Counts, Rounding, above, below, below_in_steps, nearest
-from amc.names import look_up
+from amc.graph import PruningGraph
+from amc.parsing import look_up, readable
 from amc.policy import Budget
-from amc.structure import PruningGraph
-from amc.units import readable
 
 _ANY_RATIO = math.nextafter(1, 0)
 _LOOSER: dict[str, dict[str, Any]] = {

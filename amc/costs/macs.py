@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from amc.costs.connections import Places, connections, kept_weights
-from amc.structure import PruningGraph
+from amc.graph import PruningGraph
 
 
 class Macs:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from amc.costs.connections import channel_bytes, connections
-from amc.structure import NUMBER_BYTES, Activation, PruningGraph, Width
+from amc.graph import NUMBER_BYTES, Activation, PruningGraph, Width
 
 NO_AXIS = Width(1, ())
 

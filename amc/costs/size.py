@@ -29,7 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from amc.costs.connections import channel_bytes, connections, kept_weights
 from amc.granularity import Granularity
-from amc.structure import NUMBER_BYTES, PruningGraph
+from amc.graph import NUMBER_BYTES, PruningGraph
 
 VALUE_BITS = 8 * NUMBER_BYTES
 POINTER_BITS = 32

@@ -8,9 +8,9 @@ from typing import Literal
 
 from torch import Tensor, nn
 
-from amc.kinds import weight_of
-from amc.samples import Samples
-from amc.structure import PruningGraph
+from amc.graph import PruningGraph
+from amc.modules import weight_of
+from amc.tasks import Samples
 
 
 @dataclass(frozen=True)

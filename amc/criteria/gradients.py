@@ -28,7 +28,7 @@ from torch.nn import functional as F
 from amc.criteria.base import Asked, Criterion, weight_keys, weighted_layers
 from amc.criteria.members import unit_sums
 from amc.devices import device_of, evaluating
-from amc.structure import Group
+from amc.graph import Group
 
 SAMPLES = 500
 """Gradients are taken of at most so many samples, drawn from those given."""

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from amc.criteria.base import Asked, Criterion, weighted_layers
 from amc.criteria.members import unit_sums
-from amc.structure import Group
+from amc.graph import Group
 
 POWER = 0.5
 """p of `lp` where none is given: between counting weights (0) and their sizes (1)."""

@@ -5,16 +5,16 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from amc.kinds import groups_of, known
-from amc.structure import Member, Side
+from amc.graph import Member, Side
+from amc.modules import groups_of, known
 
 
 def channel_sums(module: nn.Module, values: Tensor, side: Side) -> Tensor:
     """(channels,) sums of the values of the weights that each channel of a side has.
 
     Args:
-        module: One with weights that `amc.kinds` knows: a convolution, also a grouped or transposed
-            one, a linear layer, attention, an embedding.
+        module: One with weights that `amc.modules` knows: a convolution, also grouped or transposed
+            ones, a linear layer, attention, an embedding.
         values: In the shape of its weight.
         side: "out" for its output channels, "in" for its input channels.
     """

@@ -7,7 +7,7 @@ from torch import Tensor
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from amc.criteria.base import Asked, Criterion
-from amc.structure import Group
+from amc.graph import Group
 
 
 def bn_scale() -> Criterion:

@@ -8,12 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from amc.criteria.base import Asked, Criterion
-from amc.criteria.table import criterion
-from amc.samples import Samples
-from amc.structure import PruningGraph
-
-KeptUnits = tuple[tuple[int, ...], ...]
-"""For each group, the units that stay, ascending."""
+from amc.criteria.known import criterion
+from amc.graph import KeptUnits, PruningGraph
+from amc.tasks import Samples
 
 
 def scores(

@@ -22,10 +22,9 @@ import torch
 from torch import Tensor
 
 from amc.criteria.base import Asked, Criterion
-from amc.kinds import known
-from amc.moments import Moment, Moments
-from amc.reconstruction import RIDGE
-from amc.structure import Group, Member
+from amc.graph import Group, Member
+from amc.modules import known
+from amc.refit import RIDGE, Moment, Moments
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from amc.finetuning.recipes import Recipe
-from amc.samples import Samples
+from amc.tasks import Samples
 
 
 def augmented(train: Samples, recipe: Recipe, steps: int) -> Iterator[tuple[Tensor, Tensor]]:

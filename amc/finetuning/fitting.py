@@ -25,7 +25,7 @@ from amc.finetuning.pausing import Pause
 from amc.finetuning.recipes import Recipe
 from amc.finetuning.stopping import BestWeights, check_interval
 from amc.journal import Checkpoint
-from amc.samples import Samples
+from amc.tasks import Samples
 
 __all__ = ["OnStep", "Recipe", "fit"]
 

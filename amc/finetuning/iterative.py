@@ -12,9 +12,9 @@ from amc.finetuning.fitting import OnStep, fit
 from amc.finetuning.recipes import Recipe
 from amc.finetuning.schedule import Schedule
 from amc.granularity import Rounding
+from amc.graph import Kept
 from amc.journal import BLANK, Checkpoint, Journal
-from amc.samples import Samples
-from amc.structure import Kept
+from amc.tasks import Samples
 
 
 class Pruned(Protocol):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from amc.checks import check
+from amc.parsing import check
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from amc.checks import check
 from amc.granularity import Rounding
-from amc.names import look_up
-from amc.structure import Kept
+from amc.graph import Kept
+from amc.parsing import check, look_up
 
 KINDS: dict[str, Callable[[float], float]] = {
     "one-shot": lambda rest: 0.0,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from amc.devices import bfloat16_is_fast, device_of
 from amc.evaluation import accuracy
-from amc.samples import Samples
+from amc.tasks import Samples
 
 LEAST_CHECKS = 10
 """In a training shorter than so many epochs, checks come more often than once an epoch."""

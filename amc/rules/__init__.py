@@ -1,21 +1,29 @@
 """Ratio rules: strategies that know their answer after one evaluation, or after one scan."""
 
-from amc.projection import bisect, project
-from amc.rules.depth import DepthRamp
+from amc.rules.budgets import check_budget
+from amc.rules.depth import DepthRamp, depths
 from amc.rules.manual import Manual, matched_ratios
-from amc.rules.ranked import GlobalRanking
-from amc.rules.sensitivity import Sensitivity
-from amc.rules.uniform import Uniform, uniform, uniform_policy
+from amc.rules.projection import Ratios, bisect, project, project_all
+from amc.rules.ranked import GlobalRanking, global_counts
+from amc.rules.sensitivity import Curve, Sensitivity, curves
+from amc.rules.uniform_ratios import Uniform, uniform, uniform_policy
 
 __all__ = [
+    "Curve",
     "DepthRamp",
     "GlobalRanking",
     "Manual",
+    "Ratios",
     "Sensitivity",
     "Uniform",
     "bisect",
+    "check_budget",
+    "curves",
+    "depths",
+    "global_counts",
     "matched_ratios",
     "project",
+    "project_all",
     "uniform",
     "uniform_policy",
 ]

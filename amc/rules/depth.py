@@ -12,10 +12,10 @@ from typing import Literal, get_args
 
 import numpy as np
 
+from amc.graph import PruningGraph
 from amc.problem import Problem, SearchResult
-from amc.projection import Ratios, project
 from amc.rules.budgets import check_budget
-from amc.structure import PruningGraph
+from amc.rules.projection import Ratios, project
 
 End = Literal["shallow", "deep"]
 

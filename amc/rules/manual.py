@@ -9,9 +9,9 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from amc.costs import BudgetError
+from amc.graph import PruningGraph
 from amc.problem import Problem, SearchResult
-from amc.projection import Ratios, project
-from amc.structure import PruningGraph
+from amc.rules.projection import Ratios, project
 
 
 def matched_ratios(graph: PruningGraph, patterns: Mapping[str, float]) -> Ratios:

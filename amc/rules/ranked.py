@@ -11,8 +11,8 @@ from torch import Tensor
 
 from amc.costs import Limits
 from amc.problem import Problem, SearchResult
-from amc.projection import Ratios, bisect
 from amc.rules.budgets import check_budget
+from amc.rules.projection import Ratios, bisect
 
 
 def global_counts(

@@ -13,12 +13,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from amc.checks import check
 from amc.costs import Limits
+from amc.graph import Kept
+from amc.parsing import check
 from amc.problem import Problem, SearchResult
-from amc.projection import Ratios, bisect
 from amc.rules.budgets import check_budget
-from amc.structure import Kept
+from amc.rules.projection import Ratios, bisect
 
 
 class Measured(Protocol):

@@ -1,1 +1,5 @@
 """How channels run through a network: followed by labels, coupled, and proved by cuts."""
+
+from amc.tracing.build import GraphError, survey, trace
+
+__all__ = ["GraphError", "survey", "trace"]

@@ -18,9 +18,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from amc.attention import narrowed
-from amc.inputs import Inputs, call, tensors
-from amc.structure import NUMBER_BYTES, Activation, PruningGraph, Width
+from amc.graph import NUMBER_BYTES, Activation, PruningGraph, Width
+from amc.modules import Inputs, call, narrowed, tensors
 from amc.surgery import cut
 
 
@@ -47,7 +46,7 @@ Pass = list[Made]
 def activations(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> tuple[Activation, ...]:
     """Every tensor that a forward pass holds beside the stored weights, in the order they are made.
 
-    PyTorch's own attention runs as in a cut network (`amc.attention`), operation by operation.
+    PyTorch's own attention runs as in a cut network (`amc.modules`), operation by operation.
     Where a network of one unit less runs other operations or none, tensors are taken not to shrink
     with that group; where twice the samples do, all are taken to grow with the batch. So a tensor
     may be made too large, never too small.

@@ -10,7 +10,7 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from amc.structure import Side
+from amc.graph import Side
 from amc.tracing.labels import Atoms, Planes, aligned, along, broadcast, varying
 
 Link = tuple[int, tuple[int, ...]]

@@ -11,8 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
-from amc import kinds
-from amc.inputs import Inputs, call, tensors
+from amc.modules import Inputs, call, kinds, tensors
 from amc.tracing.operations import follow
 from amc.tracing.passage import Passage
 from amc.tracing.trail import Call, Trail

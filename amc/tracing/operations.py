@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from amc.inputs import tensors
+from amc.modules import tensors
 from amc.tracing.flow import Flow
 from amc.tracing.labels import Planes, aligned, compact, varying
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from amc import kinds
-from amc.structure import Side
+from amc.graph import Side
+from amc.modules import kinds
 from amc.tracing.flow import Flow
 from amc.tracing.labels import along, varying
 

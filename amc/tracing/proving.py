@@ -15,10 +15,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import nn
 
-from amc import kinds
-from amc.criteria import KeptUnits
-from amc.inputs import Inputs
-from amc.structure import Attribute, Group, Layer, PruningGraph
+from amc.graph import Attribute, Group, KeptUnits, Layer, PruningGraph
+from amc.modules import Inputs, kinds
 from amc.surgery import fault
 from amc.tracing.couplings import Block
 from amc.tracing.units import in_order, joined

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from amc.structure import Attribute, Group, Layer, Member, Side
+from amc.graph import Attribute, Group, Layer, Member, Side
 
 Element = tuple[str, Side, int]
 """A channel of one side of a module, by the module's name."""

@@ -8,18 +8,22 @@ from pathlib import Path
 
 from rich.console import Console
 
-from amc.names import look_up
+from amc.parsing import look_up
 from amc.problem import Strategy
-from experiments.disk.files import ready_folder, write_whole
+from experiments.disk import ready_folder, write_whole
 from experiments.report import render
-from experiments.runs.failures import failure_kept
-from experiments.runs.results import RunResult
-from experiments.runs.resuming import Interrupted, begin, is_finished, run_journal
-from experiments.search.problems import prepared
-from experiments.search.runs import accuracies, chosen_strategy, finish, told_again
-from experiments.search.searching import searched
-from experiments.search.strategies import is_agent, make_strategy
-from experiments.settings.config import (
+from experiments.runs import Interrupted, RunResult, begin, failure_kept, is_finished, run_journal
+from experiments.search import (
+    accuracies,
+    chosen_strategy,
+    finish,
+    is_agent,
+    make_strategy,
+    prepared,
+    searched,
+    told_again,
+)
+from experiments.settings import (
     BenchmarkConfig,
     ProblemConfig,
     SearchConfig,
@@ -27,7 +31,7 @@ from experiments.settings.config import (
     run_folder,
     save_config,
 )
-from experiments.zoo.networks import load_setting
+from experiments.zoo import load_setting
 
 RUN_FILES = ("policy.json", "model.safetensors", "result.json")
 """What the benchmark's folder has of its best run; the result last, as in every run folder."""

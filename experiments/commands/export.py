@@ -15,18 +15,14 @@ from torch import Tensor, nn
 
 from amc import export as formats
 from amc.costs.latency import LatencyTable, LatencyTableError
-from amc.names import look_up
+from amc.parsing import look_up
 from amc.policy import Policy
 from amc.pruning import decisions, kept_counts
-from experiments.disk.files import file_to_write, run_at, write_whole
-from experiments.disk.records import record
-from experiments.disk.yaml_files import read_yaml
-from experiments.latency.gain import Gain
-from experiments.latency.profiling.timing import device
-from experiments.runs.results import RunResult
-from experiments.settings.config import ExportConfig, NetworkConfig
-from experiments.settings.foreign import check_network
-from experiments.zoo.networks import Setting, checkpoint, load_setting
+from experiments.disk import file_to_write, read_yaml, record, run_at, write_whole
+from experiments.latency import Gain, device
+from experiments.runs import RunResult
+from experiments.settings import ExportConfig, NetworkConfig, check_network
+from experiments.zoo import Setting, checkpoint, load_setting
 
 PROVED_ON = 128
 """Held-out images that an ONNX file has to answer as the network does."""
@@ -125,7 +121,7 @@ def saved_settings(run: Path, typed: Mapping[str, Any]) -> NetworkConfig:
 
 def _write_onnx(order: Order) -> None:
     """The pruned network; beside it, where asked for, the unpruned one and what was gained."""
-    from experiments.latency.onnx_files import write_proved
+    from experiments.latency import write_proved
 
     if order.config.measure:
         _write_both(order)
@@ -135,7 +131,7 @@ def _write_onnx(order: Order) -> None:
 
 
 def _write_both(order: Order) -> None:
-    from experiments.latency.onnx_files import latencies, write_proved
+    from experiments.latency import latencies, write_proved
 
     config, files = order.config, (order.target.with_name("unpruned.onnx"), order.target)
     if order.target == files[0]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.disk.files import file_to_write, run_at, write_whole
+from experiments.disk import file_to_write, run_at, write_whole
 from experiments.report import exported, render
-from experiments.runs.results import RunResult, run_folders
-from experiments.settings.config import ReportConfig
+from experiments.runs import RunResult, run_folders
+from experiments.settings import ReportConfig
 
 
 def report(config: ReportConfig) -> Path:

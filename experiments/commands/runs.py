@@ -11,18 +11,21 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experiments.disk.files import run_at
-from experiments.disk.records import record
-from experiments.disk.yaml_files import read_yaml
-from experiments.runs.failures import FILE as FAILURE
-from experiments.runs.failures import failure
-from experiments.runs.journal import FILE as JOURNAL
-from experiments.runs.journal import noted, steps_trained
-from experiments.runs.results import RunResult, Trained, benchmarked
-from experiments.settings.config import RunsConfig
-from experiments.terminal.formats import accuracy, cost_name, count, percent, printable, shortened
+from experiments.disk import read_yaml, record, run_at
+from experiments.runs import (
+    FAILURE_FILE,
+    JOURNAL_FILE,
+    RunResult,
+    Trained,
+    benchmarked,
+    failure,
+    noted,
+    steps_trained,
+)
+from experiments.settings import RunsConfig
+from experiments.terminal import accuracy, cost_name, count, percent, printable, shortened
 
-MARKS = ("result.json", FAILURE, JOURNAL)
+MARKS = ("result.json", FAILURE_FILE, JOURNAL_FILE)
 """Of these a run's folder has one at least."""
 
 EVALUATED = ("evaluation", "proposal")
@@ -116,13 +119,13 @@ def _told(folder: Path) -> tuple[str, str, str]:
         return "failed", _settings(folder), printable(broken.error)
     if (folder / "result.json").is_file():
         return _finished(folder)
-    status = "running" if _held(folder / JOURNAL) else "interrupted"
+    status = "running" if _held(folder / JOURNAL_FILE) else "interrupted"
     return status, _settings(folder), _so_far(folder)
 
 
 def _so_far(folder: Path) -> str:
     """What a run that has no result has come to."""
-    names = noted(folder / JOURNAL)
+    names = noted(folder / JOURNAL_FILE)
     evaluations = sum(name.partition(" ")[0] in EVALUATED for name in names)
     steps = steps_trained(folder)
     words = [count(evaluations, "evaluation")] if evaluations or not steps else []

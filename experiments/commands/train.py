@@ -13,23 +13,23 @@ from amc.evaluation import accuracy
 from amc.finetuning import Recipe, fit
 from amc.journal import Checkpoint
 from amc.weights import save_weights
-from experiments.disk.files import write_whole
-from experiments.disk.machine import machine
-from experiments.runs.failures import failure_kept
-from experiments.runs.journal import RunJournal
-from experiments.runs.results import Accuracies, Trained
-from experiments.runs.resuming import (
+from experiments.disk import machine, write_whole
+from experiments.runs import (
+    Accuracies,
     Interrupted,
+    RunJournal,
+    Trained,
     begin,
+    failure_kept,
     finished,
     is_finished,
     resumable,
     run_journal,
 )
-from experiments.search.tuning import RATE_KEY
-from experiments.settings.config import TrainConfig
-from experiments.terminal.progress import Reporter
-from experiments.zoo.networks import Setting, load_setting
+from experiments.search import RATE_KEY
+from experiments.settings import TrainConfig
+from experiments.terminal import Reporter
+from experiments.zoo import Setting, load_setting
 
 WARMUP = 0.2
 RESULT = "result.json"

@@ -1,1 +1,38 @@
 """Files that survive a crash, locks, YAML, and what machine this is."""
+
+from experiments.disk.files import (
+    append_lines,
+    file_to_write,
+    ready_folder,
+    run_at,
+    whole_lines,
+    write_durably,
+    write_whole,
+)
+from experiments.disk.hardware import machine, memory_bytes
+from experiments.disk.locking import lock
+from experiments.disk.records import MOST, Amount, Count, Positive, Range, Rank, Share, Some, record
+from experiments.disk.yaml_files import read_yaml
+
+__all__ = [
+    "MOST",
+    "Amount",
+    "Count",
+    "Positive",
+    "Range",
+    "Rank",
+    "Share",
+    "Some",
+    "append_lines",
+    "file_to_write",
+    "lock",
+    "machine",
+    "memory_bytes",
+    "read_yaml",
+    "ready_folder",
+    "record",
+    "run_at",
+    "whole_lines",
+    "write_durably",
+    "write_whole",
+]

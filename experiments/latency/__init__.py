@@ -1,1 +1,33 @@
 """How long networks take: profiles, outlook, what was gained."""
+
+from experiments.latency import clock
+from experiments.latency.clock import device
+from experiments.latency.gain import Gain
+from experiments.latency.onnx_files import latencies, write_proved
+from experiments.latency.outlook import LATENCY
+from experiments.latency.semi_structured import dense_and_sparse, obstacle
+from experiments.latency.terms import (
+    about_device,
+    costs_of,
+    measures,
+    remeasured,
+    table_of,
+    terms_of,
+)
+
+__all__ = [
+    "LATENCY",
+    "Gain",
+    "about_device",
+    "clock",
+    "costs_of",
+    "dense_and_sparse",
+    "device",
+    "latencies",
+    "measures",
+    "obstacle",
+    "remeasured",
+    "table_of",
+    "terms_of",
+    "write_proved",
+]

@@ -12,11 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 
-from experiments.disk.files import write_whole
-from experiments.disk.machine import machine
-from experiments.latency.timing import Spread
-from experiments.runs.results import CostChange
-from experiments.terminal.formats import count, percent
+from experiments.disk import machine, write_whole
+from experiments.latency.interleaved import Spread
+from experiments.runs import CostChange
+from experiments.terminal import count, percent
 
 SCHEMA_VERSION = 1
 

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from amc.export import save_onnx
-from experiments.latency.timing import interleaved
-from experiments.terminal.formats import count
+from experiments.latency.interleaved import interleaved
+from experiments.terminal import count
 
 TOLERANCE = 1e-4
 """Largest difference that a logit of onnxruntime may have from PyTorch's."""

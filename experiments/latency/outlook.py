@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 from amc.costs import COSTS, BudgetError, Costs, Limits
 from amc.costs.latency import Latency
 from amc.granularity import Rounding
+from amc.graph import Kept, PruningGraph
 from amc.policy import Budget
-from amc.projection import project_all
-from amc.rules.uniform import uniform
-from amc.structure import Kept, PruningGraph
-from experiments.settings.config import HARDWARE
-from experiments.terminal.formats import milliseconds, percent
+from amc.rules import project_all, uniform
+from experiments.settings import HARDWARE
+from experiments.terminal import milliseconds, percent
 
 LATENCY = "latency"
 """Short name of the cost."""

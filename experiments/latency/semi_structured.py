@@ -18,7 +18,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from amc.structure import PruningGraph
+from amc.graph import PruningGraph
 
 CAPABILITY = (8, 0)
 """Compute capability from which the tensor cores know 2:4."""

@@ -12,16 +12,16 @@ from torch import nn
 from amc.costs import COSTS, Cost, Costs, Memory
 from amc.costs.latency import Device, Latency, LatencyTable, LatencyTableError, fast_counts
 from amc.granularity import Rounding
-from amc.masks import plain_copy
+from amc.graph import Kept, PruningGraph
 from amc.policy import Budget
 from amc.problem import Measure
-from amc.structure import Kept, PruningGraph
+from amc.pruning import plain_copy
+from experiments.latency import clock
 from experiments.latency.outlook import LATENCY, outlook
-from experiments.latency.profiling import timing
 from experiments.latency.semi_structured import SemiStructured, refusal, timed
-from experiments.runs.results import Remeasured
-from experiments.settings.config import HARDWARE, RUNTIMES, CutConfig, ProblemConfig, listed
-from experiments.zoo.networks import Setting
+from experiments.runs import Remeasured
+from experiments.settings import HARDWARE, RUNTIMES, CutConfig, ProblemConfig, listed
+from experiments.zoo import Setting
 
 STEADY = 0.03
 """Noise up to which a network's time on this device is taken as it is."""
@@ -29,7 +29,7 @@ STEADY = 0.03
 TRIES = 3
 """Of timing it, while there is more noise."""
 
-Timed = tuple[Sequence[timing.Timing], float]
+Timed = tuple[Sequence[clock.Timing], float]
 """Times of the unpruned and of the pruned network, and the noise."""
 
 
@@ -73,7 +73,7 @@ def table_of(config: CutConfig) -> LatencyTable | None:
     return None if config.latency is None else LatencyTable.load(config.latency)
 
 
-def terms(
+def terms_of(
     config: ProblemConfig,
     model: nn.Module,
     graph: PruningGraph,
@@ -153,7 +153,7 @@ def about_device(table: LatencyTable) -> tuple[str, ...]:
 
 def _here(device: Device) -> Device:
     """This machine with the other's settings."""
-    own = timing.device(device.runtime, device.threads)
+    own = clock.device(device.runtime, device.threads)
     return Device(**own, batch=device.batch, dtype=device.dtype)
 
 
@@ -174,7 +174,7 @@ def remeasured(
     if about_device(table):
         return None
     # Needs the extra `onnx`, which a table from elsewhere does without.
-    from experiments.latency.profiling.whole import latencies
+    from experiments.latency.profiling import latencies
 
     device, here = table.device, setting.on_processor
     inputs = torch.cat([here.example] * device.batch)
@@ -255,8 +255,7 @@ class OnDevice:
     @cached_property
     def _gauge(self) -> Callable[[Kept], Timed]:
         # Needs the extra `onnx`, which a table from elsewhere does without.
-        from experiments.latency.profiling.template import template
-        from experiments.latency.profiling.whole import Gauge
+        from experiments.latency.profiling import Gauge, template
 
         device = self._table.device
         inputs = torch.cat([self._setting.example] * device.batch)

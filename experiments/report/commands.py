@@ -8,10 +8,9 @@ from dataclasses import MISSING, Field, dataclass, fields
 from typing import Any
 
 from experiments.report.comparison import Run
-from experiments.runs.results import RunResult
-from experiments.settings.config import CutConfig, SearchConfig
-from experiments.settings.foreign import code_in
-from experiments.terminal.formats import printable
+from experiments.runs import RunResult
+from experiments.settings import CutConfig, SearchConfig, code_in
+from experiments.terminal import printable
 
 FOLDER = "RUN"
 """Stands for the run's folder where the settings do not name it."""

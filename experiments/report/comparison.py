@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from amc.policy import Budget
-from experiments.report.exported import Exported
+from experiments.report.exports import Exported
 from experiments.report.markers import COLOURS, MARKERS
-from experiments.runs.results import RunResult
-from experiments.terminal.formats import printable
+from experiments.runs import RunResult
+from experiments.terminal import printable
 
 # Strategies that come with the project keep their look from report to report.
 KNOWN = (

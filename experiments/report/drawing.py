@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from experiments.report.comparison import Comparison, Series
 from experiments.report.markers import DOT, LINE, MARKERS
 from experiments.report.svg import MUTED, PAPER, series_colour
-from experiments.terminal.formats import count
+from experiments.terminal import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

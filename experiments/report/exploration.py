@@ -12,8 +12,8 @@ from experiments.report.comparison import Comparison, Run
 from experiments.report.drawing import Picture, percent_axis_up, series_keys
 from experiments.report.progress import progress
 from experiments.report.svg import draw, series_colour
-from experiments.runs.results import RunResult
-from experiments.terminal.formats import percent
+from experiments.runs import RunResult
+from experiments.terminal import percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

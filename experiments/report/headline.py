@@ -10,8 +10,8 @@ from amc.policy import Budget
 from experiments.report.comparison import Comparison, Run
 from experiments.report.progress import excesses
 from experiments.report.score import margin
-from experiments.runs.results import Accuracies, Remeasured, RunResult
-from experiments.terminal.formats import accuracy, cost_name, count, listed, percent, printable
+from experiments.runs import Accuracies, Remeasured, RunResult
+from experiments.terminal import accuracy, cost_name, count, listed, percent, printable
 
 EQUAL = 0.02
 """MACs that differ by no more than this part count as equal."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from experiments.report.comparison import Comparison, Run, Series
 from experiments.report.drawing import Picture, marks, percent_axis, series_keys
 from experiments.report.svg import GRID, PHONE_FONT, draw, series_colour
-from experiments.terminal.formats import percent, printable, shortened
+from experiments.terminal import percent, printable, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from experiments.report.comparison import Comparison
-from experiments.runs.results import RunResult
-from experiments.terminal.formats import MISSING, duration, printable
+from experiments.runs import RunResult
+from experiments.terminal import MISSING, duration, printable
 
 
 @dataclass(frozen=True)

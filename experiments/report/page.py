@@ -11,7 +11,7 @@ from markupsafe import Markup
 from experiments.report.commands import FOLDER, folder, use
 from experiments.report.comparison import Comparison, compare
 from experiments.report.drawing import Picture, series_key
-from experiments.report.exported import Exported
+from experiments.report.exports import Exported
 from experiments.report.headline import best, headlines, leaders, notes
 from experiments.report.origin import settings_rows
 from experiments.report.progress import verdict
@@ -20,7 +20,7 @@ from experiments.report.sensitivity import DROPS, scans, sensitivity_picture
 from experiments.report.speed import speed, speed_notes
 from experiments.report.storage import stored_rows
 from experiments.report.tiles import tiles
-from experiments.runs.results import RunResult
+from experiments.runs import RunResult
 from experiments.terminal import formats
 
 HERE = Path(__file__).parent

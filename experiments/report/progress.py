@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from amc.policy import Budget
 from amc.problem import Outcome
 from experiments.report.comparison import Run
-from experiments.runs.results import CostChange, RunResult
-from experiments.terminal.formats import accuracy, count
+from experiments.runs import CostChange, RunResult
+from experiments.terminal import accuracy, count
 
 
 @dataclass(frozen=True)

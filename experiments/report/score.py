@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from experiments.report.comparison import Comparison, Run
 from experiments.report.progress import progress
-from experiments.runs.results import RunResult
-from experiments.terminal.formats import accuracy, count
+from experiments.runs import RunResult
+from experiments.terminal import accuracy, count
 
 
 def score_notes(comparison: Comparison) -> list[str]:

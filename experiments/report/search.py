@@ -20,7 +20,7 @@ from experiments.report.drawing import (
 )
 from experiments.report.progress import Progress, progress
 from experiments.report.svg import draw, series_colour
-from experiments.terminal.formats import accuracy, count
+from experiments.terminal import accuracy, count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from amc.rules.sensitivity import Curve, curves
+from amc.rules import Curve, curves
 from experiments.report.comparison import Comparison, Run
 from experiments.report.drawing import Key, Picture, line_key, percent_axis, reference
 from experiments.report.markers import DOT, LINE
 from experiments.report.svg import GRID, MUTED, draw, series_colour
-from experiments.terminal.formats import accuracy, percent, printable, shortened
+from experiments.terminal import accuracy, percent, printable, shortened
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

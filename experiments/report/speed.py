@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiments.report.comparison import Run
-from experiments.terminal.formats import milliseconds, printable
+from experiments.terminal import milliseconds, printable
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from rich.text import Text
 
 from amc.policy import Budget
 from experiments.report.comparison import Comparison, compare
-from experiments.runs.results import Accuracies, RunResult
-from experiments.terminal.formats import MISSING, cost_name, measure, percent
+from experiments.runs import Accuracies, RunResult
+from experiments.terminal import MISSING, cost_name, measure, percent
 
 HEADINGS = {"macs": "MACs"}
 """Costs that are headed by more than their short names."""

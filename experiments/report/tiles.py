@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from experiments.report.comparison import Comparison, Run
 from experiments.report.headline import final
 from experiments.report.speed import speed
-from experiments.terminal.formats import MISSING, accuracy, cost_name, measure, percent
+from experiments.terminal import MISSING, accuracy, cost_name, measure, percent
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from experiments.report.drawing import (
 from experiments.report.markers import LINE, MARKERS, STAR
 from experiments.report.progress import fits_budgets
 from experiments.report.svg import INK, PAPER, draw, series_colour
-from experiments.terminal.formats import accuracy, cost_name, percent
+from experiments.terminal import accuracy, cost_name, percent
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

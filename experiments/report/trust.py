@@ -10,8 +10,8 @@ import numpy as np
 from experiments.report.comparison import Comparison, Run
 from experiments.report.drawing import Picture, accuracy_axis, marks, series_key
 from experiments.report.svg import draw
-from experiments.runs.results import Correlation, Trust
-from experiments.terminal.formats import accuracy
+from experiments.runs import Correlation, Trust
+from experiments.terminal import accuracy
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,11 +9,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from amc.json_text import read_json
-from experiments.disk.files import write_whole
-from experiments.disk.records import record
+from amc.parsing import read_json
+from experiments.disk import record, write_whole
 
-FILE = "failure.json"
+FAILURE_FILE = "failure.json"
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ def failure(folder: Path) -> Failure | None:
     Raises:
         OSError, ValueError: if it cannot be read.
     """
-    path = folder / FILE
+    path = folder / FAILURE_FILE
     if not path.is_file():
         return None
     try:
@@ -44,7 +43,7 @@ def failure_kept(out: str) -> Iterator[None]:
 
     The folder is there already; a reason of before goes.
     """
-    path = Path(out) / FILE
+    path = Path(out) / FAILURE_FILE
     path.unlink(missing_ok=True)
     try:
         yield

@@ -24,15 +24,13 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
-from amc.finetuning.pausing import LOSSES
+from amc.finetuning import LOSSES
 from amc.journal import State
-from amc.json_text import read_json
+from amc.parsing import read_json
 from amc.weights import read_weights
-from experiments.disk.files import write_durably
-from experiments.disk.lock import lock
-from experiments.disk.records import Amount, Count, Positive, Range, Share, record
+from experiments.disk import Amount, Count, Positive, Range, Share, lock, record, write_durably
 
-FILE = "journal.jsonl"
+JOURNAL_FILE = "journal.jsonl"
 FOLDER = "checkpoints"
 VERSION = 1
 HEADER = "header"
@@ -43,7 +41,7 @@ START = b'{"crc32": '
 
 @dataclass(frozen=True)
 class Evaluated:
-    """A note of an evaluation; an accuracy that was estimated can be below 0 (`amc.racing`)."""
+    """A note of an evaluation; an accuracy that was estimated can be below 0 (`amc.evaluation`)."""
 
     accuracy: Annotated[float, Range(-1, 1)]
     seconds: Amount
@@ -86,7 +84,7 @@ class RunJournal:
     """
 
     def __init__(self, folder: Path, *, anew: bool = False) -> None:
-        self.folder, self.path = folder, folder / FILE
+        self.folder, self.path = folder, folder / JOURNAL_FILE
         self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115
         if not lock(self._file):
             self._file.close()

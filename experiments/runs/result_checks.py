@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from amc.granularity import Granularity
 from amc.policy import Budget, GroupChoice
 from amc.problem import Outcome
-from experiments.disk.records import MOST, Amount, Some, record
-from experiments.settings.config import PruneConfig, SearchConfig
+from experiments.disk import MOST, Amount, Some, record
+from experiments.settings import PruneConfig, SearchConfig
 
 if TYPE_CHECKING:
     from experiments.runs.results import RunResult, Trust
@@ -62,7 +62,7 @@ def mistakes(result: RunResult) -> Iterator[str]:
 def _wrong(one: Outcome, result: RunResult) -> Iterator[str]:
     what = f"evaluation {one.number}"
     yield from _unsuited(what, one.kept, result.groups)
-    # Of one that was stopped early it is an estimate, which can fall below 0 (`amc.racing`).
+    # Of one that was stopped early it is an estimate, which can fall below 0 (`amc.evaluation`).
     if not (0 if one.seen is None else -1) <= one.accuracy <= 1:
         yield f"{what} has accuracy {one.accuracy:g}"
     if one.costs.keys() != result.costs.keys():

@@ -9,14 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from amc.costs import Stored
-from amc.json_text import read_json
+from amc.parsing import read_json
 from amc.policy import GroupChoice
 from amc.problem import Outcome
-from experiments.disk.files import write_whole
-from experiments.disk.records import Amount, Count, Positive, Rank, Share, record
-from experiments.disk.yaml_files import read_yaml
+from experiments.disk import Amount, Count, Positive, Rank, Share, read_yaml, record, write_whole
 from experiments.runs.result_checks import mistakes
-from experiments.settings.config import listed, run_folder
+from experiments.settings import listed, run_folder
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 256_000_000

@@ -15,23 +15,21 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from amc.samples import Samples
-from experiments.disk.files import ready_folder
-from experiments.disk.machine import machine
-from experiments.disk.records import record
+from amc.tasks import Samples
+from experiments.disk import machine, ready_folder, record
 from experiments.runs.journal import RunJournal, steps_trained
-from experiments.settings.config import (
+from experiments.settings import (
     CutConfig,
     NetworkConfig,
     PruneConfig,
     SearchConfig,
     TrainConfig,
+    code_in,
+    flags_of,
     save_config,
 )
-from experiments.settings.foreign import code_in, flags_of
-from experiments.terminal.ctrl_c import stopped_in_time
-from experiments.terminal.formats import count
-from experiments.zoo.networks import Setting
+from experiments.terminal import count, stopped_in_time
+from experiments.zoo import Setting
 
 RunConfig = CutConfig | TrainConfig
 """Settings of the commands whose runs go on."""

@@ -1,1 +1,30 @@
 """From settings to a problem, a strategy, a tuned network."""
+
+from experiments.search.problems import prepared
+from experiments.search.runs import (
+    accuracies,
+    apply_policy,
+    chosen_strategy,
+    finish,
+    search,
+    told_again,
+)
+from experiments.search.searching import searched
+from experiments.search.strategies import expected_evaluations, is_agent, make_strategy
+from experiments.search.tuning import RATE_KEY, recipe_of
+
+__all__ = [
+    "RATE_KEY",
+    "accuracies",
+    "apply_policy",
+    "chosen_strategy",
+    "expected_evaluations",
+    "finish",
+    "is_agent",
+    "make_strategy",
+    "prepared",
+    "recipe_of",
+    "search",
+    "searched",
+    "told_again",
+]

@@ -10,10 +10,10 @@ from amc.granularity import Granularity
 from amc.policy import Budget
 from amc.problem import Problem
 from amc.pruning import decisions
-from amc.samples import Samples
-from experiments.latency.terms import measures, terms
-from experiments.settings.config import CutConfig, ProblemConfig, listed
-from experiments.zoo.networks import Setting
+from amc.tasks import Samples
+from experiments.latency import measures, terms_of
+from experiments.settings import CutConfig, ProblemConfig, listed
+from experiments.zoo import Setting
 
 
 def prepared(config: ProblemConfig, setting: Setting, console: Console) -> tuple[Problem, float]:
@@ -22,7 +22,7 @@ def prepared(config: ProblemConfig, setting: Setting, console: Console) -> tuple
     unit, limits = Granularity.parse(config.granularity), budgets(config.budget)
     excluded = listed(config.exclude)
     graph = decisions(setting.model, setting.example, str(unit), excluded)
-    agreed = terms(
+    agreed = terms_of(
         config, setting.model, graph, limits, unit.rounding(config.multiple, config.max_ratio)
     )
     for note in agreed.notes:

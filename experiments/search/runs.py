@@ -13,23 +13,23 @@ from torch import nn
 from amc.costs import Cost, Size
 from amc.evaluation import fast_accuracy, recalibrate
 from amc.export import save_pruned
-from amc.masks import plain_copy
+from amc.graph import PruningGraph
 from amc.policy import Budget, Policy
 from amc.problem import Strategy
-from amc.pruning import decisions, kept_counts, prune
-from amc.samples import Samples
-from amc.structure import PruningGraph
-from experiments.disk.files import write_whole
-from experiments.disk.machine import machine
-from experiments.latency.outlook import LATENCY
-from experiments.latency.terms import about_device, costs_of, remeasured, table_of
+from amc.pruning import decisions, kept_counts, plain_copy, prune
+from amc.tasks import Samples
+from experiments.disk import machine, write_whole
+from experiments.latency import LATENCY, about_device, costs_of, remeasured, table_of
 from experiments.report import excesses, measured_again, render
-from experiments.runs.failures import failure_kept
-from experiments.runs.journal import RunJournal
-from experiments.runs.results import Accuracies, CostChange, Remeasured, RunResult
-from experiments.runs.resuming import (
+from experiments.runs import (
+    Accuracies,
+    CostChange,
     Interrupted,
+    Remeasured,
+    RunJournal,
+    RunResult,
     begin,
+    failure_kept,
     finished,
     is_finished,
     resumable,
@@ -39,14 +39,8 @@ from experiments.search.problems import budgets, calibration, prepared
 from experiments.search.searching import Found, searched
 from experiments.search.strategies import expected_evaluations, make_strategy, with_scalars
 from experiments.search.tuning import Start, check_stages, tune
-from experiments.settings.config import (
-    CutConfig,
-    ProblemConfig,
-    PruneConfig,
-    SearchConfig,
-    save_config,
-)
-from experiments.zoo.networks import Setting, load_setting
+from experiments.settings import CutConfig, ProblemConfig, PruneConfig, SearchConfig, save_config
+from experiments.zoo import Setting, load_setting
 
 
 def search(config: SearchConfig, console: Console) -> RunResult:

@@ -10,18 +10,16 @@ from rich.console import Console
 from torch import nn
 
 from amc.costs import Cost
+from amc.graph import PruningGraph
 from amc.policy import Budget, Policy
 from amc.problem import Outcome, Problem, SearchResult, Strategy
-from amc.structure import PruningGraph
-from experiments.runs.journal import RunJournal
-from experiments.runs.resuming import Interrupted, resumable
+from experiments.runs import Interrupted, RunJournal, resumable
 from experiments.search.holding import holding
 from experiments.search.problems import budgets
 from experiments.search.strategies import expected_evaluations
 from experiments.search.tuning import check_stages
-from experiments.settings.config import SearchConfig
-from experiments.terminal.formats import count
-from experiments.terminal.progress import Reporter
+from experiments.settings import SearchConfig
+from experiments.terminal import Reporter, count
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
 from agents import ALGORITHMS, DDPGSearch, Settings, is_algorithm
-from amc.names import look_up
+from amc.parsing import look_up
 from amc.problem import Strategy
 from amc.rules import DepthRamp, GlobalRanking, Manual, Sensitivity, Uniform
-from experiments.disk.yaml_files import read_yaml
-from experiments.samplers import TPE, CmaEs, RandomSearch
-from experiments.settings.importing import import_named
-from experiments.settings.options import number, plain_fields, typed
+from amc.strategies import TPE, CmaEs, RandomSearch
+from experiments.disk import read_yaml
+from experiments.search.options import number, plain_fields, typed
+from experiments.settings import import_named
 from netadapt import NetAdapt
 
 Options = Mapping[str, Any]

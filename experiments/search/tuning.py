@@ -12,18 +12,15 @@ from rich.console import Console
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from amc.finetuning import Recipe
-from amc.finetuning.iterative import Plan, prune_iteratively
-from amc.finetuning.schedule import Schedule
+from amc.finetuning import Plan, Recipe, Schedule, prune_iteratively
+from amc.graph import Kept, PruningGraph
 from amc.journal import BLANK, Journal
-from amc.narrowing import Narrowed, narrow
 from amc.policy import Policy
-from amc.pruning import kept_counts
-from amc.samples import Samples
-from amc.structure import Kept, PruningGraph
-from experiments.settings.config import TRAINING_RATE, NetworkConfig, SearchConfig, TuneConfig
-from experiments.terminal.progress import Reporter
-from experiments.zoo.networks import Setting, checkpoint
+from amc.pruning import Narrowed, kept_counts, narrow
+from amc.tasks import Samples
+from experiments.settings import TRAINING_RATE, NetworkConfig, SearchConfig, TuneConfig
+from experiments.terminal import Reporter
+from experiments.zoo import Setting, checkpoint
 
 RATE_KEY = "training_rate"
 """What the metadata of a checkpoint call the peak learning rate that it was trained with."""

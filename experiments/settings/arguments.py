@@ -14,7 +14,7 @@ from typing import Any, NoReturn, get_args, get_type_hints
 
 from jsonargparse import ArgumentParser, Namespace
 
-from experiments.disk.yaml_files import read_yaml
+from experiments.disk import read_yaml
 from experiments.settings.config import ReportConfig, RunsConfig, Settings, TrustConfig
 from experiments.settings.foreign import check_typed, code_in
 

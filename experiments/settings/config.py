@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from experiments.disk.files import write_whole
+from experiments.disk import write_whole
 
 Settings = dict[str, Any]
 LARGEST_SEED = 2**32 - 1

@@ -26,23 +26,14 @@ from rich.console import Console
 
 from amc.costs.latency import LatencyTable
 from amc.policy import Budget
-from experiments.commands.benchmark import benchmark
-from experiments.commands.export import load_pruned
-from experiments.disk.files import write_whole
-from experiments.disk.machine import machine
-from experiments.latency.profiling.profile import TABLE, profile
-from experiments.latency.profiling.whole import latencies
-from experiments.runs.results import RunResult
-from experiments.settings.config import (
-    HARDWARE,
-    BenchmarkConfig,
-    NetworkConfig,
-    ProfileConfig,
-    run_folder,
-)
+from experiments.commands import benchmark, export, profile
+from experiments.disk import machine, write_whole
+from experiments.latency.profiling import latencies
+from experiments.runs import RunResult
+from experiments.settings import HARDWARE, BenchmarkConfig, NetworkConfig, ProfileConfig, run_folder
 from experiments.studies.markdown import markdown
-from experiments.terminal.formats import percent
-from experiments.zoo.networks import load_setting
+from experiments.terminal import percent
+from experiments.zoo import load_setting
 
 MODEL, DATASET = "resnet20", "fashion-mnist"
 BUDGET = Budget("latency", 0.6)
@@ -131,13 +122,13 @@ def results_of(
         options={"netadapt": {**NETADAPT, "jobs": chosen.jobs}} if NAME in block.strategies else {},
         out=str(out),
     )
-    return benchmark(config, console)
+    return benchmark.benchmark(config, console)
 
 
 def timed(results: Sequence[RunResult], table: LatencyTable) -> tuple[list[float], float]:
     """What is left of the time for each run's network, and the noise."""
     setting = load_setting(NetworkConfig(model=MODEL, dataset=DATASET))
-    networks = [load_pruned(Path(result.config["out"]), setting)[0] for result in results]
+    networks = [export.load_pruned(Path(result.config["out"]), setting)[0] for result in results]
     device = table.device
     times, noise = latencies(
         [setting.model, *networks], setting.example, device.runtime, device.threads
@@ -203,9 +194,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", default="docs/figures", help="folder (default: docs/figures)")
     chosen = parser.parse_args(arguments)
     console, runs = Console(markup=False, highlight=False), Path(chosen.runs)
-    path = Path(chosen.latency or runs / TABLE)
+    path = Path(chosen.latency or runs / profile.TABLE)
     if not path.is_file():
-        profile(ProfileConfig(model=MODEL, dataset=DATASET, out=str(runs)), console)
+        profile.profile(ProfileConfig(model=MODEL, dataset=DATASET, out=str(runs)), console)
     pairs = [(b, result) for b in BLOCKS for result in results_of(b, chosen, path, console)]
     table = LatencyTable.load(path)
     left, noise = timed([result for _, result in pairs], table)

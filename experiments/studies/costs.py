@@ -18,16 +18,15 @@ from torch.profiler import ProfilerActivity, profile
 
 from amc.costs import COSTS, Limits, Memory
 from amc.granularity import Granularity
+from amc.graph import PruningGraph
 from amc.policy import Budget
-from amc.projection import project
 from amc.pruning import decisions
-from amc.rules.depth import depths
-from amc.structure import PruningGraph
+from amc.rules import depths, project
 from amc.surgery import cut
-from experiments.disk.machine import machine
+from experiments.disk import machine
 from experiments.studies.markdown import markdown
-from experiments.terminal.formats import measure, percent
-from experiments.zoo.models import build_model
+from experiments.terminal import measure, percent
+from experiments.zoo import build_model
 
 IMAGE = (1, 28, 28)
 

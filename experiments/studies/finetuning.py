@@ -22,18 +22,12 @@ import torch
 from torch import nn
 
 from amc.evaluation import accuracy, recalibrate
-from amc.finetuning import Recipe, fit
-from amc.finetuning.iterative import Plan, prune_iteratively
-from amc.finetuning.schedule import Schedule
-from amc.narrowing import Narrowed, narrow
-from amc.pruning import decisions
-from experiments.disk.files import ready_folder, write_whole
-from experiments.disk.machine import machine
+from amc.finetuning import Plan, Recipe, Schedule, fit, prune_iteratively
+from amc.pruning import Narrowed, decisions, narrow
+from experiments.disk import machine, ready_folder, write_whole
 from experiments.studies.markdown import markdown
 from experiments.studies.statistics import half_interval
-from experiments.zoo.digits import digits
-from experiments.zoo.image_dataset import Splits
-from experiments.zoo.models import build_model
+from experiments.zoo import Splits, build_model, digits
 
 TRAINING = Recipe(epochs=30, lr=0.1, batch_size=64, warmup=0.2, shift=1)
 TUNING = replace(TRAINING, warmup=0.0)

@@ -36,23 +36,28 @@ from rich.console import Console
 from amc.costs import COSTS, Limits, Macs
 from amc.costs.latency import Device, Latency, LatencyTable, fast_counts
 from amc.granularity import Rounding, nearest
+from amc.graph import Kept, PruningGraph
 from amc.policy import Budget
-from amc.rules.uniform import uniform
-from amc.structure import Kept, PruningGraph
-from experiments.disk.files import write_whole
-from experiments.disk.machine import machine
-from experiments.latency.profiling import timing
-from experiments.latency.profiling.fitting import judged
-from experiments.latency.profiling.measuring import Answer, Timings, payload
-from experiments.latency.profiling.measuring import table as table_of
-from experiments.latency.profiling.plan import WHOLE, Plan
-from experiments.latency.profiling.profile import measured_here, planned
-from experiments.latency.profiling.template import made, proved_model
-from experiments.settings.config import NetworkConfig, ProfileConfig
+from amc.rules import uniform
+from experiments.disk import machine, write_whole
+from experiments.latency import clock
+from experiments.latency.profiling import (
+    WHOLE,
+    Answer,
+    Plan,
+    Timings,
+    judged,
+    made,
+    measured_here,
+    payload,
+    planned,
+    proved_model,
+)
+from experiments.latency.profiling import table as table_of
+from experiments.settings import NetworkConfig, ProfileConfig
 from experiments.studies.markdown import markdown
-from experiments.terminal.formats import duration, percent
-from experiments.terminal.progress import Reporter
-from experiments.zoo.networks import Setting, load_setting
+from experiments.terminal import Reporter, duration, percent
+from experiments.zoo import Setting, load_setting
 
 NETWORKS = (("resnet20", 1.0), ("mobilenet-v1", 0.5))
 BUDGETS = (0.75, 0.5, 0.25)
@@ -144,17 +149,17 @@ def in_turns(
         model = proved_model(plan.template, network, kept, setting.example)
         payloads[f"{number}"] = payloads[f"{number} again"] = model.SerializeToString()
 
-    def ready(name: str) -> timing.Run:
+    def ready(name: str) -> clock.Run:
         own = payloads[name] if name in payloads else payload(programs[name](), RUNTIME)
-        return timing.load(RUNTIME, own, THREADS)
+        return clock.load(RUNTIME, own, THREADS)
 
     names, start = [*programs, *payloads], time.perf_counter()
     with Reporter(IN_TURNS, len(names), console) as reporter:
-        found, unsteady = timing.measure(
+        found, unsteady = clock.measure(
             *(names, ready, WHOLE, lambda done: reporter.update(done, "programs timed")),
             plan.often(programs),
         )
-    device = Device(**timing.device(RUNTIME, THREADS), **plan.fixed)
+    device = Device(**clock.device(RUNTIME, THREADS), **plan.fixed)
     answer = Answer(
         device, {name: found[name] for name in programs}, unsteady, time.perf_counter() - start
     )

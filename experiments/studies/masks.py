@@ -16,10 +16,10 @@ from amc.evaluation import fast_accuracy, recalibrate
 from amc.policy import Budget
 from amc.problem import Problem
 from amc.rules import uniform
-from experiments.disk.machine import machine
-from experiments.settings.config import NetworkConfig
+from experiments.disk import machine
+from experiments.settings import NetworkConfig
 from experiments.studies.markdown import markdown
-from experiments.zoo.networks import Setting, load_setting
+from experiments.zoo import Setting, load_setting
 
 NETWORKS = (NetworkConfig("resnet20"), NetworkConfig("mobilenet-v1", width=0.5))
 CASES = (("element", 0.3), ("2:4", 0.55), ("kernel", 0.5))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from experiments.disk.files import write_whole
+from experiments.disk import write_whole
 
 
 def put(page: Path, mark: str, text: str) -> None:

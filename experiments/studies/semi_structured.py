@@ -16,9 +16,8 @@ from pathlib import Path
 
 import torch
 
-from experiments.disk.files import write_whole
-from experiments.disk.machine import machine
-from experiments.latency.semi_structured import dense_and_sparse, obstacle
+from experiments.disk import machine, write_whole
+from experiments.latency import dense_and_sparse, obstacle
 from experiments.studies.markdown import markdown
 
 SIZES = (1024, 2048, 4096, 8192)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amc.units import scaled
+from amc.parsing import scaled
 
 MISSING = "–"
 

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from amc.names import look_up
-from experiments.settings.importing import import_named
+from amc.parsing import look_up
+from experiments.settings import import_named
 from experiments.zoo.cifar import cifar10
-from experiments.zoo.digits import digits
 from experiments.zoo.fashion_mnist import fashion_mnist
 from experiments.zoo.image_dataset import HOLDOUT_FRACTION, ImageDataset, Splits
 from experiments.zoo.image_folder import image_folder
+from experiments.zoo.uci_digits import digits
 
 __all__ = ["DATASETS", "HOLDOUT_FRACTION", "ImageDataset", "Splits", "load_dataset"]
 

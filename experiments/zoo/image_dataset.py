@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from amc.samples import Samples
+from amc.tasks import Samples
 
 HOLDOUT_FRACTION = 1 / 6
 """Share of the training split that a search measures accuracy on; never trained on."""

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from experiments.disk.machine import memory_bytes
+from experiments.disk import memory_bytes
 from experiments.zoo.image_dataset import ImageDataset, image_dataset
 
 if TYPE_CHECKING:

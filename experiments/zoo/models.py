@@ -9,7 +9,7 @@ from typing import Protocol
 
 from torch import nn
 
-from amc.names import look_up
+from amc.parsing import look_up
 from experiments.zoo.alexnet import alexnet_small
 from experiments.zoo.mobilenet import mobilenet_v1, mobilenet_v2
 from experiments.zoo.resnet import plain20, resnet8, resnet20, resnet56

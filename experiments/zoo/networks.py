@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from amc.weights import read_weights, set_weights
-from experiments.disk.machine import memory_bytes
-from experiments.settings.config import DEVICES, NetworkConfig, is_device
-from experiments.settings.importing import import_named
+from experiments.disk import memory_bytes
+from experiments.settings import DEVICES, NetworkConfig, import_named, is_device
 from experiments.zoo.datasets import ImageDataset, Splits, load_dataset
 from experiments.zoo.models import build_model
 

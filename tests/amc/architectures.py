@@ -11,7 +11,7 @@ from tiny_networks import Wired, averaged, head
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from amc.inputs import Inputs
+from amc.modules.inputs import Inputs
 
 
 @dataclass(frozen=True)

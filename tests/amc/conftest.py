@@ -10,8 +10,8 @@ import torch
 from tiny_networks import randomised
 from torch import Tensor, nn
 
-from amc.graph import trace
-from amc.structure import PruningGraph
+from amc.graph import PruningGraph
+from amc.tracing.build import trace
 from experiments.zoo.models import MODELS, build_model
 
 

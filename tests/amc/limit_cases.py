@@ -13,9 +13,9 @@ from torch import nn
 
 from amc.costs import COSTS, Limits
 from amc.granularity import Rounding
-from amc.graph import trace
+from amc.graph import PruningGraph
 from amc.policy import Budget
-from amc.structure import PruningGraph
+from amc.tracing.build import trace
 
 
 @cache

@@ -12,8 +12,8 @@ from safetensors.torch import save_model
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from amc.inputs import Inputs, call, tensors
-from amc.structure import PruningGraph
+from amc.graph import PruningGraph
+from amc.modules.inputs import Inputs, call, tensors
 
 
 class Storages(TorchDispatchMode):  # type: ignore[no-untyped-call]

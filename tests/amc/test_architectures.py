@@ -16,13 +16,13 @@ from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from amc.costs import NM45, Energy, Macs, Memory, Params, Size
-from amc.fusing import fold_norms
-from amc.graph import trace
-from amc.inputs import Inputs, call, tensors
-from amc.moments import Moments
-from amc.samples import Samples
-from amc.structure import PruningGraph
-from amc.surgery import cut, mask
+from amc.graph import PruningGraph
+from amc.modules.fusing import fold_norms
+from amc.modules.inputs import Inputs, call, tensors
+from amc.refit.moments import Moments
+from amc.surgery.cutting import cut, mask
+from amc.tasks.samples import Samples
+from amc.tracing.build import trace
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import torch
 from tiny_networks import Wired
 from torch import Tensor, nn
 
-from amc.attention import NarrowAttention, narrowed
-from amc.graph import trace
-from amc.surgery import cut, mask
+from amc.modules.attention import NarrowAttention, narrowed
+from amc.surgery.cutting import cut, mask
+from amc.tracing.build import trace
 
 
 def noise(*shape: int) -> Tensor:

@@ -10,13 +10,13 @@ from architectures import ARCHITECTURES, built
 from tiny_networks import TINY, images, random_kept, samples, tiny
 from torch import Tensor, nn
 
-from amc import evaluation
-from amc.candidates import Candidates
-from amc.fusing import ClampedConv2d
-from amc.graph import trace
-from amc.inputs import call, tensors
-from amc.pruning import Pruner, decisions
-from amc.samples import Samples
+from amc.evaluation import scoring as evaluation
+from amc.modules.fusing import ClampedConv2d
+from amc.modules.inputs import call, tensors
+from amc.pruning.candidates import Candidates
+from amc.pruning.pruner import Pruner, decisions
+from amc.tasks.samples import Samples
+from amc.tracing.build import trace
 
 
 def outputs(model: nn.Module, inputs: Any) -> Tensor:

@@ -11,9 +11,9 @@ from tiny_networks import images, random_kept, tiny
 from torch import nn
 
 from amc.export import channel_ratios
-from amc.graph import trace
-from amc.pruning import decisions, policy_of, prune
-from amc.structure import Group, Layer, Member, PruningGraph
+from amc.graph import Group, Layer, Member, PruningGraph
+from amc.pruning.pruner import decisions, policy_of, prune
+from amc.tracing.build import trace
 
 
 def shapes(model: nn.Module) -> dict[str, tuple[int, ...]]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from amc.checks import check
+from amc.parsing.checks import check
 
 
 def test_what_is_good_passes() -> None:

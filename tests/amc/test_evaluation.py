@@ -12,8 +12,8 @@ from tiny_networks import TINY, images, randomised, samples, tiny
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
-from amc import evaluation
-from amc.evaluation import (
+from amc.evaluation import scoring as evaluation
+from amc.evaluation.scoring import (
     BATCH,
     accuracy,
     fast_accuracy,
@@ -21,8 +21,8 @@ from amc.evaluation import (
     fast_margins,
     recalibrate,
 )
-from amc.graph import survey, trace
-from amc.samples import Samples
+from amc.tasks.samples import Samples
+from amc.tracing.build import survey, trace
 
 GRAPH = trace(tiny("residual"), images())
 """Says how large batches are."""

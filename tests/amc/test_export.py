@@ -15,12 +15,12 @@ from tiny_networks import TINY, images, random_units, tiny
 from torch import nn
 
 from amc.export import load_pruned, save_onnx, save_pruned
-from amc.graph import trace
-from amc.inputs import Inputs, call
-from amc.masks import held_masks
+from amc.modules.inputs import Inputs, call
 from amc.policy import Policy, PolicyError
-from amc.pruning import decisions, policy_of, prune
-from amc.surgery import cut
+from amc.pruning.masks import held_masks
+from amc.pruning.pruner import decisions, policy_of, prune
+from amc.surgery.cutting import cut
+from amc.tracing.build import trace
 
 
 @pytest.fixture(scope="module")

@@ -12,9 +12,9 @@ from tiny_networks import TINY, Wired, images, random_units, randomised, tiny
 from torch import Tensor, nn
 
 from amc.devices import bfloat16_is_fast, lay_out
-from amc.fusing import CLAMPS, ClampedConv2d, fold_norms, fuse_activations
-from amc.graph import survey, trace
-from amc.surgery import cut
+from amc.modules.fusing import CLAMPS, ClampedConv2d, fold_norms, fuse_activations
+from amc.surgery.cutting import cut
+from amc.tracing.build import survey, trace
 
 
 def outputs(model: nn.Module, inputs: Tensor) -> Tensor:

@@ -12,10 +12,10 @@ from tiny_networks import TINY, Wired, averaged, head, images, random_kept, rand
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from amc import kinds
-from amc.graph import GraphError, survey, trace
-from amc.structure import Attribute, Group, PruningGraph
-from amc.surgery import check_cut, cut
+from amc.graph import Attribute, Group, PruningGraph
+from amc.modules import kinds
+from amc.surgery.cutting import check_cut, cut
+from amc.tracing.build import GraphError, survey, trace
 
 
 def graph_of(name: str) -> PruningGraph:

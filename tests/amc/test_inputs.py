@@ -7,7 +7,7 @@ import torch
 from tiny_networks import Wired
 from torch import Tensor
 
-from amc.inputs import call, shapes, tensors
+from amc.modules.inputs import call, shapes, tensors
 
 
 @dataclass

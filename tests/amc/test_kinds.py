@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from amc import kinds
+from amc.modules import kinds
 
 MODULES: dict[str, tuple[nn.Module, str, int, int]] = {
     "conv1d": (nn.Conv1d(4, 6, 3), "conv", 6, 4),

@@ -8,11 +8,11 @@ from architectures import ARCHITECTURES, built
 from torch import nn
 
 from amc.costs import Params
-from amc.graph import survey
-from amc.inputs import Inputs, call, tensors
-from amc.masks import held_masks
-from amc.pruning import Pruner, decisions
-from amc.structure import PruningGraph
+from amc.graph import PruningGraph
+from amc.modules.inputs import Inputs, call, tensors
+from amc.pruning.masks import held_masks
+from amc.pruning.pruner import Pruner, decisions
+from amc.tracing.build import survey
 
 MASKING = ["element", "vector", "kernel", "2:4", "n:4"]
 

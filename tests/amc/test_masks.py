@@ -13,8 +13,7 @@ from torch import Tensor, nn
 
 from amc.finetuning import Recipe, fit
 from amc.granularity import Granularity
-from amc.graph import survey
-from amc.masks import (
+from amc.pruning.masks import (
     bake,
     held_masks,
     hold,
@@ -24,8 +23,9 @@ from amc.masks import (
     unit_scores,
     zeroed,
 )
-from amc.pruning import decisions
-from amc.samples import Samples
+from amc.pruning.pruner import decisions
+from amc.tasks.samples import Samples
+from amc.tracing.build import survey
 
 MASKING = ["element", "vector", "kernel", "2:4", "n:4", "1:4"]
 

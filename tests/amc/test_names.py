@@ -2,7 +2,7 @@
 
 import pytest
 
-from amc.names import look_up
+from amc.parsing.names import look_up
 
 TABLE = {"resnet20": 20, "MobileNet": 1}
 

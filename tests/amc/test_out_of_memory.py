@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from amc import Samples
 from amc.devices import in_parts, out_of_memory
-from amc.evaluation import accuracy, recalibrate
+from amc.evaluation.scoring import accuracy, recalibrate
 from amc.finetuning import Recipe, fit, fitting
-from amc.graph import trace
-from amc.moments import Moments
+from amc.refit.moments import Moments
+from amc.tracing.build import trace
 
 
 class Hungry(nn.Module):

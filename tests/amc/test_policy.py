@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amc.parsing.units import QUANTITIES
 from amc.policy import MAX_POLICY_BYTES, Budget, GroupChoice, Policy, PolicyError
-from amc.units import QUANTITIES
 
 GOOD: dict[str, Any] = {
     "schema_version": 1,

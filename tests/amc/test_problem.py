@@ -13,14 +13,14 @@ from tiny_networks import Wired, averaged, images, samples, tiny
 from torch import nn
 
 from amc.costs import COSTS, BudgetError, Macs, Memory, Params
-from amc.evaluation import accuracy
+from amc.evaluation.scoring import accuracy
 from amc.granularity import Rounding
-from amc.graph import GraphError
 from amc.journal import Blank
 from amc.policy import Budget, Policy
 from amc.problem import Outcome, Problem
-from amc.pruning import prune
-from amc.samples import Samples
+from amc.pruning.pruner import prune
+from amc.tasks.samples import Samples
+from amc.tracing.build import GraphError
 
 HOLDOUT = samples(100, seed=1)
 CALIBRATION = samples(120, seed=2)

@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from amc.costs import COSTS, BudgetError, Limits, Params
 from amc.granularity import Rounding
+from amc.graph import Group, Layer, PruningGraph
 from amc.policy import Budget
-from amc.projection import BISECTIONS, ROUNDS, bisect, filled, project, project_all
-from amc.structure import Group, Layer, PruningGraph
+from amc.rules.projection import BISECTIONS, ROUNDS, bisect, filled, project, project_all
 
 
 @given(cases())

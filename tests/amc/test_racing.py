@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor
 
-from amc.racing import RANDOM, TELLING, Race, tail
-from amc.samples import Samples
+from amc.evaluation.racing import RANDOM, TELLING, Race, tail
+from amc.tasks.samples import Samples
 
 SURE = 1e-300
 """An error rate at which the random samples stop nobody."""

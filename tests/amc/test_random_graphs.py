@@ -14,8 +14,8 @@ from tiny_networks import random_units
 from torch import Tensor, nn
 
 from amc.costs import Memory, Params
-from amc.graph import trace
-from amc.surgery import cut, mask
+from amc.surgery.cutting import cut, mask
+from amc.tracing.build import trace
 from amc.tracing.couplings import ALL_OR_NONE
 
 FROM_OUTPUTS = "its channels are outputs of the network"

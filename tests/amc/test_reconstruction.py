@@ -9,13 +9,13 @@ from tiny_networks import TINY, images, random_units, samples, tiny
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from amc import reconstruction
-from amc.graph import trace
-from amc.moments import Moment, Moments, refittable
-from amc.patches import patches as patches_of
-from amc.reconstruction import RIDGE, Equations, Refit
-from amc.samples import Samples
-from amc.surgery import cut
+from amc.refit import reconstruction
+from amc.refit.moments import Moment, Moments, refittable
+from amc.refit.reconstruction import RIDGE, Equations, Refit
+from amc.refit.sampling import patches as patches_of
+from amc.surgery.cutting import cut
+from amc.tasks.samples import Samples
+from amc.tracing.build import trace
 
 FITS = pytest.mark.parametrize("with_offset", [False, True], ids=["linear", "affine"])
 

@@ -5,7 +5,7 @@ import pickle
 import pytest
 import torch
 
-from amc.samples import Samples
+from amc.tasks.samples import Samples
 
 
 def counted(count: int) -> Samples:

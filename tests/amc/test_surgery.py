@@ -15,13 +15,13 @@ from tiny_networks import TINY, Wired, averaged, images, random_kept, random_uni
 from torch import Tensor, nn
 
 from amc.criteria import best_units, scores
-from amc.graph import trace
-from amc.moments import Moments
+from amc.graph import Group, Member, PruningGraph
 from amc.policy import GroupChoice, Policy, PolicyError
-from amc.pruning import kept_counts, policy_of, prune
-from amc.samples import Samples
-from amc.structure import Group, Member, PruningGraph
-from amc.surgery import SurgeryError, check_cut, cut, mask
+from amc.pruning.pruner import kept_counts, policy_of, prune
+from amc.refit.moments import Moments
+from amc.surgery.cutting import SurgeryError, check_cut, cut, mask
+from amc.tasks.samples import Samples
+from amc.tracing.build import trace
 
 ROOT = Path(__file__).parents[2]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from amc.units import readable, scaled
+from amc.parsing.units import readable, scaled
 
 
 @pytest.mark.parametrize(

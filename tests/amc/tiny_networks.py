@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from amc.criteria import KeptUnits, best_units
-from amc.samples import Samples
+from amc.criteria import best_units
+from amc.graph import KeptUnits
+from amc.tasks.samples import Samples
 
 PIXELS = 8
 """Height and width of the images that the networks take; they have 3 channels."""

@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from experiments.cli import main
-from experiments.runs.journal import FILE
+from experiments.runs.journal import JOURNAL_FILE
 
 ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
 
@@ -47,7 +47,7 @@ def ended(words: list[str], out: Path) -> float:
 
 def noted(out: Path) -> int:
     """Lines of the journal."""
-    path = out / FILE
+    path = out / JOURNAL_FILE
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 

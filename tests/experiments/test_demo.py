@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from amc.graph import trace
 from amc.rules import matched_ratios
+from amc.tracing.build import trace
 from experiments import demo
 from experiments.cli import COMMANDS
 from experiments.search.strategies import make_strategy

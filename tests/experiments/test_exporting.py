@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 from torch import nn
 
 from amc import export as amc_export
-from amc.graph import trace
 from amc.policy import Policy
+from amc.tracing.build import trace
 from experiments.commands.export import Order, export, load_pruned, measured_with
 from experiments.runs.results import RunResult
 from experiments.settings.config import ExportConfig

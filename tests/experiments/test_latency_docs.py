@@ -11,7 +11,7 @@ from made_tables import in_blocks, table_of
 from torch import nn
 
 import amc
-from amc.samples import Samples
+from amc.tasks.samples import Samples
 from experiments.latency.profiling.describe import UNSTEADY
 from experiments.studies.budgets import BUDGET, STRATEGIES, Row, kept
 from experiments.studies.budgets import table_of as budgets_table

@@ -16,13 +16,13 @@ from torch import nn
 from amc.costs import BudgetError, Limits
 from amc.costs.latency import Device, Latency, LatencyTable, fast_counts
 from amc.granularity import Rounding
-from amc.graph import trace
+from amc.graph import PruningGraph
 from amc.policy import Budget
-from amc.structure import PruningGraph
+from amc.tracing.build import trace
+from experiments.latency import clock
 from experiments.latency.outlook import outlook, where
-from experiments.latency.profiling import timing
 from experiments.latency.semi_structured import obstacle
-from experiments.latency.terms import about_device, terms
+from experiments.latency.terms import about_device, terms_of
 from experiments.runs.results import RunResult
 from experiments.settings.config import NetworkConfig, SearchConfig
 from experiments.zoo.networks import load_setting
@@ -51,7 +51,7 @@ def agreed(graph: PruningGraph, tables: Path, **settings: Any) -> Any:
     """Terms of a search with the table of blocks."""
     config = SearchConfig(**{"latency": str(tables / "in_blocks.json"), **settings})
     budgets = [Budget.parse(config.budget)] if config.budget else []
-    return terms(config, nn.Identity(), graph, budgets, Rounding(config.multiple))
+    return terms_of(config, nn.Identity(), graph, budgets, Rounding(config.multiple))
 
 
 def test_a_latency_budget_holds_and_is_reported(search: Any, tables: Path) -> None:
@@ -184,7 +184,7 @@ def test_a_larger_ratio_mends_it_where_the_table_goes_further(
     for most in (0.8, 0.95):
         config = SearchConfig(latency=str(tables / "rising.json"), budget="latency=0.99")
         budgets = [Budget.parse("latency=0.99")]
-        found = terms(config, nn.Identity(), graph, budgets, Rounding(1, most))
+        found = terms_of(config, nn.Identity(), graph, budgets, Rounding(1, most))
         smallest = [counts[0] for counts in found.rounding.legal(graph.full)]
         least[most] = found.costs["latency"](graph)(smallest)
     assert least[0.95] < least[0.8]
@@ -267,7 +267,7 @@ def test_masks_save_no_time(
     assert reason in answer.err
 
 
-HERE = Device(**timing.device("onnxruntime", 1), batch=1)
+HERE = Device(**clock.device("onnxruntime", 1), batch=1)
 
 
 def test_a_table_of_this_device_needs_no_remark(graph: PruningGraph) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.commands.runs import JOURNAL, listed, runs_in
-from experiments.runs.failures import FILE, failure_kept
+from experiments.runs.failures import FAILURE_FILE, failure_kept
 from experiments.runs.journal import RunJournal
 
 fcntl = pytest.importorskip("fcntl", reason="no locks of this kind on this system")
@@ -89,7 +89,7 @@ def test_a_run_that_broke_off_says_why_until_it_is_begun_again(tmp_path):
     assert listed(folder).status == "interrupted"
     with failure_kept(str(folder)):
         pass
-    assert not (folder / FILE).exists()
+    assert not (folder / FAILURE_FILE).exists()
 
 
 @pytest.mark.parametrize(
@@ -99,8 +99,8 @@ def test_a_run_that_broke_off_says_why_until_it_is_begun_again(tmp_path):
         ("result.json", b"[" * 100_000),
         ("result.json", bytes(range(256))),
         ("result.json", b'{"schema_version": 1, "accuracy": []}'),
-        (FILE, b"[]"),
-        (FILE, b'{"reason": 1}'),
+        (FAILURE_FILE, b"[]"),
+        (FAILURE_FILE, b'{"reason": 1}'),
     ],
 )
 @pytest.mark.parametrize("searched", [False, True], ids=["trained", "searched"])
@@ -169,7 +169,9 @@ def test_a_failing_search_leaves_the_reason_in_its_folder(amc, weights, tmp_path
     few = ("--calibration-images", 0, "--search-images", 50, "--out", tmp_path / "run")
     monkeypatch.syspath_prepend(tmp_path)
     assert amc("search", *words, *few, "--strategy", "bad_strategy:Bad").code == 2
-    assert json.loads((tmp_path / "run" / FILE).read_text()) == {"error": "RuntimeError: no luck"}
+    assert json.loads((tmp_path / "run" / FAILURE_FILE).read_text()) == {
+        "error": "RuntimeError: no luck"
+    }
     assert listed(tmp_path / "run").status == "failed"
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from amc.journal import Blank
 from experiments.cli import COMMANDS
-from experiments.runs.journal import FILE, FOLDER
+from experiments.runs.journal import FOLDER, JOURNAL_FILE
 from experiments.settings.arguments import parse
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -32,17 +32,17 @@ def test_its_code_runs_and_goes_on(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(compile("import torch; torch.manual_seed(0)\n" + code(LONG_RUNS), "page", "exec"), names)
-    first = (tmp_path / FILE).read_text().splitlines()
+    first = (tmp_path / JOURNAL_FILE).read_text().splitlines()
     assert json.loads(first[0])["record"]["about"] == "my search"
     assert len(first) == 1 + len(names["found"].outcomes)
     again = {}
     exec(compile("import torch; torch.manual_seed(0)\n" + code(LONG_RUNS), "page", "exec"), again)
-    assert (tmp_path / FILE).read_text().splitlines() == first
+    assert (tmp_path / JOURNAL_FILE).read_text().splitlines() == first
     assert again["found"].best == names["found"].best
 
 
 def test_it_names_the_files_and_the_methods():
-    assert f"`{FILE}`" in LONG_RUNS
+    assert f"`{JOURNAL_FILE}`" in LONG_RUNS
     assert f"`{FOLDER}/`" in LONG_RUNS
     methods = [name for name in vars(Blank) if not name.startswith("_")]
     assert len(methods) == 5

@@ -3,8 +3,8 @@
 import gymnasium
 import torch
 
-from experiments.disk import machine as module
-from experiments.disk.machine import machine
+from experiments.disk import hardware as module
+from experiments.disk.hardware import machine
 
 
 def test_versions_and_threads_are_told():

@@ -12,8 +12,9 @@ import torch
 from torch import nn
 
 from amc import Budget, Problem, Samples, SearchResult, Strategy
+from amc.graph import Kept
 from amc.rules import Uniform
-from amc.structure import Kept
+from amc.strategies.samplers import RandomSearch
 from experiments.latency.terms import STEADY, allowance, steadiest
 from experiments.report import measured_again
 from experiments.report.comparison import compare
@@ -21,7 +22,6 @@ from experiments.report.headline import notes
 from experiments.report.progress import excesses
 from experiments.runs.journal import RunJournal
 from experiments.runs.results import CostChange, Remeasured, RunResult
-from experiments.samplers import RandomSearch
 from experiments.search.holding import TIGHTENINGS, holding
 
 

@@ -9,7 +9,7 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file, save_model
 from torch import nn
 
-from amc.evaluation import accuracy, hits
+from amc.evaluation.scoring import accuracy, hits
 from experiments.commands.export import load_pruned
 from experiments.search.runs import search
 from experiments.settings.config import NetworkConfig, SearchConfig

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from experiments.settings.options import plain_fields, typed
+from experiments.search.options import plain_fields, typed
 
 KNOWN = {"share": 0.5, "count": 3, "fast": True, "kind": "l1"}
 

@@ -7,8 +7,8 @@ import pytest
 
 from amc.costs import COSTS, Macs
 from amc.criteria import CRITERIA
-from amc.graph import trace
 from amc.policy import Budget, Policy
+from amc.tracing.build import trace
 from experiments.cli import COMMANDS
 from experiments.latency.terms import LATENCY
 from experiments.search.strategies import STRATEGIES

@@ -15,7 +15,7 @@ import netadapt.trials
 from amc.finetuning import fitting
 from amc.policy import Policy
 from experiments.commands.runs import listed
-from experiments.runs.journal import FILE, RunJournal
+from experiments.runs.journal import JOURNAL_FILE, RunJournal
 
 OWN = ("--model", "striped_images:network", "--dataset", "striped_images:images")
 FEW = (*OWN, "--calibration-images", "60", "--search-images", "30", "--budget", "macs=0.4")
@@ -251,11 +251,11 @@ def test_files_are_compared_by_what_they_hold(amc, tmp_path):
 def test_results_without_a_journal_are_not_written_over(amc, whole, tmp_path):
     out = tmp_path / "run"
     shutil.copytree(whole(RANDOM), out)
-    (out / FILE).unlink()
+    (out / JOURNAL_FILE).unlink()
     answer = amc("search", *RANDOM, "--out", out)
     assert answer.code == 2
     assert "holds results without a journal" in answer.err
-    assert not (out / FILE).exists()
+    assert not (out / JOURNAL_FILE).exists()
 
 
 def test_the_second_process_in_a_folder_is_refused(amc, tmp_path):
@@ -285,7 +285,7 @@ def test_an_error_in_a_search_loses_nothing_that_was_finished(amc, whole, tmp_pa
 
 def test_a_disk_that_is_full_for_a_while_costs_nothing(amc, whole, tmp_path):
     out, usual = tmp_path / "run", whole(RANDOM)
-    lines = (usual / FILE).read_bytes().splitlines(keepends=True)
+    lines = (usual / JOURNAL_FILE).read_bytes().splitlines(keepends=True)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (sum(map(len, lines[:4])) + 30, before[1]))
     try:
@@ -293,7 +293,7 @@ def test_a_disk_that_is_full_for_a_while_costs_nothing(amc, whole, tmp_path):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert answer.code == 2
-    assert f"{out / FILE}: cannot be written (File too large)" in answer.err
+    assert f"{out / JOURNAL_FILE}: cannot be written (File too large)" in answer.err
     assert answer.err.count("\n") == 1
     assert "goes on" in amc.good("search", *RANDOM, "--out", out)
     assert same(out, usual)

@@ -10,8 +10,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from experiments.disk import lock as locks
-from experiments.runs.journal import FILE, RunJournal
+from experiments.disk import locking as locks
+from experiments.runs.journal import JOURNAL_FILE, RunJournal
 
 NOTES = {f"evaluation {n},4": {"accuracy": 0.1 * n, "seconds": 1e-3 * n} for n in range(4)}
 
@@ -24,7 +24,7 @@ def written(tmp_path_factory):
         journal.begin({"settings": {"budget": "macs=0.5"}})
         for name, found in NOTES.items():
             journal.note(name, found)
-    return (folder / FILE).read_bytes()
+    return (folder / JOURNAL_FILE).read_bytes()
 
 
 def notes_of(folder):
@@ -33,7 +33,7 @@ def notes_of(folder):
 
 
 def test_what_was_noted_comes_back_to_the_last_digit(written, tmp_path):
-    (tmp_path / FILE).write_bytes(written)
+    (tmp_path / JOURNAL_FILE).write_bytes(written)
     assert notes_of(tmp_path) == NOTES
     with RunJournal(tmp_path) as journal:
         assert journal.header["settings"] == {"budget": "macs=0.5"}
@@ -51,7 +51,7 @@ def test_a_torn_end_costs_the_torn_record_alone(data, written, tmp_path_factory)
     first = written.index(b"\n") + 1
     end = data.draw(st.integers(first, len(written)))
     folder = tmp_path_factory.mktemp("torn")
-    (folder / FILE).write_bytes(written[:end])
+    (folder / JOURNAL_FILE).write_bytes(written[:end])
     whole = written[:end].count(b"\n") - 1
     assert notes_of(folder) == dict(list(NOTES.items())[:whole])
     with RunJournal(folder) as journal:
@@ -68,7 +68,7 @@ def test_a_damaged_byte_costs_its_line_and_never_gives_another_number(
     first = written.index(b"\n") + 1
     at, byte = data.draw(st.integers(first, len(written) - 1)), data.draw(st.integers(0, 255))
     folder = tmp_path_factory.mktemp("damaged")
-    (folder / FILE).write_bytes(written[:at] + bytes([byte]) + written[at + 1 :])
+    (folder / JOURNAL_FILE).write_bytes(written[:at] + bytes([byte]) + written[at + 1 :])
     found = notes_of(folder)
     assert found.items() <= NOTES.items()
     assert len(found) >= len(NOTES) - 2  # A line break that is gone makes one line of two.
@@ -77,10 +77,10 @@ def test_a_damaged_byte_costs_its_line_and_never_gives_another_number(
 def test_a_file_of_another_kind_is_refused_and_left_alone(written, tmp_path):
     header, rest = written.split(b"\n", 1)
     for text in (b"mine", b"mine\n", b'{"a": 1}\n', header[:-9] + b"\n" + rest, rest):
-        (tmp_path / FILE).write_bytes(text)
+        (tmp_path / JOURNAL_FILE).write_bytes(text)
         with pytest.raises(ValueError, match=r"not a journal that this release .*--overwrite"):
             RunJournal(tmp_path)
-        assert (tmp_path / FILE).read_bytes() == text
+        assert (tmp_path / JOURNAL_FILE).read_bytes() == text
     with RunJournal(tmp_path, anew=True) as journal:
         journal.begin({})
         assert not any(map(journal.recall, NOTES))
@@ -117,7 +117,7 @@ ODD = {
     ("name", "note"), [(name, note) for name, notes in ODD.items() for note in notes]
 )
 def test_a_whole_line_that_tells_odd_things_is_done_again(name, note, written, tmp_path):
-    (tmp_path / FILE).write_bytes(written)
+    (tmp_path / JOURNAL_FILE).write_bytes(written)
     with RunJournal(tmp_path) as journal:
         journal.note(name, note)
         journal.note("evaluation 4,4", {"accuracy": 0.75, "seconds": 2.0})
@@ -170,14 +170,14 @@ class full_disk:  # noqa: N801
 
 
 def test_a_full_disk_is_told_and_loses_nothing_that_was_finished(tmp_path, written):
-    (tmp_path / FILE).write_bytes(written)
+    (tmp_path / JOURNAL_FILE).write_bytes(written)
     with RunJournal(tmp_path) as journal:
         with (
             full_disk(len(written) + 20),
             pytest.raises(OSError, match=r"journal\.jsonl: cannot be written .*goes on"),
         ):
             journal.note("evaluation 8,8", {"accuracy": 0.25, "seconds": 1.0})
-        assert len((tmp_path / FILE).read_bytes()) == len(written) + 20
+        assert len((tmp_path / JOURNAL_FILE).read_bytes()) == len(written) + 20
     assert notes_of(tmp_path) == NOTES
 
 

@@ -9,10 +9,10 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 from amc.costs import Macs
-from amc.evaluation import accuracy
-from amc.graph import trace
+from amc.evaluation.scoring import accuracy
 from amc.policy import Budget, Policy
-from amc.pruning import prune
+from amc.pruning.pruner import prune
+from amc.tracing.build import trace
 from experiments.commands.export import load_pruned
 from experiments.runs.results import RunResult
 from experiments.search import runs

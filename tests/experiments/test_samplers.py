@@ -14,10 +14,10 @@ from torch import nn
 
 from amc.policy import Budget
 from amc.problem import Outcome, Problem
-from amc.projection import project
 from amc.rules import uniform
-from amc.samples import Samples
-from experiments.samplers import TPE, CmaEs, RandomSearch
+from amc.rules.projection import project
+from amc.strategies.samplers import TPE, CmaEs, RandomSearch
+from amc.tasks.samples import Samples
 
 SAMPLERS = {"random": RandomSearch, "tpe": TPE, "cma-es": CmaEs}
 

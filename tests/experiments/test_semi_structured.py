@@ -8,9 +8,9 @@ from torch import nn
 
 from amc.costs import Limits
 from amc.granularity import Granularity
-from amc.graph import survey
-from amc.masks import masking_graph
 from amc.policy import Budget
+from amc.pruning.masks import masking_graph
+from amc.tracing.build import survey
 from experiments.latency import semi_structured
 from experiments.latency.semi_structured import (
     SemiStructured,

@@ -14,8 +14,8 @@ from amc.costs import COSTS, BudgetError
 from amc.granularity import Rounding
 from amc.policy import Budget, Policy
 from amc.problem import Problem, SearchResult
-from amc.pruning import prune
-from amc.samples import Samples
+from amc.pruning.pruner import prune
+from amc.tasks.samples import Samples
 from experiments.search.strategies import STRATEGIES, expected_evaluations, make_strategy
 
 EPISODES = 6

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from experiments.latency import timing
-from experiments.latency.timing import FEWEST_ROUNDS, Spread, interleaved
+from experiments.latency import interleaved as timing
+from experiments.latency.interleaved import FEWEST_ROUNDS, Spread, interleaved
 
 
 class Clock:

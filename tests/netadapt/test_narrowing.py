@@ -9,10 +9,10 @@ from torch import nn
 
 from amc import Samples, trace
 from amc.granularity import Granularity
-from amc.graph import survey
-from amc.masks import held_masks, masking_graph
-from amc.narrowing import Narrowed, narrow, narrower
-from amc.surgery import cut
+from amc.pruning.masks import held_masks, masking_graph
+from amc.pruning.narrowing import Narrowed, narrow, narrower
+from amc.surgery.cutting import cut
+from amc.tracing.build import survey
 
 IMAGE = torch.zeros(1, 1, 8, 8)
 

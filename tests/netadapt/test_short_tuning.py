@@ -7,7 +7,7 @@ import torch
 from small_networks import mixed, trainable
 
 from amc import Recipe, SearchResult, prune
-from amc.evaluation import fast_accuracy
+from amc.evaluation.scoring import fast_accuracy
 from netadapt import Iteration, NetAdapt
 
 RECIPE = Recipe(lr=0.05, batch_size=32)

@@ -7,7 +7,7 @@ import torch
 from small_networks import by_hand, mixed, striped
 
 from amc import Problem, Recipe, SearchResult
-from amc.structure import Kept
+from amc.graph import Kept
 from netadapt import NetAdapt
 
 LOOP = NetAdapt(reduction=0.2, steps=3, recipe=Recipe(lr=0.05, batch_size=32))

@@ -16,7 +16,7 @@ from small_networks import mixed, striped
 
 from amc import Budget, Problem, SearchResult
 from amc.finetuning import Recipe
-from amc.narrowing import Narrowed, narrow
+from amc.pruning.narrowing import Narrowed, narrow
 from netadapt import NetAdapt, trials, walk
 
 

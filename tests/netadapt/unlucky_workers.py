@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from amc.finetuning import Recipe
-from amc.structure import Kept
+from amc.graph import Kept
 from netadapt import workers
 from netadapt.trials import Tried
 

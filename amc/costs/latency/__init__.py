@@ -2,7 +2,7 @@
 
 from amc.costs.latency.cost import Latency
 from amc.costs.latency.fast import fast_counts
-from amc.costs.latency.reach import Reach, reach
+from amc.costs.latency.interpolation import knots, skeleton
 from amc.costs.latency.table import (
     Correction,
     Device,
@@ -12,6 +12,7 @@ from amc.costs.latency.table import (
     Piece,
     Point,
 )
+from amc.costs.latency.widths import Reach, reach
 
 __all__ = [
     "Correction",
@@ -24,5 +25,7 @@ __all__ = [
     "Point",
     "Reach",
     "fast_counts",
+    "knots",
     "reach",
+    "skeleton",
 ]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amc.costs.latency.reach import Reach, reach
 from amc.costs.latency.table import LatencyTable, LatencyTableError, Piece
-from amc.structure import Layer, PruningGraph
+from amc.costs.latency.widths import Reach, reach
+from amc.graph import Layer, PruningGraph
 
 Widths = NDArray[np.int64]
 

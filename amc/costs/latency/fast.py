@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from amc.costs.latency.cost import Latency
-from amc.structure import PruningGraph
+from amc.graph import PruningGraph
 
 TOLERANCE = 0.01
 """Of the time of the layers that a group touches: what is not faster by this is no step."""

@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amc.costs.latency.interpolation import completed, weights
-from amc.json_text import read_json
-from amc.structure import Layer
+from amc.graph import Layer
+from amc.parsing import read_json
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 64_000_000

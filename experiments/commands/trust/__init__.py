@@ -1,1 +1,5 @@
 """How far the search's score may be trusted: `amc trust`."""
+
+from experiments.commands.trust.trusting import trust
+
+__all__ = ["trust"]

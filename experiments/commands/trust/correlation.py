@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata  # type: ignore[import-untyped]
 
-from experiments.runs.results import Correlation
+from experiments.runs import Correlation
 
 RESAMPLES = 2000
 

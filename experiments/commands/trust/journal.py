@@ -8,10 +8,9 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from amc.json_text import read_json
-from experiments.disk.files import append_lines, whole_lines
-from experiments.disk.records import record
-from experiments.runs.results import Tried
+from amc.parsing import read_json
+from experiments.disk import append_lines, record, whole_lines
+from experiments.runs import Tried
 
 
 class Journal:

@@ -11,11 +11,11 @@ from torch import nn
 from amc.devices import device_of
 from amc.evaluation import fast_accuracy, recalibrate
 from amc.finetuning import OnStep, Recipe, fit
-from amc.masks import plain_copy
+from amc.graph import Kept
 from amc.problem import Outcome, Problem
-from amc.samples import Samples
-from amc.structure import Kept
-from experiments.runs.results import Tried
+from amc.pruning import plain_copy
+from amc.tasks import Samples
+from experiments.runs import Tried
 
 RECALIBRATION = 2000
 """Training images that batch norms are measured on again, where the run does not say."""

@@ -15,18 +15,20 @@ from experiments.commands.trust.correlation import correlation
 from experiments.commands.trust.journal import Journal
 from experiments.commands.trust.measuring import RECALIBRATION, Meter
 from experiments.commands.trust.sampling import stratified
-from experiments.disk.files import run_at, write_whole
-from experiments.report import exported, render
-from experiments.report.trust import sentences
-from experiments.runs.results import RunResult, Tried, Trust, benchmarked
-from experiments.search.problems import prepared
-from experiments.search.runs import search
-from experiments.search.tuning import recipe_of
-from experiments.settings.config import ProblemConfig, SearchConfig, TrustConfig, TuneConfig
-from experiments.settings.foreign import NETWORK, check_network
-from experiments.terminal.formats import count
-from experiments.terminal.progress import Reporter
-from experiments.zoo.networks import Setting, load_setting
+from experiments.disk import run_at, write_whole
+from experiments.report import exported, render, sentences
+from experiments.runs import RunResult, Tried, Trust, benchmarked
+from experiments.search import prepared, recipe_of, search
+from experiments.settings import (
+    NETWORK,
+    ProblemConfig,
+    SearchConfig,
+    TrustConfig,
+    TuneConfig,
+    check_network,
+)
+from experiments.terminal import Reporter, count
+from experiments.zoo import Setting, load_setting
 
 JOURNAL = "trust.jsonl"
 """In the run's folder, one fine-tuned policy a line."""

@@ -9,8 +9,8 @@ import zipfile
 from pathlib import Path
 
 from amc.costs.latency import Device
-from amc.json_text import read_json
-from experiments.latency.profiling import timing
+from amc.parsing import read_json
+from experiments.latency import clock
 from experiments.latency.profiling.measuring import Answer, payload
 from experiments.latency.profiling.plan import WHOLE, Plan
 
@@ -40,7 +40,7 @@ def prepare(plan: Plan, folder: Path, runtime: str, threads: int) -> None:
         what.update(steady=WHOLE, often=plan.often(programs))
         mark = fingerprint(plan, runtime, threads)
         archive.writestr("plan.json", json.dumps({**what, "fixed": plan.fixed, "plan": mark}))
-    shutil.copyfile(timing.__file__, folder / SCRIPT)
+    shutil.copyfile(clock.__file__, folder / SCRIPT)
 
 
 def fingerprint(plan: Plan, runtime: str, threads: int) -> str:
@@ -76,7 +76,7 @@ def carried(plan: Plan, path: Path, runtime: str, threads: int) -> Answer:
         )
     try:
         data = read_json(path.read_bytes())
-        if data["schema_version"] != timing.SCHEMA_VERSION:
+        if data["schema_version"] != clock.SCHEMA_VERSION:
             raise ValueError(f"schema version {data['schema_version']}")
         answer = Answer(Device(**data["device"]), data["timings"], data["unsteady"], data["took"])
     except (ValueError, KeyError, TypeError) as error:

@@ -11,8 +11,8 @@ from rich.text import Text
 from amc.costs import Macs
 from amc.costs.latency import Latency, LatencyTable, fast_counts
 from amc.granularity import Rounding
-from amc.structure import PruningGraph
-from experiments.terminal.formats import duration, milliseconds, percent
+from amc.graph import PruningGraph
+from experiments.terminal import duration, milliseconds, percent
 
 LISTED = 12
 """Fast counts of a group that are shown."""

@@ -18,7 +18,7 @@ from amc.costs.latency import (
     Piece,
     Point,
 )
-from experiments.latency.profiling import timing
+from experiments.latency import clock
 from experiments.latency.profiling.fitting import fitted
 from experiments.latency.profiling.plan import (
     EMPTY,
@@ -31,7 +31,7 @@ from experiments.latency.profiling.plan import (
 )
 from experiments.latency.profiling.program import Program, to_json, to_onnx
 
-Timings = Mapping[str, timing.Timing]
+Timings = Mapping[str, clock.Timing]
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,14 @@ class Answer:
 
 
 def measured(plan: Plan, runtime: str, threads: int, said: Callable[[int], None]) -> Answer:
-    """Time a plan on this machine; see `experiments.latency.profiling.timing.measure`."""
+    """Time a plan on this machine; see `experiments.latency.clock.measure`."""
     programs, start = plan.programs(), time.perf_counter()
 
-    def ready(name: str) -> timing.Run:
-        return timing.load(runtime, payload(programs[name](), runtime), threads)
+    def ready(name: str) -> clock.Run:
+        return clock.load(runtime, payload(programs[name](), runtime), threads)
 
-    timings, unsteady = timing.measure(list(programs), ready, WHOLE, said, plan.often(programs))
-    device = Device(**timing.device(runtime, threads), **plan.fixed)
+    timings, unsteady = clock.measure(list(programs), ready, WHOLE, said, plan.often(programs))
+    device = Device(**clock.device(runtime, threads), **plan.fixed)
     return Answer(device, timings, unsteady, time.perf_counter() - start)
 
 
@@ -101,7 +101,7 @@ def table(plan: Plan, answer: Answer, network: str) -> LatencyTable:
         Correction(0.0, {part.kind: 1.0 for part in plan.parts}),
         Fit(0, 0.0, 0.0, 0.0, 0.0),
         {
-            "rounds": timing.PASSES * timing.ROUNDS,
+            "rounds": clock.PASSES * clock.ROUNDS,
             "programs": len(timings),
             "unsteady": answer.unsteady,
             "took": answer.took,

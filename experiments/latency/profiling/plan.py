@@ -9,10 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from amc.costs.latency import reach
-from amc.costs.latency.interpolation import knots, skeleton
+from amc.costs.latency import knots, reach, skeleton
 from amc.granularity import Rounding, nearest
-from amc.structure import Kept, Layer, PruningGraph
+from amc.graph import Kept, Layer, PruningGraph
 from experiments.latency.profiling.program import Op, Program, Shape
 from experiments.latency.profiling.segments import (
     Segment,
@@ -21,7 +20,7 @@ from experiments.latency.profiling.segments import (
     segment_program,
     segments,
 )
-from experiments.latency.profiling.template import Template
+from experiments.latency.profiling.templates import Template
 
 CHECKS = 6
 """Pairs of widths a part that are timed only to see how well the others tell them."""

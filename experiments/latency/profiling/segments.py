@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from amc.structure import PruningGraph
+from amc.graph import PruningGraph
 from experiments.latency.profiling.program import Op, Program, Shape
-from experiments.latency.profiling.template import Template
+from experiments.latency.profiling.templates import Template
 
 FED = ".fed"
 

@@ -9,12 +9,12 @@ import onnx
 from torch import nn
 
 from amc.export import onnx_model
-from amc.inputs import Inputs
-from amc.structure import Kept
-from experiments.latency.profiling import timing
+from amc.graph import Kept
+from amc.modules import Inputs
+from experiments.latency import clock
 from experiments.latency.profiling.measuring import payload
 from experiments.latency.profiling.program import from_onnx
-from experiments.latency.profiling.template import Template
+from experiments.latency.profiling.templates import Template
 
 
 def exported(model: nn.Module, inputs: Inputs, runtime: str) -> bytes:
@@ -37,7 +37,7 @@ def _weights(model: onnx.ModelProto) -> list[str]:
 
 def latencies(
     models: Sequence[nn.Module], inputs: Inputs, runtime: str, threads: int
-) -> tuple[list[timing.Timing], float]:
+) -> tuple[list[clock.Timing], float]:
     """Time networks against each other, in turns, each twice.
 
     Args:
@@ -68,7 +68,7 @@ class Gauge:
     def __init__(self, template: Template, runtime: str, threads: int) -> None:
         self._template, self._runtime, self._threads = template, runtime, threads
 
-    def __call__(self, kept: Kept) -> tuple[list[timing.Timing], float]:
+    def __call__(self, kept: Kept) -> tuple[list[clock.Timing], float]:
         """Times of the unpruned and of the pruned network, and the noise as in `latencies`."""
         programs = (self._template.at(self._template.graph.full), self._template.at(kept))
         payloads = [payload(program, self._runtime) for program in programs]
@@ -77,19 +77,19 @@ class Gauge:
 
 def _in_turns(
     payloads: Sequence[bytes], runtime: str, threads: int
-) -> tuple[list[timing.Timing], float]:
+) -> tuple[list[clock.Timing], float]:
     names = [f"{number} {time}" for number in range(len(payloads)) for time in ("first", "second")]
 
-    def ready(name: str) -> timing.Run:
-        return timing.load(runtime, payloads[int(name.split()[0])], threads)
+    def ready(name: str) -> clock.Run:
+        return clock.load(runtime, payloads[int(name.split()[0])], threads)
 
-    found, _ = timing.measure(names, ready, names[0])
+    found, _ = clock.measure(names, ready, names[0])
     pairs = [[found[f"{n} first"], found[f"{n} second"]] for n in range(len(payloads))]
     noise = float(np.median([abs(a["seconds"] / b["seconds"] - 1) for a, b in pairs]))
     return [_mean(pair) for pair in pairs], noise
 
 
-def _mean(pair: Sequence[timing.Timing]) -> timing.Timing:
+def _mean(pair: Sequence[clock.Timing]) -> clock.Timing:
     return {
         "seconds": sum(one["seconds"] for one in pair) / len(pair),
         "spread": max(one["spread"] for one in pair),

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from joblib import Parallel, delayed
 
-from experiments.disk.files import ready_folder
+from experiments.disk import ready_folder
 from experiments.studies.contest.journal import Journal
 from experiments.studies.contest.material import NETWORKS
 from experiments.studies.contest.progress import Progress
@@ -30,7 +30,7 @@ from experiments.studies.contest.study import NAMES, Contender, Study, Task
 from experiments.studies.contest.variants import contenders
 from experiments.studies.contest.writing import write
 from experiments.studies.pages import put
-from experiments.zoo.networks import check_device
+from experiments.zoo import check_device
 
 PAGE = Path("docs/agents.md")
 FIGURES = Path("docs/figures")

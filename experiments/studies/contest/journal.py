@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from experiments.disk.files import append_lines, whole_lines
+from experiments.disk import append_lines, whole_lines
 from experiments.studies.contest.searching import Record, keys
 from experiments.studies.contest.study import Study, Task
 

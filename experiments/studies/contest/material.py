@@ -10,9 +10,9 @@ from torch import Tensor, nn
 
 from amc.policy import Budget
 from amc.problem import Problem
-from amc.samples import Samples
-from experiments.settings.config import NetworkConfig
-from experiments.zoo.networks import load_setting
+from amc.tasks import Samples
+from experiments.settings import NetworkConfig
+from experiments.zoo import load_setting
 
 SEARCH_IMAGES = 1000
 CALIBRATION_IMAGES = 4000

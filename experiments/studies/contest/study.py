@@ -9,10 +9,10 @@ from itertools import product
 from typing import Any
 
 from agents import DDPGSearch
-from amc.names import look_up
+from amc.parsing import look_up
 from amc.problem import Strategy
-from experiments.samplers import TPE, CmaEs, RandomSearch
-from experiments.search.strategies import expected_evaluations, make_strategy
+from amc.strategies import TPE, CmaEs, RandomSearch
+from experiments.search import expected_evaluations, make_strategy
 
 RULES = ("uniform", "sensitivity")
 """Nothing in them is random, and they evaluate as often as they please."""

@@ -8,15 +8,14 @@ from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 
-from experiments.disk.files import write_whole
-from experiments.disk.machine import machine
+from experiments.disk import machine, write_whole
 from experiments.studies.contest.picture import draw
 from experiments.studies.contest.searching import Record
 from experiments.studies.contest.study import Study
 from experiments.studies.contest.tables import ablation, contest
 
 PACKAGES = ("optuna", "cmaes", "scikit-learn", "scipy")
-"""That searches use beside those of `experiments.disk.machine`."""
+"""That searches use beside those of `experiments.disk.hardware`."""
 
 
 def write(study: Study, records: Sequence[Record], folder: Path, name: str, command: str) -> str:

@@ -21,10 +21,8 @@ import torch
 from numpy.typing import NDArray
 from scipy import stats  # type: ignore[import-untyped]
 
-from amc.criteria import CRITERIA, Criterion
-from amc.criteria.gradients import by_change
-from experiments.disk.files import ready_folder, write_whole
-from experiments.disk.machine import machine
+from amc.criteria import CRITERIA, Criterion, by_change
+from experiments.disk import machine, ready_folder, write_whole
 from experiments.studies.criteria.removal import (
     EPOCHS,
     NETWORKS,

@@ -13,13 +13,12 @@ from torch.nn import functional as F
 
 from amc.criteria import Asked
 from amc.finetuning import Recipe, fit
-from amc.graph import trace
-from amc.moments import Moments
-from amc.samples import Samples
-from amc.structure import PruningGraph
+from amc.graph import PruningGraph
+from amc.refit import Moments
 from amc.surgery import mask
-from experiments.zoo.digits import digits
-from experiments.zoo.models import build_model
+from amc.tasks import Samples
+from amc.tracing import trace
+from experiments.zoo import build_model, digits
 
 Losses = list[tuple[float, float]]
 """Calibration and held-out loss of a network without one unit, for several units."""

@@ -26,8 +26,7 @@ from typing import Any
 import numpy as np
 from joblib import Parallel, delayed
 
-from experiments.disk.files import write_whole
-from experiments.disk.machine import machine
+from experiments.disk import machine, write_whole
 from experiments.studies.markdown import markdown
 from experiments.studies.sparsity.routes import (
     DENSE,

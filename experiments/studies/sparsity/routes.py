@@ -10,21 +10,16 @@ from functools import partial
 import torch
 from torch import nn
 
-from amc.costs import COSTS, Limits
-from amc.costs.connections import kept_weights
+from amc.costs import COSTS, Limits, kept_weights
 from amc.evaluation import accuracy
-from amc.finetuning import Recipe, fit
-from amc.finetuning.iterative import Plan, prune_iteratively
-from amc.finetuning.schedule import Schedule
+from amc.finetuning import Plan, Recipe, Schedule, fit, prune_iteratively
 from amc.granularity import Granularity
-from amc.narrowing import Narrowed, narrow
+from amc.graph import Kept, PruningGraph
 from amc.policy import Budget
-from amc.pruning import Pruner, decisions
-from amc.rules.ranked import global_counts
-from amc.samples import Samples
-from amc.structure import Kept, PruningGraph
-from experiments.zoo.datasets import load_dataset
-from experiments.zoo.models import build_model
+from amc.pruning import Narrowed, Pruner, decisions, narrow
+from amc.rules import global_counts
+from amc.tasks import Samples
+from experiments.zoo import build_model, load_dataset
 
 GOAL = 0.9
 DENSE, TRAINED_ON = "dense", "dense, trained on"

@@ -23,12 +23,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from experiments.disk.files import write_whole
-from experiments.disk.machine import machine
+from experiments.disk import machine, write_whole
 from experiments.studies.pages import put
 from experiments.studies.speed import gains, growth, memory, right, stopping, versus
 from experiments.studies.speed.cases import NETWORKS, Case, Sizes
-from experiments.zoo.networks import check_device
+from experiments.zoo import check_device
 
 PAGE = Path("docs/search-speed.md")
 FIGURES = Path("docs/figures/search.json")

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from amc.finetuning import Recipe, fit
 from amc.policy import Budget
 from amc.problem import Problem
-from amc.samples import Samples
-from experiments.settings.config import NetworkConfig
-from experiments.zoo.networks import Setting, load_setting, shipped_weights
+from amc.tasks import Samples
+from experiments.settings import NetworkConfig
+from experiments.zoo import Setting, load_setting, shipped_weights
 
 NETWORKS = {
     "resnet20": NetworkConfig("resnet20"),

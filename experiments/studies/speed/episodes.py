@@ -7,17 +7,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
-import amc.candidates
-import amc.problem
-import amc.surgery
-import envs.pruning_env
 import experiments.studies.speed.textbook as textbook
-from agents import DDPGSearch
-from agents.reward_model import RewardModel
-from agents.walker import Walker
+from agents import DDPGSearch, RewardModel, Walker
+from amc.evaluation import fast_hits, fast_margins
+from amc.graph import Kept
 from amc.problem import Outcome, Problem
-from amc.structure import Kept
-from experiments.studies.speed.stopwatch import Place, Stopwatch
+from amc.pruning import Candidates
+from amc.refit import refit_layers
+from envs import executed_count, executed_walks
+from experiments.studies.speed.stopwatch import Function, Method, Stopwatch
 
 FORWARD = "forward passes"
 WARM = 21
@@ -25,21 +23,21 @@ WARM = 21
 REST = "walk"
 """What no stage accounts for: the agent's answers, the states, the replay buffer."""
 
-OURS: dict[Place, str] = {
-    (amc.problem, "fast_hits"): FORWARD,
-    (amc.problem, "fast_margins"): FORWARD,
-    (amc.surgery, "refit_layers"): "refit",
-    (amc.candidates.Candidates, "network"): "ranking and cut",
-    (envs.pruning_env, "executed_count"): "bounding actions",
-    (envs.pruning_env, "executed_walks"): "bounding actions",
+OURS: dict[Function | Method, str] = {
+    fast_hits: FORWARD,
+    fast_margins: FORWARD,
+    refit_layers: "refit",
+    (Candidates, "network"): "ranking and cut",
+    executed_count: "bounding actions",
+    executed_walks: "bounding actions",
     (RewardModel, "learn"): "agent's updates",
     (Walker, "_imitate"): "agent's updates",
     (Walker, "_imagined"): "imagined walks",
 }
-TEXTBOOK: dict[Place, str] = {
-    (textbook, "measured"): FORWARD,
-    (textbook, "refit"): "refit",
-    (textbook, "masked"): "ranking and masks",
+TEXTBOOK: dict[Function | Method, str] = {
+    textbook.measured: FORWARD,
+    textbook.refit: "refit",
+    textbook.masked: "ranking and masks",
 }
 
 

@@ -6,25 +6,23 @@ import time
 from collections.abc import Callable, Mapping
 from statistics import median
 from typing import Any
-from unittest.mock import patch
 
 import torch
 from torch import Tensor, nn
 
-import amc.evaluation
-from amc.candidates import Candidates
-from amc.devices import bfloat16_is_fast, device_of, lay_out
-from amc.evaluation import BATCH, batch_for, fast_hits, hits, make_ready
-from amc.moments import Moments
+from amc.devices import bfloat16_is_fast, device_of, lay_out, on_all_cores
+from amc.evaluation import BATCH, batch_for, fast_hits, hits, laid_out, make_ready
+from amc.graph import Kept
+from amc.modules import fold_norms, fuse_activations
 from amc.problem import Problem
-from amc.pruning import Pruner
-from amc.reconstruction import Reconstruction
-from amc.samples import Samples
-from amc.structure import Kept
+from amc.pruning import Candidates, Pruner
+from amc.refit import Moments, Reconstruction
 from amc.surgery import cut, mask
+from amc.tasks import Samples
 from experiments.studies.markdown import markdown
 from experiments.studies.speed.cases import Case
 from experiments.studies.speed.policies import random_policies
+from experiments.studies.speed.replacing import replaced
 
 POLICIES = 8
 WHOLE = "nothing"
@@ -114,13 +112,13 @@ def without(problem: Problem, calibration: Samples) -> dict[str, Evaluation]:
 
 def _unfolded(pruner: Pruner) -> Candidates:
     """Candidates with their batch norms."""
-    with patch.object(amc.evaluation, "fold_norms", lambda model, graph: graph):
+    with replaced(fold_norms, lambda model, graph: graph):
         return Candidates.of(pruner)
 
 
 def _unfused(pruner: Pruner) -> Candidates:
     """Candidates whose activations are operations of their own."""
-    with patch.object(amc.evaluation, "fuse_activations"):
+    with replaced(fuse_activations, lambda model, graph: None):
         return Candidates.of(pruner)
 
 
@@ -128,7 +126,7 @@ def _plain_layout(ours: Candidates, measured: Measured) -> Evaluation:
     def evaluate(kept: Kept) -> Tensor:
         network = ours.network(kept)
         lay_out(network, torch.contiguous_format)
-        with patch.object(amc.evaluation, "_laid_out", lambda inputs: inputs):
+        with replaced(laid_out, lambda inputs: inputs):
             return measured(network)
 
     return evaluate
@@ -141,7 +139,7 @@ def _one_by_one(ours: Candidates, measured: Measured) -> Evaluation:
         return [function(item) for item in items]
 
     def evaluate(kept: Kept) -> Tensor:
-        with patch.object(amc.evaluation, "on_all_cores", in_turn):
+        with replaced(on_all_cores, in_turn, within=("amc.evaluation",)):
             return measured(ours.network(kept))
 
     return evaluate

@@ -11,17 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from amc.evaluation import recalibrate
-from amc.moments import Moment
 from amc.policy import Budget
 from amc.problem import Problem
-from amc.reconstruction import Equations
-from amc.samples import Samples
+from amc.refit import Equations, Moment
+from amc.tasks import Samples
 from experiments.studies.markdown import markdown
 from experiments.studies.speed.cases import Case
 from experiments.studies.speed.episodes import FORWARD, OURS
 from experiments.studies.speed.policies import random_policies
 from experiments.studies.speed.stopwatch import Stopwatch
-from experiments.zoo.resnet import SmallResNet
+from experiments.zoo import SmallResNet
 
 CLASSES = 10
 POLICIES = 5

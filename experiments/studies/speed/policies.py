@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from amc.graph import Kept
 from amc.problem import Problem
 from amc.rules import project, uniform
-from amc.structure import Kept
 
 
 def random_policies(problem: Problem, count: int, seed: int) -> list[Kept]:

@@ -10,10 +10,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from amc.evaluation import fast_margins
+from amc.evaluation import Race, fast_margins
 from amc.problem import Problem
-from amc.racing import Race
-from amc.samples import Samples
+from amc.tasks import Samples
 from experiments.studies.markdown import markdown
 from experiments.studies.speed.cases import Case
 from experiments.studies.speed.policies import random_policies

@@ -7,9 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from functools import wraps
 from typing import Any
+from unittest.mock import patch
 
-Place = tuple[Any, str]
-"""A module or class, and the name of its function."""
+from experiments.studies.speed.replacing import replaced
+
+Function = Callable[..., Any]
+Method = tuple[type, str]
+"""A class, and the name of its method."""
 
 
 class Stopwatch:
@@ -25,17 +29,20 @@ class Stopwatch:
         self._since = 0.0
 
     @contextmanager
-    def watching(self, places: Mapping[Place, str]) -> Iterator[None]:
+    def watching(self, places: Mapping[Function | Method, str]) -> Iterator[None]:
         """Within, each of these functions counts for its stage, in the thread that enters first.
 
         Args:
-            places: Stage of each function.
+            places: Stage of each function or method.
         """
         with ExitStack() as stack:
-            for (owner, name), stage in places.items():
-                plain = getattr(owner, name)
-                setattr(owner, name, self._timed(plain, stage))
-                stack.callback(setattr, owner, name, plain)
+            for place, stage in places.items():
+                if isinstance(place, tuple):
+                    owner, name = place
+                    timed = self._timed(getattr(owner, name), stage)
+                    stack.enter_context(patch.object(owner, name, timed))
+                else:
+                    stack.enter_context(replaced(place, self._timed(place, stage)))
             yield
 
     def taken(self) -> dict[str, float]:

@@ -16,14 +16,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from amc.criteria import KeptUnits
 from amc.devices import device_of, evaluating
-from amc.inputs import tensors
-from amc.moments import refittable
-from amc.patches import patches
+from amc.graph import KeptUnits
+from amc.modules import tensors
 from amc.problem import Problem
-from amc.samples import Samples
+from amc.refit import patches, refittable
 from amc.surgery import mask, staying_channels
+from amc.tasks import Samples
 
 POINTS = 30_000
 """Sampled points of each layer: 10 random positions of 3,000 images."""

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from amc.devices import fast_type
-from amc.structure import Kept
+from amc.graph import Kept
 from experiments.studies.markdown import markdown
 from experiments.studies.speed.cases import Case
 from experiments.studies.speed.episodes import ByTextbook, Episode, medians, ours

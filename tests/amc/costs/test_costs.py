@@ -16,13 +16,13 @@ from amc.costs import COSTS, BudgetError, Energy, Limits, Macs, Params, Size
 from amc.costs.base import costs_of
 from amc.criteria import best_units, scores
 from amc.granularity import Granularity, Rounding
-from amc.graph import survey, trace
-from amc.masks import masking_graph
+from amc.graph import PruningGraph
+from amc.parsing.units import QUANTITIES
 from amc.policy import Budget
-from amc.pruning import decisions
-from amc.structure import PruningGraph
-from amc.surgery import cut
-from amc.units import QUANTITIES
+from amc.pruning.masks import masking_graph
+from amc.pruning.pruner import decisions
+from amc.surgery.cutting import cut
+from amc.tracing.build import survey, trace
 
 RESIDUAL = trace(tiny("residual"), images())
 

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from amc.costs import NM45, Energy, Macs, Size, Technology
 from amc.granularity import Granularity
-from amc.graph import survey, trace
-from amc.masks import masking_graph
-from amc.structure import PruningGraph
-from amc.surgery import cut
+from amc.graph import PruningGraph
+from amc.pruning.masks import masking_graph
+from amc.surgery.cutting import cut
+from amc.tracing.build import survey, trace
 
 MAC = 3.7e-12 + 0.9e-12 + 2 * 5e-12
 WORD = 640e-12

@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from amc.costs import Memory
 from amc.granularity import Granularity
-from amc.graph import survey, trace
-from amc.masks import masking_graph
-from amc.narrowing import narrower
-from amc.surgery import cut
+from amc.pruning.masks import masking_graph
+from amc.pruning.narrowing import narrower
+from amc.surgery.cutting import cut
+from amc.tracing.build import survey, trace
 
 
 def two_convolutions(inplace: bool) -> nn.Module:

@@ -11,10 +11,10 @@ from torch import nn
 
 from amc.costs import Size
 from amc.granularity import Granularity
-from amc.graph import survey, trace
-from amc.masks import masking_graph
-from amc.structure import PruningGraph
-from amc.surgery import cut
+from amc.graph import PruningGraph
+from amc.pruning.masks import masking_graph
+from amc.surgery.cutting import cut
+from amc.tracing.build import survey, trace
 
 
 def graph_at(granularity: str) -> PruningGraph:

@@ -10,8 +10,8 @@ from tiny_networks import TINY, Wired, averaged, images, samples, tiny
 from torch import Tensor, nn
 
 from amc.criteria import CRITERIA, best_units, criterion, scores, weight_scores
-from amc.graph import trace
-from amc.structure import PruningGraph
+from amc.graph import PruningGraph
+from amc.tracing.build import trace
 
 MAGNITUDES = ("l1", "l2", "lp", "lp:3")
 MASKING = [name for name, entry in CRITERIA.items() if entry.masks is True]

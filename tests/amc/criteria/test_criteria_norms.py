@@ -6,7 +6,7 @@ from tiny_networks import images, tiny
 from torch import nn
 
 from amc.criteria import scores
-from amc.graph import trace
+from amc.tracing.build import trace
 
 
 def test_a_channel_scores_the_mean_size_of_its_gammas() -> None:

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from amc.criteria import regression, scores
 from amc.criteria.regression import Reader, eliminated
-from amc.graph import trace
-from amc.samples import Samples
+from amc.tasks.samples import Samples
+from amc.tracing.build import trace
 
 
 def drawn(*shape: int, seed: int = 0) -> Tensor:

@@ -7,7 +7,7 @@ from tiny_networks import images, samples
 
 from amc.finetuning.augmentation import augmented, flipped, shifted
 from amc.finetuning.recipes import Recipe
-from amc.samples import Samples
+from amc.tasks.samples import Samples
 
 
 def test_a_pass_shows_every_sample_once() -> None:

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from amc.finetuning import Recipe, fit
 from amc.finetuning.distillation import distillation_loss
-from amc.samples import Samples
+from amc.tasks.samples import Samples
 
 
 def test_the_loss_is_the_divergence_of_the_softened_answers_times_the_squared_temperature() -> None:

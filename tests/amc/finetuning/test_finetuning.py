@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from amc.devices import bfloat16_is_fast
-from amc.evaluation import accuracy
+from amc.evaluation.scoring import accuracy
 from amc.finetuning import Recipe, fit, fitting
-from amc.samples import Samples
-from experiments.zoo.digits import digits
+from amc.tasks.samples import Samples
 from experiments.zoo.models import build_model
+from experiments.zoo.uci_digits import digits
 
 
 def test_a_network_learns_digits() -> None:

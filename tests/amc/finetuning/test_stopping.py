@@ -7,10 +7,10 @@ import torch
 from tiny_networks import samples, tiny
 from torch import Tensor, nn
 
-from amc.evaluation import accuracy
+from amc.evaluation.scoring import accuracy
 from amc.finetuning import Recipe, fit
 from amc.finetuning.stopping import BestWeights, check_interval
-from amc.samples import Samples
+from amc.tasks.samples import Samples
 
 
 def test_there_is_a_check_every_epoch_and_ten_at_least() -> None:

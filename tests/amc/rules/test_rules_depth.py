@@ -8,12 +8,12 @@ from limit_cases import limits_of, perceptron
 from tiny_networks import images, samples, tiny
 from torch import nn
 
-from amc.graph import trace
 from amc.policy import Budget
 from amc.problem import Problem
-from amc.projection import project
 from amc.rules import DepthRamp
 from amc.rules.depth import depths
+from amc.rules.projection import project
+from amc.tracing.build import trace
 
 
 def test_depth_is_the_middle_of_a_layers_place_among_all_weighted_layers() -> None:

@@ -8,7 +8,7 @@ from torch import nn
 
 from amc.policy import Budget
 from amc.problem import Problem
-from amc.samples import Samples
+from amc.tasks.samples import Samples
 from experiments.studies.contest.study import NAMES, Contender, Study, begins_as, courses
 
 SMALL_AGENT = {"longest_warmup": 2, "warmup": 0.4, "hidden": 8, "proposals": 4}

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from math import prod
 
 from amc.costs.latency import Device
+from experiments.latency.clock import Timing
 from experiments.latency.profiling.measuring import Answer
 from experiments.latency.profiling.plan import EMPTY, Plan, feed_name, part_name
-from experiments.latency.profiling.timing import Timing
 
 PASS = 5e-6
 DEVICE = Device("a processor", 2, "Linux x86_64", "onnxruntime", "1.0.0", threads=1, batch=2)

@@ -7,8 +7,8 @@ import torch
 from exported import Exported, Small
 from torch import Tensor
 
-from amc.graph import trace
-from experiments.latency.profiling.template import template
+from amc.tracing.build import trace
+from experiments.latency.profiling.templates import template
 
 
 @pytest.fixture(scope="session")

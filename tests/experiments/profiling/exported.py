@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from amc.structure import PruningGraph
-from experiments.latency.profiling.template import Template
+from amc.graph import PruningGraph
+from experiments.latency.profiling.templates import Template
 
 
 class Small(nn.Module):

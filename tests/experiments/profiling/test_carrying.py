@@ -13,7 +13,7 @@ from exported import Exported
 
 from amc.costs.latency import Latency
 from amc.granularity import Rounding
-from experiments.latency.profiling import timing
+from experiments.latency import clock
 from experiments.latency.profiling.carrying import carried, prepare
 from experiments.latency.profiling.measuring import table
 from experiments.latency.profiling.plan import Plan, plan_of
@@ -46,7 +46,7 @@ def test_two_files_are_carried(folder: Path) -> None:
 
 def test_what_comes_back_makes_a_table(folder: Path, plan: Plan, small: Exported) -> None:
     answer = carried(plan, folder / "timings.json", "onnxruntime", 1)
-    here = timing.device("onnxruntime", 1)
+    here = clock.device("onnxruntime", 1)
     assert {key: getattr(answer.device, key) for key in here} == here
     assert (answer.device.batch, answer.device.dtype) == (2, "float32")
     latency = Latency(small.graph, table(plan, answer, "small"))
@@ -81,7 +81,7 @@ def test_the_script_runs_on_old_pythons() -> None:
     """Its syntax is that of Python 3.8; annotations are never evaluated."""
     import ast
 
-    source = Path(timing.__file__).read_text(encoding="utf-8")
+    source = Path(clock.__file__).read_text(encoding="utf-8")
     ast.parse(source, feature_version=(3, 8))
     assert "from __future__ import annotations" in source
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.latency.profiling.profile import planned
+from experiments.latency.profiling.planning import planned
 from experiments.settings.config import ProfileConfig
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from exported import Exported
 
-from experiments.latency.profiling import timing
+from experiments.latency import clock as stopwatch
 from experiments.latency.profiling.measuring import payload
 from experiments.latency.profiling.program import to_onnx
 
@@ -20,9 +20,9 @@ class Clock:
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now = 0.0
         self.runs: list[str] = []
-        monkeypatch.setattr(timing.time, "perf_counter", lambda: self.now)
+        monkeypatch.setattr(stopwatch.time, "perf_counter", lambda: self.now)
 
-    def program(self, name: str, seconds: Callable[[int], float]) -> timing.Run:
+    def program(self, name: str, seconds: Callable[[int], float]) -> stopwatch.Run:
         """A program that takes what `seconds` says, given how often it ran before."""
 
         def run() -> None:
@@ -39,7 +39,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def test_each_program_has_its_own_time(clock: Clock) -> None:
     names = {"steady": 2e-3, "fast": 1e-4, "slow": 0.5}
-    found, unsteady = timing.measure(
+    found, unsteady = stopwatch.measure(
         list(names), lambda name: clock.program(name, lambda _: names[name]), "steady"
     )
     assert {name: one["seconds"] for name, one in found.items()} == pytest.approx(names)
@@ -47,15 +47,15 @@ def test_each_program_has_its_own_time(clock: Clock) -> None:
 
 
 def test_programs_take_turns(clock: Clock) -> None:
-    timing.measure(list("abc"), lambda name: clock.program(name, lambda _: 1.0), "a")
-    rounds = "".join(clock.runs)[-3 * timing.ROUNDS :]
-    assert rounds == rounds[:3] * timing.ROUNDS
+    stopwatch.measure(list("abc"), lambda name: clock.program(name, lambda _: 1.0), "a")
+    rounds = "".join(clock.runs)[-3 * stopwatch.ROUNDS :]
+    assert rounds == rounds[:3] * stopwatch.ROUNDS
     assert set(rounds[:3]) == set("abc")
 
 
 def test_runs_that_other_work_made_slow_do_not_count(clock: Clock) -> None:
     """Every third run takes ten times as long; the fastest in a row counts."""
-    found, _ = timing.measure(
+    found, _ = stopwatch.measure(
         ["a"], lambda name: clock.program(name, lambda n: 1e-3 if n % 3 else 1e-2), "a"
     )
     assert found["a"]["seconds"] == pytest.approx(1e-3)
@@ -64,7 +64,7 @@ def test_runs_that_other_work_made_slow_do_not_count(clock: Clock) -> None:
 
 def test_the_spread_is_that_of_the_rounds(clock: Clock) -> None:
     """Rounds of one run each that take 1 s and 3 s in turns, after the warm-up's four."""
-    found, _ = timing.measure(
+    found, _ = stopwatch.measure(
         ["a"], lambda name: clock.program(name, lambda n: 3.0 if n % 2 else 1.0), "a"
     )
     assert found["a"] == {"seconds": 1.0, "spread": 2.0, "typical": 2.0}
@@ -73,7 +73,7 @@ def test_the_spread_is_that_of_the_rounds(clock: Clock) -> None:
 def test_the_second_fastest_of_twelve_rounds_counts(clock: Clock) -> None:
     """Each pass warms up with four runs, and then times three: the 4th to the 6th are the first."""
     taken = {4: 1.0, 5: 2.0}
-    found, _ = timing.measure(
+    found, _ = stopwatch.measure(
         ["a"], lambda name: clock.program(name, lambda n: taken.get(n, 3.0)), "a"
     )
     assert found["a"]["seconds"] == 2.0
@@ -81,8 +81,8 @@ def test_the_second_fastest_of_twelve_rounds_counts(clock: Clock) -> None:
 
 def test_a_program_of_many_rounds_has_no_other_time_than_one_of_few(clock: Clock) -> None:
     """The steady one is in all batches; where other work slows runs at random that is no gain."""
-    chance, names = np.random.default_rng(0), ["steady", *map(str, range(4 * timing.AT_ONCE))]
-    found, _ = timing.measure(
+    chance, names = np.random.default_rng(0), ["steady", *map(str, range(4 * stopwatch.AT_ONCE))]
+    found, _ = stopwatch.measure(
         names, lambda name: clock.program(name, lambda _: 1 + chance.exponential()), "steady"
     )
     others = [one["seconds"] for name, one in found.items() if name != "steady"]
@@ -91,7 +91,7 @@ def test_a_program_of_many_rounds_has_no_other_time_than_one_of_few(clock: Clock
 
 def test_what_is_taken_off_others_has_more_rounds(clock: Clock) -> None:
     told: list[int] = []
-    found, _ = timing.measure(
+    found, _ = stopwatch.measure(
         ["steady", "empty", "part"],
         lambda name: clock.program(name, lambda _: 1.0),
         "steady",
@@ -99,49 +99,49 @@ def test_what_is_taken_off_others_has_more_rounds(clock: Clock) -> None:
         often=["empty"],
     )
     counts = Counter(clock.runs)
-    assert counts["empty"] == timing.OFTEN * counts["part"]
+    assert counts["empty"] == stopwatch.OFTEN * counts["part"]
     assert list(found) == ["steady", "empty", "part"]
     assert told[-1] == len(found)
 
 
 def test_a_phase_that_slows_whole_batches_does_not_count(clock: Clock) -> None:
     """The machine is three times as slow in two of four passes."""
-    names = ["steady", *map(str, range(2 * timing.AT_ONCE))]
+    names = ["steady", *map(str, range(2 * stopwatch.AT_ONCE))]
     loaded: Counter[str] = Counter()
 
-    def ready(name: str) -> timing.Run:
+    def ready(name: str) -> stopwatch.Run:
         loaded[name] += 1
         in_pass = (sum(loaded.values()) - 1) // (len(names) + 1)
         return clock.program(name, lambda _: 3.0 if in_pass in {0, 2} else 1.0)
 
-    found, _ = timing.measure(names, ready, "steady")
+    found, _ = stopwatch.measure(names, ready, "steady")
     assert {one["seconds"] for one in found.values()} == {1.0}
 
 
 def test_few_programs_are_timed_for_a_while(clock: Clock) -> None:
-    timing.measure(["a"], lambda name: clock.program(name, lambda _: 1e-3), "a")
-    assert clock.now >= timing.PASSES * timing.PASS_SECONDS
+    stopwatch.measure(["a"], lambda name: clock.program(name, lambda _: 1e-3), "a")
+    assert clock.now >= stopwatch.PASSES * stopwatch.PASS_SECONDS
 
 
 def test_the_steady_program_is_in_every_batch_and_tells_of_drift(clock: Clock) -> None:
-    names = ["steady", *map(str, range(2 * timing.AT_ONCE))]
+    names = ["steady", *map(str, range(2 * stopwatch.AT_ONCE))]
     started: Counter[str] = Counter()
 
-    def ready(name: str) -> timing.Run:
+    def ready(name: str) -> stopwatch.Run:
         started[name] += 1
         slower = 1.0 if started["steady"] % 2 else 1.5
         return clock.program(name, lambda _: slower)
 
-    found, unsteady = timing.measure(names, ready, "steady")
-    assert started["steady"] == 2 * timing.PASSES
-    assert {started[name] for name in names[1:]} == {timing.PASSES}
+    found, unsteady = stopwatch.measure(names, ready, "steady")
+    assert started["steady"] == 2 * stopwatch.PASSES
+    assert {started[name] for name in names[1:]} == {stopwatch.PASSES}
     assert set(found) == set(names)
     assert unsteady == pytest.approx(0.2)  # 1 and 1.5 around 1.25
 
 
 def test_progress_is_told_up_to_the_last_program(clock: Clock) -> None:
-    names, told = [str(number) for number in range(2 * timing.AT_ONCE)], []
-    timing.measure(names, lambda name: clock.program(name, lambda _: 1.0), "0", told.append)
+    names, told = [str(number) for number in range(2 * stopwatch.AT_ONCE)], []
+    stopwatch.measure(names, lambda name: clock.program(name, lambda _: 1.0), "0", told.append)
     assert told == sorted(told)
     assert told[-1] == len(names)
 
@@ -150,7 +150,7 @@ def test_torch_computes_what_onnxruntime_does(small: Exported) -> None:
     from onnxruntime import InferenceSession
 
     program = small.template.at((7, 19))
-    values = timing.load("torch", payload(program, "torch"), 1)()
+    values = stopwatch.load("torch", payload(program, "torch"), 1)()
     session = InferenceSession(to_onnx(program).SerializeToString())
     (name,) = program.inputs
     (logits,) = session.run(None, {name: values[name].numpy()})
@@ -159,11 +159,11 @@ def test_torch_computes_what_onnxruntime_does(small: Exported) -> None:
 
 def test_an_operator_that_torch_cannot_time_is_named() -> None:
     with pytest.raises(ValueError, match="cannot time the operator Einsum; profile with runtime"):
-        timing._operator("Einsum", {})
+        stopwatch._operator("Einsum", {})
 
 
 def test_a_device_tells_what_times_depend_on() -> None:
-    found = timing.device("onnxruntime", 3)
+    found = stopwatch.device("onnxruntime", 3)
     told = ["processor", "revision", "instructions"]
     assert list(found) == [*told, "cores", "system", "runtime", "version", "threads"]
     assert found["processor"]
@@ -188,25 +188,27 @@ CPU part\t: {1}
 
 
 def test_generations_of_processors_that_have_one_name_are_told_apart() -> None:
-    milan = timing.processor(EPYC.format(0, 1, "") + EPYC.format(1, 1, ""))
+    milan = stopwatch.processor(EPYC.format(0, 1, "") + EPYC.format(1, 1, ""))
     assert milan == {
         "processor": "AMD EPYC",
         "revision": "cpu family 25, model 1, stepping 1",
         "instructions": "avx avx2 f16c fma",
     }
-    genoa = timing.processor(EPYC.format(0, 17, "avx512f avx512_vnni avx512_bf16"))
+    genoa = stopwatch.processor(EPYC.format(0, 17, "avx512f avx512_vnni avx512_bf16"))
     assert genoa["processor"] == milan["processor"]
     assert genoa["revision"] == "cpu family 25, model 17, stepping 1"
     assert genoa["instructions"] == "avx avx2 avx512_bf16 avx512_vnni avx512f f16c fma"
 
 
 def test_all_kinds_of_cores_of_a_phone_are_told() -> None:
-    found = timing.processor(PHONE.format(0, "0xd46", "") + PHONE.format(1, "0xd05", "bf16 sve2"))
+    found = stopwatch.processor(
+        PHONE.format(0, "0xd46", "") + PHONE.format(1, "0xd05", "bf16 sve2")
+    )
     assert found["revision"] == "cpu implementer 0x41, cpu variant 0x1, cpu part 0xd05/0xd46"
     assert found["instructions"] == "asimd asimddp bf16 sve2"
 
 
 def test_where_the_system_tells_nothing_only_the_name_is_made_up() -> None:
-    found = timing.processor("")
+    found = stopwatch.processor("")
     assert found["processor"]
     assert (found["revision"], found["instructions"]) == ("", "")

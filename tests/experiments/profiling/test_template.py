@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from amc.graph import trace
+from amc.tracing.build import trace
 from experiments.latency.profiling.program import from_onnx, shapes, to_onnx
-from experiments.latency.profiling.template import ProfileError, made, proved_model, template
+from experiments.latency.profiling.templates import ProfileError, made, proved_model, template
 
 
 def test_groups_of_the_network(small: Exported) -> None:

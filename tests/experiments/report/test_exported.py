@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.report.comparison import compare
-from experiments.report.exported import Exported, exported
+from experiments.report.exports import Exported, exported
 from experiments.report.speed import speed, speed_notes
 from experiments.report.tiles import tiles
 from experiments.runs.results import Remeasured, RunResult

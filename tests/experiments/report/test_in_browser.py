@@ -15,7 +15,7 @@ from PIL import Image
 
 from amc.problem import Outcome
 from experiments.report import render
-from experiments.report.exported import Exported
+from experiments.report.exports import Exported
 from experiments.runs.results import Correlation, CostChange, RunResult, Tried, Trust
 
 Made = Callable[..., RunResult]

@@ -63,7 +63,7 @@ def test_an_error_inside_a_loader_is_not_taken_for_a_wrong_name(monkeypatch):
 def module(tmp_path, monkeypatch):
     """A user's module: `digits()` gives a data set, `number()` does not."""
     (tmp_path / "users_own_images.py").write_text(
-        "from experiments.zoo.digits import digits\n\n\ndef number():\n    return 5\n"
+        "from experiments.zoo.uci_digits import digits\n\n\ndef number():\n    return 5\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
     return "users_own_images"

@@ -17,11 +17,11 @@ from torch import nn
 from amc.costs import COSTS, BudgetError, Limits
 from amc.costs.latency import Latency, LatencyTableError, fast_counts, reach
 from amc.granularity import Granularity, Rounding
-from amc.graph import survey, trace
-from amc.masks import masking_graph
+from amc.graph import PruningGraph
 from amc.policy import Budget
-from amc.projection import project
-from amc.structure import PruningGraph
+from amc.pruning.masks import masking_graph
+from amc.rules.projection import project
+from amc.tracing.build import survey, trace
 
 RESIDUAL = trace(tiny("residual"), images())
 

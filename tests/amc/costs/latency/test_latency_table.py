@@ -8,7 +8,7 @@ from made_tables import DEVICE, in_blocks, table_of
 from tiny_networks import images, tiny
 
 from amc.costs.latency import Device, LatencyTable, LatencyTableError
-from amc.graph import trace
+from amc.tracing.build import trace
 
 TABLE = table_of(trace(tiny("residual"), images()), in_blocks, constant=1e-5)
 

@@ -9,16 +9,25 @@ from itertools import zip_longest
 import torch
 from torch import Tensor, nn
 
-from amc.criteria import KeptUnits, best_units, scores, weight_scores
+from amc.criteria import best_units, scores, weight_scores
 from amc.evaluation import recalibrate
 from amc.granularity import Granularity
-from amc.graph import Inputs, survey, trace
-from amc.masks import hold, input_axis, masking_graph, masks_of, unit_order, unit_scores, zeroed
-from amc.moments import POSITIONS, Moments
+from amc.graph import KeptUnits, PruningGraph
+from amc.modules import Inputs
 from amc.policy import GroupChoice, Policy, PolicyError
-from amc.samples import Samples
-from amc.structure import PruningGraph
+from amc.pruning.masks import (
+    hold,
+    input_axis,
+    masking_graph,
+    masks_of,
+    unit_order,
+    unit_scores,
+    zeroed,
+)
+from amc.refit import POSITIONS, Moments
 from amc.surgery import check_cut, cut, mask
+from amc.tasks import Samples
+from amc.tracing import survey, trace
 
 RECALIBRATION = 200
 """Samples that batch norms behind masks are measured on; more changed accuracy by under 0.01."""
@@ -33,7 +42,7 @@ class Pruner:
         graph: Its decisions.
         ranking: (units,) scores of each group; of an n:m pattern unit r is the r-th best weight of
             every block.
-        orders: At a granularity that masks, `amc.masks.unit_order` of every group's layer.
+        orders: At a granularity that masks, `amc.pruning.masks.unit_order` of every group's layer.
         moments: What layers that lose inputs are refit from; None leaves the refit out.
         calibration: At a granularity that masks, samples that the statistics of batch norms behind
             a mask are measured on again; None leaves them as they are.
@@ -111,7 +120,7 @@ class Pruner:
         return [layer.name for layer in self.graph.layers[first:]]
 
     def held(self, kept: Sequence[int]) -> nn.Module:
-        """The same; its zeros stay zeros in training (`amc.masks.hold`)."""
+        """The same; its zeros stay zeros in training (`amc.pruning.masks.hold`)."""
         return hold(self.network(kept), self.masks(kept))
 
 

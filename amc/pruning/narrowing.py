@@ -13,12 +13,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from amc.criteria import KeptUnits
-from amc.masks import held_masks, hold, plain_copy
-from amc.pruning import Pruner
-from amc.samples import Samples
-from amc.structure import Kept, Layer, Member, PruningGraph, Side
+from amc.graph import Kept, KeptUnits, Layer, Member, PruningGraph, Side
+from amc.pruning.masks import held_masks, hold, plain_copy
+from amc.pruning.pruner import Pruner
 from amc.surgery import cut
+from amc.tasks import Samples
 from amc.weights import restore
 
 

@@ -9,12 +9,12 @@ import numpy as np
 
 from amc.costs import COSTS, Limits
 from amc.granularity import Granularity, Rounding
+from amc.graph import PruningGraph
 from amc.policy import Budget, Policy
 from amc.problem import Problem, SearchResult
-from amc.projection import project
 from amc.pruning import policy_of
 from amc.rules.budgets import check_budget
-from amc.structure import PruningGraph
+from amc.rules.projection import project
 
 
 def uniform(limits: Limits) -> tuple[int, ...]:

@@ -20,9 +20,9 @@ from amc.devices import (
     lay_out,
     on_all_cores,
 )
-from amc.fusing import fold_norms, fuse_activations
-from amc.samples import Samples
-from amc.structure import PruningGraph
+from amc.graph import PruningGraph
+from amc.modules import fold_norms, fuse_activations
+from amc.tasks import Samples
 
 BATCH = 100
 IN_TURN = 8
@@ -100,7 +100,7 @@ def _read(
         # Both contexts belong to the thread that enters them.
         half = torch.autocast(device.type, torch.bfloat16, enabled=bfloat16)
         with torch.inference_mode(), half:
-            logits = model(_laid_out(samples.floats(part, device)))
+            logits = model(laid_out(samples.floats(part, device)))
             return read(logits.cpu(), samples.labels[part])
 
     def all_answers(parts: int) -> Tensor:
@@ -191,7 +191,8 @@ def make_ready(model: nn.Module, graph: PruningGraph) -> PruningGraph:
     return left
 
 
-def _laid_out(inputs: Tensor) -> Tensor:
+def laid_out(inputs: Tensor) -> Tensor:
+    """Images channels last, in which convolutions are fastest; other inputs as they are."""
     return inputs.contiguous(memory_format=torch.channels_last) if inputs.dim() == 4 else inputs
 
 
@@ -227,7 +228,7 @@ def recalibrate(
                     stack.enter_context(_measured_anew(module))
             for inputs, _ in samples.batches(max(1, batch_size // parts)):
                 if len(inputs) > 1 or len(samples) == 1:
-                    model(_laid_out(inputs).to(device))
+                    model(laid_out(inputs).to(device))
         return model
 
     return in_parts(measure, max(1, batch_size // 2), "measuring batch norms again")

@@ -26,7 +26,7 @@ from math import exp, lgamma, log
 import torch
 from torch import Tensor
 
-from amc.samples import Samples
+from amc.tasks import Samples
 
 RANDOM = 0.08
 """Part of the held-out samples, drawn at random, after which a candidate may be stopped."""

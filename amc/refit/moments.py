@@ -15,12 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from amc import kinds
 from amc.devices import device_of, evaluating, give_back_memory, in_parts
-from amc.inputs import tensors
-from amc.patches import patches
-from amc.samples import Samples
-from amc.structure import PruningGraph
+from amc.graph import PruningGraph
+from amc.modules import kinds, tensors
+from amc.refit.sampling import patches
+from amc.tasks import Samples
 
 POSITIONS = 10
 BATCH = 100

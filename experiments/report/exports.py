@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from amc.json_text import read_json
-from experiments.terminal.formats import count
+from amc.parsing import read_json
+from experiments.terminal import count
 
 FILE = "export.json"
 

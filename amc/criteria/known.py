@@ -8,7 +8,7 @@ from amc.criteria.gradients import hessian, taylor
 from amc.criteria.magnitude import lp
 from amc.criteria.norms import bn_scale
 from amc.criteria.regression import regression
-from amc.names import look_up
+from amc.parsing import look_up
 
 CRITERIA: dict[str, Criterion] = {
     "l1": lp(1),

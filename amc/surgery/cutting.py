@@ -12,15 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from amc import kinds
-from amc.attention import narrowed
-from amc.criteria import KeptUnits
 from amc.devices import one_thread
-from amc.fusing import ClampedConv2d
-from amc.inputs import Inputs, call, tensors
-from amc.moments import Moments
-from amc.reconstruction import Reconstruction, Refit, refit_layers
-from amc.structure import SIDES, PruningGraph, Side
+from amc.graph import SIDES, KeptUnits, PruningGraph, Side
+from amc.modules import ClampedConv2d, Inputs, call, kinds, narrowed, tensors
+from amc.refit import Moments, Reconstruction, Refit, refit_layers
 
 Channels = dict[tuple[str, Side], Tensor]
 """For each side of a module that shrinks, the positions that stay, ascending."""

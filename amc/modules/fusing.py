@@ -17,8 +17,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.conv import _ConvNd, _ConvTransposeNd
 from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
-from amc import kinds
-from amc.structure import PruningGraph
+from amc.graph import PruningGraph
+from amc.modules import kinds
 
 
 def fold_norms(model: nn.Module, graph: PruningGraph) -> PruningGraph:

@@ -21,10 +21,10 @@ from functools import cached_property
 import torch
 from torch import Tensor, nn
 
-from amc import kinds
 from amc.devices import on_all_cores
-from amc.moments import Moment, Moments
-from amc.structure import Layer, PruningGraph, Side
+from amc.graph import Layer, PruningGraph, Side
+from amc.modules import kinds
+from amc.refit.moments import Moment, Moments
 
 RIDGE = 1e-4
 DIRECT = 2304

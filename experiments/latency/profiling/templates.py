@@ -18,11 +18,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from amc.criteria import KeptUnits
 from amc.export import onnx_model
-from amc.fusing import fold_norms
-from amc.inputs import Inputs, call, tensors
-from amc.structure import PruningGraph
+from amc.graph import KeptUnits, PruningGraph
+from amc.modules import Inputs, call, fold_norms, tensors
 from amc.surgery import cut
 from experiments.latency.profiling.program import Op, Program, Shape, from_onnx, shapes, to_onnx
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import reduce
 
-from amc.structure import SIDES, PruningGraph
+from amc.graph import SIDES, PruningGraph
 
 
 @dataclass(frozen=True)

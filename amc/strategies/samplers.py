@@ -16,11 +16,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from amc.checks import check
+from amc.parsing import check
 from amc.problem import Problem, SearchResult
-from amc.projection import Ratios, project
-from amc.rules.budgets import check_budget
-from amc.rules.uniform import uniform
+from amc.rules import Ratios, check_budget, project, uniform
 
 
 class Sampler(Protocol):

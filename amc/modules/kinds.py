@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from torch import Tensor, nn
 
-from amc.structure import Side
+from amc.graph import Side
 
 Roles = tuple[Side | None, ...]
 """What lies along the first axes of a tensor: output channels, input channels, or neither."""
@@ -207,7 +207,7 @@ def statistics(module: nn.Module) -> int:
 def set_channels(module: nn.Module, side: Side, count: int) -> None:
     """Make the module's own numbers say that it has `count` channels on one side.
 
-    Attention has more than those: `amc.attention.narrowed`.
+    Attention has more than those: `amc.modules.attention.narrowed`.
     """
     kind = known(module)
     if isinstance(module, nn.GroupNorm) and module.num_groups == module.num_channels:

@@ -18,9 +18,9 @@ from torch import nn
 
 from amc.devices import lay_out
 from amc.evaluation import make_ready
-from amc.pruning import Pruner
-from amc.reconstruction import Reconstruction
-from amc.structure import PruningGraph
+from amc.graph import PruningGraph
+from amc.pruning.pruner import Pruner
+from amc.refit import Reconstruction
 from amc.surgery import cut
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields
 from typing import Any
 
-from amc.names import look_up
+from amc.parsing import look_up
 
 
 def plain_fields(settings: object) -> dict[str, Any]:

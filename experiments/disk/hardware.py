@@ -6,15 +6,13 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-import torch
-
-from amc.devices import bfloat16_is_fast
-
 PACKAGES = ("torch", "numpy", "gymnasium", "stable-baselines3")
 
 
 def machine(device: str = "cpu") -> dict[str, str]:
     """Versions, processor and threads, for people to read; the GPU too, if the device is one."""
+    import torch
+
     return {
         "amc": _version("amc-pruning"),
         "python": platform.python_version(),
@@ -28,6 +26,10 @@ def machine(device: str = "cpu") -> dict[str, str]:
 
 def _instructions() -> str:
     """The widest that PyTorch computes with, and bfloat16 where the processor has it."""
+    import torch
+
+    from amc.devices import bfloat16_is_fast
+
     widest = torch.backends.cpu.get_cpu_capability()
     return f"{widest} with bfloat16" if bfloat16_is_fast() else widest
 

@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from amc import kinds
 from amc.granularity import Granularity
-from amc.structure import Fixed, Group, Layer, PruningGraph
+from amc.graph import Fixed, Group, Layer, PruningGraph
+from amc.modules import kinds
 
 
 class Mask(nn.Module):
@@ -43,7 +43,7 @@ def masking_graph(graph: PruningGraph, granularity: Granularity) -> PruningGraph
     """The decisions of a granularity that masks: one group for each weighted layer.
 
     Args:
-        graph: The network's layers (`amc.graph.survey`), with those to leave whole as its `fixed`.
+        graph: Its layers (`amc.tracing.survey`), with those to leave whole as its `fixed`.
         granularity: One that masks.
 
     Raises:

@@ -1,0 +1,8 @@
+"""From text to values, and what is said of text that is none."""
+
+from amc.parsing.checks import check
+from amc.parsing.json_text import read_json
+from amc.parsing.names import look_up
+from amc.parsing.units import digits, quantity_of, readable, scaled
+
+__all__ = ["check", "digits", "look_up", "quantity_of", "read_json", "readable", "scaled"]

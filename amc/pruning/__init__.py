@@ -1,0 +1,20 @@
+"""From a policy to a pruned network, at any granularity."""
+
+from amc.pruning.candidates import Candidates
+from amc.pruning.masks import bake, plain_copy
+from amc.pruning.narrowing import Narrowed, Narrowing, narrow
+from amc.pruning.pruner import Pruner, decisions, kept_counts, policy_of, prune
+
+__all__ = [
+    "Candidates",
+    "Narrowed",
+    "Narrowing",
+    "Pruner",
+    "bake",
+    "decisions",
+    "kept_counts",
+    "narrow",
+    "plain_copy",
+    "policy_of",
+    "prune",
+]

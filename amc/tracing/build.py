@@ -1,0 +1,217 @@
+"""Tracing: from a network to its layers and its groups of channels that must go together.
+
+The channels are followed through one forward pass (`amc.tracing.following`); what may be cut is
+proposed (`amc.tracing.couplings`) and proved by cutting a copy (`amc.tracing.proving`). The result
+is plain picklable data: everything after this file works on that alone.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from difflib import get_close_matches
+from fnmatch import fnmatchcase
+from math import prod
+from typing import Any
+
+from torch import nn
+
+from amc.graph import NUMBER_BYTES, Fixed, Group, Layer, PruningGraph
+from amc.modules import Inputs, kinds, shapes, tensors
+from amc.tracing.activations import activations
+from amc.tracing.couplings import ALL_OR_NONE, Block, blocks
+from amc.tracing.following import followed
+from amc.tracing.proving import candidate, proved
+from amc.tracing.trail import Call, Trail
+from amc.tracing.units import grouped
+
+
+class GraphError(ValueError):
+    """A network that cannot be traced or has nothing to prune."""
+
+
+def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = ()) -> PruningGraph:
+    """Find the layers and groups of `model`, which is left untouched.
+
+    Every group is proved: a copy of the network that is cut at random ratios computes the same as
+    one with the same channels at zero. What cannot be cut safely is left alone, with the reason.
+
+    Args:
+        model: Any network whose forward pass runs.
+        example_inputs: One tensor (batch, ...), a tuple of the forward's arguments, or a mapping of
+            those by name.
+        exclude: Shell patterns of layers (such as "stem.*") whose output channels all stay.
+
+    Raises:
+        GraphError: if the forward pass fails or returns no numbers, a pattern matches no layer, or
+            nothing can be pruned.
+    """
+    model, trail, layers = _seen(model, example_inputs)
+    by_hand = _excluded(layers, exclude)
+    reasons = dict.fromkeys(by_hand, "excluded by hand")
+    candidates = []
+    for block in blocks(trail.flow):
+        ways = [groups for units in block.ways if (groups := grouped(units, layers))]
+        if shut := block.layers & by_hand:
+            _explain(reasons, block, f"it goes together with {min(shut)}, excluded by hand")
+        elif ways:
+            candidates.append(candidate(model, block, ways))
+        else:
+            _explain(reasons, block, block.reason or ALL_OR_NONE)
+    proof = proved(model, layers, candidates, example_inputs)
+    for block, reason in proof.refused:
+        _explain(reasons, block, reason)
+    graph = replace(_graph(layers, proof.groups, reasons), overwriting=trail.overwriting)
+    return _measured(graph, model, example_inputs)
+
+
+def survey(
+    model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = ()
+) -> PruningGraph:
+    """The layers of `model` without any groups of channels: what granularities that mask need.
+
+    Args:
+        model: As for `trace`.
+        example_inputs: As for `trace`.
+        exclude: Shell patterns of layers to leave whole; they, and layers whose weight is not one
+            parameter of their own, are among the graph's `fixed`.
+
+    Raises:
+        GraphError: if the forward pass fails or returns no numbers, or a pattern matches no layer.
+    """
+    model, trail, layers = _seen(model, example_inputs)
+    reasons = {**_weightless(model, layers), **kinds.frozen(model)}
+    reasons |= dict.fromkeys(_excluded(layers, exclude), "excluded by hand")
+    weighted = [layer.name for layer in layers if layer.kind != "norm"]
+    fixed = tuple(Fixed(name, reasons[name]) for name in weighted if name in reasons)
+    graph = PruningGraph(layers, (), fixed, overwriting=trail.overwriting)
+    return _measured(graph, model, example_inputs)
+
+
+def _seen(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, Trail, tuple[Layer, ...]]:
+    """A copy of the network in evaluation mode, what its forward pass showed, and its layers."""
+    model = copy.deepcopy(model).eval()
+    trail = _followed(model, inputs)
+    layers = tuple(_layer(model, name, call, trail) for name, call in trail.calls.items())
+    return model, trail, layers
+
+
+def _weightless(model: nn.Module, layers: Iterable[Layer]) -> dict[str, str]:
+    """Layers without a parameter called weight, which is what a mask holds."""
+    plain = {name for name, _ in model.named_parameters()}
+    return {
+        layer.name: "its weights are not one parameter called weight"
+        for layer in layers
+        if layer.kind != "norm" and f"{layer.name}.weight" not in plain
+    }
+
+
+def _followed(model: nn.Module, inputs: Inputs) -> Trail:
+    try:
+        trail = followed(model, inputs, kinds.frozen(model))
+    except Exception as error:
+        raise GraphError(
+            f"the network's forward pass fails on example inputs of shape {shapes(inputs)}: "
+            f"{type(error).__name__}: {error}".partition("\n")[0]
+        ) from error
+    if not any(tensor.is_floating_point() for tensor in trail.outputs):
+        raise GraphError(
+            "the network returns no floating-point tensors, so that a cut cannot be checked; "
+            "return logits or features"
+        )
+    return trail
+
+
+def _layer(model: nn.Module, name: str, call: Call, trail: Trail) -> Layer:
+    module: Any = model.get_submodule(name)
+    kind = kinds.known(module)
+    is_conv = kind.layer == "conv"
+    kernel = tuple(module.kernel_size) if is_conv else ()
+    over = trail.over(name) if kind.layer == "linear" else ""
+    each = kinds.channels(model.get_submodule(over), "out") if over else 1
+    return Layer(
+        name,
+        kind.layer,
+        kinds.channels(module, "out"),
+        kinds.channels(module, "in"),
+        kinds.groups_of(module),
+        kernel,
+        tuple(module.stride) if is_conv else (),
+        call.in_size,
+        _whole(call.positions / each),
+        area=0 if kind.layer == "norm" else prod(kernel),
+        extra=kinds.extra(module),
+        norm=trail.norms.get(name),
+        activation=trail.activations.get(name),
+        over=over,
+        statistics=kinds.statistics(module),
+        read=_whole(call.read / each),
+        written=_whole(call.written / each),
+    )
+
+
+def _whole(number: float) -> float:
+    return int(number) if number == int(number) else number
+
+
+def _excluded(layers: Iterable[Layer], patterns: Sequence[str]) -> frozenset[str]:
+    """Layers that match a pattern."""
+    if isinstance(patterns, str):
+        raise GraphError(f"exclude is {patterns!r}; give a list of patterns, as in [{patterns!r}]")
+    names = [layer.name for layer in layers]
+    found: set[str] = set()
+    for pattern in patterns:
+        matching = {name for name in names if fnmatchcase(name, pattern)}
+        if not matching:
+            close = get_close_matches(pattern, names, n=3, cutoff=0.3) or names[:3]
+            raise GraphError(
+                f"no layer matches the excluded pattern {pattern!r}; "
+                f"similar layers are {', '.join(close)}"
+            )
+        found |= matching
+    return frozenset(found)
+
+
+def _explain(reasons: dict[str, str], block: Block, reason: str) -> None:
+    for name in block.layers:
+        reasons.setdefault(name, reason)
+
+
+def _graph(
+    layers: tuple[Layer, ...],
+    groups: tuple[Group, ...],
+    reasons: dict[str, str],
+) -> PruningGraph:
+    made = {name for group in groups for name in group.layers}
+    whole = [layer.name for layer in layers if layer.kind != "norm" and layer.name not in made]
+    fixed = tuple(Fixed(name, reasons.get(name, ALL_OR_NONE)) for name in whole)
+    if not groups:
+        why = "; ".join(f"{item.name}: {item.reason}" for item in fixed) or "no layers"
+        raise GraphError(
+            f"the network has nothing that can be pruned ({why}); a layer can be cut where another "
+            "one reads its outputs (docs/architectures.md), and --granularity element needs no cut"
+        )
+    return PruningGraph(layers, groups, fixed)
+
+
+def _measured(graph: PruningGraph, model: nn.Module, inputs: Inputs) -> PruningGraph:
+    """The graph with what its costs need beside the layers."""
+    weights = sum(layer.weights + layer.extra * layer.outputs for layer in graph.layers)
+    statistics = sum(layer.statistics * layer.outputs for layer in graph.layers)
+    return replace(
+        graph,
+        other_params=sum(parameter.numel() for parameter in model.parameters()) - weights,
+        other_bytes=_stored_bytes(model) - NUMBER_BYTES * (weights + statistics),
+        activations=activations(model, graph, inputs),
+    )
+
+
+def _stored_bytes(model: nn.Module) -> int:
+    """Of the whole state dict, tensors that are shared once."""
+    state = tensors(model.state_dict(keep_vars=True))
+    each = {(tensor.data_ptr(), tensor.shape): tensor for tensor in state}
+    return sum(
+        tensor.numel() * (NUMBER_BYTES if tensor.is_floating_point() else tensor.element_size())
+        for tensor in each.values()
+    )

@@ -1,0 +1,78 @@
+"""`amc profile`: a latency table of a network, measured here or on another device."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from rich.console import Console
+
+from amc.costs.latency import LatencyTable
+from amc.granularity import Rounding
+from amc.graph import PruningGraph
+from experiments.disk import ready_folder, write_whole
+from experiments.latency.profiling import (
+    ARCHIVE,
+    SCRIPT,
+    carried,
+    measured_here,
+    planned,
+    prepare,
+    reach_of,
+    rounding_of,
+    table,
+    trust,
+    where,
+    widths,
+)
+from experiments.settings import ProfileConfig, save_config
+from experiments.terminal import milliseconds, percent
+
+TABLE = "latency.json"
+"""Name of the table inside the folder for results."""
+
+
+def profile(config: ProfileConfig, console: Console) -> None:
+    """Measure, or prepare to; a table is left in the folder for results, and told in words.
+
+    Raises:
+        LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
+        ProfileError: for a network that cannot be profiled.
+        ImportError: without the extra `onnx`.
+    """
+    if config.prepare:
+        folder = ready_folder(config.prepare, "--prepare")
+    else:
+        folder = ready_folder(config.out)
+    plan = planned(config)
+    if config.prepare:
+        prepare(plan, folder, config.runtime, config.threads)
+        console.print(
+            f"{ARCHIVE} and {SCRIPT} are in {folder}; run `python {SCRIPT}` on the device, which "
+            f"needs {config.runtime} and numpy, and give what it writes to --timings",
+            soft_wrap=True,
+        )
+        return
+    if config.timings:
+        answer = carried(plan, Path(config.timings), config.runtime, config.threads)
+    else:
+        answer = measured_here(plan, config.runtime, config.threads, console)
+    found = table(plan, answer, config.model)
+    save_config(config, folder / "config.yaml")
+    write_whole(folder / TABLE, found.to_json())
+    (shape,) = plan.template.program.inputs.values()
+    console.print(f"input {' x '.join(map(str, shape))}")
+    _tell(found, plan.template.graph, rounding_of(config), console)
+    console.print(f"table: {folder / TABLE}", soft_wrap=True)
+
+
+def _tell(table: LatencyTable, graph: PruningGraph, rounding: Rounding, console: Console) -> None:
+    console.print(where(graph, table))
+    console.print()
+    console.print(widths(graph, table, rounding))
+    full, least = reach_of(graph, table, rounding)
+    console.print(f"\n{trust(table)}", soft_wrap=True)
+    console.print(
+        f"unpruned {milliseconds(full)}; pruning can bring it down to {milliseconds(least)} "
+        f"({percent(least / full)})",
+        soft_wrap=True,
+    )

@@ -1,0 +1,64 @@
+"""From the settings of a profile to a plan, and its timing on this machine."""
+
+from __future__ import annotations
+
+import torch
+from rich.console import Console
+from torch import Tensor
+
+from amc.granularity import Granularity, Rounding
+from amc.pruning import decisions
+from experiments.latency.profiling.measuring import RUNTIMES, Answer, measured
+from experiments.latency.profiling.plan import Plan, plan_of
+from experiments.latency.profiling.templates import template
+from experiments.settings import ProfileConfig, listed
+from experiments.terminal import Reporter
+from experiments.zoo import Setting, first_line, load_setting
+
+
+def measured_here(plan: Plan, runtime: str, threads: int, console: Console) -> Answer:
+    """Time a plan on this machine, and show how it goes on."""
+    with Reporter("profile", len(plan.programs()), console) as reporter:
+        return measured(
+            plan, runtime, threads, lambda done: reporter.update(done, "programs timed")
+        )
+
+
+def planned(config: ProfileConfig) -> Plan:
+    """What to time for these settings; the same wherever it is asked."""
+    fed = RUNTIMES[config.runtime].fed
+    # How long a pass takes does not depend on the weights.
+    setting = load_setting(config, trained=False)
+    sample = _sample(config, setting)
+    graph = decisions(setting.model, sample, exclude=listed(config.exclude))
+    inputs = torch.cat([sample] * config.batch_size)
+    return plan_of(template(setting.model, graph, inputs), rounding_of(config), fed=fed)
+
+
+def _sample(config: ProfileConfig, setting: Setting) -> Tensor:
+    """One sample of the shape that is asked for.
+
+    Raises:
+        ValueError: if the network does not take it.
+    """
+    if not config.input_shape:
+        return setting.example
+    sample = torch.zeros(1, *map(int, listed(config.input_shape)))
+    try:
+        with torch.no_grad():
+            setting.model(sample)
+    except Exception as error:
+        raise ValueError(
+            f"--input-shape is {config.input_shape}, on which model {config.model} fails "
+            f"({first_line(error)}); give one that it takes, {_shape(setting.example)} for example"
+        ) from error
+    return sample
+
+
+def _shape(sample: Tensor) -> str:
+    return ",".join(map(str, sample.shape[1:]))
+
+
+def rounding_of(config: ProfileConfig) -> Rounding:
+    """Which kept counts are measured."""
+    return Granularity.parse("channel").rounding(config.round_to, config.max_ratio)
