@@ -21,9 +21,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import exp, lgamma, log
 
 import torch
+from scipy.special import bdtrc  # type: ignore[import-untyped]
 from torch import Tensor
 
 from amc.tasks import Samples
@@ -149,8 +149,14 @@ class Difference:
     infavour: int
 
     def hopeless(self, error: float) -> bool:
-        """Whether so many against it are this improbable for a candidate that is no worse."""
-        return tail(self.against, self.against + self.infavour) <= error
+        """Whether so many against it are this improbable for a candidate that is no worse.
+
+        Never of one that has as many in its favour.
+        """
+        return (
+            self.against > self.infavour
+            and tail(self.against, self.against + self.infavour) <= error
+        )
 
 
 def _difference(right: Tensor, other: Tensor) -> Difference:
@@ -158,12 +164,9 @@ def _difference(right: Tensor, other: Tensor) -> Difference:
 
 
 def tail(least: int, of: int) -> float:
-    """Probability that of so many fair coins at least so many fall on one side."""
-    if least <= 0:
-        return 1.0
-    chance = exp(lgamma(of + 1) - lgamma(least + 1) - lgamma(of - least + 1) - of * log(2))
-    total = 0.0
-    for heads in range(least, of + 1):
-        total += chance
-        chance *= (of - heads) / (heads + 1)
-    return total
+    """Probability that of so many fair coins at least so many fall on one side.
+
+    The survival function of a binomial distribution, which does not underflow where a sum of its
+    terms does: from about 1,075 coins on, the first of these is 0.
+    """
+    return 1.0 if least <= 0 else float(bdtrc(least - 1, of, 0.5))

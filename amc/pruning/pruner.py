@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import zip_longest
 
 import torch
@@ -158,10 +158,8 @@ def decisions(
     """
     unit = Granularity.parse(granularity)
     if unit.masks:
-        graph = masking_graph(survey(model, example_inputs, exclude=exclude), unit)
-    else:
-        graph = trace(model, example_inputs, exclude=exclude)
-    return replace(graph, exclude=tuple(exclude))
+        return masking_graph(survey(model, example_inputs, exclude=exclude), unit)
+    return trace(model, example_inputs, exclude=exclude)
 
 
 def prune(

@@ -1,5 +1,7 @@
-"""Searches for ratios that need no agent."""
+"""Searches for ratios that need no agent; one is a class with `search(problem, seed)`."""
 
-from amc.strategies.samplers import TPE, CmaEs, RandomSearch
+from amc.strategies.cma_es import CmaEs
+from amc.strategies.random_search import RandomSearch
+from amc.strategies.tpe import TPE
 
 __all__ = ["TPE", "CmaEs", "RandomSearch"]

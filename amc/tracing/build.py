@@ -62,7 +62,11 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
     proof = proved(model, layers, candidates, example_inputs)
     for block, reason in proof.refused:
         _explain(reasons, block, reason)
-    graph = replace(_graph(layers, proof.groups, reasons), overwriting=trail.overwriting)
+    graph = replace(
+        _graph(layers, proof.groups, reasons),
+        overwriting=trail.overwriting,
+        exclude=tuple(exclude),
+    )
     return _measured(graph, model, example_inputs)
 
 
@@ -85,7 +89,7 @@ def survey(
     reasons |= dict.fromkeys(_excluded(layers, exclude), "excluded by hand")
     weighted = [layer.name for layer in layers if layer.kind != "norm"]
     fixed = tuple(Fixed(name, reasons[name]) for name in weighted if name in reasons)
-    graph = PruningGraph(layers, (), fixed, overwriting=trail.overwriting)
+    graph = PruningGraph(layers, (), fixed, overwriting=trail.overwriting, exclude=tuple(exclude))
     return _measured(graph, model, example_inputs)
 
 

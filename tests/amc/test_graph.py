@@ -14,6 +14,9 @@ from torch.nn.utils import parametrizations
 
 from amc.graph import Attribute, Group, PruningGraph
 from amc.modules import kinds
+from amc.policy import Budget
+from amc.pruning import prune
+from amc.rules import uniform_policy
 from amc.surgery.cutting import check_cut, cut
 from amc.tracing.build import GraphError, survey, trace
 
@@ -550,6 +553,15 @@ def test_layers_are_excluded_by_pattern() -> None:
 def test_a_pattern_that_is_no_list_is_not_read_letter_by_letter(look: Any) -> None:
     with pytest.raises(GraphError, match=r"exclude is 'conv\*'; give a list .* \['conv\*'\]"):
         look(tiny("residual"), images(), exclude="conv*")
+
+
+def test_the_graph_remembers_what_was_excluded_so_that_its_policy_can_be_applied() -> None:
+    network = tiny("residual")
+    for seen in (trace, survey):
+        assert seen(network, images(), exclude=["*v2"]).exclude == ("*v2",)
+    policy = uniform_policy(trace(network, images(), exclude=["*v2"]), Budget("macs", 0.8))
+    smaller = prune(network, policy, images())
+    assert smaller.conv2.weight.shape[0] == network.conv2.weight.shape[0]
 
 
 def test_what_goes_together_with_an_excluded_layer_stays_too() -> None:

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from torch import Tensor
 
-from amc.evaluation.racing import RANDOM, TELLING, Race, tail
+from amc.evaluation.racing import RANDOM, TELLING, Difference, Race, tail
 from amc.tasks.samples import Samples
 
 SURE = 1e-300
@@ -41,6 +41,21 @@ def test_the_tail_is_that_of_fair_coins() -> None:
     for of in (0, 1, 7, 40):
         for least in range(of + 1):
             assert tail(least, of) == pytest.approx(stats.binom.sf(least - 1, of, 0.5), abs=1e-12)
+
+
+@pytest.mark.parametrize("of", [1_074, 1_075, 2_000, 50_000])
+def test_the_tail_of_many_coins_is_no_underflow(of: int) -> None:
+    assert tail(of // 40, of) == pytest.approx(1.0)
+    assert tail(of // 2, of) == pytest.approx(0.5, abs=0.03)
+    assert 0 < tail(of // 2 + round(of**0.5), of) < 0.03
+
+
+@given(st.integers(0, 5_000), st.integers(0, 5_000), st.floats(0, 0.4999))
+def test_who_is_right_as_often_as_the_best_is_never_hopeless(
+    more: int, less: int, error: float
+) -> None:
+    better = Difference(against=min(more, less), infavour=max(more, less))
+    assert not better.hopeless(error)
 
 
 rates = st.lists(st.floats(0, 1), min_size=1, max_size=8)

@@ -14,7 +14,7 @@ from torch import nn
 from amc import Budget, Problem, Samples, SearchResult, Strategy
 from amc.graph import Kept
 from amc.rules import Uniform
-from amc.strategies.samplers import RandomSearch
+from amc.strategies import RandomSearch
 from experiments.latency.terms import STEADY, allowance, steadiest
 from experiments.report import measured_again
 from experiments.report.comparison import compare

@@ -10,7 +10,7 @@ from agents import ALGORITHMS, DDPGSearch, Settings
 from amc.finetuning import Recipe
 from amc.granularity import GRANULARITIES
 from amc.rules import DepthRamp, GlobalRanking, Manual, Sensitivity, Uniform
-from amc.strategies.samplers import TPE, CmaEs, RandomSearch
+from amc.strategies import TPE, CmaEs, RandomSearch
 from experiments.cli import COMMANDS
 from experiments.search.strategies import (
     STRATEGIES,

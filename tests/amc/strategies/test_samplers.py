@@ -16,7 +16,8 @@ from amc.policy import Budget
 from amc.problem import Outcome, Problem
 from amc.rules import uniform
 from amc.rules.projection import project
-from amc.strategies.samplers import TPE, CmaEs, RandomSearch
+from amc.strategies import TPE, CmaEs, RandomSearch
+from amc.strategies.cma_es import NARROWEST
 from amc.tasks.samples import Samples
 
 SAMPLERS = {"random": RandomSearch, "tpe": TPE, "cma-es": CmaEs}
@@ -126,6 +127,50 @@ def test_a_population_that_has_come_to_rest_begins_anew(monkeypatch: pytest.Monk
     assert len(seeds) == len(set(seeds)) == 4
 
 
+def sigma_at(budget: str, monkeypatch: pytest.MonkeyPatch, **settings: Any) -> tuple[float, float]:
+    """Mean and standard deviation of the first draws."""
+    import cmaes
+
+    found: list[tuple[float, float]] = []
+
+    class Noting(cmaes.CMA):  # type: ignore[misc]
+        def __init__(self, **given: Any) -> None:
+            found.append((float(given["mean"][0]), given["sigma"]))
+            super().__init__(**given)
+
+    monkeypatch.setattr(cmaes, "CMA", Noting)
+    CmaEs(episodes=1, **settings).search(made(budget), seed=0)
+    return found[0]
+
+
+@pytest.mark.parametrize("budget", ["macs=0.08", "macs=0.15", "macs=0.3", "macs=0.5", "macs=0.9"])
+def test_three_deviations_stay_within_what_groups_may_lose(
+    budget: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mean, sigma = sigma_at(budget, monkeypatch)
+    assert sigma == pytest.approx(min(mean, 0.8 - mean) / 3)
+    assert sigma_at(budget, monkeypatch, sigma=0.2) == (mean, 0.2)
+
+
+def test_where_only_the_smallest_network_fits_the_draws_still_have_a_width(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    smallest = made().limits
+    least = smallest.items[0].cost(smallest.smallest) / smallest.items[0].full
+    mean, sigma = sigma_at(f"macs={least + 1e-6}", monkeypatch)
+    assert mean == pytest.approx(0.8)
+    assert sigma == NARROWEST
+
+
+def test_at_a_tight_budget_few_groups_are_pruned_to_the_largest_ratio() -> None:
+    def at_the_end(strategy: CmaEs) -> float:
+        problem = made("macs=0.15")
+        kept = [one.kept for one in strategy.search(problem, seed=0).outcomes]
+        return float((np.array(kept) == problem.limits.smallest).mean())
+
+    assert at_the_end(CmaEs(episodes=40)) < 0.05 < 0.2 < at_the_end(CmaEs(episodes=40, sigma=0.3))
+
+
 def test_optuna_is_silent_and_its_level_is_put_back(capfd: pytest.CaptureFixture[str]) -> None:
     import optuna
 
@@ -157,7 +202,7 @@ def test_without_a_budget_there_is_nothing_to_project_onto(name: str) -> None:
         (lambda: TPE(0), "tpe: episodes is 0"),
         (lambda: TPE(startup=0), "tpe: startup is 0; it must be 1 or more"),
         (lambda: CmaEs(0), "cma-es: episodes is 0"),
-        (lambda: CmaEs(sigma=0), "cma-es: sigma is 0; it must be above 0"),
+        (lambda: CmaEs(sigma=-1), "cma-es: sigma is -1; it must be 0 or above"),
         (lambda: CmaEs(population=3), "cma-es: population is 3; it must be 0 or at least 4"),
     ],
 )

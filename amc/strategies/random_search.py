@@ -1,0 +1,50 @@
+"""Ratios drawn at random."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from amc.parsing import check
+from amc.problem import Problem, SearchResult
+from amc.rules import Ratios
+from amc.strategies.sampling import run_sampler, start_ratios
+
+
+@dataclass(frozen=True)
+class RandomSearch:
+    """Ratios drawn uniformly: what every search has to beat at equal evaluations.
+
+    Args:
+        episodes: Candidates to draw, the uniform policy first.
+
+    Raises:
+        ValueError: if there are none.
+    """
+
+    episodes: int = 100
+
+    def __post_init__(self) -> None:
+        check("random", "episodes", self.episodes, self.episodes >= 1, "1 or more")
+
+    def search(self, problem: Problem, seed: int) -> SearchResult:
+        """The most accurate of all candidates.
+
+        Raises:
+            ValueError: if the problem has no budget.
+        """
+        first = start_ratios("random", problem)
+        return run_sampler(problem, _Random(first, seed), self.episodes)
+
+
+class _Random:
+    def __init__(self, first: Ratios, seed: int) -> None:
+        self._next = first
+        self._random = np.random.default_rng(seed)
+
+    def ask(self) -> Ratios:
+        return self._next
+
+    def tell(self, ratios: Ratios, accuracy: float) -> None:
+        self._next = self._random.uniform(size=len(ratios))
