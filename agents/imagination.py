@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from agents.reward_model import RewardModel
 from amc.graph import Kept
-from amc.problem import Outcome
+from amc.history import Outcome
 from envs import PruningEnv
 
 Ratios = NDArray[np.float64]

@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from amc.finetuning import Recipe, fit
     from amc.granularity import Rounding
     from amc.graph import Group, Layer, PruningGraph
+    from amc.history import Outcome
     from amc.policy import Budget, Policy, PolicyError
-    from amc.problem import Outcome, Problem, SearchResult, Strategy
+    from amc.problem import Problem, SearchResult, Strategy
     from amc.pruning import bake, prune
     from amc.rules import uniform_policy
     from amc.surgery import SurgeryError
@@ -29,7 +30,8 @@ _PLACES = {
     "granularity": ("Rounding",),
     "graph": ("Group", "Layer", "PruningGraph"),
     "policy": ("Budget", "Policy", "PolicyError"),
-    "problem": ("Outcome", "Problem", "SearchResult", "Strategy"),
+    "history": ("Outcome",),
+    "problem": ("Problem", "SearchResult", "Strategy"),
     "pruning": ("bake", "prune"),
     "rules": ("uniform_policy",),
     "surgery": ("SurgeryError",),

@@ -2,50 +2,29 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
-from zlib import crc32
 
 from torch import Tensor, nn
 
 from amc.costs import COSTS, Cost, Costs, Limit, Limits
-from amc.evaluation import Measured, Race, accuracy, fast_hits, fast_margins
+from amc.evaluation import Measured, accuracy
+from amc.evaluator import Evaluator
 from amc.granularity import Granularity, Rounding
 from amc.graph import Kept, KeptUnits, PruningGraph
+from amc.history import History, Outcome
 from amc.journal import BLANK, Journal
 from amc.modules import Inputs
-from amc.parsing import check
 from amc.policy import Budget, Policy
-from amc.pruning import Candidates, Pruner, decisions, policy_of
+from amc.pruning import Pruner, decisions, policy_of
 from amc.refit import POSITIONS, Moments
 from amc.tasks import Samples
 
 Measure = Callable[[Kept], float]
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """One evaluated candidate.
-
-    Args:
-        number: Of the evaluation, from 0.
-        kept: Units that stay, per group.
-        accuracy: On the held-out samples, in [0, 1].
-        costs: Each cost by its short name, in its unit.
-        seconds: Since the search began.
-        seen: Held-out samples after which it was stopped as hopeless, so that its accuracy is an
-            estimate (`amc.evaluation.racing`); None where it has seen all.
-    """
-
-    number: int
-    kept: Kept
-    accuracy: float
-    costs: Mapping[str, float]
-    seconds: float
-    seen: int | None = None
+OnBest = Callable[[Outcome, Outcome | None], None]
+"""Called with a new outcome and the best one so far within the budgets."""
 
 
 @dataclass(frozen=True)
@@ -85,8 +64,11 @@ class Strategy(Protocol):
         ...
 
 
+@dataclass(frozen=True, init=False, eq=False, repr=False)
 class Problem:
     """A network, its budgets, and the one way in which candidates are pruned and measured.
+
+    It never changes; what a search finds on its way is in its `history`.
 
     Args:
         model: The trained network; put into evaluation mode, and otherwise never changed.
@@ -112,16 +94,27 @@ class Problem:
             cost of the really smaller network, in the cost's unit.
 
     Attributes:
-        on_outcome: Called, where it is set, with each new outcome and the best so far
-            within the budgets.
-        journal: Of the search, where finished evaluations and measurements are noted and looked
-            up; one that keeps nothing unless it is set.
+        pruner: Makes networks at kept counts.
+        evaluator: Measures candidates.
+        history: Of the search that goes on.
 
     Raises:
         BudgetError: if a budget is below the smallest reachable network; names that.
         GraphError: if the network cannot be traced or has nothing to prune. What cannot be cut
             safely is left alone, and named with the reason in `graph.fixed`.
     """
+
+    example_inputs: Inputs
+    criterion: str
+    train: Samples | None
+    calibration: Samples | None
+    limits: Limits
+    costs: Mapping[str, Cost]
+    measure: Mapping[str, Measure]
+    pruner: Pruner
+    evaluator: Evaluator
+    history: History
+    _tightened_to: str
 
     def __init__(
         self,
@@ -143,46 +136,90 @@ class Problem:
         racing: float = 0.0,
         measure: Mapping[str, Measure] | None = None,
     ) -> None:
-        check("problem", "racing", racing, 0 <= racing < 0.5, "0 or more, and below 0.5")
-        self.racing = racing
-        self.model = model.eval()
-        self.example_inputs = example_inputs
-        self.holdout = holdout
-        self.train = train
-        self.calibration = calibration
-        self.criterion = criterion
-        self.graph: PruningGraph = graph or decisions(model, example_inputs, granularity, exclude)
+        model.eval()
+        known = graph or decisions(model, example_inputs, granularity, exclude)
         legal = rounding or Granularity.parse(granularity).rounding()
-        self.limits = Limits.of(self.graph, budgets, costs, legal)
-        self.measure = dict(measure or {})
-        self.costs: dict[str, Cost] = {name: make(self.graph) for name, make in costs.items()}
-        self._pruner = Pruner.of(
-            model, self.graph, criterion, calibration=calibration, positions=positions, seed=seed
+        limits = Limits.of(known, budgets, costs, legal)
+        pruner = Pruner.of(
+            model, known, criterion, calibration=calibration, positions=positions, seed=seed
         )
-        self._candidates = Candidates.of(self._pruner)
-        self._race = Race(holdout, racing)
-        self._seed = seed
-        self._known: dict[Kept, Outcome] = {}
-        self._outcomes: list[Outcome] = []
-        self.on_outcome: Callable[[Outcome, Outcome | None], None] | None = None
-        self.journal: Journal = BLANK
-        self._told: list[Outcome] = []
-        self._tightened_to = ""
-        self._start = time.perf_counter()
+        self._set(
+            example_inputs=example_inputs,
+            criterion=criterion,
+            train=train,
+            calibration=calibration,
+            limits=limits,
+            costs={name: make(known) for name, make in costs.items()},
+            measure=dict(measure or {}),
+            pruner=pruner,
+            evaluator=Evaluator(pruner, holdout, racing, seed),
+            history=History(),
+            _tightened_to="",
+        )
+
+    def _set(self, **parts: object) -> Problem:
+        for name, part in parts.items():
+            object.__setattr__(self, name, part)
+        return self
+
+    @property
+    def model(self) -> nn.Module:
+        """The unpruned network."""
+        return self.pruner.model
+
+    @property
+    def graph(self) -> PruningGraph:
+        """Its decisions."""
+        return self.pruner.graph
+
+    @property
+    def holdout(self) -> Samples:
+        """Samples that accuracy is measured on."""
+        return self.evaluator.holdout
+
+    @property
+    def racing(self) -> float:
+        """Highest probability that a candidate is stopped early by mistake; 0 stops none."""
+        return self.evaluator.racing
+
+    @property
+    def journal(self) -> Journal:
+        """Of the search, where finished evaluations and measurements are noted."""
+        return self.history.journal
 
     @property
     def outcomes(self) -> tuple[Outcome, ...]:
         """All evaluations so far, in order."""
-        return tuple(self._outcomes)
+        return self.history.outcomes
+
+    @property
+    def seconds(self) -> float:
+        """Since the search began."""
+        return self.history.seconds
+
+    def with_history(self, journal: Journal = BLANK, on_outcome: OnBest | None = None) -> Problem:
+        """The same problem with a history of its own, of which nothing has happened yet.
+
+        Args:
+            journal: Where finished evaluations and measurements are noted and looked up.
+            on_outcome: Called with each new outcome and the best so far within the budgets.
+        """
+        other = self._copy()
+        tell = None if on_outcome is None else lambda outcome: on_outcome(outcome, other.best())
+        other.evaluator.restart()
+        return other._set(history=History(journal, tell))
+
+    def _copy(self) -> Problem:
+        return copy(self)._set(evaluator=self.evaluator.fork())
 
     def units(self, kept: Sequence[int]) -> KeptUnits:
         """Which units stay at these kept counts, by the criterion."""
-        return self._pruner.units(kept)
+        return self.pruner.units(kept)
 
     @property
     def ranking(self) -> list[Tensor]:
         """(units,) score of each group's units by the criterion; see `amc.pruning`."""
-        return self._pruner.ranking
+        return self.pruner.ranking
 
     def network(self, kept: Sequence[int]) -> nn.Module:
         """The network at these kept counts.
@@ -190,69 +227,50 @@ class Problem:
         At granularity "channel" really smaller, and refit where there is calibration; at others of
         full size with plain zeros.
         """
-        return self._pruner.network(kept)
+        return self.pruner.network(kept)
 
     def bare(self, kept: Sequence[int]) -> nn.Module:
         """The network as the cut alone leaves it: no refit, no batch norm measured again."""
-        return replace(self._pruner, moments=None, calibration=None).network(kept)
+        return replace(self.pruner, moments=None, calibration=None).network(kept)
 
     def held(self, kept: Sequence[int]) -> nn.Module:
         """That of `network`, its zeros held by masks: what may be trained further."""
-        return self._pruner.held(kept)
+        return self.pruner.held(kept)
 
     def candidate(self, kept: Sequence[int]) -> nn.Module:
         """What is measured of these kept counts: the same, faster (`amc.pruning.Candidates`)."""
-        return self._candidates.network(kept)
+        return self.evaluator.candidate(tuple(kept))
 
     @property
     def moments(self) -> Moments | None:
         """What layers that lose inputs are refit from; None without calibration."""
-        return self._pruner.moments
+        return self.pruner.moments
 
     def evaluate(self, kept: Sequence[int]) -> Outcome:
         """Cost and held-out accuracy at these kept counts; asked again, it answers from memory."""
         key = tuple(int(count) for count in kept)
-        if key not in self._known:
-            name = f"evaluation {self._tightened_to}" + ",".join(map(str, key))
-            noted = self.journal.recall(name)
-            found = noted or asdict(self._measured(key))
-            outcome = self._known[key] = self.record(key, **found)
-            if noted is None:
-                self.journal.note(name, {**found, "seconds": outcome.seconds})
-            elif self._races(key) and outcome.seen is None:
-                self._told.append(outcome)
-        return self._known[key]
+        known = self.history.known(key)
+        return known if known is not None else self.history.remember(self._evaluated(key))
+
+    def _evaluated(self, kept: Kept) -> Outcome:
+        name = f"evaluation {self._tightened_to}" + ",".join(map(str, kept))
+        noted = self.journal.recall(name)
+        if noted is None:
+            found = asdict(self._measured(kept))
+            outcome = self.record(kept, **found)
+            self.journal.note(name, {**found, "seconds": outcome.seconds})
+            return outcome
+        outcome = self.record(kept, **noted)
+        if self._races(kept) and outcome.seen is None:
+            self.evaluator.tell(kept, outcome.accuracy)
+        return outcome
 
     def _races(self, kept: Kept) -> bool:
         # Without a budget, or outside of it, less accurate does not mean worse.
         return bool(self.racing and self.limits.items and self.limits.fits(kept))
 
-    def _measured(self, kept: Kept, *, whole: bool = False) -> Measured:
-        network = self.candidate(kept)
-
-        if self._races(kept) and not whole:
-            self._race_anew()
-            return self._raced(kept, network)
-        right = fast_hits(network, self.graph, self.holdout)
-        return Measured(int(right.sum()) / len(self.holdout))
-
-    def _raced(self, kept: Kept, network: nn.Module, *, whole: bool = False) -> Measured:
-        def margins(samples: Samples) -> Tensor:
-            return fast_margins(network, self.graph, samples)
-
-        draw = crc32(f"{self._seed} {kept}".encode())
-        return self._race.run(margins, draw, whole=whole)
-
-    def _race_anew(self) -> None:
-        """Let those that led, by what a journal told, run once more.
-
-        All of them, because each met the samples in an order that the one before had set, and on
-        that hangs how sums are rounded.
-        """
-        told, self._told = self._told, []
-        for outcome in told:
-            if outcome.accuracy > self._race.leading:
-                self._raced(outcome.kept, self.candidate(outcome.kept), whole=True)
+    def _measured(self, kept: Kept) -> Measured:
+        return self.evaluator.race(kept) if self._races(kept) else self.evaluator.whole(kept)
 
     def record(
         self,
@@ -261,34 +279,10 @@ class Problem:
         seen: int | None = None,
         seconds: float | None = None,
     ) -> Outcome:
-        """Count an evaluation that a strategy made of a network of its own.
-
-        Args:
-            kept: Units that stay, per group.
-            accuracy: On held-out samples, in [0, 1].
-            seen: See `Outcome`.
-            seconds: Since the search began, of one that a journal tells of: the clock goes on from
-                there. None reads the clock.
-        """
-        if seconds is not None:
-            self._start = time.perf_counter() - seconds
-        outcome = Outcome(
-            number=len(self._outcomes),
-            kept=tuple(int(count) for count in kept),
-            accuracy=accuracy,
-            costs={name: cost(kept) for name, cost in self.costs.items()},
-            seconds=self.seconds if seconds is None else seconds,
-            seen=seen,
-        )
-        self._outcomes.append(outcome)
-        if self.on_outcome is not None:
-            self.on_outcome(outcome, self.best())
-        return outcome
-
-    @property
-    def seconds(self) -> float:
-        """Since the search began."""
-        return time.perf_counter() - self._start
+        """Count an evaluation that a strategy made of a network of its own; see `History.add`."""
+        key = tuple(int(count) for count in kept)
+        costs = {name: cost(key) for name, cost in self.costs.items()}
+        return self.history.add(key, accuracy, costs, seen, seconds)
 
     def measured(self, kept: Kept) -> Limits:
         """The limits, tightened by as much as a network is measured to cost more than predicted.
@@ -316,12 +310,12 @@ class Problem:
         return float(noted["cost"])
 
     def within(self, limits: Limits) -> Problem:
-        """The same problem, its evaluations included, under other limits."""
-        other = copy(self)
-        other.limits = limits
+        """The same problem under other limits: it remembers the evaluations, and adds none here."""
+        other = self._copy()._set(limits=limits, history=self.history.fork())
         if self.racing:
             # Whom a candidate raced against under the former limits may break these.
-            other._tightened_to = "".join(f"{i.name}<={i.most!r} " for i in limits.items)
+            tight = "".join(f"{item.name}<={item.most!r} " for item in limits.items)
+            other._set(_tightened_to=tight)
         return other
 
     def best(self) -> Outcome | None:
@@ -339,18 +333,15 @@ class Problem:
 
     def _whole(self) -> Iterator[Outcome]:
         """Those that have seen all held-out samples."""
-        return (outcome for outcome in self._outcomes if outcome.seen is None)
+        return (outcome for outcome in self.history.outcomes if outcome.seen is None)
 
     def restart(self) -> None:
         """Forget all outcomes and start the clock: the first act of every search.
 
         Strategies that share a problem then neither profit from nor pay for each other's work.
         """
-        self._known.clear()
-        self._outcomes.clear()
-        self._race.restart()
-        self._told = []
-        self._start = time.perf_counter()
+        self.history.restart()
+        self.evaluator.restart()
 
     def result(
         self,
@@ -373,8 +364,8 @@ class Problem:
                 "the search evaluated nothing within the budget; give it more episodes"
             )
         if chosen.seen is not None:
-            whole = self._measured(chosen.kept, whole=True)
-            chosen = self._known[chosen.kept] = self.record(chosen.kept, whole.accuracy)
+            whole = self.evaluator.whole(chosen.kept)
+            chosen = self.history.remember(self.record(chosen.kept, whole.accuracy))
         return SearchResult(chosen, self.outcomes, self.seconds, tuned_steps, weights, criterion)
 
     def unpruned_accuracy(self) -> float:

@@ -33,6 +33,7 @@ from amc.graph import Layer, PruningGraph
 NAMES = ("t", "n", "c", "h", "w", "stride", "k", "flops", "reduced", "rest", "previous")
 
 Observation = NDArray[np.float32]
+"""(11,) features of one state, or (states, 11) of several."""
 
 
 class Features:

@@ -12,8 +12,9 @@ from gymnasium.spaces import Box
 from numpy.typing import ArrayLike, NDArray
 
 from amc.graph import Kept
+from amc.history import Outcome
 from amc.parsing import look_up
-from amc.problem import Outcome, Problem
+from amc.problem import Problem
 from envs.feasible import executed_count, executed_walks
 from envs.features import NAMES, Features, Observation
 from envs.rewards import REWARDS

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+from amc.history import Outcome
 from amc.parsing import look_up
-from amc.problem import Outcome
 
 Reward = Callable[[Outcome], float]
 

@@ -29,8 +29,9 @@ from amc.costs import Limits
 from amc.criteria import criterion as named
 from amc.finetuning import Recipe
 from amc.graph import Kept
+from amc.history import Outcome
 from amc.parsing import check
-from amc.problem import Outcome, Problem, SearchResult
+from amc.problem import Problem, SearchResult
 from netadapt.proposals import narrowed, resource
 from netadapt.trials import InTurn, Task, Trials
 from netadapt.walk import Place, Round

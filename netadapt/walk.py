@@ -12,8 +12,9 @@ from typing import Any
 
 from amc.finetuning import Recipe
 from amc.graph import Kept
+from amc.history import Outcome
 from amc.journal import State
-from amc.problem import Outcome, Problem
+from amc.problem import Problem
 from amc.pruning import Narrowed, Narrowing
 from netadapt.trials import Trials, Tried
 

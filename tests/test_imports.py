@@ -42,6 +42,8 @@ ORDER = {
         "tracing",
         "pruning",
         "finetuning",
+        "history",
+        "evaluator",
         "problem",
         "rules",
         "strategies",

@@ -68,6 +68,12 @@ class Race:
         """Forget all candidates."""
         self._best: Tensor | None = None
 
+    def fork(self) -> Race:
+        """One that goes on from the same leader by itself."""
+        other = Race(self._samples, self._error)
+        other._best = self._best
+        return other
+
     @property
     def leading(self) -> float:
         """Accuracy of the best; below 0 where there is none."""

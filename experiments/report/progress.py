@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from amc.history import Outcome
 from amc.policy import Budget
-from amc.problem import Outcome
 from experiments.report.comparison import Run
 from experiments.runs import CostChange, RunResult
 from experiments.terminal import accuracy, count

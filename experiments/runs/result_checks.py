@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from amc.granularity import Granularity
+from amc.history import Outcome
 from amc.policy import Budget, GroupChoice
-from amc.problem import Outcome
 from experiments.disk import MOST, Amount, Some, record
 from experiments.settings import PruneConfig, SearchConfig
 

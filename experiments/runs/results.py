@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from amc.costs import Stored
+from amc.history import Outcome
 from amc.parsing import read_json
 from amc.policy import GroupChoice
-from amc.problem import Outcome
 from experiments.disk import Amount, Count, Positive, Rank, Share, read_yaml, record, write_whole
 from experiments.runs.result_checks import mistakes
 from experiments.settings import listed, run_folder

@@ -30,12 +30,12 @@ def holding(
     Returns:
         The result, and the tightest bound as a part of the budgets: 1 where predictions held.
     """
-    result, given = search(problem), problem
+    result, latest = search(problem), problem
     if not problem.measure:
         return result, 1.0
-    limits = given.measured(result.best.kept)
+    limits = problem.measured(result.best.kept)
     if not again:
-        return result, _part(limits, given.limits)
+        return result, _part(limits, problem.limits)
     bound = 1.0
     # Whether it holds in the end is no part of the result: the network is timed once more when all
     # is done, fine-tuning included, and by that the terminal and the report say that a budget is
@@ -43,10 +43,13 @@ def holding(
     for _ in range(TIGHTENINGS):
         if limits.fits(result.best.kept) or not limits.fits(limits.smallest):
             break
-        bound, within = _part(limits, given.limits), given.within(limits)
+        bound, within = _part(limits, problem.limits), latest.within(limits)
         best = within.best()
-        result = replace(result, best=best) if best else _added(result, search(within))
-        limits = given.measured(result.best.kept)
+        if best:
+            result = replace(result, best=best)
+        else:
+            result, latest = _added(result, search(within)), within
+        limits = problem.measured(result.best.kept)
     return result, bound
 
 

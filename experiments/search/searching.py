@@ -11,8 +11,9 @@ from torch import nn
 
 from amc.costs import Cost
 from amc.graph import PruningGraph
+from amc.history import Outcome
 from amc.policy import Budget, Policy
-from amc.problem import Outcome, Problem, SearchResult, Strategy
+from amc.problem import Problem, SearchResult, Strategy
 from experiments.runs import Interrupted, RunJournal, resumable
 from experiments.search.holding import holding
 from experiments.search.problems import budgets
@@ -64,17 +65,19 @@ def searched(
         Interrupted: at Ctrl-C, with the best policy so far on the disk.
     """
     watch = Watch(console, config, problem)
-    problem.on_outcome, problem.journal = watch, journal
+    latest = [problem.with_history(journal, watch)]
 
     def interrupted() -> Interrupted:
         criterion = getattr(strategy, "criterion", None)
-        return Interrupted(_best_so_far(config, problem, criterion or None), config)
+        return Interrupted(_best_so_far(config, latest[-1], criterion or None), config)
+
+    def search(asked: Problem) -> SearchResult:
+        latest.append(asked)
+        return result_of(strategy, asked, config)
 
     tunes = getattr(strategy, "tunes_weights", False)
     with resumable(interrupted), watch.reporter:
-        result, bound = holding(
-            lambda asked: result_of(strategy, asked, config), problem, again=not tunes
-        )
+        result, bound = holding(search, latest[0], again=not tunes)
     return found(config, problem, result, bound)
 
 

@@ -74,7 +74,7 @@ def test_the_global_generators_come_back_even_after_an_error() -> None:
     def fail(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    problem.on_outcome = fail
+    problem = problem.with_history(on_outcome=fail)
     with pytest.raises(KeyboardInterrupt):
         DDPGSearch(8, settings=FAST).search(problem, 0)
     assert torch.equal(torch.get_rng_state(), before[0])

@@ -2,7 +2,7 @@
 
 import copy
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import FrozenInstanceError, replace
 from functools import partial
 from typing import Any
 
@@ -15,9 +15,10 @@ from torch import nn
 from amc.costs import COSTS, BudgetError, Macs, Memory, Params
 from amc.evaluation.scoring import accuracy
 from amc.granularity import Rounding
+from amc.history import Outcome
 from amc.journal import Blank
 from amc.policy import Budget, Policy
-from amc.problem import Outcome, Problem
+from amc.problem import Problem
 from amc.pruning.pruner import prune
 from amc.tasks.samples import Samples
 from amc.tracing.build import GraphError
@@ -77,7 +78,7 @@ def test_evaluations_go_on_where_a_journal_ends(racing: float) -> None:
 
     def outcomes(journal: Notes, count: int) -> list[tuple[Any, ...]]:
         problem = residual_problem("macs=0.9", racing=racing)
-        problem.journal = journal
+        problem = problem.with_history(journal)
         problem.restart()
         found = [problem.evaluate(counts) for counts in kept[:count]]
         return [(o.number, o.kept, o.accuracy, o.seen, o.costs) for o in found]
@@ -92,7 +93,7 @@ def test_evaluations_go_on_where_a_journal_ends(racing: float) -> None:
 
 def test_who_lost_under_former_limits_races_again_under_tighter_ones() -> None:
     problem, journal = residual_problem("macs=0.9", racing=0.4), Notes()
-    problem.journal = journal
+    problem = problem.with_history(journal)
     kept = [(one, other) for one in range(2, 7) for other in range(2, 6)]
     problem.restart()
     stopped = [o.kept for o in map(problem.evaluate, kept) if o.seen is not None]
@@ -106,6 +107,27 @@ def test_who_lost_under_former_limits_races_again_under_tighter_ones() -> None:
     within.restart()
     assert within.evaluate(first).seen is None
     assert len(journal.notes) == before + 1
+
+
+@pytest.mark.parametrize("racing", [0.0, 0.4])
+def test_what_happens_under_other_limits_leaves_the_problem_as_it_was(racing: float) -> None:
+    problem = residual_problem("macs=0.9", racing=racing)
+    before = [problem.evaluate(kept) for kept in ((4, 3), (5, 4))]
+    within = problem.within(problem.limits)
+    assert within.outcomes == tuple(before)
+    within.evaluate((3, 3))
+    assert problem.outcomes == tuple(before)
+    within.restart()
+    assert problem.outcomes == tuple(before)
+    assert problem.evaluate((4, 3)) is before[0]
+    problem.restart()
+    assert (problem.outcomes, within.outcomes) == ((), ())
+
+
+def test_a_problem_never_changes() -> None:
+    problem = residual_problem()
+    with pytest.raises(FrozenInstanceError):
+        problem.limits = problem.limits  # type: ignore[misc]
 
 
 def test_evaluations_are_counted_in_order() -> None:
@@ -152,7 +174,7 @@ def test_every_budget_counts() -> None:
 def test_each_new_outcome_is_announced_with_the_best_within_the_budget() -> None:
     problem = residual_problem()
     seen: list[tuple[Outcome, Outcome | None]] = []
-    problem.on_outcome = lambda outcome, best: seen.append((outcome, best))
+    problem = problem.with_history(on_outcome=lambda outcome, best: seen.append((outcome, best)))
     over, small = problem.evaluate((6, 5)), problem.evaluate((2, 2))
     problem.evaluate((6, 5))
     problem.record((3, 2), -1.0)

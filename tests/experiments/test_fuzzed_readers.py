@@ -19,8 +19,8 @@ from torch import ones
 
 from amc.costs import Stored
 from amc.costs.latency import LatencyTable, LatencyTableError
+from amc.history import Outcome
 from amc.policy import Budget, GroupChoice, Policy, PolicyError
-from amc.problem import Outcome
 from amc.weights import read_weights
 from experiments.cli import COMMANDS
 from experiments.disk.yaml_files import read_yaml

@@ -133,7 +133,7 @@ def test_what_was_measured_and_evaluated_is_not_done_again_by_a_search_that_goes
         with RunJournal(tmp_path) as journal:
             if journal.header is None:
                 journal.begin({})
-            asked.journal = journal
+            asked = asked.with_history(journal)
             results.append(searched(RandomSearch(40), asked))
     (one, bound), (same, again) = results
     assert (same.best, again) == (one.best, bound)

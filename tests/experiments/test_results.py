@@ -6,8 +6,8 @@ import operator
 
 import pytest
 
+from amc.history import Outcome
 from amc.policy import GroupChoice
-from amc.problem import Outcome
 from experiments.runs.results import Accuracies, CostChange, RunResult, run_folders
 
 

@@ -35,7 +35,7 @@ def searched(
         calibration=striped(30, seed=3) if granularity == "channel" else None,
         granularity=granularity,
     )
-    problem.journal = journal
+    problem = problem.with_history(journal)
     if noise is not None:
         problem.measure["params"] = lambda kept: noise() * problem.costs["params"](kept)
     return NetAdapt(**{"reduction": 0.12, "steps": 2, **settings}).search(problem, seed=4)

@@ -30,7 +30,7 @@ def searched(loop: NetAdapt, journal: MemoryJournal) -> SearchResult:
         holdout=striped(60, seed=1),
         train=striped(100, seed=2),
     )
-    problem.journal = journal
+    problem = problem.with_history(journal)
     return loop.search(problem, seed=0)
 
 

@@ -12,7 +12,8 @@ from amc.devices import device_of
 from amc.evaluation import fast_accuracy, recalibrate
 from amc.finetuning import OnStep, Recipe, fit
 from amc.graph import Kept
-from amc.problem import Outcome, Problem
+from amc.history import Outcome
+from amc.problem import Problem
 from amc.pruning import plain_copy
 from amc.tasks import Samples
 from experiments.runs import Tried

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from amc.problem import Outcome
+from amc.history import Outcome
 
 
 def stratified(outcomes: Sequence[Outcome], count: int, seed: int) -> list[Outcome]:

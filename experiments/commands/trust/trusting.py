@@ -10,7 +10,8 @@ from typing import Any
 
 from rich.console import Console
 
-from amc.problem import Outcome, Problem
+from amc.history import Outcome
+from amc.problem import Problem
 from experiments.commands.trust.correlation import correlation
 from experiments.commands.trust.journal import Journal
 from experiments.commands.trust.measuring import RECALIBRATION, Meter

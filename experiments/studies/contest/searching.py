@@ -8,7 +8,8 @@ from typing import Any
 
 from amc.devices import one_thread
 from amc.evaluation import fast_accuracy
-from amc.problem import Outcome, Problem
+from amc.history import Outcome
+from amc.problem import Problem
 from experiments.studies.contest.material import material, problem
 from experiments.studies.contest.study import Task
 

@@ -11,7 +11,8 @@ import experiments.studies.speed.textbook as textbook
 from agents import DDPGSearch, RewardModel, Walker
 from amc.evaluation import fast_hits, fast_margins
 from amc.graph import Kept
-from amc.problem import Outcome, Problem
+from amc.history import Outcome
+from amc.problem import Problem
 from amc.pruning import Candidates
 from amc.refit import refit_layers
 from envs import executed_count, executed_walks
@@ -115,10 +116,8 @@ def ours(
             watch.taken()
         start = Clock()
 
-    problem.on_outcome = note
     with watch.watching(OURS):
-        DDPGSearch(WARM + episodes).search(problem, seed)
-    problem.on_outcome = None
+        DDPGSearch(WARM + episodes).search(problem.with_history(on_outcome=note), seed)
     return found[-episodes:]
 
 

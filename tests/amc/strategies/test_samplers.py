@@ -12,8 +12,9 @@ import pytest
 import torch
 from torch import nn
 
+from amc.history import Outcome
 from amc.policy import Budget
-from amc.problem import Outcome, Problem
+from amc.problem import Problem
 from amc.rules import uniform
 from amc.rules.projection import project
 from amc.strategies import TPE, CmaEs, RandomSearch
@@ -43,15 +44,14 @@ def made(budget: str = "macs=0.5", widths: tuple[int, ...] = (60, 60, 60)) -> Pr
 @pytest.fixture
 def hill(monkeypatch: pytest.MonkeyPatch) -> Problem:
     """Accuracy is highest where the first group is pruned little and the second much."""
-    problem = made()
 
-    def evaluate(kept: Sequence[int]) -> Outcome:
+    def evaluate(problem: Problem, kept: Sequence[int]) -> Outcome:
         ratios = 1 - np.array(kept) / 60
         accuracy = np.exp(-((ratios[0] - 0.1) ** 2) - (ratios[1] - 0.7) ** 2)
         return problem.record(kept, float(accuracy))
 
-    monkeypatch.setattr(problem, "evaluate", evaluate)
-    return problem
+    monkeypatch.setattr(Problem, "evaluate", evaluate)
+    return made()
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
@@ -62,12 +62,18 @@ def test_the_first_candidate_is_the_uniform_policy(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", SAMPLERS)
-def test_an_episode_is_one_candidate_and_repeated_ones_are_not_evaluated_again(name: str) -> None:
+def test_an_episode_is_one_candidate_and_repeated_ones_are_not_evaluated_again(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[tuple[int, ...]] = []
-    problem = made(widths=(3, 3))
-    evaluate = problem.evaluate
-    problem.evaluate = lambda kept: (asked.append(tuple(kept)), evaluate(kept))[1]  # type: ignore[method-assign]
-    result = SAMPLERS[name](episodes=25).search(problem, seed=0)
+    evaluate = Problem.evaluate
+
+    def note(problem: Problem, kept: Sequence[int]) -> Outcome:
+        asked.append(tuple(kept))
+        return evaluate(problem, kept)
+
+    monkeypatch.setattr(Problem, "evaluate", note)
+    result = SAMPLERS[name](episodes=25).search(made(widths=(3, 3)), seed=0)
     assert len(asked) == 25
     assert len(result.outcomes) == len(set(asked)) < 25
 

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from amc.history import Outcome
 from amc.policy import GroupChoice
-from amc.problem import Outcome
 from experiments.runs.results import Accuracies, CostChange, RunResult
 
 NAMES = ("stem.0", "stages.0.conv1", "stages.1.conv1")

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from amc.problem import Outcome
+from amc.history import Outcome
 from experiments.report.comparison import compare
 from experiments.report.exploration import (
     distances,

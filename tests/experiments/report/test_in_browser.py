@@ -13,7 +13,7 @@ import pytest
 from browser import Browser, executable
 from PIL import Image
 
-from amc.problem import Outcome
+from amc.history import Outcome
 from experiments.report import render
 from experiments.report.exports import Exported
 from experiments.runs.results import Correlation, CostChange, RunResult, Tried, Trust

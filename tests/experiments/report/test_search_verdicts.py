@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from amc.problem import Outcome
+from amc.history import Outcome
 from experiments.report.comparison import compare
 from experiments.report.progress import excesses, progress, verdict
 from experiments.runs.results import CostChange, Remeasured, RunResult

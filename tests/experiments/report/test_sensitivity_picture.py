@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from amc.problem import Outcome
+from amc.history import Outcome
 from experiments.report import render
 from experiments.report.comparison import compare
 from experiments.report.sensitivity import scans, sensitivity_picture

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from amc.problem import Outcome
+from amc.history import Outcome
 from experiments.commands.trust.correlation import correlation, spearman
 from experiments.commands.trust.journal import Journal
 from experiments.commands.trust.sampling import stratified
