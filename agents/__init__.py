@@ -1,17 +1,19 @@
 """Agents that answer the pruning environment, on stable-baselines3."""
 
 from agents.ddpg import AmcDDPG
-from agents.reward_model import RewardModel
-from agents.settings import Settings
-from agents.strategy import DDPGSearch
-from agents.walker import ALGORITHMS, Walker, is_algorithm
+from agents.rollout_agent import ALGORITHMS, RolloutAgent, is_algorithm
+from agents.settings import AgentSettings
+from agents.strategy import AgentSearch, DDPGSearch, GPRolloutSearch
+from agents.surrogate import Surrogate
 
 __all__ = [
     "ALGORITHMS",
+    "AgentSearch",
+    "AgentSettings",
     "AmcDDPG",
     "DDPGSearch",
-    "RewardModel",
-    "Settings",
-    "Walker",
+    "GPRolloutSearch",
+    "RolloutAgent",
+    "Surrogate",
     "is_algorithm",
 ]

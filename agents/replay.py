@@ -73,13 +73,13 @@ class EpisodeReplayBuffer(ReplayBuffer):
         """Wait for the end of the episode, then store all its transitions."""
         if not done[0]:
             return
-        walk = infos[0]["episode_walk"]
-        last = len(walk.actions) - 1
-        for step, ratio in enumerate(walk.actions):
+        rollout = infos[0]["rollout"]
+        last = len(rollout.actions) - 1
+        for step, ratio in enumerate(rollout.actions):
             final = step == last or self.returns == "monte-carlo"
             super().add(
-                walk.observations[step][None],
-                walk.observations[step + 1][None],
+                rollout.observations[step][None],
+                rollout.observations[step + 1][None],
                 np.array([[2 * ratio - 1]], np.float32),
                 reward,
                 np.array([final]),

@@ -1,4 +1,4 @@
-"""The settings of an agent: ours, and the paper's."""
+"""The settings of an agent: DDPG's, the paper's, and those of the default search."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ MANY = 1_000_000
 
 
 @dataclass(frozen=True)
-class Settings:
-    """What distinguishes one agent from another.
+class AgentSettings:
+    """What distinguishes one agent from another; the defaults are those of `ddpg`.
 
     Args:
         warmup: Fraction of the episodes before the agent learns, in [0, 1].
@@ -31,27 +31,27 @@ class Settings:
         batch_size: Transitions an update.
         tau: Weight of the new parameters in the target networks.
         buffer_size: Transitions kept; 0 keeps all.
-        proposals: Walks imagined for each that is taken; 0 takes the actor's with its noise.
-        imitation: Gradient steps towards the best walk so far before each walk.
+        proposals: Rollouts proposed for each that is taken; 0 takes the actor's with its noise.
+        imitation: Gradient steps towards the best rollout so far before each rollout.
 
     Raises:
         ValueError: if a number is out of its range or a word is not one of those named.
     """
 
-    warmup: float = 0.2
-    longest_warmup: int = 20
+    warmup: float = 0.25
+    longest_warmup: int = 50
     sigma: float = 0.1
     final_sigma: float = 0.01
     returns: Returns = "monte-carlo"
     start_at_uniform: bool = True
     actor_lr: float = 1e-3
     critic_lr: float = 1e-3
-    updates: int = 0
+    updates: int = 40
     hidden: int = 300
     batch_size: int = 64
     tau: float = 0.01
     buffer_size: int = 0
-    proposals: int = 64
+    proposals: int = 0
     imitation: int = 20
 
     def __post_init__(self) -> None:
@@ -72,15 +72,15 @@ class Settings:
             "imitation": (self.imitation >= 0, "0 or more"),
         }
         for name, (good, wanted) in bounds.items():
-            check("ddpg", name, getattr(self, name), good, wanted)
+            check("agent", name, getattr(self, name), good, wanted)
 
     @classmethod
-    def single_steps(cls) -> Settings:
-        """No imagined walks: the algorithm's own critic of single steps guides its actor."""
-        return cls(warmup=0.25, longest_warmup=50, updates=40, proposals=0)
+    def gp_rollout(cls) -> AgentSettings:
+        """A Gaussian process chooses among proposed rollouts; no critic is trained."""
+        return cls(warmup=0.2, longest_warmup=20, updates=0, proposals=64)
 
     @classmethod
-    def published(cls) -> Settings:
+    def published(cls) -> AgentSettings:
         """The agent of the paper."""
         return cls(
             warmup=0.25,

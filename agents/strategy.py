@@ -13,9 +13,9 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.exploration import Exploration
+from agents.rollout_agent import rollout_agent
 from agents.scalars import Scalars
-from agents.settings import Settings
-from agents.walker import walker
+from agents.settings import AgentSettings
 from amc.devices import own_generators
 from amc.parsing import check
 from amc.problem import Problem, SearchResult
@@ -24,7 +24,7 @@ from envs import REWARDS, PruningEnv
 
 
 @dataclass(frozen=True)
-class DDPGSearch:
+class AgentSearch:
     """AMC: an actor-critic agent walks the groups once an episode.
 
     Args:
@@ -33,7 +33,7 @@ class DDPGSearch:
             without one.
         settings: Of the agent.
         tensorboard: Folder for scalars of stable-baselines3's logger.
-        algorithm: Of stable-baselines3, or made like its own (see `agents.walker`).
+        algorithm: Of stable-baselines3, or made like its own (see `agents.rollout_agent`).
 
     Raises:
         ValueError: if there are no episodes.
@@ -41,12 +41,12 @@ class DDPGSearch:
 
     episodes: int = 300
     reward: str = "error"
-    settings: Settings = field(default_factory=Settings)
+    settings: AgentSettings = field(default_factory=AgentSettings)
     tensorboard: str | None = None
     algorithm: type[OffPolicyAlgorithm] = DDPG
 
     def __post_init__(self) -> None:
-        check("ddpg", "episodes", self.episodes, self.episodes >= 1, "1 or more")
+        check("agent", "episodes", self.episodes, self.episodes >= 1, "1 or more")
 
     @property
     def exploration(self) -> Exploration:
@@ -55,10 +55,10 @@ class DDPGSearch:
         warmup = min(warmup, self.settings.longest_warmup or warmup)
         return Exploration(self.episodes, warmup, self.settings.sigma, self.settings.final_sigma)
 
-    def begins_as(self, longer: DDPGSearch) -> bool:
+    def begins_as(self, longer: AgentSearch) -> bool:
         """Whether a longer search goes the same way as far as this one goes.
 
-        An agent that imagines its walks knows of the search's length only by its warm-up.
+        An agent that proposes its rollouts knows of the search's length only by its warm-up.
         """
         warmups = self.exploration.warmup, longer.exploration.warmup
         same = replace(longer, episodes=self.episodes) == self
@@ -73,14 +73,16 @@ class DDPGSearch:
         """
         if problem.racing and self.reward != "error":
             raise ValueError(
-                f"ddpg: the reward {self.reward!r} weighs accuracy against size, and racing stops "
+                f"agent: the reward {self.reward!r} weighs accuracy against size, and racing stops "
                 "candidates by accuracy alone; leave one of the two out"
             )
         problem.restart()
         groups, exploration = len(problem.graph.groups), self.exploration
         with _restored_randomness():
             env = PruningEnv(problem, self.reward)
-            agent = walker(self.algorithm)(env, self.settings, exploration, seed, self.tensorboard)
+            agent = rollout_agent(self.algorithm)(
+                env, self.settings, exploration, seed, self.tensorboard
+            )
             if self.settings.start_at_uniform:
                 agent.start_at(uniform(problem.limits))
             if not self.tensorboard:
@@ -89,6 +91,22 @@ class DDPGSearch:
             told = Scalars(problem) if self.tensorboard else None
             agent.learn(self.episodes * groups, told, log_interval=1, tb_log_name="search")
         return problem.result(max(problem.finalists(), key=REWARDS[self.reward]))
+
+
+@dataclass(frozen=True)
+class DDPGSearch(AgentSearch):
+    """DDPG, which stable-baselines3 trains: its critic of single steps guides its actor."""
+
+
+@dataclass(frozen=True)
+class GPRolloutSearch(AgentSearch):
+    """A Gaussian process over whole rollouts chooses the next one, near an actor's own.
+
+    The actor is DDPG's network and imitates the best rollout; DDPG's critic is never trained. See
+    `agents.ddpg`.
+    """
+
+    settings: AgentSettings = field(default_factory=AgentSettings.gp_rollout)
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import gymnasium
 
-from envs.feasible import executed_count, executed_walks
+from envs.bounds import execute_action, execute_rollouts
 from envs.features import Observation
 from envs.pruning_env import Episode, PruningEnv
 from envs.rewards import REWARDS
@@ -18,6 +18,6 @@ __all__ = [
     "Episode",
     "Observation",
     "PruningEnv",
-    "executed_count",
-    "executed_walks",
+    "execute_action",
+    "execute_rollouts",
 ]

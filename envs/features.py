@@ -37,7 +37,7 @@ Observation = NDArray[np.float32]
 
 
 class Features:
-    """Describes every state of a walk over a network's groups."""
+    """Describes every state of a rollout over a network's groups."""
 
     def __init__(self, graph: PruningGraph) -> None:
         self._graph = graph
@@ -57,8 +57,8 @@ class Features:
         (state,) = self._observed((*decided, *full[here:]), [here])
         return np.asarray(state)
 
-    def walk(self, kept: Sequence[int]) -> Observation:
-        """(groups + 1, 11) the same before each decision of a walk, and after the last.
+    def rollout(self, kept: Sequence[int]) -> Observation:
+        """(groups + 1, 11) the same before each decision of a rollout, and after the last.
 
         Args:
             kept: Kept counts of all groups.
@@ -66,7 +66,7 @@ class Features:
         return self._observed(kept, range(len(kept) + 1))
 
     def _observed(self, kept: Sequence[int], steps: Sequence[int]) -> Observation:
-        """(steps, 11) features where so many decisions of a walk have been taken."""
+        """(steps, 11) features where so many decisions of a rollout have been taken."""
         here, full = np.array(steps)[:, None], np.array(self._graph.full)
         groups = np.arange(len(full))
         left = self._macs.without_zeros(np.where(groups < here, kept, full))  # (steps, layers)

@@ -15,13 +15,13 @@ from amc.graph import Kept
 from amc.history import Outcome
 from amc.parsing import look_up
 from amc.problem import Problem
-from envs.feasible import executed_count, executed_walks
+from envs.bounds import execute_action, execute_rollouts
 from envs.features import NAMES, Features, Observation
 from envs.rewards import REWARDS
 
 
 class Episode(NamedTuple):
-    """A finished walk, as it was executed.
+    """A finished rollout, as it was executed.
 
     A tuple, so that Gymnasium's checker can compare two of them.
 
@@ -42,11 +42,11 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
     Observation: the 11 features of `envs.features`, (11,) float32 in [0, 1]. Action: (1,) float32
     pruning ratio in [0, 1], rounded to a legal count. Reward: 0 until the last step, then the
     reward of the outcome. `info` holds the count that the action became as `kept` and its ratio as
-    `executed`, and after the last step the `Episode` as `episode_walk` (`episode` is taken by
+    `executed`, and after the last step the `Episode` as `rollout` (`episode` is taken by
     monitors).
 
     The budget is met by every episode: each action is bounded as it is taken, so that the rest can
-    still meet it (Algorithm 1 of AMC, He et al., 2018; see `envs.feasible`). The executed actions
+    still meet it (Algorithm 1 of AMC, He et al., 2018; see `envs.bounds`). The executed actions
     are in the `Episode`.
 
     Args:
@@ -70,7 +70,7 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
     def reset(
         self, *, seed: int | None = None, options: dict[str, Any] | None = None
     ) -> tuple[Observation, dict[str, Any]]:
-        """Begin a walk at the first group; nothing in it is random."""
+        """Begin a rollout at the first group; nothing in it is random."""
         super().reset(seed=seed)
         self._decided = []
         return self.features.observe(()), {}
@@ -81,31 +81,31 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         """Decide the next group; see the class.
 
         Raises:
-            ValueError: if the action is not a number, or the walk is over.
+            ValueError: if the action is not a number, or the rollout is over.
         """
         ratio = self._ratio(action)
-        self._decided.append(executed_count(self.problem.limits, self._decided, ratio))
+        self._decided.append(execute_action(self.problem.limits, self._decided, ratio))
         if len(self._decided) < len(self.problem.graph.groups):
             return self.features.observe(self._decided), 0.0, False, False, self._info()
         episode = self._finished()
         reward = self.reward(episode.outcome)
-        info = {**self._info(), "episode_walk": episode}
+        info = {**self._info(), "rollout": episode}
         return episode.observations[-1], reward, True, False, info
 
-    def ends_of(self, ratios: ArrayLike) -> list[Kept]:
-        """Kept counts that walks with these actions would end with; nothing is evaluated.
+    def rollout_ends(self, ratios: ArrayLike) -> list[Kept]:
+        """Kept counts that rollouts with these actions would end with; nothing is evaluated.
 
         Args:
-            ratios: (walks, groups) pruning ratios in [0, 1], as they would be asked for.
+            ratios: (rollouts, groups) pruning ratios in [0, 1], as they would be asked for.
         """
-        return executed_walks(self.problem.limits, ratios)
+        return execute_rollouts(self.problem.limits, ratios)
 
     def states(self, kept: Sequence[int]) -> NDArray[np.float32]:
-        """(groups + 1, 11) the state before each decision of a walk, and after the last."""
-        return self.features.walk(kept)
+        """(groups + 1, 11) the state before each decision of a rollout, and after the last."""
+        return self.features.rollout(kept)
 
-    def walk(self, answer: Callable[[Observation], float]) -> NDArray[np.float64]:
-        """(groups,) the ratios that a rule asks for when it walks; nothing is evaluated.
+    def rollout(self, answer: Callable[[Observation], float]) -> NDArray[np.float64]:
+        """(groups,) the ratios that a rule asks for in one rollout; nothing is evaluated.
 
         Args:
             answer: From a state to a pruning ratio in [0, 1].
@@ -113,16 +113,18 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         asked, decided = list[float](), list[int]()
         for _ in self.problem.graph.groups:
             asked.append(answer(self.features.observe(decided)))
-            decided.append(executed_count(self.problem.limits, decided, asked[-1]))
+            decided.append(execute_action(self.problem.limits, decided, asked[-1]))
         return np.array(asked)
 
     def reward(self, outcome: Outcome) -> float:
-        """What a walk to this outcome earns."""
+        """What a rollout to this outcome earns."""
         return self._reward(outcome)
 
     def _ratio(self, action: NDArray[np.float32]) -> float:
         if len(self._decided) == len(self.problem.graph.groups):
-            raise ValueError("pruning environment: the walk is over; reset it before the next step")
+            raise ValueError(
+                "pruning environment: the rollout is over; reset it before the next step"
+            )
         ratio = float(np.asarray(action, np.float64).reshape(-1)[0])
         if math.isnan(ratio):
             group = self.problem.graph.groups[len(self._decided)].name

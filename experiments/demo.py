@@ -12,7 +12,7 @@ MANUAL = Path("experiments/configs/digits-manual.yaml")
 NETWORK = ("--model", "resnet8", "--dataset", "digits")
 
 
-STRATEGIES = ("ddpg", "netadapt", "uniform", "manual")
+STRATEGIES = ("gp-rollout", "netadapt", "uniform", "manual")
 
 
 def demo() -> int:

@@ -33,8 +33,8 @@ from amc.history import Outcome
 from amc.parsing import check
 from amc.problem import Problem, SearchResult
 from netadapt.proposals import narrowed, resource
+from netadapt.rounds import Place, Round
 from netadapt.trials import InTurn, Task, Trials
-from netadapt.walk import Place, Round
 from netadapt.workers import SideBySide
 
 SMALLEST_STEP = 1e-6

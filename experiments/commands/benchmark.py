@@ -83,13 +83,14 @@ def _runs(config: BenchmarkConfig) -> list[SearchConfig]:
         look_up(dict.fromkeys(names), name, "strategy in --options.STRATEGY.NAME")
         if not isinstance(own, dict):
             raise ValueError(
-                f"--options: {name} has {own!r}; name a setting too, as in --options.ddpg.sigma 0.2"
+                f"--options: {name} has {own!r}; name a setting too, as in "
+                "--options.gp-rollout.sigma 0.2"
             )
     runs = [_run(config, name) for name in names]
     if config.tensorboard and not any(run.tensorboard for run in runs):
         raise ValueError(
             f"--tensorboard: none of {', '.join(names)} is an agent of stable-baselines3, whose "
-            "logger writes the scalars; leave the flag out, or add ddpg to --strategies"
+            "logger writes the scalars; leave the flag out, or add gp-rollout to --strategies"
         )
     return runs
 

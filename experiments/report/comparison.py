@@ -14,8 +14,8 @@ from experiments.terminal import printable
 
 # Strategies that come with the project keep their look from report to report.
 KNOWN = (
-    *("ddpg", "netadapt", "uniform", "manual", "random", "ddpg-paper"),
-    *("tpe", "cma-es", "sensitivity", "global", "shallow", "deep"),
+    *("gp-rollout", "netadapt", "uniform", "manual", "random", "ddpg-paper"),
+    *("tpe", "cma-es", "sensitivity", "global", "shallow", "deep", "ddpg"),
 )
 
 Member = tuple[RunResult, Exported | None]

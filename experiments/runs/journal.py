@@ -32,7 +32,8 @@ from experiments.disk import Amount, Count, Positive, Range, Share, lock, record
 
 JOURNAL_FILE = "journal.jsonl"
 FOLDER = "checkpoints"
-VERSION = 1
+VERSION = 2
+READ_VERSIONS = (1, 2)
 HEADER = "header"
 STRIDES = "strides"
 START = b'{"crc32": '
@@ -219,7 +220,7 @@ def _records(data: bytes, path: Path) -> tuple[list[dict[str, Any] | None], int]
     records = [_record(line) for line in lines]
     first = records[0] if records else None
     torn = not lines and START.startswith(rest[: len(START)])
-    if not torn and (first is None or first.get("version") != VERSION):
+    if not torn and (first is None or first.get("version") not in READ_VERSIONS):
         raise ValueError(
             f"{path}: not a journal that this release can go on with; name another folder "
             "with --out, or begin anew in this one with --overwrite"

@@ -16,7 +16,12 @@ from experiments.disk import Amount, Count, Positive, Rank, Share, read_yaml, re
 from experiments.runs.result_checks import mistakes
 from experiments.settings import listed, run_folder
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READ_VERSIONS = (1, 2)
+
+RENAMED = {"ddpg": "gp-rollout"}
+"""Strategies of results of version 1 by the names that they have now."""
+
 MAX_BYTES = 256_000_000
 
 
@@ -244,12 +249,21 @@ def result_of(data: Any) -> RunResult:
     if "schema_version" not in data:
         raise ValueError("it has no schema_version; a training leaves such a one, without a policy")
     version = data.pop("schema_version")
-    if type(version) is not int or version != SCHEMA_VERSION:
+    if type(version) is not int or version not in READ_VERSIONS:
         raise ValueError(f"schema version {version!r}, not {SCHEMA_VERSION}")
-    result = record(RunResult, data)
+    result = record(RunResult, data if version == SCHEMA_VERSION else _renamed(data))
     for mistake in mistakes(result):
         raise ValueError(mistake)
     return result
+
+
+def _renamed(data: dict[str, Any]) -> dict[str, Any]:
+    """With the name that a strategy has now, in the settings too."""
+    made, config = dict(data), data.get("config")
+    for part in (made, config):
+        if isinstance(part, dict) and isinstance(name := part.get("strategy"), str):
+            part["strategy"] = RENAMED.get(name, name)
+    return made
 
 
 def run_folders(folder: Path) -> list[Path]:

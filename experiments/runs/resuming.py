@@ -7,7 +7,7 @@ import json
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from torch import Tensor
 from amc.tasks import Samples
 from experiments.disk import machine, ready_folder, record
 from experiments.runs.journal import RunJournal, steps_trained
+from experiments.runs.results import RENAMED
 from experiments.settings import (
     CutConfig,
     NetworkConfig,
@@ -244,12 +245,17 @@ def _check(journal: RunJournal, config: RunConfig, setting: Setting) -> None:
 
 def _header(journal: RunJournal) -> Header:
     try:
-        return record(Header, journal.header, others=True)
+        header = record(Header, journal.header, others=True)
     except ValueError as error:
         raise ValueError(
             f"{journal.path}: its first line is not that of a run ({error}); name another folder "
             "with --out, or begin anew in this one with --overwrite"
         ) from None
+    if journal.header and journal.header.get("version") == 1:
+        name = header.settings.get("strategy")
+        settings = {**header.settings, "strategy": RENAMED.get(name, name)} if name else None
+        return replace(header, settings=settings or header.settings)
+    return header
 
 
 def _difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:

@@ -10,7 +10,14 @@ from inspect import signature
 from pathlib import Path
 from typing import Any, TypeGuard, TypeVar
 
-from agents import ALGORITHMS, DDPGSearch, Settings, is_algorithm
+from agents import (
+    ALGORITHMS,
+    AgentSearch,
+    AgentSettings,
+    DDPGSearch,
+    GPRolloutSearch,
+    is_algorithm,
+)
 from amc.parsing import look_up
 from amc.problem import Strategy
 from amc.rules import DepthRamp, GlobalRanking, Manual, Sensitivity, Uniform
@@ -52,7 +59,7 @@ def with_scalars(strategy: Strategy, name: str, folder: str) -> Strategy:
     if not is_agent(strategy):
         raise ValueError(
             f"--tensorboard: {name} is no agent of stable-baselines3, whose logger writes the "
-            "scalars; leave the flag out, or search with ddpg"
+            "scalars; leave the flag out, or search with gp-rollout or ddpg"
         )
     if find_spec("tensorboard") is None:
         raise ImportError(
@@ -61,9 +68,9 @@ def with_scalars(strategy: Strategy, name: str, folder: str) -> Strategy:
     return replace(strategy, tensorboard=folder)
 
 
-def is_agent(strategy: Strategy) -> TypeGuard[DDPGSearch]:
+def is_agent(strategy: Strategy) -> TypeGuard[AgentSearch]:
     """Whether stable-baselines3 does the searching."""
-    return isinstance(strategy, DDPGSearch)
+    return isinstance(strategy, AgentSearch)
 
 
 def _imported(name: str, episodes: int, options: Options) -> Strategy:
@@ -73,7 +80,7 @@ def _imported(name: str, episodes: int, options: Options) -> Strategy:
     """
     made = import_named(name, "strategy")
     if is_algorithm(made):
-        return _agent(name, episodes, Settings.single_steps(), options, made)
+        return _agent(name, AgentSearch(episodes, algorithm=made), options)
     if not callable(made):
         raise ValueError(f"strategy {name!r} cannot be called; name a class with search()")
     free = {"episodes": episodes} if _takes_episodes(made) else {}
@@ -102,25 +109,28 @@ def _takes_episodes(made: Callable[..., Any]) -> bool:
         return False
 
 
+def _gp_rollout(episodes: int, options: Options) -> Strategy:
+    return _agent("gp-rollout", GPRolloutSearch(episodes), options)
+
+
 def _ddpg(episodes: int, options: Options) -> Strategy:
-    return _agent("ddpg", episodes, Settings(), options)
+    return _agent("ddpg", DDPGSearch(episodes), options)
 
 
 def _ddpg_paper(episodes: int, options: Options) -> Strategy:
-    return _agent("ddpg-paper", episodes, Settings.published(), options)
+    published = DDPGSearch(episodes, settings=AgentSettings.published())
+    return _agent("ddpg-paper", published, options)
 
 
 def _algorithm(name: str, episodes: int, options: Options) -> Strategy:
-    return _agent(name, episodes, Settings.single_steps(), options, ALGORITHMS[name])
+    return _agent(name, AgentSearch(episodes, algorithm=ALGORITHMS[name]), options)
 
 
-def _agent(
-    name: str, episodes: int, settings: Settings, options: Options, algorithm: Any = None
-) -> Strategy:
-    chosen = typed({"reward": "error", **plain_fields(settings)}, options, name)
-    reward = chosen.pop("reward", "error")
-    made = DDPGSearch(episodes, reward, replace(settings, **chosen))
-    return made if algorithm is None else replace(made, algorithm=algorithm)
+def _agent(name: str, agent: AgentSearch, options: Options) -> Strategy:
+    """An agent with the fields of its settings, and its reward, as options."""
+    chosen = typed({"reward": agent.reward, **plain_fields(agent.settings)}, options, name)
+    reward = chosen.pop("reward", agent.reward)
+    return replace(agent, reward=reward, settings=replace(agent.settings, **chosen))
 
 
 def _netadapt(episodes: int, options: Options) -> Strategy:
@@ -182,6 +192,7 @@ def _manual(episodes: int, options: Options) -> Strategy:
 
 
 STRATEGIES: dict[str, Callable[[int, Options], Strategy]] = {
+    "gp-rollout": _gp_rollout,
     "ddpg": _ddpg,
     "ddpg-paper": _ddpg_paper,
     "td3": partial(_algorithm, "td3"),
@@ -200,7 +211,7 @@ STRATEGIES: dict[str, Callable[[int, Options], Strategy]] = {
 """Short names on the command line."""
 
 _ONE_EVALUATION = ("uniform", "shallow", "deep", "manual", "global")
-_ONE_AN_EPISODE = ("ddpg", "ddpg-paper", "td3", "sac", "random", "tpe", "cma-es")
+_ONE_AN_EPISODE = ("gp-rollout", "ddpg", "ddpg-paper", "td3", "sac", "random", "tpe", "cma-es")
 
 
 def expected_evaluations(

@@ -320,15 +320,15 @@ class SearchConfig(ProblemConfig):
     """How ratios are searched.
 
     Args:
-        strategy: Short name or package.module:Class. Agents: ddpg, ddpg-paper, td3, sac; narrowing
-            step by step: netadapt; rules: uniform, shallow, deep, manual, sensitivity, global;
-            other searches: random, tpe, cma-es.
+        strategy: Short name or package.module:Class. Agents: gp-rollout, ddpg, ddpg-paper, td3,
+            sac; narrowing step by step: netadapt; rules: uniform, shallow, deep, manual,
+            sensitivity, global; other searches: random, tpe, cma-es.
         options: Further settings of the strategy, as in --options.sigma 0.2.
         tensorboard: Write an agent's scalars for TensorBoard, into the folder tensorboard of the
             run.
     """
 
-    strategy: str = "ddpg"
+    strategy: str = "gp-rollout"
     options: Settings = field(default_factory=dict)
     tensorboard: bool = False
     out: str = "runs/search"
@@ -341,12 +341,12 @@ class BenchmarkConfig(ProblemConfig):
     Args:
         strategies: Short names, separated by commas.
         manual: YAML file of layer patterns and ratios, for the strategy "manual".
-        options: Further settings of one strategy, as in --options.ddpg.sigma 0.2.
+        options: Further settings of one strategy, as in --options.gp-rollout.sigma 0.2.
         tensorboard: Write the agents' scalars for TensorBoard, into folders tensorboard of their
             runs.
     """
 
-    strategies: str = "ddpg,netadapt,uniform"
+    strategies: str = "gp-rollout,netadapt,uniform"
     manual: str | None = None
     options: Settings = field(default_factory=dict)
     tensorboard: bool = False

@@ -41,7 +41,7 @@ NAME = "netadapt"
 NETADAPT: Mapping[str, Any] = {"reduction": 0.1, "steps": 3}
 """Its options: larger steps and less fine-tuning than its own, for a search of minutes."""
 
-STRATEGIES = ("uniform", "sensitivity", "global", "tpe", "cma-es", "ddpg", NAME)
+STRATEGIES = ("uniform", "sensitivity", "global", "tpe", "cma-es", "gp-rollout", NAME)
 
 
 @dataclass(frozen=True)

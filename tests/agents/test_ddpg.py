@@ -12,29 +12,33 @@ from scipy import stats
 from small_problems import small
 from torch import nn
 
-from agents import AmcDDPG, Settings
+from agents import AgentSettings, AmcDDPG
 from agents.exploration import Exploration
 from amc import Problem
 from amc.rules import uniform
 from envs import PruningEnv
 
-FAST = Settings(hidden=16, batch_size=8, updates=2, proposals=0)
+FAST = AgentSettings(hidden=16, batch_size=8, updates=2, proposals=0)
 
 
 class Recorder(PruningEnv):
-    """Notes what the agent asks for, walk by walk."""
+    """Notes what the agent asks for, rollout by rollout."""
 
     def reset(self, **settings: Any) -> Any:
-        self.walks = [*getattr(self, "walks", []), []]
+        self.rollouts = [*getattr(self, "rollouts", []), []]
         return super().reset(**settings)
 
     def step(self, action: NDArray[np.float32]) -> Any:
-        self.walks[-1].append(float(action[0]))
+        self.rollouts[-1].append(float(action[0]))
         return super().step(action)
 
 
 def agent_of(
-    problem: Problem, settings: Settings = FAST, episodes: int = 8, warmup: int = 4, seed: int = 0
+    problem: Problem,
+    settings: AgentSettings = FAST,
+    episodes: int = 8,
+    warmup: int = 4,
+    seed: int = 0,
 ) -> AmcDDPG:
     plan = Exploration(episodes, warmup, settings.sigma, settings.final_sigma)
     return AmcDDPG(Recorder(problem), settings, plan, seed)
@@ -45,8 +49,8 @@ def learn(agent: AmcDDPG, episodes: int) -> list[list[float]]:
     env: Any = agent.get_env()
     recorder = env.envs[0].unwrapped
     agent.learn(episodes * len(recorder.problem.graph.groups))
-    walks: list[list[float]] = recorder.walks
-    return walks[:episodes]
+    rollouts: list[list[float]] = recorder.rollouts
+    return rollouts[:episodes]
 
 
 def weights_of(network: nn.Module) -> torch.Tensor:
@@ -101,9 +105,9 @@ def test_exploration_narrows_towards_the_end() -> None:
     settings = replace(FAST, sigma=0.3, final_sigma=0.001, actor_lr=1e-9)
     agent = agent_of(small(), settings, episodes=60, warmup=10)
     agent.start_at((3, 4, 4))
-    walks = np.array(learn(agent, 60))
-    assert walks[1:10].std() > 0.15
-    assert walks[-5:].std() < 0.02
+    rollouts = np.array(learn(agent, 60))
+    assert rollouts[1:10].std() > 0.15
+    assert rollouts[-5:].std() < 0.02
 
 
 def test_it_learns_only_after_the_warm_up() -> None:
@@ -161,27 +165,27 @@ def test_an_actor_that_imitates_walks_nearer_to_the_walk_it_was_shown() -> None:
     agent = agent_of(problem, replace(FAST, hidden=64, imitation=100))
     shown = (6, 20, 24)
     wanted = 1 - np.array(shown) / problem.graph.full
-    before = np.abs(agent._own_walk() - wanted).mean()
+    before = np.abs(agent._actor_rollout() - wanted).mean()
     agent._imitate(shown)
-    assert np.abs(agent._own_walk() - wanted).mean() < before / 2
+    assert np.abs(agent._actor_rollout() - wanted).mean() < before / 2
 
 
 def test_it_remembers_what_was_executed() -> None:
     problem = small("macs=0.3")
     agent = agent_of(problem, replace(FAST, sigma=0.5))
-    walks = learn(agent, 8)
+    rollouts = learn(agent, 8)
     stored, full = agent.replay_buffer, np.array(problem.graph.full)
     assert stored is not None
     executed = (stored.actions[:24, 0, 0].reshape(8, 3) + 1) / 2
     kept = np.rint(full * (1 - executed)).astype(int)
     assert [tuple(row) for row in kept.tolist()] == problem.asked
-    assert np.abs(executed - walks).max() > 0.1, "the budget left no action as it was asked"
+    assert np.abs(executed - rollouts).max() > 0.1, "the budget left no action as it was asked"
     earned = [problem.evaluate(row).accuracy - 1 for row in problem.asked[:8]]
     assert pytest.approx(np.array([earned] * 3)) == stored.rewards[:24, 0].reshape(8, 3).T
 
 
 def test_the_published_agent_has_the_numbers_of_the_paper() -> None:
-    published = Settings.published()
+    published = AgentSettings.published()
     assert (published.sigma, published.actor_lr, published.critic_lr) == (0.5, 1e-4, 1e-3)
     assert (published.hidden, published.batch_size, published.tau) == (300, 64, 0.01)
     assert (published.buffer_size, published.updates) == (2000, -1)
@@ -192,7 +196,7 @@ def test_the_published_agent_has_the_numbers_of_the_paper() -> None:
 
 
 def test_the_networks_are_those_of_the_paper() -> None:
-    agent = agent_of(small("macs=0.5"), Settings.published())
+    agent = agent_of(small("macs=0.5"), AgentSettings.published())
     shapes = [
         [tuple(part.weight.shape) for part in network.modules() if isinstance(part, nn.Linear)]
         for network in (agent.actor.mu, agent.critic.q_networks[0])

@@ -12,22 +12,22 @@ import pytest
 import torch
 from small_problems import known, small
 
-from agents import DDPGSearch, Settings
+from agents import AgentSettings, DDPGSearch
 from amc import Outcome, Problem, SearchResult
 from amc.rules import uniform
 
-FAST = Settings(hidden=16, batch_size=8, updates=2, proposals=0)
+FAST = AgentSettings(hidden=16, batch_size=8, updates=2, proposals=0)
 ALL_SETTINGS = {
-    "default": Settings(hidden=16, proposals=8),
+    "default": AgentSettings(hidden=16, proposals=8),
     "without imagination": FAST,
-    "published": replace(Settings.published(), hidden=16, batch_size=8),
+    "published": replace(AgentSettings.published(), hidden=16, batch_size=8),
     "bootstrap": replace(FAST, returns="bootstrap"),
 }
 all_settings = pytest.mark.parametrize("settings", ALL_SETTINGS.values(), ids=ALL_SETTINGS)
 
 
 def wide() -> Problem:
-    """One on which hardly two walks end alike."""
+    """One on which hardly two rollouts end alike."""
     problem: Problem = small("macs=0.5", widths=(20, 24, 30))
     return problem
 
@@ -37,7 +37,9 @@ def found(result: SearchResult) -> list[tuple[tuple[int, ...], float]]:
 
 
 @all_settings
-def test_the_same_seed_gives_the_same_search_and_another_seed_another(settings: Settings) -> None:
+def test_the_same_seed_gives_the_same_search_and_another_seed_another(
+    settings: AgentSettings,
+) -> None:
     searches = [found(DDPGSearch(12, settings=settings).search(wide(), seed)) for seed in (3, 3, 4)]
     assert searches[0] == searches[1] != searches[2]
 
@@ -85,7 +87,7 @@ def test_the_global_generators_come_back_even_after_an_error() -> None:
 @all_settings
 @pytest.mark.parametrize("budgets", [("macs=0.5",), ("macs=0.6", "params=0.4"), ("macs=0.13",)])
 def test_every_episode_asks_once_and_meets_the_budgets(
-    settings: Settings, budgets: tuple[str, ...]
+    settings: AgentSettings, budgets: tuple[str, ...]
 ) -> None:
     problem = small(*budgets)
     result = DDPGSearch(15, settings=settings).search(problem, 0)
@@ -147,7 +149,7 @@ def test_by_default_it_finds_the_best_of_a_smooth_problem(seed: int) -> None:
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_it_learns_where_to_prune(seed: int) -> None:
-    settings = Settings(
+    settings = AgentSettings(
         warmup=0.3,
         sigma=0.3,
         final_sigma=0.05,

@@ -20,29 +20,29 @@ def buffer(returns: Returns, size: int = 100) -> EpisodeReplayBuffer:
 
 
 def finish(into: EpisodeReplayBuffer, actions: list[float], reward: float) -> Episode:
-    """Walk an episode; what the agent asked for is nonsense, what was executed is `actions`."""
+    """Rollout an episode; what the agent asked for is nonsense, what was executed is `actions`."""
     steps = len(actions)
     states = np.random.default_rng(steps).random((steps + 1, 11), np.float32)
-    walk = Episode(states, np.array(actions, np.float32), OUTCOME)
+    rollout = Episode(states, np.array(actions, np.float32), OUTCOME)
     for step in range(steps):
         done = step == steps - 1
-        info: dict[str, Any] = {"episode_walk": walk} if done else {}
+        info: dict[str, Any] = {"rollout": rollout} if done else {}
         nonsense = np.full((1, 11), 9, np.float32)
         earned = np.array([reward if done else 0.0], np.float32)
         asked = np.array([[9]], np.float32)
         into.add(nonsense, nonsense, asked, earned, np.array([done]), [info])
-    return walk
+    return rollout
 
 
 @pytest.mark.parametrize("returns", ["bootstrap", "monte-carlo"])
 def test_every_transition_has_the_executed_action_and_the_final_reward(returns: Returns) -> None:
     stored = buffer(returns)
-    walk = finish(stored, [0.0, 0.25, 0.8], -0.3)
+    rollout = finish(stored, [0.0, 0.25, 0.8], -0.3)
     assert stored.size() == 3
     assert_allclose(stored.actions[:3, 0, 0], [-1, -0.5, 0.6], atol=1e-6)
     assert_allclose(stored.rewards[:3, 0], [-0.3] * 3)
-    assert_allclose(stored.observations[:3, 0], walk.observations[:3])
-    assert_allclose(stored.next_observations[:3, 0], walk.observations[1:])
+    assert_allclose(stored.observations[:3, 0], rollout.observations[:3])
+    assert_allclose(stored.next_observations[:3, 0], rollout.observations[1:])
 
 
 def test_nothing_is_stored_before_the_episode_ends() -> None:

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from agents import Settings
+from agents import AgentSettings
 
 
 @pytest.mark.parametrize(
@@ -27,5 +27,5 @@ from agents import Settings
     ],
 )
 def test_a_setting_out_of_range_is_refused_by_name(name: str, value: Any) -> None:
-    with pytest.raises(ValueError, match=f"^ddpg: {name} is .*; it must be "):
-        Settings(**{name: value})
+    with pytest.raises(ValueError, match=f"^agent: {name} is .*; it must be "):
+        AgentSettings(**{name: value})

@@ -1,4 +1,4 @@
-"""Networks to walk over: a few small ones, and random ones for the property tests."""
+"""Networks to rollout over: a few small ones, and random ones for the property tests."""
 
 from __future__ import annotations
 

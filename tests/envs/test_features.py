@@ -110,10 +110,10 @@ def test_features_always_add_up(case: Case) -> None:
         max(1, round(units * (1 - ratio)))
         for ratio, units in zip(case.actions, graph.full, strict=True)
     )
-    walk = features.walk(whole)
+    rollout = features.rollout(whole)
     for step in range(len(whole) + 1):
         seen, rest = features.observe(whole[:step]), graph.full[step:]
-        assert np.array_equal(seen, walk[step])
+        assert np.array_equal(seen, rollout[step])
         assert ((seen >= 0) & (seen <= 1)).all()
         # A group that is not decided has not been reduced, so the sum never falls.
         reduced = total - macs((*whole[:step], *rest))

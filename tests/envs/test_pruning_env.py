@@ -29,10 +29,10 @@ def small() -> nn.Sequential:
 
 
 def walked(env: PruningEnv, actions: tuple[float, ...]) -> tuple[Episode, list[Any]]:
-    """A whole episode; its walk, and everything that `step` returned."""
+    """A whole episode; its rollout, and everything that `step` returned."""
     env.reset()
     steps = [env.step(np.array([ratio], np.float32)) for ratio in actions]
-    return steps[-1][4]["episode_walk"], steps
+    return steps[-1][4]["rollout"], steps
 
 
 @pytest.mark.parametrize("model", [small(), network(7, [])], ids=["small", "one group"])
@@ -45,7 +45,7 @@ def test_it_passes_gymnasium_s_check(model: nn.Module) -> None:
 def test_where_a_walk_would_end_is_where_it_ends(seed: int) -> None:
     env = PruningEnv(problem(small(), HALF))
     ratios = np.random.default_rng(seed).random(len(env.problem.graph.groups)).astype(np.float32)
-    (end,) = env.ends_of([ratios])
+    (end,) = env.rollout_ends([ratios])
     assert env.problem.outcomes == ()
     episode, _ = walked(env, tuple(ratios.tolist()))
     assert episode.outcome.kept == end
@@ -54,7 +54,7 @@ def test_where_a_walk_would_end_is_where_it_ends(seed: int) -> None:
 
 def test_a_rule_walks_as_an_agent_would() -> None:
     env = PruningEnv(problem(small(), HALF))
-    ratios = env.walk(lambda state: float(state[:9].mean()))
+    ratios = env.rollout(lambda state: float(state[:9].mean()))
     state, _ = env.reset()
     for ratio in ratios:
         assert ratio == float(state[:9].mean())
@@ -100,24 +100,24 @@ def test_agents_of_stable_baselines3_work_unchanged(name: str) -> None:
 
 def test_the_reward_comes_once_with_the_end_of_the_walk() -> None:
     searched = problem(small(), HALF)
-    walk, steps = walked(PruningEnv(searched), (0.3, 0.6, 0.2))
+    rollout, steps = walked(PruningEnv(searched), (0.3, 0.6, 0.2))
     assert [terminated for _, _, terminated, _, _ in steps] == [False, False, True]
     assert not any(truncated for _, _, _, truncated, _ in steps)
-    assert [reward for _, reward, _, _, _ in steps] == [0, 0, walk.outcome.accuracy - 1]
-    assert searched.outcomes == (walk.outcome,)
+    assert [reward for _, reward, _, _, _ in steps] == [0, 0, rollout.outcome.accuracy - 1]
+    assert searched.outcomes == (rollout.outcome,)
 
 
 def test_each_step_tells_the_executed_action_at_once() -> None:
     searched = problem(small(), HALF)
-    walk, steps = walked(PruningEnv(searched), (0.0, 0.0, 0.0))
-    kept, full = walk.outcome.kept, searched.graph.full
+    rollout, steps = walked(PruningEnv(searched), (0.0, 0.0, 0.0))
+    kept, full = rollout.outcome.kept, searched.graph.full
     assert [info["kept"] for *_, info in steps] == list(kept)
     assert kept[0] == full[0], "the first group may still stay whole"
     assert kept != full
     for number, (seen, *_, info) in enumerate(steps):
         assert info["executed"] == 1 - kept[number] / full[number]
         assert seen[10] == pytest.approx(info["executed"])
-        assert np.array_equal(seen, walk.observations[number + 1])
+        assert np.array_equal(seen, rollout.observations[number + 1])
 
 
 def test_a_new_walk_starts_from_nothing() -> None:
@@ -144,7 +144,7 @@ def test_an_action_that_is_no_number_is_refused() -> None:
 def test_a_step_after_the_end_is_refused() -> None:
     env = PruningEnv(problem(network(4, []), HALF))
     walked(env, (0.5,))
-    with pytest.raises(ValueError, match="the walk is over; reset it"):
+    with pytest.raises(ValueError, match="the rollout is over; reset it"):
         env.step(np.array([0.5], np.float32))
 
 
@@ -162,8 +162,8 @@ def counted(model: nn.Module) -> dict[str, float]:
 @given(case=cases())
 def test_whatever_the_agent_does_the_budget_holds(case: Case) -> None:
     searched = case.problem
-    walk, _ = walked(PruningEnv(searched), case.actions)
-    kept, full = walk.outcome.kept, searched.graph.full
+    rollout, _ = walked(PruningEnv(searched), case.actions)
+    kept, full = rollout.outcome.kept, searched.graph.full
     assert all(count in legal for count, legal in zip(kept, searched.limits.counts, strict=True))
     assert min(kept) >= 1
     really = counted(searched.network(kept))
@@ -171,9 +171,9 @@ def test_whatever_the_agent_does_the_budget_holds(case: Case) -> None:
         assert really[item.name] <= item.most
     # What the last state says was reduced is what is really gone, and nothing is left to do.
     unpruned = searched.costs["macs"](full)
-    assert walk.observations[-1, 8] == pytest.approx(1 - really["macs"] / unpruned, abs=1e-6)
-    assert walk.observations[-1, 9] == 0
-    assert walk.actions == pytest.approx(1 - np.array(kept) / np.array(full))
+    assert rollout.observations[-1, 8] == pytest.approx(1 - really["macs"] / unpruned, abs=1e-6)
+    assert rollout.observations[-1, 9] == 0
+    assert rollout.actions == pytest.approx(1 - np.array(kept) / np.array(full))
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)

@@ -10,7 +10,7 @@ from command_line import CommandLine
 
 NETWORK = ("--model", "resnet8", "--dataset", "digits", "--width", "0.5")
 # An agent that thinks little.
-DDPG = ("--strategy", "ddpg", "--episodes", 5, "--options.hidden", 32, "--options.updates", 4)
+DDPG = ("--strategy", "gp-rollout", "--episodes", 5, "--options.hidden", 32, "--options.updates", 4)
 
 
 @pytest.fixture(scope="session")

@@ -25,7 +25,7 @@ def test_the_commands_can_be_read(page):
     assert len(commands) >= 2
     for words in map(shlex.split, commands):
         _, config = parse(words, kinds)
-        strategy = getattr(config, "strategy", "ddpg")
+        strategy = getattr(config, "strategy", "gp-rollout")
         assert ":" in strategy or strategy in STRATEGIES
 
 

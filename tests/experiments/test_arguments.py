@@ -94,9 +94,9 @@ def test_an_option_leaves_the_others_of_the_file_alone(file, tmp_path):
     }
     assert settings("--config", file, "--options.sigma", "0.1").options == {"sigma": 0.1}
     nested = tmp_path / "nested.yaml"
-    nested.write_text("options: {ddpg: {sigma: 0.3, hidden: 10}}")
-    words = ["benchmark", "--config", str(nested), "--options.ddpg.hidden", "20"]
-    assert parse(words, KINDS)[1].options == {"ddpg": {"sigma": 0.3, "hidden": 20}}
+    nested.write_text("options: {gp-rollout: {sigma: 0.3, hidden: 10}}")
+    words = ["benchmark", "--config", str(nested), "--options.gp-rollout.hidden", "20"]
+    assert parse(words, KINDS)[1].options == {"gp-rollout": {"sigma": 0.3, "hidden": 20}}
 
 
 @pytest.mark.parametrize("file_comes", ["first", "last"])

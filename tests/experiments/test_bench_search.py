@@ -39,7 +39,7 @@ def test_what_the_file_had_of_other_parts_stays(figures):
 def test_the_stages_of_an_episode_add_up_and_none_is_missing(figures):
     own = figures["tiny"]["ours"]
     names = {"forward passes", "refit", "ranking and cut", "bounding actions", "agent's updates"}
-    assert own["stages"].keys() == {*names, "imagined walks", "walk"}
+    assert own["stages"].keys() == {*names, "proposed rollouts", "rollout"}
     assert all(seconds > 0 for seconds in own["stages"].values())
     assert 0 < figures["tiny"]["outside_forward"] < 1
 

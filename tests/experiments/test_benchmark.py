@@ -12,7 +12,7 @@ from experiments.commands.benchmark import benchmark, best_of
 from experiments.runs.results import RunResult, run_folders
 from experiments.settings.config import BenchmarkConfig
 
-NAMES = ("ddpg", "netadapt", "uniform", "manual")
+NAMES = ("gp-rollout", "netadapt", "uniform", "manual")
 
 
 @pytest.fixture(scope="session")
@@ -22,7 +22,7 @@ def compared(amc, weights, tmp_path_factory):
     (here / "ratios.yaml").write_text('"stages.0.*": 0.3\n"stages.*": 0.5\n')
     words = ("--model", "resnet8", "--dataset", "digits", "--width", 0.5, "--weights", weights)
     quick = ("--episodes", 3, "--search-images", 60, "--calibration-images", 200)
-    quick += ("--options.ddpg.updates", 2)
+    quick += ("--options.gp-rollout.updates", 2)
     netadapt = ("--options.netadapt.steps", 1, "--options.netadapt.reduction", 0.4)
     shown = amc.good(
         "benchmark",
@@ -61,7 +61,7 @@ def test_all_meet_the_same_budget_and_are_tuned_alike(results):
 
 def test_each_pays_for_its_own_evaluations(results):
     # An agent's candidate that comes again is not evaluated again.
-    assert 1 < len(results["ddpg"].evaluations) <= 3
+    assert 1 < len(results["gp-rollout"].evaluations) <= 3
     assert len(results["uniform"].evaluations) == len(results["manual"].evaluations) == 1
     assert len(results["netadapt"].evaluations) > 1
     for result in results.values():
@@ -69,7 +69,7 @@ def test_each_pays_for_its_own_evaluations(results):
 
 
 def test_a_strategy_finds_the_same_beside_others_as_alone(amc, compared, tmp_path):
-    for name in ("uniform", "ddpg"):
+    for name in ("uniform", "gp-rollout"):
         alone = tmp_path / name
         settings = yaml.safe_load((compared / name / "config.yaml").read_text())
         assert settings["strategy"] == name
@@ -85,7 +85,7 @@ def test_the_folder_itself_holds_the_best_run_and_the_settings(compared, results
     settings = yaml.safe_load((compared / "config.yaml").read_text())
     assert settings["strategies"] == ", ".join(NAMES)
     assert settings["options"] == {
-        "ddpg": {"updates": 2},
+        "gp-rollout": {"updates": 2},
         "netadapt": {"steps": 1, "reduction": 0.4},
     }
 
@@ -115,7 +115,9 @@ def test_a_benchmark_in_the_folder_of_another_shows_its_own_runs_only(amc, compa
     words = ("--config", compared / "config.yaml", "--strategies", "uniform", "--out", out)
     amc.good("benchmark", *words, "--options", "{}")
     assert [result.strategy for result in loaded(out)] == ["uniform"]
-    assert (out / "ddpg" / "result.json").is_file(), "nothing of the one before is thrown away"
+    assert (out / "gp-rollout" / "result.json").is_file(), (
+        "nothing of the one before is thrown away"
+    )
 
 
 def test_the_best_is_the_most_accurate_after_fine_tuning(results):
@@ -157,4 +159,4 @@ def test_a_class_of_ones_own_takes_part_on_the_same_problem(weights, tmp_path, m
         "own_strategy.Second",
     }
     assert len(First.seen) == 2
-    assert First.seen[0] is First.seen[1]
+    assert First.seen[0].pruner is First.seen[1].pruner

@@ -41,7 +41,7 @@ def test_its_commands_are_such_as_a_user_could_type(typed):
     assert [config.run for _, config in others[:4]] == runs
     assert others[-1][1].runs == [second.out]
     strategies = second.strategies.split(",")
-    assert strategies == ["ddpg", "netadapt", "uniform", "manual"]
+    assert strategies == ["gp-rollout", "netadapt", "uniform", "manual"]
     for name in strategies:
         make_strategy(name, second.episodes, {"file": second.manual} if name == "manual" else {})
 

@@ -50,7 +50,15 @@ PLAIN = st.recursive(
 )
 FEW = settings(max_examples=40)
 RESULT = RunResult(
-    *("ddpg", "resnet8", "digits", 0, ("macs=0.5",), Accuracies(0.9, 0.8), Accuracies(0.8, 0.7)),
+    *(
+        "gp-rollout",
+        "resnet8",
+        "digits",
+        0,
+        ("macs=0.5",),
+        Accuracies(0.9, 0.8),
+        Accuracies(0.8, 0.7),
+    ),
     finetuned=Accuracies(0.85, 0.75),
     costs={"macs": CostChange("MACs", 100.0, 50.0), "latency": CostChange("s", 3e-3, 2e-3)},
     groups=(GroupChoice("stem", 3, 8), GroupChoice("body", 8, 16)),

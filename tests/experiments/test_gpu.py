@@ -38,7 +38,7 @@ def test_one_that_is_there_is_taken(asked: str, monkeypatch: pytest.MonkeyPatch)
 
 
 SEARCHES = {
-    "ddpg": ("--strategy", "ddpg", "--episodes", 25, "--racing", 0.05),
+    "gp-rollout": ("--strategy", "gp-rollout", "--episodes", 25, "--racing", 0.05),
     "netadapt": ("--strategy", "netadapt", "--options.steps", 5),
     "element": ("--strategy", "uniform", "--granularity", "element"),
     "taylor": ("--strategy", "sensitivity", "--criterion", "taylor"),

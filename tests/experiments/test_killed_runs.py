@@ -17,8 +17,8 @@ SMALL = (
     *("--calibration-images", "60", "--search-images", "30", "--budget", "macs=0.4"),
 )
 RUNS = {
-    "ddpg": (
-        *(*SMALL, "--strategy", "ddpg"),
+    "gp-rollout": (
+        *(*SMALL, "--strategy", "gp-rollout"),
         *("--episodes", "12", "--options.proposals", "8", "--options.imitation", "2"),
         *("--options.hidden", "16", "--finetune-epochs", "4", "--patience", "3"),
     ),
@@ -30,7 +30,7 @@ RUNS = {
     "train": ("train", *OWN, "--epochs", "8", "--batch-size", "16", "--gamma-l1", "1e-4"),
 }
 TWO = ("--options.jobs", "2")
-WORK = {"ddpg": "evaluation ", "netadapt": "proposal "}
+WORK = {"gp-rollout": "evaluation ", "netadapt": "proposal "}
 """How the names of a journal's notes begin, of which a run has more than a few."""
 
 
@@ -55,7 +55,7 @@ def untimed_page(run):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked and killed")
 @pytest.mark.parametrize(
     ("name", "more", "kills"),
-    [("ddpg", (), 20), ("netadapt", (), 20), ("netadapt", TWO, 3), ("train", (), 8)],
+    [("gp-rollout", (), 20), ("netadapt", (), 20), ("netadapt", TWO, 3), ("train", (), 8)],
 )
 def test_a_run_killed_at_random_moments_ends_as_if_never_killed(name, more, kills, tmp_path):
     done = subprocess.run(

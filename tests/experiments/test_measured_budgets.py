@@ -158,10 +158,10 @@ def test_the_report_says_where_equal_macs_are_not_equal_time(
 ) -> None:
     slow, fast = (
         _timed(made_result(name), macs, time)
-        for name, macs, time in zip(("ddpg", "uniform"), (0.5, 0.505), times, strict=True)
+        for name, macs, time in zip(("gp-rollout", "uniform"), (0.5, 0.505), times, strict=True)
     )
     sentence = (
-        "Equal MACs are not equal time: with 50.0% of them ddpg takes 90.0% of the unpruned "
+        "Equal MACs are not equal time: with 50.0% of them gp-rollout takes 90.0% of the unpruned "
         "network's time, with 50.5% uniform 60.0%."
     )
     assert (sentence in notes(compare([slow, fast])[0])) is told

@@ -28,24 +28,24 @@ def lines(console):
 
 
 def test_without_a_terminal_there_is_a_plain_line_now_and_then(plain, clock):
-    with Reporter("ddpg", 100, plain) as reporter:
+    with Reporter("gp-rollout", 100, plain) as reporter:
         for step in range(1, 101):
             clock[0] = step * LINE_EVERY_SECONDS / 25
             reporter.update(step, f"best accuracy {step / 100}")
     assert lines(plain) == [
-        "ddpg: 25/100, best accuracy 0.25, 2.5/s, 30 s left",
-        "ddpg: 50/100, best accuracy 0.5, 2.5/s, 20 s left",
-        "ddpg: 75/100, best accuracy 0.75, 2.5/s, 10 s left",
-        "ddpg: 100/100, best accuracy 1.0, 2.5/s",
+        "gp-rollout: 25/100, best accuracy 0.25, 2.5/s, 30 s left",
+        "gp-rollout: 50/100, best accuracy 0.5, 2.5/s, 20 s left",
+        "gp-rollout: 75/100, best accuracy 0.75, 2.5/s, 10 s left",
+        "gp-rollout: 100/100, best accuracy 1.0, 2.5/s",
     ]
 
 
 @pytest.mark.parametrize("seconds", [0, LINE_EVERY_SECONDS])
 def test_work_that_needs_fewer_steps_ends_whole(plain, clock, seconds):
-    with Reporter("ddpg", 100, plain) as reporter:
+    with Reporter("gp-rollout", 100, plain) as reporter:
         clock[0] = seconds
         reporter.update(99, "best accuracy 0.5")
-    assert lines(plain)[-1].startswith("ddpg: 99/99, best accuracy 0.5")
+    assert lines(plain)[-1].startswith("gp-rollout: 99/99, best accuracy 0.5")
 
 
 def test_the_end_is_told_once(plain, clock):
@@ -77,29 +77,29 @@ def test_nothing_to_tell_is_not_told(plain, clock):
 
 def test_work_that_breaks_off_says_how_far_it_came(plain, clock):
     def work():
-        with Reporter("ddpg", 9, plain) as reporter:
+        with Reporter("gp-rollout", 9, plain) as reporter:
             reporter.update(4, "best accuracy 0.5")
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         work()
-    assert lines(plain) == ["ddpg: 4/9, best accuracy 0.5"]
+    assert lines(plain) == ["gp-rollout: 4/9, best accuracy 0.5"]
 
 
 @pytest.mark.parametrize(("error", "count"), [(None, "3/3"), (KeyboardInterrupt, "3/4")])
 def test_on_a_terminal_there_is_a_bar_with_the_note(error, count):
     console = Console(file=io.StringIO(), force_terminal=True, width=100)
-    with contextlib.suppress(KeyboardInterrupt), Reporter("ddpg", 4, console) as reporter:
+    with contextlib.suppress(KeyboardInterrupt), Reporter("gp-rollout", 4, console) as reporter:
         reporter.update(3, "best [accuracy] 0.75")
         if error:
             raise error
     shown = console.file.getvalue()
-    assert "ddpg" in shown
+    assert "gp-rollout" in shown
     assert count in shown
     assert "best [accuracy] 0.75" in shown
     assert "━" in shown
     assert "/s" in shown
-    assert "ddpg: 3/4" not in shown
+    assert "gp-rollout: 3/4" not in shown
 
 
 def test_the_pace_is_that_of_late_and_tells_what_is_left(clock):

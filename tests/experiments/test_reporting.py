@@ -14,7 +14,7 @@ def test_runs_stand_side_by_side(amc, uniform_run, ddpg_run, tmp_path):
     assert said == f"report: {out}\n"
     page = out.read_text()
     assert "uniform" in page
-    assert "ddpg" in page
+    assert "gp-rollout" in page
 
 
 def test_a_folder_of_runs_is_reported_whole_beside_a_trained_network(

@@ -13,7 +13,7 @@ from experiments.runs.results import Accuracies, CostChange, RunResult, run_fold
 
 def result(**changes):
     values = {
-        "strategy": "ddpg",
+        "strategy": "gp-rollout",
         "model": "resnet8",
         "dataset": "digits",
         "seed": 3,
@@ -38,6 +38,15 @@ def test_a_saved_result_is_read_back_equal(tmp_path, changes):
     made = result(**changes)
     made.save(tmp_path / "result.json")
     assert RunResult.load(tmp_path / "result.json") == made
+
+
+def test_a_strategy_of_an_earlier_release_is_read_under_its_present_name(tmp_path):
+    for then, now in (("ddpg", "gp-rollout"), ("ddpg-paper", "ddpg-paper"), ("uniform", "uniform")):
+        result(strategy=then, config={"strategy": then}).save(tmp_path / "result.json")
+        data = json.loads((tmp_path / "result.json").read_text())
+        (tmp_path / "result.json").write_text(json.dumps({**data, "schema_version": 1}))
+        found = RunResult.load(tmp_path / "result.json")
+        assert (found.strategy, found.config["strategy"]) == (now, now)
 
 
 def test_a_cost_knows_what_is_left():

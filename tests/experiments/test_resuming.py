@@ -205,8 +205,8 @@ def test_bad_settings_leave_no_folder(amc, tmp_path):
     [
         (("--seed", "1"), "--seed was 0 and is 1"),
         (("--criterion", "l2"), "--criterion was l1 and is l2"),
-        (("--strategy", "ddpg", "--seed", "1"), "--seed was 0 and is 1"),
-        (("--strategy", "ddpg"), "--strategy was random and is ddpg"),
+        (("--strategy", "gp-rollout", "--seed", "1"), "--seed was 0 and is 1"),
+        (("--strategy", "gp-rollout"), "--strategy was random and is gp-rollout"),
         (("--finetune-epochs", "1"), "--finetune-epochs was 0 and is 1.0"),
         (("--model", "striped_images:other"), "--model was striped_images:network and is"),
     ],
@@ -364,6 +364,23 @@ def test_a_run_says_that_it_goes_on_with_other_versions(amc, whole, tmp_path):
     shown = amc.good("search", *RANDOM, "--out", out)
     assert "begun with torch 1.0, goes on with" in shown
     assert same(out, whole(RANDOM))
+
+
+def test_a_run_of_an_earlier_release_goes_on_under_the_name_that_its_strategy_has_now(
+    amc, whole, tmp_path
+):
+    words = (*FEW, "--strategy", "gp-rollout", "--episodes", "4", "--options.hidden", "16")
+    out = tmp_path / "run"
+    shutil.copytree(whole(words), out)
+    (out / "result.json").unlink()
+    with RunJournal(out) as journal:
+        settings = {**journal.header["settings"], "strategy": "ddpg"}
+        journal.note("header", {**journal.header, "version": 1, "settings": settings})
+    assert "holds another run: --strategy was gp-rollout and is ddpg" in (
+        amc("search", *words, "--strategy", "ddpg", "--out", out).err
+    )
+    assert "goes on in" in amc.good("search", *words, "--out", out)
+    assert same(out, whole(words))
 
 
 HEADERS = {

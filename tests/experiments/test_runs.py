@@ -119,7 +119,7 @@ def test_a_new_process_makes_the_same_networks_from_the_policies(
         assert same(weights_of(tmp_path / name), weights_of(run))
         ours, theirs = result_of(tmp_path / name), result_of(run)
         assert (ours.searched, ours.finetuned) == (theirs.searched, theirs.finetuned)
-        assert (ours.groups, ours.strategy) == (theirs.groups, "ddpg")
+        assert (ours.groups, ours.strategy) == (theirs.groups, "gp-rollout")
 
 
 def test_the_same_seed_brings_the_same_policy(amc, ddpg_run, tmp_path):

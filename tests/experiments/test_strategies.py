@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from agents import ALGORITHMS, DDPGSearch, Settings
+from agents import ALGORITHMS, AgentSearch, AgentSettings, DDPGSearch, GPRolloutSearch
 from amc.finetuning import Recipe
 from amc.granularity import GRANULARITIES
 from amc.rules import DepthRamp, GlobalRanking, Manual, Sensitivity, Uniform
@@ -30,8 +30,9 @@ def ratios(tmp_path):
 
 
 def test_short_names_stand_for_strategies(ratios):
+    assert make_strategy("gp-rollout", 7, {}) == GPRolloutSearch(episodes=7)
     assert make_strategy("ddpg", 7, {}) == DDPGSearch(episodes=7)
-    assert make_strategy("ddpg-paper", 7, {}) == DDPGSearch(7, settings=Settings.published())
+    assert make_strategy("ddpg-paper", 7, {}) == DDPGSearch(7, settings=AgentSettings.published())
     assert make_strategy("netadapt", 7, {}) == NetAdapt()
     assert make_strategy("uniform", 7, {}) == Uniform()
     assert make_strategy("manual", 7, {"file": str(ratios)}) == Manual(
@@ -50,8 +51,8 @@ def test_short_names_stand_for_strategies(ratios):
 @pytest.mark.parametrize("name", ["td3", "sac"])
 def test_algorithms_of_stable_baselines3_go_by_their_names(name):
     made = make_strategy(name, 7, {"updates": 3})
-    settings = replace(Settings.single_steps(), updates=3)
-    assert made == DDPGSearch(7, settings=settings, algorithm=ALGORITHMS[name])
+    settings = replace(AgentSettings(), updates=3)
+    assert made == AgentSearch(7, settings=settings, algorithm=ALGORITHMS[name])
     assert expected_evaluations(name, 7) == 7
 
 
@@ -64,7 +65,9 @@ def test_a_mistyped_algorithm_is_answered_with_the_closest(typed, meant):
 def test_options_reach_the_strategy():
     options = {"sigma": 0.2, "hidden": 20, "reward": "flops", "start_at_uniform": False}
     made = make_strategy("ddpg", 3, options)
-    assert made == DDPGSearch(3, "flops", Settings(sigma=0.2, hidden=20, start_at_uniform=False))
+    assert made == DDPGSearch(
+        3, "flops", AgentSettings(sigma=0.2, hidden=20, start_at_uniform=False)
+    )
     assert make_strategy("netadapt", 3, {"steps": 5, "lr": 0.1, "decay": 0.9}) == NetAdapt(
         steps=5, decay=0.9, recipe=Recipe(lr=0.1)
     )
@@ -102,7 +105,7 @@ def test_how_many_evaluations_to_expect():
 def test_options_of_the_published_agent_start_from_its_own_settings():
     made = make_strategy("ddpg-paper", 3, {"tau": 0.02})
     assert made.settings.tau == 0.02
-    assert made.settings.returns == Settings.published().returns != Settings().returns
+    assert made.settings.returns == AgentSettings.published().returns != AgentSettings().returns
 
 
 def test_options_are_turned_into_the_type_of_the_setting():

@@ -23,7 +23,7 @@ EPISODES = 6
 # Options that keep the agents and NetAdapt's loop small.
 AGENT = {"hidden": 8, "updates": 2, "batch_size": 8}
 OPTIONS: dict[str, dict[str, object]] = {
-    "ddpg": AGENT,
+    "gp-rollout": AGENT,
     "ddpg-paper": AGENT,
     "td3": AGENT,
     "sac": AGENT,

@@ -26,7 +26,7 @@ def scalars(folder):
 
 
 def test_each_episode_leaves_its_scalars_in_the_runs_folder(search):
-    run = search("--strategy", "ddpg", *SMALL, "--tensorboard")
+    run = search("--strategy", "gp-rollout", *SMALL, "--tensorboard")
     (folder,) = (run / "tensorboard").iterdir()
     found = scalars(folder)
     assert {"search/accuracy", "search/best accuracy", "rollout/ep_rew_mean"} <= set(found)
@@ -39,7 +39,7 @@ def test_each_episode_leaves_its_scalars_in_the_runs_folder(search):
 
 
 def test_scalars_do_not_change_what_is_found(search):
-    words = ("--strategy", "ddpg", *SMALL)
+    words = ("--strategy", "gp-rollout", *SMALL)
     one, other = search(*words, "--tensorboard"), search(*words)
     assert (one / "policy.json").read_text() == (other / "policy.json").read_text()
     assert not (other / "tensorboard").exists()

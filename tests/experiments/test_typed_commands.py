@@ -45,7 +45,7 @@ TOO_SMALL = "a small network has no latency to save; the walk of latency-budget.
 LONG = "minutes to hours on real images"
 ELSEWHERE = {
     "amc search --model resnet20 --dataset fashion-mnist --latency": TOO_SMALL,
-    "amc search --model resnet20 --strategy ddpg --budget latency=0.6": TOO_SMALL,
+    "amc search --model resnet20 --strategy gp-rollout --budget latency=0.6": TOO_SMALL,
     "amc search --model resnet20 --budget macs=0.5 --round-to hardware": TOO_SMALL,
     "amc benchmark --model resnet20 --dataset fashion-mnist --strategies uniform,cma": TOO_SMALL,
     "amc profile --model resnet20 --dataset fashion-mnist --runtime onnxruntime --timings": "the "
@@ -160,7 +160,7 @@ def test_the_commands_of_a_page_work(
 def test_pages_with_commands_are_found() -> None:
     assert {"README", "agents", "costs", "deployment", "trust"} <= set(TYPED)
     assert len(TYPED["README"]) == 9
-    assert "amc search --strategy ddpg --budget macs=0.3 --episodes 300" in TYPED["agents"]
+    assert "amc search --strategy gp-rollout --budget macs=0.3 --episodes 300" in TYPED["agents"]
 
 
 @pytest.mark.parametrize("line", OTHERS)

@@ -4,7 +4,7 @@ resnet20 and mobilenet-v1 (0.5) on Fashion-MNIST with the weights that come with
 and 15% of their MACs. All strategies search the same problem: single channels, the same criterion,
 refit, calibration images and held-out images. The best policy of each search is then measured on
 other held-out images, so that the luckiest pick does not count. With `--ablation` the parts of
-`ddpg` are switched off in turn; its files are called by the numbers of evaluations.
+`gp-rollout` are switched off in turn; its files are called by the numbers of evaluations.
 
 Every finished search is written to OUT/runs.jsonl at once; started again, the benchmark goes on.
 The tables, the picture and the figures are made of what is there, at the end and after Ctrl-C.
@@ -88,9 +88,13 @@ def _parser() -> argparse.ArgumentParser:
         "--only",
         type=lambda text: [word.strip() for word in text.split(",")],
         default=[],
-        help="networks, budgets, strategies, seeds to run: resnet20,macs=0.3,ddpg,seed=0",
+        help="networks, budgets, strategies, seeds to run: resnet20,macs=0.3,gp-rollout,seed=0",
     )
-    add("--ablation", action="store_true", help="switch off parts of ddpg in turn, at macs=0.15")
+    add(
+        "--ablation",
+        action="store_true",
+        help="switch off parts of gp-rollout in turn, at macs=0.15",
+    )
     add("--no-run", action="store_true", help="only make tables and picture anew")
     add("--docs", action="store_true", help=f"put them into {PAGE} and {FIGURES} too")
     return parser

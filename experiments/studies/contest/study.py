@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any
 
-from agents import DDPGSearch
+from agents import AgentSearch
 from amc.parsing import look_up
 from amc.problem import Strategy
 from amc.strategies import TPE, CmaEs, RandomSearch
@@ -20,7 +20,7 @@ RULES = ("uniform", "sensitivity")
 GROUPS = 13
 """Of the networks that are compared, about; for estimates of time."""
 
-NAMES = ("ddpg", "tpe", "cma-es", *RULES, "random", "ddpg-paper")
+NAMES = ("gp-rollout", "tpe", "cma-es", *RULES, "random", "ddpg-paper")
 """What a verdict needs comes first."""
 
 
@@ -169,6 +169,6 @@ def courses(contender: Contender, evaluations: Sequence[int]) -> list[tuple[int,
 
 def begins_as(short: Strategy, long: Strategy) -> bool:
     """Whether the longer search goes the way of the shorter one as far as that goes."""
-    if isinstance(short, DDPGSearch) and isinstance(long, DDPGSearch):
+    if isinstance(short, AgentSearch) and isinstance(long, AgentSearch):
         return short.begins_as(long)
     return isinstance(long, RandomSearch | TPE | CmaEs)

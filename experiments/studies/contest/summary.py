@@ -125,10 +125,10 @@ def verdicts(study: Study, records: Sequence[Record], images: Images) -> list[Ve
     made = []
     for asked in sorted(study.evaluations):
         for cell in study.cells:
-            found = {name: chosen(records, cell, name, asked) for name in ("ddpg", *RIVALS)}
+            found = {name: chosen(records, cell, name, asked) for name in ("gp-rollout", *RIVALS)}
             if all(found.values()):
                 means = {name: mean(runs, images) for name, runs in found.items()}
-                made.append(Verdict(cell, asked, means.pop("ddpg"), means))
+                made.append(Verdict(cell, asked, means.pop("gp-rollout"), means))
     return made
 
 

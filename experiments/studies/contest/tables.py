@@ -53,7 +53,7 @@ def _nothing(asked: int) -> list[str]:
 
 
 def _verdict_text(study: Study, found: Sequence[Verdict], images: Images) -> str:
-    heads = ["evaluations", "cell", "`ddpg`", "better rival", "difference", "`ddpg` is"]
+    heads = ["evaluations", "cell", "`gp-rollout`", "better rival", "difference", "`gp-rollout` is"]
     rows = [
         [
             str(one.asked),
@@ -65,7 +65,7 @@ def _verdict_text(study: Study, found: Sequence[Verdict], images: Images) -> str
         ]
         for one in found
     ]
-    title = f"`ddpg` against the better of `tpe` and `cma-es`, on the {PLACES[images]}:"
+    title = f"`gp-rollout` against the better of `tpe` and `cma-es`, on the {PLACES[images]}:"
     return "\n\n".join([title, markdown(heads, rows), _bars(study, found)])
 
 
@@ -106,7 +106,7 @@ def _bar(
 
 def ablation(study: Study, records: Sequence[Record]) -> str:
     """One row a variant: accuracy in each cell, and the mean difference to the first of them."""
-    heads = ["variant", *map(_named, study.cells), "difference to `ddpg`", "seconds"]
+    heads = ["variant", *map(_named, study.cells), "difference to `gp-rollout`", "seconds"]
     tables = []
     for images, place in PLACES.items():
         for asked in sorted(study.evaluations):

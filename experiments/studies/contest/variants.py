@@ -1,4 +1,4 @@
-"""The parts of `ddpg`, each switched off or changed in turn."""
+"""The parts of `gp-rollout`, each switched off or changed in turn."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Any
 from experiments.studies.contest.study import Contender
 
 VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
-    "ddpg": ("`ddpg` as it is", {}),
-    "no-choice": ("one imagined walk, so no choice", {"proposals": 1}),
+    "gp-rollout": ("`gp-rollout` as it is", {}),
+    "no-choice": ("one proposed rollout, so no choice", {"proposals": 1}),
     "no-imitation": ("no imitation", {"imitation": 0}),
     "no-warmup": ("no warm-up", {"warmup": 0.0}),
     "start-anywhere": ("no start at the uniform policy", {"start_at_uniform": False}),
     "bootstrap": (
-        "the published critic of single steps, no imagined walks",
+        "the published critic of single steps, no proposed rollouts",
         {"proposals": 0, "updates": 40, "returns": "bootstrap"},
     ),
 }
@@ -22,4 +22,6 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 
 def contenders() -> tuple[Contender, ...]:
     """All of them, ready to take part."""
-    return tuple(Contender(label, "ddpg", options) for label, (_, options) in VARIANTS.items())
+    return tuple(
+        Contender(label, "gp-rollout", options) for label, (_, options) in VARIANTS.items()
+    )

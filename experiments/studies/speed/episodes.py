@@ -8,20 +8,20 @@ from dataclasses import dataclass, field
 from statistics import median
 
 import experiments.studies.speed.textbook as textbook
-from agents import DDPGSearch, RewardModel, Walker
+from agents import GPRolloutSearch, RolloutAgent, Surrogate
 from amc.evaluation import fast_hits, fast_margins
 from amc.graph import Kept
 from amc.history import Outcome
 from amc.problem import Problem
 from amc.pruning import Candidates
 from amc.refit import refit_layers
-from envs import executed_count, executed_walks
+from envs import execute_action, execute_rollouts
 from experiments.studies.speed.stopwatch import Function, Method, Stopwatch
 
 FORWARD = "forward passes"
 WARM = 21
 """Episodes before those that are timed: the agent's warm-up, and one more."""
-REST = "walk"
+REST = "rollout"
 """What no stage accounts for: the agent's answers, the states, the replay buffer."""
 
 OURS: dict[Function | Method, str] = {
@@ -29,11 +29,11 @@ OURS: dict[Function | Method, str] = {
     fast_margins: FORWARD,
     refit_layers: "refit",
     (Candidates, "network"): "ranking and cut",
-    executed_count: "bounding actions",
-    executed_walks: "bounding actions",
-    (RewardModel, "learn"): "agent's updates",
-    (Walker, "_imitate"): "agent's updates",
-    (Walker, "_imagined"): "imagined walks",
+    execute_action: "bounding actions",
+    execute_rollouts: "bounding actions",
+    (Surrogate, "fit"): "agent's updates",
+    (RolloutAgent, "_imitate"): "agent's updates",
+    (RolloutAgent, "_propose"): "proposed rollouts",
 }
 TEXTBOOK: dict[Function | Method, str] = {
     textbook.measured: FORWARD,
@@ -95,7 +95,7 @@ def ours(
 ) -> list[Episode]:
     """The last episodes of a search by the default agent, its warm-up over.
 
-    An episode lasts from one evaluation's end to the next one's: the agent's updates, its walks,
+    An episode lasts from one evaluation's end to the next one's: the agent's updates, its rollouts,
     imagined ones included, the bounds of their actions, and the candidate's evaluation.
 
     Args:
@@ -117,12 +117,12 @@ def ours(
         start = Clock()
 
     with watch.watching(OURS):
-        DDPGSearch(WARM + episodes).search(problem.with_history(on_outcome=note), seed)
+        GPRolloutSearch(WARM + episodes).search(problem.with_history(on_outcome=note), seed)
     return found[-episodes:]
 
 
 class ByTextbook:
-    """The evaluations of policies by the textbook, as they are asked for; no agent walks or learns.
+    """The evaluations of policies by the textbook, as asked for; no agent walks or learns.
 
     Args:
         book: What evaluates.

@@ -54,12 +54,17 @@ def records(folder: Path) -> list[dict]:
 
 
 def test_each_search_is_measured_on_the_images_that_it_did_not_see(bench) -> None:
-    folder = bench("--only", "ddpg,tpe,uniform,macs=0.15")
+    folder = bench("--only", "gp-rollout,tpe,uniform,macs=0.15")
     asked = material.problem(NETWORK, "macs=0.15", "cpu")
     found = records(folder)
     assert {(one["contender"], one["asked"], one["seed"]) for one in found} == {
         ("uniform", 0, 0),
-        *((name, count, seed) for name in ("ddpg", "tpe") for count in (4, 6) for seed in (0, 1)),
+        *(
+            (name, count, seed)
+            for name in ("gp-rollout", "tpe")
+            for count in (4, 6)
+            for seed in (0, 1)
+        ),
     }
     for one in found:
         network = asked.network(one["kept"])
@@ -95,7 +100,7 @@ def test_it_goes_on_where_it_was_stopped(bench, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_records_of_another_agent_do_not_count(bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = bench("--only", "ddpg,seed=0,macs=0.3")
+    folder = bench("--only", "gp-rollout,seed=0,macs=0.3")
     study = bench_agents.studies(2, [4, 6])["agents"]
     path = folder / "runs.jsonl"
     assert len(Journal(path).of(study)) == 2
@@ -120,9 +125,9 @@ def test_records_from_another_device_do_not_count(bench) -> None:
 
 
 def test_the_ablation_takes_up_what_the_contest_has_of_the_agent(bench) -> None:
-    bench("--only", "ddpg,macs=0.15,seed=0", out="shared")
+    bench("--only", "gp-rollout,macs=0.15,seed=0", out="shared")
     before = len(records(Path("shared")))
-    folder = bench("--ablation", "--only", "ddpg,no-imitation,seed=0", out="shared")
+    folder = bench("--ablation", "--only", "gp-rollout,no-imitation,seed=0", out="shared")
     new = records(folder)[before:]
     assert {one["contender"] for one in new} == {"no-imitation"}
     assert {one["asked"] for one in new} == {4, 6}

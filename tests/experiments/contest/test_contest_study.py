@@ -31,7 +31,8 @@ def walks(contender: Contender, episodes: int) -> list[tuple[int, ...]]:
 
 
 @pytest.mark.parametrize(
-    ("strategy", "options"), [("ddpg", SMALL_AGENT), ("random", {}), ("tpe", {}), ("cma-es", {})]
+    ("strategy", "options"),
+    [("gp-rollout", SMALL_AGENT), ("random", {}), ("tpe", {}), ("cma-es", {})],
 )
 def test_a_shared_search_goes_the_way_of_the_shorter_one(strategy: str, options: dict) -> None:
     contender = Contender(strategy, strategy, options)
@@ -44,8 +45,8 @@ def test_a_shared_search_goes_the_way_of_the_shorter_one(strategy: str, options:
     ("strategy", "options"),
     [
         ("ddpg-paper", {"hidden": 8}),
-        ("ddpg", {**SMALL_AGENT, "longest_warmup": 0}),
-        ("ddpg", {**SMALL_AGENT, "proposals": 0, "warmup": 0.0}),
+        ("gp-rollout", {**SMALL_AGENT, "longest_warmup": 0}),
+        ("gp-rollout", {**SMALL_AGENT, "proposals": 0, "warmup": 0.0}),
     ],
 )
 def test_what_plans_for_its_length_is_run_for_each(strategy: str, options: dict) -> None:
@@ -56,10 +57,10 @@ def test_what_plans_for_its_length_is_run_for_each(strategy: str, options: dict)
 
 
 def test_the_agent_shares_where_its_warm_up_is_as_long() -> None:
-    ddpg = Contender.named("ddpg")
-    assert courses(ddpg, (100, 300)) == [(100, 300)]
-    assert courses(ddpg, (50, 300)) == [(300,), (50,)]
-    assert not begins_as(ddpg.made(100), Contender("other", "ddpg", {"imitation": 5}).made(300))
+    gp = Contender.named("gp-rollout")
+    assert courses(gp, (100, 300)) == [(100, 300)]
+    assert courses(gp, (50, 300)) == [(300,), (50,)]
+    assert not begins_as(gp.made(100), Contender("other", "gp-rollout", {"imitation": 5}).made(300))
 
 
 def study() -> Study:
@@ -80,9 +81,9 @@ def test_one_seed_is_whole_before_the_next_begins() -> None:
 
 
 def test_only_keeps_what_is_named_of_each_kind() -> None:
-    kept = study().tasks(["ddpg", "tpe", "macs=0.15", "seed=1"])
+    kept = study().tasks(["gp-rollout", "tpe", "macs=0.15", "seed=1"])
     assert {(task.contender.label, task.network) for task in kept} == {
-        *(("ddpg", "resnet20"), ("ddpg", "mobilenet-v1")),
+        *(("gp-rollout", "resnet20"), ("gp-rollout", "mobilenet-v1")),
         *(("tpe", "resnet20"), ("tpe", "mobilenet-v1")),
     }
     assert {(task.budget, task.seed) for task in kept} == {("macs=0.15", 1)}

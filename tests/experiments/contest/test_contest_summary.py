@@ -24,14 +24,14 @@ def record(contender: str, asked: int, seed: int, other: float, **changes: objec
 
 
 def study() -> Study:
-    names = ("ddpg", "tpe", "cma-es", "uniform")
+    names = ("gp-rollout", "tpe", "cma-es", "uniform")
     contenders = tuple(map(Contender.named, names))
     return Study(contenders, ("net",), ("macs=0.3",), (100, 300), (0, 1, 2))
 
 
-def found(ddpg: float, tpe: float, cma: float, spread: float, asked: int = 300) -> list[Record]:
+def found(gp: float, tpe: float, cma: float, spread: float, asked: int = 300) -> list[Record]:
     """Three seeds of each, `spread` apart."""
-    means = {"ddpg": ddpg, "tpe": tpe, "cma-es": cma}
+    means = {"gp-rollout": gp, "tpe": tpe, "cma-es": cma}
     return [
         record(name, asked, seed, mean + (seed - 1) * spread)
         for name, mean in means.items()
@@ -90,15 +90,15 @@ def test_a_rule_stands_in_one_line_with_as_many_evaluations_as_it_made() -> None
 
 def test_heights_stay_where_the_last_rise_left_them() -> None:
     curve = ((2, 0.5), (4, 0.75))
-    reached = heights(record("ddpg", 100, 0, 0.75, curve=curve), 6)
+    reached = heights(record("gp-rollout", 100, 0, 0.75, curve=curve), 6)
     np.testing.assert_array_equal(reached, [np.nan, 0.5, 0.5, 0.75, 0.75, 0.75])
 
 
 def test_the_time_left_comes_from_how_fast_each_kind_was() -> None:
-    tasks = study().tasks(["ddpg", "tpe", "seed=0"])
+    tasks = study().tasks(["gp-rollout", "tpe", "seed=0"])
     progress = Progress(tasks)
     assert len(tasks) == 2
-    progress.line(tasks[0], [record("ddpg", 300, 0, 0.9, seconds=60.0)])
+    progress.line(tasks[0], [record("gp-rollout", 300, 0, 0.9, seconds=60.0)])
     # 300 evaluations of tpe at 0.2 s, and twice the time of the search went by meanwhile.
     assert progress.left(120.0) == pytest.approx(120.0)
     progress.line(tasks[1], [record("tpe", 300, 0, 0.9, seconds=30.0)])

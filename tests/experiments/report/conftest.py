@@ -36,7 +36,7 @@ def make_result() -> Callable[..., RunResult]:
     """A result of a strategy that found its best of `accuracies` last, at `left` of all costs."""
 
     def make(
-        strategy: str = "ddpg",
+        strategy: str = "gp-rollout",
         accuracies: Sequence[float] = (0.7, 0.8, 0.85),
         left: float = 0.5,
         names: Sequence[str] = NAMES,
@@ -73,7 +73,7 @@ def four(made: Callable[..., RunResult]) -> list[RunResult]:
     """The comparison of the demonstration."""
     tuned = tuple(candidate(at, 0.94 - 0.002 * at, 1 - 0.02 * at) for at in range(26))
     return [
-        made("ddpg"),
+        made("gp-rollout"),
         made("netadapt", evaluations=tuned, tuned_steps=580),
         made("uniform", [0.8]),
         made("manual", [0.78], left=0.4),

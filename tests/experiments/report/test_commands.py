@@ -23,8 +23,8 @@ def test_settings_at_their_defaults_do_not_appear(made: Made) -> None:
     )
     assert one.search is not None
     assert " ".join(one.search) == (
-        "amc search --model resnet8 --dataset digits --strategy ddpg --budget macs=0.5 --seed 0 "
-        "--out runs/a-again"
+        "amc search --model resnet8 --dataset digits --strategy gp-rollout --budget macs=0.5 "
+        "--seed 0 --out runs/a-again"
     )
     assert " ".join(one.export) == "amc export runs/a --format onnx"
 

@@ -16,21 +16,21 @@ def labels(results: list[RunResult]) -> list[str]:
 
 
 def test_runs_are_called_by_their_strategy(made: Made) -> None:
-    assert labels([made("ddpg"), made("uniform")]) == ["ddpg", "uniform"]
+    assert labels([made("gp-rollout"), made("uniform")]) == ["gp-rollout", "uniform"]
 
 
 def test_seeds_are_told_apart_and_drawn_alike(made: Made) -> None:
-    results = [made("ddpg", seed=1), made("uniform"), made("ddpg", seed=2)]
-    assert labels(results) == ["ddpg, seed 1", "uniform", "ddpg, seed 2"]
+    results = [made("gp-rollout", seed=1), made("uniform"), made("gp-rollout", seed=2)]
+    assert labels(results) == ["gp-rollout, seed 1", "uniform", "gp-rollout, seed 2"]
     (comparison,) = compare(results)
-    assert [series.label for series in comparison.series] == ["ddpg", "uniform"]
+    assert [series.label for series in comparison.series] == ["gp-rollout", "uniform"]
     assert comparison.runs[0].series == comparison.runs[2].series
     assert comparison.runs_of(comparison.series[0]) == [comparison.runs[0], comparison.runs[2]]
 
 
 def test_budgets_are_told_apart_by_label_and_shape(made: Made) -> None:
-    results = [made("ddpg"), made("ddpg", budgets=("macs=0.3",))]
-    assert labels(results) == ["ddpg, macs=0.5", "ddpg, macs=0.3"]
+    results = [made("gp-rollout"), made("gp-rollout", budgets=("macs=0.3",))]
+    assert labels(results) == ["gp-rollout, macs=0.5", "gp-rollout, macs=0.3"]
     first, second = compare(results)[0].series
     assert first.colour == second.colour
     assert first.marker != second.marker
@@ -38,9 +38,9 @@ def test_budgets_are_told_apart_by_label_and_shape(made: Made) -> None:
 
 def test_runs_that_are_equal_in_all_that_is_told_get_a_number(made: Made) -> None:
     assert labels([made(), made(), made()]) == [
-        "ddpg, seed 0",
-        "ddpg, seed 0 (2)",
-        "ddpg, seed 0 (3)",
+        "gp-rollout, seed 0",
+        "gp-rollout, seed 0 (2)",
+        "gp-rollout, seed 0 (3)",
     ]
 
 
@@ -50,7 +50,7 @@ def test_runs_that_are_equal_in_all_that_is_told_get_a_number(made: Made) -> Non
 )
 def test_only_one_network_on_one_data_set_is_compared(made: Made, other: dict[str, object]) -> None:
     first, second = compare([made(), made("uniform", **other), made("manual")])
-    assert [run.label for run in first.runs] == ["ddpg", "manual"]
+    assert [run.label for run in first.runs] == ["gp-rollout", "manual"]
     assert [run.label for run in second.runs] == ["uniform"]
 
 

@@ -50,5 +50,5 @@ def test_the_picture_tells_where_exploration_began_and_ended(made: Made) -> None
     comparison = compare([made(evaluations=calm), made("uniform", [0.8])])[0]
     assert [explores(run) for run in comparison.runs] == [True, False]
     picture = exploration_picture(comparison, "k")
-    assert [key.label for key in picture.keys] == ["ddpg"]
-    assert "ddpg from 0.0% to 0.0%, at most 3.3%" in picture.svg
+    assert [key.label for key in picture.keys] == ["gp-rollout"]
+    assert "gp-rollout from 0.0% to 0.0%, at most 3.3%" in picture.svg

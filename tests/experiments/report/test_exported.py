@@ -82,7 +82,7 @@ def test_speed_is_told_with_its_noise_and_the_times_before_and_after(made: Made)
     assert found is not None
     assert (found.times, found.verdict, found.passes) == (2.0, "faster", "1 ms, before 2 ms")
     assert speed_notes([run]) == [
-        f"The speed of ddpg is measured in {DEVICE}: faster, 2.00 times as fast "
+        f"The speed of gp-rollout is measured in {DEVICE}: faster, 2.00 times as fast "
         "(1.80 to 2.10 times between the quartiles)."
     ]
     slow = replace(READ, speedup=(0.9, 1.1, 1.3))

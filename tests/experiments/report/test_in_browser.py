@@ -146,7 +146,7 @@ def several(made: Made) -> str:
     """Six runs with all that a report can hold, and names as long as people give them."""
     exported = Exported(1.25e-3, 0.7e-3, (1.6, 1.79, 1.9), 6.1e7, 2e6, "a device")
     names = ("stem.0", "features.denseblock3.denselayer12.conv1", "stages.2.0.conv2")
-    strategies = ("ddpg", "netadapt", "uniform", "manual", "cma-es", LONG)
+    strategies = ("gp-rollout", "netadapt", "uniform", "manual", "cma-es", LONG)
     results = [
         made(
             strategy,
@@ -155,7 +155,7 @@ def several(made: Made) -> str:
             costs=COSTS,
             tuned_steps=180 * (strategy == "netadapt"),
             most_evaluations=60,
-            trust=TRUST if strategy == "ddpg" else None,
+            trust=TRUST if strategy == "gp-rollout" else None,
             images={"search": 2000, "holdout": 10_000, "test": 10_000},
             config={"out": f"/home/somebody/experiments/{strategy}/2026/run-0001", "episodes": 60},
         )

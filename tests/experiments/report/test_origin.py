@@ -18,7 +18,7 @@ def test_equal_settings_stand_once_and_others_side_by_side(made: Made) -> None:
         [made(config={"round_to": 8}), made("uniform", config={"round_to": 8})], "Settings"
     )
     assert Row("round_to", ("8",)) in found
-    assert Row("strategy", ("ddpg", "uniform")) in found
+    assert Row("strategy", ("gp-rollout", "uniform")) in found
 
 
 def test_what_a_run_does_not_have_is_a_dash(made: Made) -> None:

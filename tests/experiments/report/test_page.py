@@ -96,7 +96,7 @@ def test_the_table_gives_accuracy_cost_evaluations_and_time(made: Made) -> None:
     words = check(render([made()])).text("result")
     for number in ("0.9400", "0.9500", "0.8400", "0.8500", "0.9200", "0.9300"):
         assert number in words
-    assert "unpruned 0.9400 0.9500 1.00M 40.0k ddpg" in words
+    assert "unpruned 0.9400 0.9500 1.00M 40.0k gp-rollout" in words
     assert "50.0% 500k 50.0% 20.0k" in words
     assert "3 62 s" in words
 
@@ -109,7 +109,9 @@ def test_each_picture_has_a_text_alternative_and_a_legend(four: list[RunResult])
         assert all(result.strategy in label for result in four)
         legends = [a for t, a, s in page.elements if (t, s) == ("ul", section)]
         assert {"class": "legend"} in legends
-    assert "ddpg keeps from 50.0% (stem.0) to 50.0%" in (page.pictures("where")[0]["aria-label"])
+    assert (
+        "gp-rollout keeps from 50.0% (stem.0) to 50.0%" in (page.pictures("where")[0]["aria-label"])
+    )
     # All other drawings repeat what stands beside them, and say so.
     others = [a for t, a, _ in page.elements if t == "svg" and a.get("role") != "img"]
     assert all(attributes["aria-hidden"] == "true" for attributes in others)
@@ -176,7 +178,7 @@ def test_the_same_results_give_the_same_page(four: list[RunResult]) -> None:
 
 def test_one_result_alone(made: Made) -> None:
     page = check(render([made()]))
-    assert "ddpg" in page.text("result")
+    assert "gp-rollout" in page.text("result")
     assert "next best" not in page.text("result")
     assert "other runs" not in page.text("use")
 
@@ -235,7 +237,7 @@ def test_a_cost_that_no_budget_names_is_drawn_where_there_is_no_other(made: Made
 
 def test_the_title_can_be_chosen_and_else_says_what_was_pruned(made: Made) -> None:
     assert "<title>Mine &amp; yours</title>" in render([made()], title="Mine & yours")
-    assert "<title>Pruning resnet8 on digits: ddpg</title>" in render([made()])
+    assert "<title>Pruning resnet8 on digits: gp-rollout</title>" in render([made()])
     two = [made(), made("uniform", [0.8])]
     assert "<title>Pruning resnet8 on digits: 2 runs compared</title>" in render(two)
 
@@ -247,7 +249,7 @@ def test_no_results_are_refused() -> None:
 
 def test_long_searches_stay_quick_and_small(made: Made) -> None:
     accuracies = [0.6 + 0.3 * (at * 37 % 400) / 400 for at in range(400)]
-    names = ("ddpg", "netadapt", "random", "tpe")
+    names = ("gp-rollout", "netadapt", "random", "tpe")
     results = [made(name, accuracies) for name in names]
     render(results[:1])  # the first picture of a process loads matplotlib and its fonts
     start = time.process_time()
@@ -258,7 +260,7 @@ def test_long_searches_stay_quick_and_small(made: Made) -> None:
 
 def test_many_evaluations_are_thinned(made: Made) -> None:
     few, many = ([0.9 - 1e-6 * at for at in range(size)] for size in (1000, 20_000))
-    assert len(render([made("ddpg", many)])) < 1.5 * len(render([made("ddpg", few)]))
+    assert len(render([made("gp-rollout", many)])) < 1.5 * len(render([made("gp-rollout", few)]))
 
 
 def test_importing_the_report_does_not_import_matplotlib() -> None:

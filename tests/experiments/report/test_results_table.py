@@ -27,7 +27,7 @@ def spaced(line: str) -> str:
 def test_each_strategy_is_one_line_with_its_numbers(four: list[RunResult], width: int) -> None:
     lines = printed(four, width)
     assert [spaced(line) for line in lines[2:6]] == [
-        "ddpg 0.950/0.940 0.850/0.840 0.930/0.920 50.0% 50.0% 3 61.5",
+        "gp-rollout 0.950/0.940 0.850/0.840 0.930/0.920 50.0% 50.0% 3 61.5",
         "netadapt* 0.950/0.940 0.850/0.840 0.930/0.920 50.0% 50.0% 26 61.5",
         "uniform 0.950/0.940 0.800/0.790 0.930/0.920 50.0% 50.0% 1 61.5",
         "manual 0.950/0.940 0.780/0.770 0.930/0.920 40.0% 40.0% 1 61.5",
@@ -54,7 +54,7 @@ def test_the_costs_shown_are_those_that_have_a_budget(made: Made) -> None:
     budgets = ("energy=20uJ", "memory=0.5", "size=100kB")
     lines = printed([made(budgets=budgets, costs=all_costs(0.4))])
     assert spaced(lines[0]) == "after after energy memory size search"
-    assert spaced(lines[2]) == "ddpg 0.850/0.840 0.930/0.920 40.0% 40.0% 40.0% 3 61.5"
+    assert spaced(lines[2]) == "gp-rollout 0.850/0.840 0.930/0.920 40.0% 40.0% 40.0% 3 61.5"
     assert " ".join(map(spaced, lines[3:])) == (
         "accuracy on held-out / test images resnet8 on digits, unpruned: accuracy 0.950/0.940, "
         "1.00M MACs, 160 kB stored size, 300 kB peak memory, 25.0 µJ energy"
@@ -68,7 +68,7 @@ def test_one_budget_has_a_usual_cost_beside_it(made: Made) -> None:
 
 def test_what_was_not_done_is_a_dash(made: Made) -> None:
     line = printed([made(finetuned=None, seconds={})])[2]
-    assert spaced(line) == "ddpg 0.950/0.940 0.850/0.840 – 50.0% 50.0% 3 –"
+    assert spaced(line) == "gp-rollout 0.950/0.940 0.850/0.840 – 50.0% 50.0% 3 –"
 
 
 def test_numbers_stay_whole_beside_a_long_name(made: Made) -> None:

@@ -64,21 +64,21 @@ def test_latency_is_judged_by_the_clock(made: Made, pruned: float, broken: bool)
 
 def test_a_search_that_stopped_finding(made: Made) -> None:
     assert said(made(accuracies=[0.5, 0.8, 0.7, 0.6])) == (
-        "ddpg: 4 evaluations, the best (0.8000) at number 2; "
+        "gp-rollout: 4 evaluations, the best (0.8000) at number 2; "
         "the last 1 evaluation brought nothing better."
     )
 
 
 def test_a_search_that_was_still_finding(made: Made) -> None:
     assert said(made(accuracies=[0.5, 0.6, 0.6, 0.65, 0.65, 0.65, 0.7, 0.75])) == (
-        "ddpg: 8 evaluations, the best (0.7500) at number 8; "
+        "gp-rollout: 8 evaluations, the best (0.7500) at number 8; "
         "the last 2 still brought 0.1000, so a longer search may find more."
     )
 
 
 def test_a_loop_that_walks_down_to_the_budget(made: Made) -> None:
     assert said(made(evaluations=spent(9e5, 8e5, 7e5, 6e5, 5e5))) == (
-        "ddpg: 5 evaluations, 1 of them within the budget, the best (0.8600) at number 5; "
+        "gp-rollout: 5 evaluations, 1 of them within the budget, the best (0.8600) at number 5; "
         "it first met the budget at number 5."
     )
 

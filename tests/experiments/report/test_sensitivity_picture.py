@@ -42,7 +42,7 @@ def words(svg: str) -> list[str]:
 
 
 def test_a_scan_is_known_by_its_candidates(made: Made, scanned: RunResult) -> None:
-    (scan,) = scans(compare([made("ddpg"), scanned])[0])
+    (scan,) = scans(compare([made("gp-rollout"), scanned])[0])
     assert scan.run.result is scanned
     assert scan.unpruned == 0.9
     assert [curve.accuracies.tolist() for curve in scan.curves] == [
@@ -115,4 +115,4 @@ def test_the_page_has_the_section_only_where_there_was_a_scan(
     made: Made, scanned: RunResult
 ) -> None:
     assert "Sensitivity: what does one group cost?" in render([scanned])
-    assert "Sensitivity: what does one group cost?" not in render([made("ddpg")])
+    assert "Sensitivity: what does one group cost?" not in render([made("gp-rollout")])

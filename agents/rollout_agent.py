@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import torch
@@ -13,9 +13,9 @@ from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.utils import update_learning_rate
 
 from agents.exploration import Exploration, truncated_normal
-from agents.imagination import Imagination
+from agents.proposer import Proposer
 from agents.replay import EpisodeReplayBuffer
-from agents.settings import Settings
+from agents.settings import AgentSettings
 from amc.devices import one_thread
 from amc.graph import Kept
 from envs import Observation, PruningEnv
@@ -24,11 +24,11 @@ ALGORITHMS: dict[str, type[OffPolicyAlgorithm]] = {"ddpg": DDPG, "td3": TD3, "sa
 """Those of stable-baselines3 that answer with any number; DQN chooses among a few."""
 
 
-class Walker(OffPolicyAlgorithm):
-    """Truncated-normal exploration by episode, a learning rate for each network, and walks that are
-    imagined before they are taken.
+class RolloutAgent(OffPolicyAlgorithm):
+    """Truncated-normal exploration by episode, a learning rate for each network, and rollouts that
+    are proposed before they are taken.
 
-    To be mixed into an algorithm (`walker`), which brings actor, critics and their updates.
+    To be mixed into an algorithm (`rollout_agent`), which brings actor, critics and their updates.
     """
 
     actor: Any
@@ -37,7 +37,7 @@ class Walker(OffPolicyAlgorithm):
     def __init__(
         self,
         env: PruningEnv,
-        settings: Settings,
+        settings: AgentSettings,
         exploration: Exploration,
         seed: int,
         tensorboard_log: str | None = None,
@@ -45,8 +45,8 @@ class Walker(OffPolicyAlgorithm):
         groups = len(env.problem.graph.groups)
         self._groups, self._pruning = groups, env
         self._first: NDArray[np.float64] | None = None
-        self._walk: NDArray[np.float64] | None = None
-        self._imagination = Imagination(env, settings.proposals, seed)
+        self._rollout: NDArray[np.float64] | None = None
+        self._proposer = Proposer(env, settings.proposals, seed)
         self.settings = settings
         self.exploration = exploration
         super().__init__(
@@ -73,7 +73,7 @@ class Walker(OffPolicyAlgorithm):
         )
 
     def start_at(self, kept: Kept) -> None:
-        """Make the first episode this walk, and the untrained actor answer about its mean ratio.
+        """Make the first episode this rollout, and the untrained actor answer about its mean ratio.
 
         Actions are float32: of groups of more than 16 million single weights a few differ.
 
@@ -96,32 +96,32 @@ class Walker(OffPolicyAlgorithm):
         """(n_envs, 1) actions, and the same scaled to [-1, 1] for the replay buffer."""
         episode, step = self._episode_num, self.num_timesteps % self._groups
         if step == 0:
-            self._walk = self._imagined() if episode else self._first
-        if self._walk is not None:
-            action = np.full((n_envs, 1), self._walk[step], np.float32)
+            self._rollout = self._propose() if episode else self._first
+        if self._rollout is not None:
+            action = np.full((n_envs, 1), self._rollout[step], np.float32)
         else:
-            action = self._explored(episode)
+            action = self._explore(episode)
         return action, self.policy.scale_action(action)
 
-    def _explored(self, episode: int) -> NDArray[Any]:
+    def _explore(self, episode: int) -> NDArray[Any]:
         """(n_envs, 1) actions around what the actor answers."""
         assert self._last_obs is not None
         mean, _ = self.predict(self._last_obs, deterministic=True)
         width = self.exploration.width(episode)
         return truncated_normal(torch.from_numpy(mean), width).numpy()
 
-    def _imagined(self) -> NDArray[np.float64] | None:
-        """(groups,) ratios of the next walk; None where the actor takes it step by step."""
+    def _propose(self) -> NDArray[np.float64] | None:
+        """(groups,) ratios of the next rollout; None where the actor takes it step by step."""
         outcomes = self._pruning.problem.outcomes
         early = self._episode_num < self.exploration.warmup or len(outcomes) < 2
         if early or not self.settings.proposals:
             return None
         with one_thread():
-            self._imitate(self._imagination.learn(outcomes))
-            return self._imagination.next_walk(self._own_walk())
+            self._imitate(self._proposer.fit(outcomes))
+            return self._proposer.propose(self._actor_rollout())
 
     def _imitate(self, kept: Kept) -> None:
-        """Move the actor towards what this walk did in its states."""
+        """Move the actor towards what this rollout did in its states."""
         seen = torch.from_numpy(self._pruning.states(kept)[:-1])
         ratios = self._pruning.problem.graph.ratios(kept)
         wanted = torch.from_numpy(2 * ratios - 1).float()[:, None]
@@ -131,15 +131,15 @@ class Walker(OffPolicyAlgorithm):
             loss.backward()  # type: ignore[no-untyped-call]
             self.actor.optimizer.step()
 
-    def _own_walk(self) -> NDArray[np.float64]:
-        """(groups,) what the actor asks for when it walks without noise."""
+    def _actor_rollout(self) -> NDArray[np.float64]:
+        """(groups,) what the actor asks for in a rollout without noise."""
 
         def answer(state: Observation) -> float:
             mean = self.policy(torch.from_numpy(state[None]), deterministic=True)
             return float(self.policy.unscale_action(mean.numpy())[0, 0])
 
         with torch.no_grad():
-            return self._pruning.walk(answer)
+            return self._pruning.rollout(answer)
 
     def train(self, gradient_steps: int, batch_size: int = 100) -> None:
         """Update the networks, which are too small to be worth a second thread."""
@@ -153,15 +153,15 @@ class Walker(OffPolicyAlgorithm):
         update_learning_rate(self.critic.optimizer, self.settings.critic_lr)
 
 
-def is_algorithm(made: object) -> bool:
-    """Whether this is a class that `walker` takes."""
+def is_algorithm(made: object) -> TypeGuard[type[OffPolicyAlgorithm]]:
+    """Whether this is a class that `rollout_agent` takes."""
     return isinstance(made, type) and issubclass(made, OffPolicyAlgorithm)
 
 
-def walker(algorithm: type[OffPolicyAlgorithm]) -> type[Walker]:
+def rollout_agent(algorithm: type[OffPolicyAlgorithm]) -> type[RolloutAgent]:
     """The agent that a class of stable-baselines3, or one made like those, becomes.
 
     Args:
         algorithm: For continuous actions, with an actor whose last layers are called `mu`.
     """
-    return type(f"Amc{algorithm.__name__}", (Walker, algorithm), {})
+    return type(f"Amc{algorithm.__name__}", (RolloutAgent, algorithm), {})

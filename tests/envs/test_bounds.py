@@ -11,7 +11,7 @@ from random_networks import IMAGE, network
 from amc import COSTS, Budget, Rounding, trace
 from amc.costs import Limits
 from amc.pruning.pruner import decisions
-from envs.feasible import executed_count, executed_walks
+from envs.bounds import execute_action, execute_rollouts
 
 NETWORKS = {
     "plain": lambda: network(5, [("plain", 4)], flattened=3),
@@ -38,7 +38,7 @@ def within_reach(limits: Limits, decided: Sequence[int]) -> list[int]:
     ]
 
 
-def walks(limits: Limits) -> list[tuple[int, ...]]:
+def rollouts(limits: Limits) -> list[tuple[int, ...]]:
     """Every sequence of decisions that can be met before the last group."""
     found: list[tuple[int, ...]] = [()]
     for decided in found:
@@ -62,10 +62,10 @@ def test_a_group_that_should_stay_whole_keeps_as_much_as_can_still_be_completed(
     name: str, rounding: Rounding, budgets: tuple[str, ...]
 ) -> None:
     limits = limits_of(name, rounding, *budgets)
-    visited = walks(limits)
+    visited = rollouts(limits)
     assert len(visited) >= len(limits.counts)
     for decided in visited:
-        assert executed_count(limits, decided, 0.0) == max(within_reach(limits, decided))
+        assert execute_action(limits, decided, 0.0) == max(within_reach(limits, decided))
 
 
 @every_case
@@ -73,13 +73,13 @@ def test_an_action_becomes_the_nearest_count_within_reach(
     name: str, rounding: Rounding, budgets: tuple[str, ...]
 ) -> None:
     limits = limits_of(name, rounding, *budgets)
-    for decided in walks(limits):
+    for decided in rollouts(limits):
         units = limits.graph.full[len(decided)]
         for ratio in (0.0, 0.13, 0.37, 0.61, 0.89, 1.0):
             nearest = min(
                 within_reach(limits, decided), key=lambda count: abs(count - units * (1 - ratio))
             )
-            assert executed_count(limits, decided, ratio) == nearest
+            assert execute_action(limits, decided, ratio) == nearest
 
 
 WIDE_ROUNDINGS = {
@@ -100,7 +100,7 @@ def test_many_walks_of_wide_groups_end_where_a_search_through_all_counts_would(
     limits = Limits.of(graph, [Budget.parse(text) for text in budgets], COSTS, rounding)
     ratios = np.random.default_rng(0).random((20, 3))
     ratios[:10] /= 3
-    for asked, end in zip(ratios, executed_walks(limits, ratios), strict=True):
+    for asked, end in zip(ratios, execute_rollouts(limits, ratios), strict=True):
         decided: tuple[int, ...] = ()
         for here, ratio in enumerate(asked):
             later = limits.smallest[here + 1 :]
@@ -111,7 +111,7 @@ def test_many_walks_of_wide_groups_end_where_a_search_through_all_counts_would(
 
 
 def test_no_walks_end_nowhere() -> None:
-    assert executed_walks(limits_of("plain", Rounding(), "macs=0.4"), []) == []
+    assert execute_rollouts(limits_of("plain", Rounding(), "macs=0.4"), []) == []
 
 
 def test_of_millions_of_single_weights_the_budget_is_met_to_the_last() -> None:
@@ -119,7 +119,7 @@ def test_of_millions_of_single_weights_the_budget_is_met_to_the_last() -> None:
     model = torch.nn.Sequential(linear(1000, 3000), torch.nn.ReLU(), linear(3000, 2))
     graph = decisions(model, torch.zeros(1, 1000), "element")
     limits = Limits.of(graph, [Budget.parse("params=0.37")], COSTS, Rounding(max_ratio=0.99))
-    (end,) = executed_walks(limits, np.zeros((1, 2)))
+    (end,) = execute_rollouts(limits, np.zeros((1, 2)))
     assert limits.fits(end)
     assert not limits.fits((end[0] + 1, end[1]))
 
@@ -127,13 +127,13 @@ def test_of_millions_of_single_weights_the_budget_is_met_to_the_last() -> None:
 def test_a_tight_budget_binds_and_a_loose_one_does_not() -> None:
     tight = limits_of("plain", Rounding(), "macs=0.15")
     loose = limits_of("plain", Rounding(), "macs=1.0")
-    assert executed_count(tight, (), 0.0) < executed_count(loose, (), 0.0) == 5
-    assert executed_count(loose, (), 1.0) == tight.smallest[0] == 1
+    assert execute_action(tight, (), 0.0) < execute_action(loose, (), 0.0) == 5
+    assert execute_action(loose, (), 1.0) == tight.smallest[0] == 1
 
 
 def test_the_last_group_takes_all_that_the_others_left() -> None:
     limits = limits_of("plain", Rounding(), "macs=0.5")
     kept = list(limits.smallest[:-1])
-    kept.append(executed_count(limits, kept, 0.0))
+    kept.append(execute_action(limits, kept, 0.0))
     assert limits.fits(kept)
     assert kept[-1] == limits.graph.full[-1]

@@ -1,4 +1,4 @@
-"""Walks that are imagined: where they start, and which is taken."""
+"""Rollouts that are imagined: where they start, and which is taken."""
 
 from dataclasses import replace
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from small_problems import small
 
-from agents.imagination import Imagination
+from agents.proposer import Proposer
 from amc import Outcome, Problem
 from envs import PruningEnv
 
@@ -16,26 +16,26 @@ def taken(problem: Problem, *kept: tuple[int, ...]) -> list[Outcome]:
     return [replace(problem.evaluate(counts), accuracy=0.9 - counts[0] / 100) for counts in kept]
 
 
-def imagination(problem: Problem, proposals: int = 32) -> Imagination:
-    return Imagination(PruningEnv(problem), proposals, seed=0)
+def imagination(problem: Problem, proposals: int = 32) -> Proposer:
+    return Proposer(PruningEnv(problem), proposals, seed=0)
 
 
 def test_it_says_which_walk_was_best() -> None:
     problem = small("macs=0.5", widths=(20, 24, 30))
     seen = taken(problem, (18, 10, 10), (6, 20, 12), (12, 14, 12), (8, 18, 12))
-    assert imagination(problem).learn(seen) == (6, 20, 12)
+    assert imagination(problem).fit(seen) == (6, 20, 12)
 
 
 def test_the_walk_to_take_leads_where_none_has_been_and_within_the_budget() -> None:
     problem = small("macs=0.5", widths=(20, 24, 30))
     seen = taken(problem, (18, 10, 10), (6, 20, 12), (12, 14, 12), (8, 18, 12))
     imagined = imagination(problem)
-    imagined.learn(seen)
-    walk = imagined.next_walk(np.full(3, 0.4))
-    end = PruningEnv(problem).ends_of([walk])[0]
+    imagined.fit(seen)
+    rollout = imagined.propose(np.full(3, 0.4))
+    end = PruningEnv(problem).rollout_ends([rollout])[0]
     assert end not in {outcome.kept for outcome in seen}
     assert problem.limits.fits(end)
-    assert ((walk >= 0) & (walk <= 1)).all()
+    assert ((rollout >= 0) & (rollout <= 1)).all()
 
 
 def test_imagined_walks_lie_around_the_actors_and_change_few_groups_or_all() -> None:
@@ -51,17 +51,17 @@ def test_imagined_walks_lie_around_the_actors_and_change_few_groups_or_all() -> 
 def test_what_earned_more_so_far_is_tried_more_of(seed: int) -> None:
     problem = small("macs=0.5", widths=(20, 24, 30))
     env = PruningEnv(problem)
-    imagined = Imagination(env, 200, seed)
-    imagined.learn(taken(problem, *((count, 14, 12) for count in (6, 8, 12, 16, 20))))
+    imagined = Proposer(env, 200, seed)
+    imagined.fit(taken(problem, *((count, 14, 12) for count in (6, 8, 12, 16, 20))))
     actors = np.array([0.3, 0.4, 0.6])
-    end, own = env.ends_of([imagined.next_walk(actors), actors])
+    end, own = env.rollout_ends([imagined.propose(actors), actors])
     assert end[0] < own[0], "the fewer of the first group the better"
 
 
 def test_where_every_walk_is_known_one_is_taken_all_the_same() -> None:
     problem = small("macs=0.5", widths=(2, 2, 2))
     full = PruningEnv(problem)
-    ends = set(full.ends_of(np.random.default_rng(0).random((60, 3))))
+    ends = set(full.rollout_ends(np.random.default_rng(0).random((60, 3))))
     imagined = imagination(problem)
-    imagined.learn(taken(problem, *ends))
-    assert imagined.next_walk(np.full(3, 0.5)).shape == (3,)
+    imagined.fit(taken(problem, *ends))
+    assert imagined.propose(np.full(3, 0.5)).shape == (3,)

@@ -17,7 +17,8 @@ from small_networks import mixed, striped
 from amc import Budget, Problem, SearchResult
 from amc.finetuning import Recipe
 from amc.pruning.narrowing import Narrowed, narrow
-from netadapt import NetAdapt, trials, walk
+from netadapt import NetAdapt, trials
+from netadapt import rounds as walk
 
 
 def searched(

@@ -12,18 +12,20 @@ from small_problems import known, small
 from stable_baselines3 import SAC, TD3
 from test_ddpg import FAST, Recorder, answers, learn, weights_of
 
-from agents import ALGORITHMS, DDPGSearch, Settings, is_algorithm
+from agents import ALGORITHMS, AgentSettings, DDPGSearch, is_algorithm
 from agents.exploration import Exploration
-from agents.walker import walker
+from agents.rollout_agent import rollout_agent
 from amc.rules import uniform
 
 every_algorithm = pytest.mark.parametrize("algorithm", ALGORITHMS.values(), ids=ALGORITHMS)
 
 
-def agent_of(algorithm: Any, settings: Settings = FAST, episodes: int = 8, warmup: int = 4) -> Any:
+def agent_of(
+    algorithm: Any, settings: AgentSettings = FAST, episodes: int = 8, warmup: int = 4
+) -> Any:
     plan = Exploration(episodes, warmup, settings.sigma, settings.final_sigma)
     env = Recorder(small("macs=0.5"))
-    return walker(algorithm)(env, settings, plan, seed=0)
+    return rollout_agent(algorithm)(env, settings, plan, seed=0)
 
 
 @every_algorithm
@@ -75,7 +77,7 @@ def test_the_first_episode_is_the_uniform_policy_and_the_same_seed_the_same_sear
 
 @pytest.mark.parametrize("algorithm", [TD3, SAC])
 def test_it_learns_where_to_prune(algorithm: Any) -> None:
-    settings = replace(Settings.single_steps(), sigma=0.3, updates=10, hidden=32, critic_lr=3e-3)
+    settings = replace(AgentSettings(), sigma=0.3, updates=10, hidden=32, critic_lr=3e-3)
     settings = replace(settings, longest_warmup=20)
     problem = known()
     DDPGSearch(50, settings=settings, algorithm=algorithm).search(problem, 0)
@@ -85,7 +87,7 @@ def test_it_learns_where_to_prune(algorithm: Any) -> None:
 
 def test_walks_can_be_imagined_whatever_the_algorithm() -> None:
     problem = known()
-    found = DDPGSearch(30, settings=Settings(hidden=16), algorithm=SAC).search(problem, 0)
+    found = DDPGSearch(30, settings=AgentSettings(hidden=16), algorithm=SAC).search(problem, 0)
     assert np.abs(np.subtract(found.best.kept, problem.wanted)).max() <= 4
 
 

@@ -1,4 +1,4 @@
-"""What a walk would earn, learned from all walks so far: a Gaussian process."""
+"""What a rollout would earn, learned from all rollouts so far: a Gaussian process."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from threadpoolctl import ThreadpoolController
 Numbers = NDArray[np.float64]
 
 GROWTH = 1.5
-"""The kernel is fitted anew when there are so many times as many walks as at the last time."""
+"""The kernel is fitted anew when there are so many times as many rollouts as at the last time."""
 
 
-class RewardModel:
+class Surrogate:
     """Foretells rewards of kept counts that nobody has evaluated.
 
     A Gaussian process over the logarithm of the fraction that each group keeps, with a length of
@@ -41,12 +41,12 @@ class RewardModel:
         self._best = 0.0
         self._process = GaussianProcessRegressor(self._kernel, optimizer=None)
 
-    def learn(self, kept: Sequence[Sequence[int]], rewards: Sequence[float]) -> Numbers:
-        """Take in all walks so far, and return (walks,) what they are expected to earn.
+    def fit(self, kept: Sequence[Sequence[int]], rewards: Sequence[float]) -> Numbers:
+        """Take in all rollouts so far, and return (rollouts,) what they are expected to earn.
 
         Args:
-            kept: (walks, groups) counts, at least two of them different.
-            rewards: (walks,) what they earned.
+            kept: (rollouts, groups) counts, at least two of them different.
+            rewards: (rollouts,) what they earned.
         """
         earned = np.asarray(rewards, np.float64)
         scaled = (earned - earned.mean()) / max(float(earned.std()), 1e-9)
@@ -64,8 +64,8 @@ class RewardModel:
             self._kernel, self._fitted = self._process.kernel_, len(earned)
         return expected
 
-    def improvement(self, kept: Sequence[Sequence[int]]) -> Numbers:
-        """(walks,) expected improvement on the best reward, in standard deviations of all rewards.
+    def expected_improvement(self, kept: Sequence[Sequence[int]]) -> Numbers:
+        """(rollouts,) expected improvement on the best reward, in deviations of all rewards.
 
         Jones et al., "Efficient Global Optimization of Expensive Black-Box Functions", 1998.
         """
@@ -77,7 +77,7 @@ class RewardModel:
         return gain
 
     def _points(self, kept: Sequence[Sequence[int]]) -> Numbers:
-        """(walks, groups) where the process sees them."""
+        """(rollouts, groups) where the process sees them."""
         points: Numbers = np.log(np.asarray(kept, np.float64) / self._full)
         return points
 

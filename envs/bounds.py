@@ -18,7 +18,7 @@ Whole = NDArray[np.int64]
 Ratios = NDArray[np.float64]
 
 
-def executed_count(limits: Limits, decided: Sequence[int], ratio: float) -> int:
+def execute_action(limits: Limits, decided: Sequence[int], ratio: float) -> int:
     """What an action becomes: the nearest legal count to it that leaves the budgets within reach.
 
     Algorithm 1 of AMC (He et al., 2018), for any monotone cost and after rounding: the cost with
@@ -35,12 +35,12 @@ def executed_count(limits: Limits, decided: Sequence[int], ratio: float) -> int:
     return int(kept[0, here])
 
 
-def executed_walks(limits: Limits, ratios: ArrayLike) -> list[Kept]:
-    """Where walks end whose actions are these, each executed as it is taken.
+def execute_rollouts(limits: Limits, ratios: ArrayLike) -> list[Kept]:
+    """Where rollouts end whose actions are these, each executed as it is taken.
 
     Args:
         limits: The budgets.
-        ratios: (walks, groups) pruning ratios asked for, in [0, 1].
+        ratios: (rollouts, groups) pruning ratios asked for, in [0, 1].
     """
     groups = len(limits.counts)
     asked = np.asarray(ratios, np.float64).reshape(-1, groups)
@@ -51,7 +51,7 @@ def executed_walks(limits: Limits, ratios: ArrayLike) -> list[Kept]:
 
 
 def _decide(limits: Limits, kept: Whole, here: int, ratios: Ratios) -> None:
-    """In place: the counts of group `here` of (walks, groups), whose later ones are smallest."""
+    """In place: the counts of group `here` of (rollouts, groups), whose later ones are smallest."""
     counts = limits.counts[here]
     high = nearest_index(counts, ratios)
     kept[:, here] = counts_at(counts, high)
@@ -61,7 +61,7 @@ def _decide(limits: Limits, kept: Whole, here: int, ratios: Ratios) -> None:
 
 
 def _most(limits: Limits, kept: Whole, here: int, unfit: Whole) -> Whole:
-    """(walks,) the largest index of a count below `unfit` with which the budgets hold."""
+    """(rollouts,) the largest index of a count below `unfit` with which the budgets hold."""
     low, high = np.zeros_like(unfit), unfit.copy()
     parts = np.arange(1, BETWEEN + 1)
     while len(still := (high - low > 1).nonzero()[0]):

@@ -1,51 +1,51 @@
-"""The critic of whole walks: what it foretells, and how sure it is."""
+"""The critic of whole rollouts: what it foretells, and how sure it is."""
 
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from agents.reward_model import RewardModel
+from agents.surrogate import Surrogate
 
 FULL = (32, 64, 16, 128)
 
 
 def rewards(kept: np.ndarray) -> np.ndarray:
-    """Of walks: the first group matters most, the last not at all."""
+    """Of rollouts: the first group matters most, the last not at all."""
     share = kept / np.array(FULL)
     return np.log(share[:, 0]) + 0.3 * np.log(share[:, 1]) * np.log(share[:, 2])
 
 
-def walks(number: int, seed: int) -> np.ndarray:
+def rollouts(number: int, seed: int) -> np.ndarray:
     random = np.random.default_rng(seed)
     return np.stack([random.integers(units // 5, units + 1, number) for units in FULL], axis=1)
 
 
 def test_it_ranks_walks_that_it_has_not_seen() -> None:
-    model, seen, new = RewardModel(FULL), walks(60, 0), walks(200, 1)
-    model.learn(seen.tolist(), rewards(seen).tolist())
-    promise = model.improvement(new.tolist())
+    model, seen, new = Surrogate(FULL), rollouts(60, 0), rollouts(200, 1)
+    model.fit(seen.tolist(), rewards(seen).tolist())
+    promise = model.expected_improvement(new.tolist())
     best = rewards(new) > rewards(seen).max() - 0.3
     assert promise[best].mean() > 3 * promise[~best].mean()
     assert rewards(new)[np.argmax(promise)] > np.quantile(rewards(new), 0.97)
 
 
 def test_what_it_expects_of_walks_that_were_taken_is_near_what_they_earned() -> None:
-    model, seen = RewardModel(FULL), walks(60, 2)
-    expected = model.learn(seen.tolist(), rewards(seen).tolist())
+    model, seen = Surrogate(FULL), rollouts(60, 2)
+    expected = model.fit(seen.tolist(), rewards(seen).tolist())
     assert spearmanr(expected, rewards(seen)).statistic > 0.95
 
 
 def test_improvement_is_never_negative_and_least_where_it_has_been() -> None:
-    model, seen = RewardModel(FULL), walks(30, 3)
-    model.learn(seen.tolist(), rewards(seen).tolist())
+    model, seen = Surrogate(FULL), rollouts(30, 3)
+    model.fit(seen.tolist(), rewards(seen).tolist())
     worst = seen[int(np.argmin(rewards(seen)))]
-    assert (model.improvement(walks(50, 4).tolist()) >= 0).all()
-    assert model.improvement([worst.tolist()])[0] < 1e-3
+    assert (model.expected_improvement(rollouts(50, 4).tolist()) >= 0).all()
+    assert model.expected_improvement([worst.tolist()])[0] < 1e-3
 
 
 @pytest.mark.parametrize("earned", [[0.5, 0.5, 0.5], [0.1, 0.1, 0.9]])
 def test_few_walks_and_equal_rewards_are_no_trouble(earned: list[float]) -> None:
-    model = RewardModel(FULL)
-    expected = model.learn(walks(3, 5).tolist(), earned)
+    model = Surrogate(FULL)
+    expected = model.fit(rollouts(3, 5).tolist(), earned)
     assert np.isfinite(expected).all()
-    assert np.isfinite(model.improvement(walks(4, 6).tolist())).all()
+    assert np.isfinite(model.expected_improvement(rollouts(4, 6).tolist())).all()
