@@ -1,19 +1,28 @@
 """Agents that answer the pruning environment, on stable-baselines3."""
 
 from agents.ddpg import AmcDDPG
-from agents.rollout_agent import ALGORITHMS, RolloutAgent, is_algorithm
+from agents.rollout_agent import RolloutAgent, is_algorithm
 from agents.settings import AgentSettings
-from agents.strategy import AgentSearch, DDPGSearch, GPRolloutSearch
+from agents.strategy import (
+    AgentSearch,
+    DDPGSearch,
+    GPRolloutSearch,
+    PaperDDPGSearch,
+    SACSearch,
+    TD3Search,
+)
 from agents.surrogate import Surrogate
 
 __all__ = [
-    "ALGORITHMS",
     "AgentSearch",
     "AgentSettings",
     "AmcDDPG",
     "DDPGSearch",
     "GPRolloutSearch",
+    "PaperDDPGSearch",
     "RolloutAgent",
+    "SACSearch",
     "Surrogate",
+    "TD3Search",
     "is_algorithm",
 ]

@@ -7,7 +7,6 @@ from typing import Any, TypeGuard
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from stable_baselines3 import DDPG, SAC, TD3
 from stable_baselines3.common.noise import ActionNoise
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 from stable_baselines3.common.utils import update_learning_rate
@@ -19,9 +18,6 @@ from agents.settings import AgentSettings
 from amc.devices import one_thread
 from amc.graph import Kept
 from envs import Observation, PruningEnv
-
-ALGORITHMS: dict[str, type[OffPolicyAlgorithm]] = {"ddpg": DDPG, "td3": TD3, "sac": SAC}
-"""Those of stable-baselines3 that answer with any number; DQN chooses among a few."""
 
 
 class RolloutAgent(OffPolicyAlgorithm):

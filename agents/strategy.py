@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from stable_baselines3 import DDPG
+from stable_baselines3 import DDPG, SAC, TD3
 from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
@@ -96,6 +96,27 @@ class AgentSearch:
 @dataclass(frozen=True)
 class DDPGSearch(AgentSearch):
     """DDPG, which stable-baselines3 trains: its critic of single steps guides its actor."""
+
+
+@dataclass(frozen=True)
+class PaperDDPGSearch(AgentSearch):
+    """DDPG with the settings of He et al. (2018)."""
+
+    settings: AgentSettings = field(default_factory=AgentSettings.published)
+
+
+@dataclass(frozen=True)
+class TD3Search(AgentSearch):
+    """TD3, which stable-baselines3 trains."""
+
+    algorithm: type[OffPolicyAlgorithm] = TD3
+
+
+@dataclass(frozen=True)
+class SACSearch(AgentSearch):
+    """SAC, which stable-baselines3 trains."""
+
+    algorithm: type[OffPolicyAlgorithm] = SAC
 
 
 @dataclass(frozen=True)

@@ -8,6 +8,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from amc.parsing import tell_moved
+
 if TYPE_CHECKING:
     from amc.costs import COSTS, BudgetError
     from amc.export import load_pruned, save_pruned
@@ -15,12 +17,13 @@ if TYPE_CHECKING:
     from amc.granularity import Rounding
     from amc.graph import Group, Layer, PruningGraph
     from amc.history import Outcome
+    from amc.one_call import Pruned, search
     from amc.policy import Budget, Policy, PolicyError
     from amc.problem import Problem, SearchResult, Strategy
     from amc.pruning import bake, prune
     from amc.rules import uniform_policy
     from amc.surgery import SurgeryError
-    from amc.tasks import Samples
+    from amc.tasks import Classification, Samples
     from amc.tracing import GraphError, trace
 
 _PLACES = {
@@ -29,14 +32,25 @@ _PLACES = {
     "finetuning": ("Recipe", "fit"),
     "granularity": ("Rounding",),
     "graph": ("Group", "Layer", "PruningGraph"),
+    "one_call": ("Pruned", "search"),
     "policy": ("Budget", "Policy", "PolicyError"),
     "history": ("Outcome",),
     "problem": ("Problem", "SearchResult", "Strategy"),
     "pruning": ("bake", "prune"),
     "rules": ("uniform_policy",),
     "surgery": ("SurgeryError",),
-    "tasks": ("Samples",),
+    "tasks": ("Classification", "Samples"),
     "tracing": ("GraphError", "trace"),
+}
+_MOVED = {
+    "evaluation": ("racing",),
+    "graph": ("structure",),
+    "modules": ("attention", "fusing", "inputs", "kinds"),
+    "parsing": ("checks", "json_text", "names", "units"),
+    "pruning": ("candidates", "masks", "narrowing"),
+    "refit": ("moments", "patches", "reconstruction"),
+    "rules": ("projection",),
+    "tasks": ("samples",),
 }
 _PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 
@@ -44,6 +58,7 @@ __all__ = [
     "COSTS",
     "Budget",
     "BudgetError",
+    "Classification",
     "GraphError",
     "Group",
     "Layer",
@@ -51,6 +66,7 @@ __all__ = [
     "Policy",
     "PolicyError",
     "Problem",
+    "Pruned",
     "PruningGraph",
     "Recipe",
     "Rounding",
@@ -63,9 +79,13 @@ __all__ = [
     "load_pruned",
     "prune",
     "save_pruned",
+    "search",
     "trace",
     "uniform_policy",
 ]
+
+
+tell_moved("amc", {name: f"amc.{place}" for place, names in _MOVED.items() for name in names})
 
 
 def __getattr__(name: str) -> object:

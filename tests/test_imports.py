@@ -48,6 +48,7 @@ ORDER = {
         "rules",
         "strategies",
         "export",
+        "one_call",
     ),
     "experiments": (
         "disk",

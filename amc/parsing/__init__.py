@@ -2,7 +2,17 @@
 
 from amc.parsing.checks import check
 from amc.parsing.json_text import read_json
+from amc.parsing.moved import tell_moved
 from amc.parsing.names import look_up
 from amc.parsing.units import digits, quantity_of, readable, scaled
 
-__all__ = ["check", "digits", "look_up", "quantity_of", "read_json", "readable", "scaled"]
+__all__ = [
+    "check",
+    "digits",
+    "look_up",
+    "quantity_of",
+    "read_json",
+    "readable",
+    "scaled",
+    "tell_moved",
+]

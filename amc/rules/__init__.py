@@ -1,7 +1,7 @@
 """Ratio rules: strategies that know their answer after one evaluation, or after one scan."""
 
 from amc.rules.budgets import check_budget
-from amc.rules.depth import DepthRamp, depths
+from amc.rules.depth import Deep, Shallow, depths
 from amc.rules.manual import Manual, matched_ratios
 from amc.rules.projection import Ratios, bisect, project, project_all
 from amc.rules.ranked import GlobalRanking, global_counts
@@ -10,11 +10,12 @@ from amc.rules.uniform_ratios import Uniform, uniform, uniform_policy
 
 __all__ = [
     "Curve",
-    "DepthRamp",
+    "Deep",
     "GlobalRanking",
     "Manual",
     "Ratios",
     "Sensitivity",
+    "Shallow",
     "Uniform",
     "bisect",
     "check_budget",

@@ -7,8 +7,8 @@ straight ramp over the depth of the network.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import numpy as np
 
@@ -16,8 +16,6 @@ from amc.graph import PruningGraph
 from amc.problem import Problem, SearchResult
 from amc.rules.budgets import check_budget
 from amc.rules.projection import Ratios, project
-
-End = Literal["shallow", "deep"]
 
 
 def depths(graph: PruningGraph) -> Ratios:
@@ -31,34 +29,40 @@ def depths(graph: PruningGraph) -> Ratios:
     return np.array([np.mean([place[name] for name in group.layers]) for group in graph.groups])
 
 
-@dataclass(frozen=True)
-class DepthRamp:
-    """Ratios that fall or rise with depth, as a strategy of one evaluation.
-
-    With d the depth of a group (see `depths`) its ratio is min(max_ratio, s (1 - d)) for "shallow"
-    and min(max_ratio, s d) for "deep"; s is bisected to the budget.
-
-    Args:
-        more: Where more is pruned: "shallow" or "deep".
-
-    Raises:
-        ValueError: if it is another word.
-    """
-
-    more: End
-
-    def __post_init__(self) -> None:
-        if self.more not in get_args(End):
-            raise ValueError(f"depth ramp: more is {self.more!r}; it must be shallow or deep")
-
+class _DepthRamp(ABC):
     def search(self, problem: Problem, seed: int) -> SearchResult:
         """Evaluate the policy; nothing is random.
 
         Raises:
             ValueError: if the problem has no budget.
         """
-        check_budget(problem.limits, self.more)
+        check_budget(problem.limits, type(self).__name__.lower())
         problem.restart()
-        deep = depths(problem.graph)
-        problem.evaluate(project(problem.limits, deep if self.more == "deep" else 1 - deep))
+        problem.evaluate(project(problem.limits, self.slopes(problem.graph)))
         return problem.result()
+
+    @abstractmethod
+    def slopes(self, graph: PruningGraph) -> Ratios:
+        """(groups,) what each group's ratio grows by with s, in (0, 1)."""
+
+
+@dataclass(frozen=True)
+class Shallow(_DepthRamp):
+    """Ratios that fall with depth, as a strategy of one evaluation.
+
+    With d the depth of a group (see `depths`) its ratio is min(max_ratio, s (1 - d)); s is bisected
+    to the budget.
+    """
+
+    def slopes(self, graph: PruningGraph) -> Ratios:
+        """(groups,) what each group's ratio grows by with s, in (0, 1)."""
+        return 1 - depths(graph)
+
+
+@dataclass(frozen=True)
+class Deep(_DepthRamp):
+    """Ratios that rise with depth, as a strategy of one evaluation: min(max_ratio, s d)."""
+
+    def slopes(self, graph: PruningGraph) -> Ratios:
+        """(groups,) what each group's ratio grows by with s, in (0, 1)."""
+        return depths(graph)

@@ -1,5 +1,6 @@
 """What is scored, on which data."""
 
+from amc.tasks.classification import Classification
 from amc.tasks.samples import Samples
 
-__all__ = ["Samples"]
+__all__ = ["Classification", "Samples"]

@@ -20,22 +20,22 @@ Words = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Use:
-    """What can be done with one run.
+    """What can be done with one run; a command is None where it cannot be.
 
     Args:
         label: Of the run.
         prune: Makes the smaller network again from the policy; words that stay on one line each.
         export: Writes the finished network for other programs, and measures it.
         report: Makes the run's report again.
-        search: Makes the whole run again; None where the policy came from a file.
+        search: Makes the whole run again.
         python: Loads the finished network.
         tuned: Whether the search left weights that the policy alone does not bring back.
     """
 
     label: str
-    prune: Words
-    export: Words
-    report: Words
+    prune: Words | None
+    export: Words | None
+    report: Words | None
     search: Words | None
     python: str
     tuned: bool
@@ -44,6 +44,9 @@ class Use:
 def use(run: Run) -> Use:
     """The commands for one run, from its settings; settings at their defaults do not appear."""
     result, here = run.result, folder(run.result)
+    if not result.dataset:
+        # A search that was called from Python: no command knows its network and samples.
+        return Use(run.label, None, None, None, None, _python(here), result.tuned_steps > 0)
     return Use(
         label=run.label,
         prune=_prune(result, here),

@@ -124,7 +124,8 @@ def _comparison(members: Sequence[Member], looks: dict[str, int]) -> Comparison:
     budgets = list(dict.fromkeys(result.budgets for result in results))
     series = [_series(result, looks[result.strategy], budgets) for result in results]
     unit = "" if first.granularity == "channel" else f", {printable(first.granularity)} pruning"
-    title = f"{printable(first.model)} on {printable(first.dataset)}{unit}"
+    where = f" on {printable(first.dataset)}" if first.dataset else ""
+    title = f"{printable(first.model)}{where}{unit}"
     return Comparison(title, tuple(map(Run, results, _labels(results, series), series, extras)))
 
 

@@ -53,5 +53,6 @@ def _costs(run: Run, names: Sequence[str]) -> list[Tile]:
 def _speed(run: Run) -> Tile:
     found = speed(run)
     if found is None:
-        return Tile("measured speed", MISSING, "not measured yet; “How do I use it?” tells how")
+        how = "; “How do I use it?” tells how" if run.result.dataset else ""
+        return Tile("measured speed", MISSING, f"not measured yet{how}")
     return Tile("measured speed", f"{found.times:.2f}×", f"{found.verdict}: {found.passes}")

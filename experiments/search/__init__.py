@@ -1,5 +1,6 @@
 """From settings to a problem, a strategy, a tuned network."""
 
+from experiments.search.calls import write_report, write_result
 from experiments.search.problems import prepared
 from experiments.search.runs import (
     accuracies,
@@ -27,4 +28,6 @@ __all__ = [
     "search",
     "searched",
     "told_again",
+    "write_report",
+    "write_result",
 ]

@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import partial
 from importlib.util import find_spec
 from inspect import signature
 from pathlib import Path
-from typing import Any, TypeGuard, TypeVar
+from typing import Any, TypeGuard
 
-from agents import (
-    ALGORITHMS,
-    AgentSearch,
-    AgentSettings,
-    DDPGSearch,
-    GPRolloutSearch,
-    is_algorithm,
-)
-from amc.parsing import look_up
+from agents import AgentSearch, is_algorithm
+from amc import strategies
 from amc.problem import Strategy
-from amc.rules import DepthRamp, GlobalRanking, Manual, Sensitivity, Uniform
-from amc.strategies import TPE, CmaEs, RandomSearch
+from amc.rules import Manual, Sensitivity
 from experiments.disk import read_yaml
 from experiments.search.options import number, plain_fields, typed
 from experiments.settings import import_named
 from netadapt import NetAdapt
 
 Options = Mapping[str, Any]
-S = TypeVar("S", Uniform, Sensitivity, GlobalRanking, RandomSearch, TPE, CmaEs)
 
 
 def make_strategy(name: str, episodes: int, options: Options) -> Strategy:
@@ -46,7 +36,9 @@ def make_strategy(name: str, episodes: int, options: Options) -> Strategy:
     given = {key.replace("-", "_"): value for key, value in options.items()}
     if ":" in name:
         return _imported(name, episodes, given)
-    return look_up(STRATEGIES, name, "strategy")(episodes, given)
+    if name == "manual":
+        return _manual(given)
+    return _with_options(name, strategies.make_strategy(name, episodes), given)
 
 
 def with_scalars(strategy: Strategy, name: str, folder: str) -> Strategy:
@@ -109,23 +101,6 @@ def _takes_episodes(made: Callable[..., Any]) -> bool:
         return False
 
 
-def _gp_rollout(episodes: int, options: Options) -> Strategy:
-    return _agent("gp-rollout", GPRolloutSearch(episodes), options)
-
-
-def _ddpg(episodes: int, options: Options) -> Strategy:
-    return _agent("ddpg", DDPGSearch(episodes), options)
-
-
-def _ddpg_paper(episodes: int, options: Options) -> Strategy:
-    published = DDPGSearch(episodes, settings=AgentSettings.published())
-    return _agent("ddpg-paper", published, options)
-
-
-def _algorithm(name: str, episodes: int, options: Options) -> Strategy:
-    return _agent(name, AgentSearch(episodes, algorithm=ALGORITHMS[name]), options)
-
-
 def _agent(name: str, agent: AgentSearch, options: Options) -> Strategy:
     """An agent with the fields of its settings, and its reward, as options."""
     chosen = typed({"reward": agent.reward, **plain_fields(agent.settings)}, options, name)
@@ -133,54 +108,25 @@ def _agent(name: str, agent: AgentSearch, options: Options) -> Strategy:
     return replace(agent, reward=reward, settings=replace(agent.settings, **chosen))
 
 
-def _netadapt(episodes: int, options: Options) -> Strategy:
-    loop = NetAdapt()
-    chosen = typed({**plain_fields(loop), "lr": loop.recipe.lr}, options, "netadapt")
+def _with_options(name: str, strategy: Strategy, options: Options) -> Strategy:
+    """A strategy with its plain fields as options, but for episodes, which have a flag."""
+    if is_agent(strategy):
+        return _agent(name, strategy, options)
+    if isinstance(strategy, NetAdapt):
+        return _netadapt(name, strategy, options)
+    known = {key: value for key, value in plain_fields(strategy).items() if key != "episodes"}
+    changed: Strategy = replace(strategy, **typed(known, options, name))  # type: ignore[type-var]
+    return changed
+
+
+def _netadapt(name: str, loop: NetAdapt, options: Options) -> Strategy:
+    """The loop with its fields, and the rate of its fine-tuning, as options."""
+    chosen = typed({**plain_fields(loop), "lr": loop.recipe.lr}, options, name)
     recipe = replace(loop.recipe, lr=chosen.pop("lr", loop.recipe.lr))
     return replace(loop, recipe=recipe, **chosen)
 
 
-def _uniform(episodes: int, options: Options) -> Strategy:
-    return _with_options("uniform", Uniform(), options)
-
-
-def _shallow(episodes: int, options: Options) -> Strategy:
-    typed({}, options, "shallow")
-    return DepthRamp("shallow")
-
-
-def _deep(episodes: int, options: Options) -> Strategy:
-    typed({}, options, "deep")
-    return DepthRamp("deep")
-
-
-def _sensitivity(episodes: int, options: Options) -> Sensitivity:
-    return _with_options("sensitivity", Sensitivity(), options)
-
-
-def _global(episodes: int, options: Options) -> Strategy:
-    return _with_options("global", GlobalRanking(), options)
-
-
-def _random(episodes: int, options: Options) -> Strategy:
-    return _with_options("random", RandomSearch(episodes), options)
-
-
-def _tpe(episodes: int, options: Options) -> Strategy:
-    return _with_options("tpe", TPE(episodes), options)
-
-
-def _cma_es(episodes: int, options: Options) -> Strategy:
-    return _with_options("cma-es", CmaEs(episodes), options)
-
-
-def _with_options(name: str, strategy: S, options: Options) -> S:
-    """A strategy with its plain fields as options, but for episodes, which have a flag."""
-    known = {key: value for key, value in plain_fields(strategy).items() if key != "episodes"}
-    return replace(strategy, **typed(known, options, name))
-
-
-def _manual(episodes: int, options: Options) -> Strategy:
+def _manual(options: Options) -> Strategy:
     chosen = typed({"file": "", "scale": True}, options, "manual")
     file = chosen.pop("file", "")
     if not file:
@@ -190,25 +136,6 @@ def _manual(episodes: int, options: Options) -> Strategy:
         )
     return Manual(read_ratios(Path(file)), **chosen)
 
-
-STRATEGIES: dict[str, Callable[[int, Options], Strategy]] = {
-    "gp-rollout": _gp_rollout,
-    "ddpg": _ddpg,
-    "ddpg-paper": _ddpg_paper,
-    "td3": partial(_algorithm, "td3"),
-    "sac": partial(_algorithm, "sac"),
-    "netadapt": _netadapt,
-    "uniform": _uniform,
-    "shallow": _shallow,
-    "deep": _deep,
-    "manual": _manual,
-    "sensitivity": _sensitivity,
-    "global": _global,
-    "random": _random,
-    "tpe": _tpe,
-    "cma-es": _cma_es,
-}
-"""Short names on the command line."""
 
 _ONE_EVALUATION = ("uniform", "shallow", "deep", "manual", "global")
 _ONE_AN_EPISODE = ("gp-rollout", "ddpg", "ddpg-paper", "td3", "sac", "random", "tpe", "cma-es")
@@ -227,7 +154,8 @@ def expected_evaluations(
     """
     if name == "sensitivity" and groups is not None:
         # Each group at its smallest too, the unpruned network, and what comes out.
-        return groups * (_sensitivity(episodes, options or {}).ratios + 1) + 2
+        scan = make_strategy(name, episodes, options or {})
+        return groups * (scan.ratios + 1) + 2 if isinstance(scan, Sensitivity) else None
     if name in _ONE_EVALUATION:
         return 1
     return episodes if name in _ONE_AN_EPISODE else None

@@ -4,14 +4,16 @@ import re
 from pathlib import Path
 
 import pytest
+import torch
 
+from amc import load_pruned
 from amc.costs import COSTS, Macs
 from amc.criteria import CRITERIA
 from amc.policy import Budget, Policy
+from amc.strategies import STRATEGIES
 from amc.tracing.build import trace
 from experiments.cli import COMMANDS
 from experiments.latency.terms import LATENCY
-from experiments.search.strategies import STRATEGIES
 from experiments.settings.arguments import parse
 from experiments.zoo.datasets import DATASETS
 from experiments.zoo.models import MODELS
@@ -34,10 +36,13 @@ def test_those_lines_run_and_give_a_smaller_network(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     names = {}
     exec(compile(block(), "README.md", "exec"), names)
-    graph = trace(names["model"], names["example"])
-    smaller = trace(names["smaller"], names["example"])
+    example, network = names["images"][:1], names["found"].network
+    graph, smaller = trace(names["model"], example), trace(network, example)
     assert 0.4 < Macs(smaller)(smaller.full) / Macs(graph)(graph.full) <= 0.5
-    assert Policy.load("policy.json").kept == smaller.full
+    assert Policy.load("pruned/policy.json").kept == smaller.full
+    again = load_pruned(names["model"], example, "pruned/model.safetensors")
+    assert torch.equal(again(example), network(example))
+    assert "Pruning Sequential" in Path("pruned/report.html").read_text(encoding="utf-8")
 
 
 def commands():

@@ -6,14 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from agents import ALGORITHMS, AgentSearch, AgentSettings, DDPGSearch, GPRolloutSearch
+from agents import (
+    AgentSettings,
+    DDPGSearch,
+    GPRolloutSearch,
+    PaperDDPGSearch,
+    SACSearch,
+    TD3Search,
+)
 from amc.finetuning import Recipe
 from amc.granularity import GRANULARITIES
-from amc.rules import DepthRamp, GlobalRanking, Manual, Sensitivity, Uniform
-from amc.strategies import TPE, CmaEs, RandomSearch
+from amc.rules import Deep, GlobalRanking, Manual, Sensitivity, Shallow, Uniform
+from amc.strategies import STRATEGIES, TPE, CmaEs, RandomSearch
 from experiments.cli import COMMANDS
 from experiments.search.strategies import (
-    STRATEGIES,
     expected_evaluations,
     make_strategy,
     read_ratios,
@@ -32,14 +38,14 @@ def ratios(tmp_path):
 def test_short_names_stand_for_strategies(ratios):
     assert make_strategy("gp-rollout", 7, {}) == GPRolloutSearch(episodes=7)
     assert make_strategy("ddpg", 7, {}) == DDPGSearch(episodes=7)
-    assert make_strategy("ddpg-paper", 7, {}) == DDPGSearch(7, settings=AgentSettings.published())
+    assert make_strategy("ddpg-paper", 7, {}) == PaperDDPGSearch(episodes=7)
     assert make_strategy("netadapt", 7, {}) == NetAdapt()
     assert make_strategy("uniform", 7, {}) == Uniform()
     assert make_strategy("manual", 7, {"file": str(ratios)}) == Manual(
         {"stem.*": 0, "stages.*": 0.5}
     )
-    assert make_strategy("shallow", 7, {}) == DepthRamp("shallow")
-    assert make_strategy("deep", 7, {}) == DepthRamp("deep")
+    assert make_strategy("shallow", 7, {}) == Shallow()
+    assert make_strategy("deep", 7, {}) == Deep()
     assert make_strategy("sensitivity", 7, {}) == Sensitivity()
     assert make_strategy("global", 7, {}) == GlobalRanking()
     assert make_strategy("global", 7, {"scaled": False}) == GlobalRanking(scaled=False)
@@ -48,11 +54,11 @@ def test_short_names_stand_for_strategies(ratios):
     assert make_strategy("cma-es", 7, {}) == CmaEs(episodes=7)
 
 
-@pytest.mark.parametrize("name", ["td3", "sac"])
-def test_algorithms_of_stable_baselines3_go_by_their_names(name):
+@pytest.mark.parametrize(("name", "search"), [("td3", TD3Search), ("sac", SACSearch)])
+def test_algorithms_of_stable_baselines3_go_by_their_names(name, search):
     made = make_strategy(name, 7, {"updates": 3})
     settings = replace(AgentSettings(), updates=3)
-    assert made == AgentSearch(7, settings=settings, algorithm=ALGORITHMS[name])
+    assert made == search(7, settings=settings)
     assert expected_evaluations(name, 7) == 7
 
 

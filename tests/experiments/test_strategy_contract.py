@@ -15,8 +15,9 @@ from amc.granularity import Rounding
 from amc.policy import Budget, Policy
 from amc.problem import Problem, SearchResult
 from amc.pruning.pruner import prune
+from amc.strategies import STRATEGIES
 from amc.tasks.samples import Samples
-from experiments.search.strategies import STRATEGIES, expected_evaluations, make_strategy
+from experiments.search.strategies import expected_evaluations, make_strategy
 
 EPISODES = 6
 

@@ -10,7 +10,7 @@ from torch import nn
 
 from amc.policy import Budget
 from amc.problem import Problem
-from amc.rules import DepthRamp
+from amc.rules import Deep, Shallow
 from amc.rules.depth import depths
 from amc.rules.projection import project
 from amc.tracing.build import trace
@@ -28,8 +28,8 @@ def test_a_group_lies_at_the_mean_of_its_layers_and_norms_do_not_count() -> None
     assert depths(graph) == pytest.approx([3 / 8, 3 / 8])
 
 
-def ratios(more: Any, problem: Problem) -> Any:
-    kept = DepthRamp(more).search(problem, seed=0).best.kept
+def ratios(ramp: Shallow | Deep, problem: Problem) -> Any:
+    kept = ramp.search(problem, seed=0).best.kept
     return 1 - np.array(kept) / problem.graph.full
 
 
@@ -43,7 +43,7 @@ def problem() -> Problem:
 
 
 def test_shallow_prunes_early_groups_more_and_deep_late_ones(problem: Problem) -> None:
-    shallow, deep = ratios("shallow", problem), ratios("deep", problem)
+    shallow, deep = ratios(Shallow(), problem), ratios(Deep(), problem)
     assert shallow[0] > deep[0]
     assert deep[1] > shallow[1]
     assert deep[1] > deep[0]
@@ -58,13 +58,8 @@ def test_the_ramps_are_straight() -> None:
     assert found / found[0] == pytest.approx([1, 5 / 7, 3 / 7], rel=0.02)
 
 
-def test_only_two_ends_are_known() -> None:
-    with pytest.raises(ValueError, match="more is 'middle'; it must be shallow or deep"):
-        DepthRamp("middle")  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("more", ["shallow", "deep"])
-def test_without_a_budget_there_is_nothing_to_scale_to(more: Any) -> None:
+@pytest.mark.parametrize("ramp", [Shallow(), Deep()])
+def test_without_a_budget_there_is_nothing_to_scale_to(ramp: Shallow | Deep) -> None:
     free = Problem(tiny("perceptron"), images(), [], holdout=samples(20))
-    with pytest.raises(ValueError, match=f"{more} needs a budget"):
-        DepthRamp(more).search(free, seed=0)
+    with pytest.raises(ValueError, match=f"{type(ramp).__name__.lower()} needs a budget"):
+        ramp.search(free, seed=0)

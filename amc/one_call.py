@@ -1,0 +1,174 @@
+"""The whole way from a trained network to a smaller one, in one call.
+
+The file is not called search, because a module `amc.search` would hide the function of that name.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+
+from torch import nn
+
+from amc.export import save_pruned
+from amc.history import Outcome
+from amc.modules import Inputs
+from amc.policy import Budget, Policy
+from amc.problem import Problem, SearchResult, Strategy
+from amc.strategies import DEFAULT, make_strategy
+from amc.tasks import Classification, Samples
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What `search` found.
+
+    Args:
+        network: The smaller network, in evaluation mode and not fine-tuned, unless the strategy
+            does that itself.
+        policy: How much goes from each group of layers.
+        score: The fraction of the held-out samples that the network classifies rightly.
+        budgets: That it keeps.
+        problem: What was searched.
+        result: All that the search came to.
+        data: That it read.
+        strategy: Short name, or that of the class.
+        seed: Of the search.
+    """
+
+    network: nn.Module = field(repr=False)
+    policy: Policy
+    score: float
+    budgets: tuple[Budget, ...]
+    problem: Problem = field(repr=False)
+    result: SearchResult = field(repr=False)
+    data: Classification = field(repr=False)
+    strategy: str
+    seed: int
+
+    @property
+    def costs(self) -> dict[str, float]:
+        """Each cost of the smaller network by its short name, in its unit."""
+        return dict(self.result.best.costs)
+
+    @property
+    def unpruned_costs(self) -> dict[str, float]:
+        """The same of the network as it came."""
+        full = self.problem.graph.full
+        return {name: cost(full) for name, cost in self.problem.costs.items()}
+
+    @property
+    def outcomes(self) -> tuple[Outcome, ...]:
+        """All candidates that were evaluated, in order."""
+        return self.result.outcomes
+
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write a page that shows what was found and how; it needs nothing beside itself.
+
+        Raises:
+            ValueError: if there are no test samples, which it tells the final accuracy on.
+        """
+        self._experiments("write_report", Path(path))
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write `policy.json` and `model.safetensors`, which `amc.load_pruned` reads.
+
+        With test samples also `report.html` and `result.json`, by which `amc report` compares it.
+        """
+        where = Path(folder)
+        where.mkdir(parents=True, exist_ok=True)
+        self.policy.save(where / "policy.json")
+        save_pruned(self.network, self.policy, where / "model.safetensors")
+        if self.data.test is not None:
+            self._experiments("write_result", where)
+
+    def _experiments(self, name: str, path: Path) -> None:
+        # The library does not need its command line, unless somebody asks for a page of it.
+        getattr(import_module("experiments.search"), name)(self, path)
+
+
+def search(
+    network: nn.Module,
+    example_inputs: Inputs,
+    data: Samples | Classification,
+    *,
+    budget: str | Budget | Sequence[str | Budget],
+    strategy: str | Strategy = DEFAULT,
+    episodes: int | None = None,
+    seed: int = 0,
+    criterion: str = "l1",
+    granularity: str = "channel",
+    exclude: Sequence[str] = (),
+) -> Pruned:
+    """Find how much to prune from each layer of a trained classifier, and prune it.
+
+    Args:
+        network: Trained; put into evaluation mode, and otherwise never changed.
+        example_inputs: One tensor (batch, ...) or a tuple of the forward's arguments.
+        data: What it was trained on; of samples alone two parts are held out.
+        budget: One such as "macs=0.5", or several, of which all must hold.
+        strategy: A key of `amc.strategies.STRATEGIES`, or an object of one's own.
+        episodes: Candidates to evaluate, for a strategy by name that lets one choose; None takes
+            its own.
+        seed: The same one gives the same result on the same machine.
+        criterion: Short name of what ranks units (`amc.criteria`).
+        granularity: What a unit is: "channel", "element", "2:4", ...
+        exclude: Shell patterns of layers to leave whole.
+
+    Raises:
+        BudgetError: if the smallest reachable network is above a budget.
+        GraphError: if the network cannot be traced or has nothing to prune.
+        LookupError: if there is no such strategy, cost or criterion.
+        ValueError: if an argument is out of its range.
+    """
+    task = data if isinstance(data, Classification) else Classification.split(data, seed)
+    name, chosen = _chosen(strategy, episodes)
+    limits = _budgets(budget)
+    problem = Problem(
+        network,
+        example_inputs,
+        limits,
+        holdout=task.holdout,
+        calibration=task.calibration,
+        train=task.train,
+        criterion=criterion,
+        granularity=granularity,
+        exclude=exclude,
+        seed=seed,
+    )
+    result = chosen.search(problem, seed)
+    smaller = problem.held(result.best.kept)
+    if result.weights is not None:
+        smaller.load_state_dict(result.weights)
+    origin = {"strategy": name, "seed": str(seed)}
+    policy = problem.policy(result.best.kept, origin, result.criterion)
+    return Pruned(
+        network=smaller.eval(),
+        policy=policy,
+        score=result.best.accuracy,
+        budgets=limits,
+        problem=problem,
+        result=result,
+        data=task,
+        strategy=name,
+        seed=seed,
+    )
+
+
+def _chosen(strategy: str | Strategy, episodes: int | None) -> tuple[str, Strategy]:
+    if isinstance(strategy, str):
+        return strategy, make_strategy(strategy, episodes)
+    if episodes is not None:
+        raise ValueError(
+            f"search: episodes is {episodes} beside a strategy that is made already; give it to "
+            f"{type(strategy).__name__}"
+        )
+    return type(strategy).__name__, strategy
+
+
+def _budgets(budget: str | Budget | Sequence[str | Budget]) -> tuple[Budget, ...]:
+    given = (budget,) if isinstance(budget, str | Budget) else budget
+    return tuple(Budget.parse(one) if isinstance(one, str) else one for one in given)

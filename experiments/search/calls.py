@@ -1,0 +1,80 @@
+"""What a call from Python found, as the result and the page that a run leaves."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from torch import nn
+
+from amc import Pruned
+from amc.costs import Size
+from amc.evaluation import fast_accuracy
+from amc.pruning import plain_copy
+from amc.tasks import Samples
+from experiments.disk import machine, write_whole
+from experiments.report import render
+from experiments.runs import Accuracies, CostChange, RunResult
+
+
+def write_report(found: Pruned, path: Path) -> None:
+    """The page of what was found.
+
+    Raises:
+        ValueError: if there are no test samples.
+    """
+    write_whole(path, render([_result(found)]))
+
+
+def write_result(found: Pruned, folder: Path) -> None:
+    """The page, and the result that `amc report` reads.
+
+    Raises:
+        ValueError: if there are no test samples.
+    """
+    result = _result(found)
+    write_whole(folder / "report.html", render([result]))
+    result.save(folder / "result.json")
+
+
+def _result(found: Pruned) -> RunResult:
+    problem, best, data = found.problem, found.result.best, found.data
+    if data.test is None:
+        raise ValueError(
+            "a report tells accuracy on samples that no step of the search saw, and there are "
+            "none; give amc.search the data as amc.Classification(train, holdout, test)"
+        )
+
+    def accuracies(network: nn.Module) -> Accuracies:
+        def measured(samples: Samples) -> float:
+            return fast_accuracy(plain_copy(network), problem.graph, samples)
+
+        assert data.test is not None
+        return Accuracies(measured(data.holdout), measured(data.test))
+
+    costs = {
+        name: CostChange(cost.unit, cost(problem.graph.full), cost(best.kept))
+        for name, cost in problem.costs.items()
+    }
+    return RunResult(
+        strategy=found.strategy,
+        model=type(problem.model).__name__,
+        dataset="",
+        seed=found.seed,
+        budgets=tuple(map(str, found.budgets)),
+        unpruned=accuracies(problem.model),
+        searched=accuracies(found.network),
+        finetuned=None,
+        costs=costs,
+        groups=found.policy.groups,
+        granularity=found.policy.granularity,
+        stored=Size(problem.graph).table(best.kept),
+        evaluations=found.outcomes,
+        seconds={"search": found.result.seconds},
+        tuned_steps=found.result.tuned_steps,
+        images={
+            "search": len(data.holdout),
+            "holdout": len(data.holdout),
+            "test": len(data.test),
+        },
+        machine=machine("cpu"),
+    )

@@ -1,0 +1,122 @@
+"""The one call from a trained network to a smaller one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from tiny_networks import images, samples, tiny
+
+import amc
+from amc.costs import Macs
+from amc.strategies import STRATEGIES, RandomSearch
+
+DATA = amc.Classification(samples(40), samples(24), samples(30))
+
+
+def test_the_network_the_policy_and_the_costs_are_of_the_best_candidate() -> None:
+    model = tiny("residual")
+    found = amc.search(model, images(), DATA, budget="macs=0.6", strategy="random", episodes=5)
+    graph, smaller = amc.trace(model, images()), amc.trace(found.network, images())
+    assert smaller.full == found.policy.kept
+    assert found.costs["macs"] == Macs(smaller)(smaller.full)
+    assert found.unpruned_costs["macs"] == Macs(graph)(graph.full)
+    assert found.costs["macs"] <= 0.6 * found.unpruned_costs["macs"]
+    with torch.inference_mode():
+        guesses = found.network(DATA.holdout.floats()).argmax(1)
+    assert found.score == pytest.approx((guesses == DATA.holdout.labels).float().mean().item())
+    assert found.score == max(outcome.accuracy for outcome in found.outcomes)
+
+
+def test_a_name_and_an_object_give_the_same() -> None:
+    def kept(strategy: str | amc.Strategy, episodes: int | None) -> list[tuple[int, ...]]:
+        found = amc.search(
+            tiny("residual"),
+            images(),
+            DATA,
+            budget=["macs=0.7", amc.Budget("params", 0.8)],
+            strategy=strategy,
+            episodes=episodes,
+            seed=3,
+        )
+        return [outcome.kept for outcome in found.outcomes]
+
+    assert kept("random", 4) == kept(RandomSearch(4), None)
+
+
+def test_of_samples_alone_two_parts_are_held_out_the_same_for_the_same_seed() -> None:
+    whole = samples(60)
+    data = amc.Classification.split(whole, seed=1)
+    assert data.test is not None
+    parts = [data.train, data.holdout, data.test]
+    assert [len(part) for part in parts] == [40, 10, 10]
+    together = torch.cat([part.inputs for part in parts]).flatten(1)
+    assert sorted(together.tolist()) == sorted(whole.inputs.flatten(1).tolist())
+    found = amc.search(tiny("residual"), images(), whole, budget="macs=0.6", strategy="uniform")
+    assert len(found.data.holdout) == 10
+
+
+def test_too_few_samples_cannot_be_parted() -> None:
+    with pytest.raises(ValueError, match="2 samples cannot be parted into those to train on"):
+        amc.Classification.split(samples(2))
+
+
+def test_a_saved_folder_is_read_again_and_reported_on(tmp_path: Path) -> None:
+    model = tiny("residual")
+    found = amc.search(model, images(), DATA, budget="macs=0.6", strategy="uniform")
+    found.save(tmp_path / "run")
+    again = amc.load_pruned(model, images(), tmp_path / "run" / "model.safetensors")
+    assert torch.equal(again(images()), found.network(images()))
+    assert amc.Policy.load(tmp_path / "run" / "policy.json") == found.policy
+    result = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))
+    assert result["images"] == {"search": 24, "holdout": 24, "test": 30}
+    found.report(tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert page == (tmp_path / "run" / "report.html").read_text(encoding="utf-8")
+    assert "amc.load_pruned" in page
+    # No command can know a network that was only ever an object.
+    assert "amc prune" not in page
+    assert "amc trust" not in page
+
+
+def test_without_test_samples_the_network_is_saved_and_a_report_says_what_it_lacks(
+    tmp_path: Path,
+) -> None:
+    data = amc.Classification(DATA.train, DATA.holdout)
+    found = amc.search(tiny("residual"), images(), data, budget="macs=0.6", strategy="uniform")
+    found.save(tmp_path)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.safetensors", "policy.json"]
+    with pytest.raises(ValueError, match="samples that no step of the search saw, and there are"):
+        found.report(tmp_path / "page.html")
+
+
+def test_weights_that_the_search_tuned_are_the_networks() -> None:
+    found = amc.search(tiny("residual"), images(), DATA, budget="macs=0.8", strategy="netadapt")
+    assert found.result.weights is not None
+    state = found.network.state_dict()
+    assert all(torch.equal(state[name], value) for name, value in found.result.weights.items())
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"strategy": "unifrom"}, "unknown strategy 'unifrom'; did you mean 'uniform'"),
+        ({"budget": "mac=0.5"}, "unknown cost 'mac'; did you mean 'macs'"),
+        ({"strategy": "manual"}, "manual needs ratios, .* give a amc.rules:Manual instead"),
+        ({"strategy": RandomSearch(3), "episodes": 5}, "give it to RandomSearch"),
+    ],
+)
+def test_mistakes_are_answered(given: dict[str, object], said: str) -> None:
+    usual = {"budget": "macs=0.6", "strategy": "uniform"}
+    with pytest.raises((LookupError, ValueError), match=said.replace(":", ".")):
+        amc.search(tiny("residual"), images(), DATA, **usual | given)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", STRATEGIES)
+def test_every_name_is_of_a_class_that_its_room_shows(name: str) -> None:
+    module, attribute = STRATEGIES[name].split(":")
+    room = __import__(module, fromlist=[attribute])
+    assert attribute in room.__all__
+    assert callable(getattr(room, attribute).search)
