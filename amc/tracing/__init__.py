@@ -1,4 +1,4 @@
-"""How channels run through a network: followed by labels, coupled, and proved by cuts."""
+"""How channels run through a network: followed by labels, coupled, and verified by cuts."""
 
 from amc.tracing.build import GraphError, survey, trace
 

@@ -1,8 +1,8 @@
 """Tracing: from a network to its layers and its groups of channels that must go together.
 
-The channels are followed through one forward pass (`amc.tracing.following`); what may be cut is
-proposed (`amc.tracing.couplings`) and proved by cutting a copy (`amc.tracing.proving`). The result
-is plain picklable data: everything after this file works on that alone.
+The channels are followed through one forward pass (`amc.tracing.tracer`); what may be cut is
+proposed (`amc.tracing.couplings`) and verified by cutting a copy (`amc.tracing.verification`). The
+result is plain picklable data: everything after this file works on that alone.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from amc.graph import NUMBER_BYTES, Fixed, Group, Layer, PruningGraph
 from amc.modules import Inputs, kinds, shapes, tensors
 from amc.tracing.activations import activations
 from amc.tracing.couplings import ALL_OR_NONE, Block, blocks
-from amc.tracing.following import followed
-from amc.tracing.proving import candidate, proved
-from amc.tracing.trail import Call, Trail
+from amc.tracing.forward import Call, Trace
+from amc.tracing.tracer import trace_channels
 from amc.tracing.units import grouped
+from amc.tracing.verification import candidate, verify
 
 
 class GraphError(ValueError):
@@ -34,7 +34,7 @@ class GraphError(ValueError):
 def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = ()) -> PruningGraph:
     """Find the layers and groups of `model`, which is left untouched.
 
-    Every group is proved: a copy of the network that is cut at random ratios computes the same as
+    Every group is verified: a copy of the network that is cut at random ratios computes the same as
     one with the same channels at zero. What cannot be cut safely is left alone, with the reason.
 
     Args:
@@ -47,11 +47,11 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
         GraphError: if the forward pass fails or returns no numbers, a pattern matches no layer, or
             nothing can be pruned.
     """
-    model, trail, layers = _seen(model, example_inputs)
-    by_hand = _excluded(layers, exclude)
+    model, forward, layers = _run(model, example_inputs)
+    by_hand = _matching(layers, exclude)
     reasons = dict.fromkeys(by_hand, "excluded by hand")
     candidates = []
-    for block in blocks(trail.flow):
+    for block in blocks(forward.flow):
         ways = [groups for units in block.ways if (groups := grouped(units, layers))]
         if shut := block.layers & by_hand:
             _explain(reasons, block, f"it goes together with {min(shut)}, excluded by hand")
@@ -59,15 +59,15 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
             candidates.append(candidate(model, block, ways))
         else:
             _explain(reasons, block, block.reason or ALL_OR_NONE)
-    proof = proved(model, layers, candidates, example_inputs)
-    for block, reason in proof.refused:
+    verified = verify(model, layers, candidates, example_inputs)
+    for block, reason in verified.refused:
         _explain(reasons, block, reason)
     graph = replace(
-        _graph(layers, proof.groups, reasons),
-        overwriting=trail.overwriting,
+        _graph(layers, verified.groups, reasons),
+        overwriting=forward.overwriting,
         exclude=tuple(exclude),
     )
-    return _measured(graph, model, example_inputs)
+    return _with_costs(graph, model, example_inputs)
 
 
 def survey(
@@ -84,24 +84,24 @@ def survey(
     Raises:
         GraphError: if the forward pass fails or returns no numbers, or a pattern matches no layer.
     """
-    model, trail, layers = _seen(model, example_inputs)
-    reasons = {**_weightless(model, layers), **kinds.frozen(model)}
-    reasons |= dict.fromkeys(_excluded(layers, exclude), "excluded by hand")
+    model, forward, layers = _run(model, example_inputs)
+    reasons = {**_without_weight(model, layers), **kinds.frozen(model)}
+    reasons |= dict.fromkeys(_matching(layers, exclude), "excluded by hand")
     weighted = [layer.name for layer in layers if layer.kind != "norm"]
     fixed = tuple(Fixed(name, reasons[name]) for name in weighted if name in reasons)
-    graph = PruningGraph(layers, (), fixed, overwriting=trail.overwriting, exclude=tuple(exclude))
-    return _measured(graph, model, example_inputs)
+    graph = PruningGraph(layers, (), fixed, overwriting=forward.overwriting, exclude=tuple(exclude))
+    return _with_costs(graph, model, example_inputs)
 
 
-def _seen(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, Trail, tuple[Layer, ...]]:
+def _run(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, Trace, tuple[Layer, ...]]:
     """A copy of the network in evaluation mode, what its forward pass showed, and its layers."""
     model = copy.deepcopy(model).eval()
-    trail = _followed(model, inputs)
-    layers = tuple(_layer(model, name, call, trail) for name, call in trail.calls.items())
-    return model, trail, layers
+    forward = _trace_channels(model, inputs)
+    layers = tuple(_layer(model, name, call, forward) for name, call in forward.calls.items())
+    return model, forward, layers
 
 
-def _weightless(model: nn.Module, layers: Iterable[Layer]) -> dict[str, str]:
+def _without_weight(model: nn.Module, layers: Iterable[Layer]) -> dict[str, str]:
     """Layers without a parameter called weight, which is what a mask holds."""
     plain = {name for name, _ in model.named_parameters()}
     return {
@@ -111,28 +111,28 @@ def _weightless(model: nn.Module, layers: Iterable[Layer]) -> dict[str, str]:
     }
 
 
-def _followed(model: nn.Module, inputs: Inputs) -> Trail:
+def _trace_channels(model: nn.Module, inputs: Inputs) -> Trace:
     try:
-        trail = followed(model, inputs, kinds.frozen(model))
+        forward = trace_channels(model, inputs, kinds.frozen(model))
     except Exception as error:
         raise GraphError(
             f"the network's forward pass fails on example inputs of shape {shapes(inputs)}: "
             f"{type(error).__name__}: {error}".partition("\n")[0]
         ) from error
-    if not any(tensor.is_floating_point() for tensor in trail.outputs):
+    if not any(tensor.is_floating_point() for tensor in forward.outputs):
         raise GraphError(
             "the network returns no floating-point tensors, so that a cut cannot be checked; "
             "return logits or features"
         )
-    return trail
+    return forward
 
 
-def _layer(model: nn.Module, name: str, call: Call, trail: Trail) -> Layer:
+def _layer(model: nn.Module, name: str, call: Call, forward: Trace) -> Layer:
     module: Any = model.get_submodule(name)
     kind = kinds.known(module)
     is_conv = kind.layer == "conv"
     kernel = tuple(module.kernel_size) if is_conv else ()
-    over = trail.over(name) if kind.layer == "linear" else ""
+    over = forward.over(name) if kind.layer == "linear" else ""
     each = kinds.channels(model.get_submodule(over), "out") if over else 1
     return Layer(
         name,
@@ -146,8 +146,8 @@ def _layer(model: nn.Module, name: str, call: Call, trail: Trail) -> Layer:
         _whole(call.positions / each),
         area=0 if kind.layer == "norm" else prod(kernel),
         extra=kinds.extra(module),
-        norm=trail.norms.get(name),
-        activation=trail.activations.get(name),
+        norm=forward.norms.get(name),
+        activation=forward.activations.get(name),
         over=over,
         statistics=kinds.statistics(module),
         read=_whole(call.read / each),
@@ -159,7 +159,7 @@ def _whole(number: float) -> float:
     return int(number) if number == int(number) else number
 
 
-def _excluded(layers: Iterable[Layer], patterns: Sequence[str]) -> frozenset[str]:
+def _matching(layers: Iterable[Layer], patterns: Sequence[str]) -> frozenset[str]:
     """Layers that match a pattern."""
     if isinstance(patterns, str):
         raise GraphError(f"exclude is {patterns!r}; give a list of patterns, as in [{patterns!r}]")
@@ -199,7 +199,7 @@ def _graph(
     return PruningGraph(layers, groups, fixed)
 
 
-def _measured(graph: PruningGraph, model: nn.Module, inputs: Inputs) -> PruningGraph:
+def _with_costs(graph: PruningGraph, model: nn.Module, inputs: Inputs) -> PruningGraph:
     """The graph with what its costs need beside the layers."""
     weights = sum(layer.weights + layer.extra * layer.outputs for layer in graph.layers)
     statistics = sum(layer.statistics * layer.outputs for layer in graph.layers)

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
 from amc.modules import Inputs, call, kinds, tensors
-from amc.tracing.operations import follow
-from amc.tracing.passage import Passage
-from amc.tracing.trail import Call, Trail
+from amc.tracing.forward import Call, Trace
+from amc.tracing.module_rules import ModuleRules
+from amc.tracing.operation_rules import propagate
 
 
-def followed(model: nn.Module, inputs: Inputs, frozen: dict[str, str]) -> Trail:
+def trace_channels(model: nn.Module, inputs: Inputs, frozen: dict[str, str]) -> Trace:
     """Run the network once, in evaluation mode, and follow its channels.
 
     Args:
@@ -26,24 +26,24 @@ def followed(model: nn.Module, inputs: Inputs, frozen: dict[str, str]) -> Trail:
         frozen: Modules of known kinds whose channels may not go, with the reason.
     """
     first = tensors(inputs)[0] if tensors(inputs) else torch.empty(1)
-    follower = _Follower(model, frozen, batch=first.shape[0] if first.dim() else 1)
+    tracer = _Tracer(model, frozen, batch=first.shape[0] if first.dim() else 1)
     fast = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # it would pass the layers inside by
     try:
-        with torch.no_grad(), follower.hooks(), _Operations(follower):
+        with torch.no_grad(), tracer.hooks(), _Operations(tracer):
             outputs = tensors(call(model, inputs))
     finally:
         torch.backends.mha.set_fastpath_enabled(fast)
-    follower.end(outputs)
-    return follower.trail
+    tracer.end(outputs)
+    return tracer.trace
 
 
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Shows every operation outside of known modules to the follower."""
+    """Shows every operation outside of known modules to the tracer."""
 
-    def __init__(self, follower: _Follower) -> None:
+    def __init__(self, tracer: _Tracer) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
-        self._follower = follower
+        self._tracer = tracer
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -53,15 +53,15 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         out = func(*args, **(kwargs or {}))
-        self._follower.operation(func, args, kwargs or {}, out)
+        self._tracer.operation(func, args, kwargs or {}, out)
         return out
 
 
-class _Follower:
+class _Tracer:
     def __init__(self, model: nn.Module, frozen: dict[str, str], batch: int) -> None:
-        self.trail = Trail()
+        self.trace = Trace()
         self._model, self._batch = model, batch
-        self._passage = Passage(self.trail.flow, frozen)
+        self._rules = ModuleRules(self.trace.flow, frozen)
         self._parameters = {id(p): name for name, p in model.named_parameters()}
         self._inside = 0
         self._readers: dict[int, list[str]] = {}
@@ -95,11 +95,11 @@ class _Follower:
             return
         for tensor in tensors((args, kwargs)):
             self._read(tensor, "")
-            if id(tensor) in self._parameters and not self.trail.flow.knows(tensor):
+            if id(tensor) in self._parameters and not self.trace.flow.knows(tensor):
                 name = self._parameters[id(tensor)]
                 reason = f"it meets {name}, a parameter outside of a known layer"
-                self.trail.flow.refused(tensor, reason)
-        follow(self.trail.flow, func, args, kwargs, out)
+                self.trace.flow.refused(tensor, reason)
+        propagate(self.trace.flow, func, args, kwargs, out)
         if not any(result.alias_info for result in func._schema.returns):
             self._fresh.update((id(tensor), tensor) for tensor in tensors(out))
 
@@ -138,27 +138,27 @@ class _Follower:
         self._made[name] = self._fresh[id(output)] = output
         if isinstance(module, nn.MultiheadAttention):
             for tensor in _three(given):
-                self._passage.take(name, module, tensor)
-            self._passage.give(f"{name}.out_proj", module.out_proj, output, [])
-            self._passage.tie_heads(name, module)
+                self._rules.take(name, module, tensor)
+            self._rules.give(f"{name}.out_proj", module.out_proj, output, [])
+            self._rules.tie_heads(name, module)
             return
-        rest = self._passage.take(name, module, given[0])
-        self.trail.calls[name].across = rest[0].flatten() if len(rest) == 1 else None
+        rest = self._rules.take(name, module, given[0])
+        self.trace.calls[name].across = rest[0].flatten() if len(rest) == 1 else None
         mixes_places = kinds.known(module).layer == "conv"
-        self._passage.give(name, module, output, [] if mixes_places else rest)
+        self._rules.give(name, module, output, [] if mixes_places else rest)
 
     def _stop(self, name: str, module: nn.Module, given: list[Tensor], output: Tensor) -> None:
         """What a module of unknown channels reads stays."""
         for tensor in given:
             self._read(tensor, "")
             reason = f"it meets {name}, a recurrent layer, which stays as it is"
-            self.trail.flow.refuse(self.trail.flow.planes(tensor), reason)
+            self.trace.flow.refuse(self.trace.flow.planes(tensor), reason)
 
     def _count(self, name: str, module: nn.Module, given: list[Tensor], output: Tensor) -> None:
         kind, shape = kinds.known(module), tuple(given[0].shape)
         axis = kinds.channel_axis(module, shape) if kind.layer != "embedding" else 0
         size = tuple(s for at, s in enumerate(shape) if at not in (0, axis))
-        seen = self.trail.calls.setdefault(name, Call(size))
+        seen = self.trace.calls.setdefault(name, Call(size))
         seen.times += 1
         if isinstance(module, nn.MultiheadAttention):
             self._count_attention(name, module, seen, given, output)
@@ -185,7 +185,7 @@ class _Follower:
         seen.positions += projected
         seen.written += projected
         seen.read += sum(places.values())  # what is given twice is read once
-        last = self.trail.calls.setdefault(f"{name}.out_proj", Call(seen.in_size, times=1))
+        last = self.trace.calls.setdefault(f"{name}.out_proj", Call(seen.in_size, times=1))
         for kind in ("positions", "read", "written"):
             setattr(last, kind, getattr(last, kind) + self._places(module.out_proj, output))
 
@@ -199,29 +199,29 @@ class _Follower:
 
     def end(self, outputs: list[Tensor]) -> None:
         """Note what the network returned, and what alone reads a layer or an operation."""
-        flow = self.trail.flow
+        flow = self.trace.flow
         flow.tie_slices()
-        self.trail.outputs = outputs
+        self.trace.outputs = outputs
         for tensor in outputs:
             self._read(tensor, "")
             flow.refuse(flow.planes(tensor), "its channels are outputs of the network")
         for name, made in self._made.items():
             readers = self._readers.get(id(made), [])
             if len(readers) == 1 and self._is_lone_norm(name, readers[0], made):
-                self.trail.norms[name] = readers[0]
+                self.trace.norms[name] = readers[0]
         for name in self._hidden:
             del self._activated[name]
-        self.trail.overwriting = tuple(
+        self.trace.overwriting = tuple(
             name for name, given in self._activated.items() if all(map(self._is_lone, given))
         )
-        self.trail.activations = dict(self._lone_activations())
+        self.trace.activations = dict(self._lone_activations())
 
     def _lone_activations(self) -> Iterator[tuple[str, str]]:
         """Layers that ran once, each with the activation that ran once and alone reads it."""
         makers = {id(made): name for name, made in self._made.items()}
         for name, given in self._activated.items():
             maker = makers.get(id(given[0])) if len(given) == 1 else None
-            if maker is None or self.trail.calls[maker].times > 1:
+            if maker is None or self.trace.calls[maker].times > 1:
                 continue
             if name in self._overwritten or self._is_lone(given[0]):
                 yield maker, name
@@ -238,8 +238,8 @@ class _Follower:
         return (
             kinds.known(maker).layer in ("conv", "linear")
             and not isinstance(maker, nn.MultiheadAttention)
-            and self.trail.calls[name].times == 1
-            and self.trail.calls[reader].times == 1
+            and self.trace.calls[name].times == 1
+            and self.trace.calls[reader].times == 1
             and kinds.channel_axis(maker, shape) == kinds.channel_axis(module, shape)
         )
 

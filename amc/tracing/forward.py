@@ -31,7 +31,7 @@ class Call:
 
 
 @dataclass
-class Trail:
+class Trace:
     """A forward pass that has been followed.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""Proving a graph: a copy cut at random ratios computes the same as the masked one, or stays whole.
+"""Verification: a copy cut at random ratios computes the same as the masked one, or stays whole.
 
 Blocks of channels are tried together; where that fails, halves are, down to single blocks. Each
 block goes through its proposals (ways to cut, and numbers of the code that change with a cut) until
@@ -38,7 +38,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Proof:
+class Verified:
     """What a trial of all blocks gave.
 
     Attributes:
@@ -50,9 +50,9 @@ class Proof:
     refused: tuple[tuple[Block, str], ...]
 
 
-def proved(
+def verify(
     model: nn.Module, layers: tuple[Layer, ...], candidates: Sequence[Candidate], inputs: Inputs
-) -> Proof:
+) -> Verified:
     """Find for every block the first sound way to cut it.
 
     Args:
@@ -61,7 +61,7 @@ def proved(
         candidates: The blocks.
         inputs: Of its forward pass.
     """
-    model = _randomised(copy.deepcopy(model))
+    model = _randomise(copy.deepcopy(model))
 
     def faulty(groups: Sequence[Group]) -> str:
         numbers = [(item.module, item.name) for group in groups for item in group.attributes]
@@ -83,7 +83,7 @@ def proved(
         waiting = [replace(item, ways=item.ways[1:], reason=reason) for item, reason in failed]
         refused += [(item.block, item.reason) for item in waiting if not item.ways]
         waiting = [item for item in waiting if item.ways]
-    return Proof(in_order(sound, layers), tuple(refused))
+    return Verified(in_order(sound, layers), tuple(refused))
 
 
 def _accept(
@@ -119,7 +119,7 @@ def _random_units(groups: Sequence[Group], seed: int) -> KeptUnits:
     return tuple(kept)
 
 
-def _randomised(model: nn.Module) -> nn.Module:
+def _randomise(model: nn.Module) -> nn.Module:
     """In place: weights and statistics that hide no mistake, as zeros and tiny scales would."""
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():

@@ -15,7 +15,7 @@ from amc.tracing.labels import along, varying
 
 
 @dataclass(frozen=True)
-class Passage:
+class ModuleRules:
     """Labels in and out of modules.
 
     Args:

@@ -36,10 +36,32 @@ SUMS = {
 }
 PRODUCTS = {"mm": "self mat2", "bmm": "self mat2", "matmul": "self other"}
 SUMMED_PRODUCTS = {"addmm": "self mat1 mat2", "baddbmm": "self batch1 batch2"}
-ATTENTIONS = "scaled_dot_product"
+ATTENTIONS = {
+    "scaled_dot_product_attention",
+    *(
+        f"_scaled_dot_product_{how}"
+        for how in (
+            *("attention_math", "attention_math_for_mps", "flash_attention", "cudnn_attention"),
+            *("flash_attention_for_cpu", "efficient_attention", "fused_attention_overrideable"),
+        )
+    ),
+}
+
+RULES: dict[str, Rule] = {}
+"""By an operation's name, without the underscore of those that overwrite; `_other` for the rest."""
 
 
-def follow(
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Register a function as the rule of the operations of these names."""
+
+    def registered(function: Rule) -> Rule:
+        RULES.update(dict.fromkeys(names, function))
+        return function
+
+    return registered
+
+
+def propagate(
     flow: Flow, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: Any
 ) -> None:
     """Label what one call of an operation returned."""
@@ -49,7 +71,7 @@ def follow(
     planes = [plane for tensor in tensors(given) for plane in flow.planes(tensor)]
     if planes and found:
         try:
-            _rule(_name(function))(flow, function, given, found)
+            RULES.get(_name(function), _other)(flow, function, given, found)
         except (RuntimeError, IndexError):  # shapes that the rule did not expect
             flow.refuse(planes, _unknown(_name(function)))
     elif found and function._schema.is_mutable:
@@ -61,28 +83,12 @@ def _name(function: Any) -> str:
     return name.removesuffix("_") if function._schema.is_mutable else name
 
 
-def _rule(name: str) -> Rule:
-    if ATTENTIONS in name:
-        return _attend
-    for names, rule in (
-        (SAME, _keep),
-        (VIEWS, _rearrange),
-        (SUMS, _sum),
-        (PRODUCTS, _multiply),
-        (SUMMED_PRODUCTS, _multiply_and_add),
-        ({"cat"}, _join),
-        ({"stack"}, _stack),
-        ({"glu"}, _gate),
-    ):
-        if name in names:
-            return rule
-    return _other
-
-
+@rule(*SAME)
 def _keep(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
     flow.label(out[0], flow.planes(tensors(given)[0]))
 
 
+@rule(*VIEWS)
 def _rearrange(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
     source = tensors(given)[0]
     moved = [_moved(function, given, source, plane) for plane in flow.planes(source)]
@@ -129,6 +135,7 @@ def _note_factoring(flow: Flow, plane: Tensor, parts: list[Tensor | None]) -> No
             flow.factorings.append(part.squeeze())
 
 
+@rule(*SUMS)
 def _sum(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
     source = given["self"]
     asked = given.get("dim")
@@ -144,11 +151,13 @@ def _sum(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor])
             flow.label(target, left)
 
 
+@rule(*PRODUCTS)
 def _multiply(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
     left, right = (given[name] for name in PRODUCTS[_name(function)].split())
     flow.label(out[0], _product(flow, flow.planes(left), flow.planes(right), out[0].dim()))
 
 
+@rule(*SUMMED_PRODUCTS)
 def _multiply_and_add(
     flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]
 ) -> None:
@@ -177,6 +186,7 @@ def _product(
     return flow.merged(p for p in left_over if p is not None)
 
 
+@rule(*ATTENTIONS)
 def _attend(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
     query, key, value = (given[name] for name in ("query", "key", "value"))
     axes, shared = query.dim(), query.shape[-3] // key.shape[-3]
@@ -197,6 +207,7 @@ def _for_each_head(planes: Planes, shared: int) -> Planes:
     )
 
 
+@rule("cat")
 def _join(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
     axis = int(given.get("dim", 0)) % out[0].dim()
     parts = [part for part in given["tensors"] if part.dim() == out[0].dim()]
@@ -224,12 +235,14 @@ def _side_by_side(parts: list[Tensor], columns: list[list[Tensor]], axis: int) -
     return torch.cat(laid, axis)
 
 
+@rule("stack")
 def _stack(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
     axis = int(given.get("dim", 0)) % out[0].dim()
     planes = [p.unsqueeze(axis) for part in given["tensors"] for p in flow.planes(part)]
     flow.label(out[0], flow.merged(planes))
 
 
+@rule("glu")
 def _gate(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
     axis = int(given.get("dim", -1)) % out[0].dim()
     halves = []
