@@ -3,7 +3,8 @@
 from amc.pruning.candidates import Candidates
 from amc.pruning.masks import bake, plain_copy
 from amc.pruning.narrowing import Narrowed, Narrowing, narrow
-from amc.pruning.pruner import Pruner, decisions, kept_counts, policy_of, prune
+from amc.pruning.policies import decisions, kept_counts, policy_of, prune
+from amc.pruning.pruner import Pruner
 
 __all__ = [
     "Candidates",

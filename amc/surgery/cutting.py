@@ -1,10 +1,9 @@
-"""Cutting a network: a new, really smaller one, or a masked one of full size."""
+"""Cutting a network: a new, really smaller one."""
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -14,15 +13,11 @@ from torch import Tensor, nn
 
 from amc.devices import one_thread
 from amc.graph import SIDES, KeptUnits, PruningGraph, Side
-from amc.modules import ClampedConv2d, Inputs, call, kinds, narrowed, tensors
+from amc.modules import ClampedConv2d, kinds, narrowed
 from amc.refit import Moments, Reconstruction, Refit, refit_layers
 
 Channels = dict[tuple[str, Side], Tensor]
 """For each side of a module that shrinks, the positions that stay, ascending."""
-
-
-class SurgeryError(RuntimeError):
-    """A network that fails once it is cut, or computes something else than its graph says."""
 
 
 def cut(
@@ -86,124 +81,6 @@ def _unchanged(model: nn.Module, graph: PruningGraph, changed: Iterable[str]) ->
     return memo
 
 
-def mask(
-    model: nn.Module,
-    graph: PruningGraph,
-    units: KeptUnits,
-    moments: Moments | Reconstruction | None = None,
-) -> nn.Module:
-    """A copy of full size with the pruned weights at zero; its outputs equal those of `cut`.
-
-    Norms over several channels (layer, group and RMS norms) take their statistics over the channels
-    that stay only, as in the cut network, whose norms stand there with the hooks of `OnKept`.
-    """
-    return _enlarged(model, graph, units, cut(model, graph, units, moments))
-
-
-def _enlarged(
-    model: nn.Module, graph: PruningGraph, units: KeptUnits, small: nn.Module
-) -> nn.Module:
-    """A network of full size that computes what a cut one does."""
-    staying, state = staying_channels(graph, units), small.state_dict()
-    masked = copy.deepcopy(model)
-    for name in {name for name, _ in staying}:
-        module = masked.get_submodule(name)
-        for key, tensor in kinds.tensors_of(module).items():
-            full = torch.zeros_like(tensor) if key != "running_var" else torch.ones_like(tensor)
-            full[_region(module, name, key, staying)] = state[f"{name}.{key}"]
-            tensor.data.copy_(full)
-    for name, tensor in masked.state_dict().items():
-        if name in state and state[name].shape == tensor.shape:
-            tensor.copy_(state[name])
-    for (name, _), kept in staying.items():
-        if kinds.known(module := masked.get_submodule(name)).mixes:
-            serving = OnKept(kept, kinds.channels(module, "out"))
-            norm = copy.deepcopy(small.get_submodule(name))
-            masked.set_submodule(name, serving.attach(norm))
-    return masked
-
-
-@dataclass(frozen=True)
-class OnKept:
-    """Hooks by which a cut norm serves a network of full size: other channels become zero.
-
-    Args:
-        kept: Positions of the channels that stay.
-        channels: How many there were.
-    """
-
-    kept: Tensor
-    channels: int
-
-    def attach(self, norm: nn.Module) -> nn.Module:
-        """The norm itself, with hooks."""
-        norm.register_forward_pre_hook(self.before)
-        norm.register_forward_hook(self.after)
-        return norm
-
-    def before(self, norm: nn.Module, args: tuple[Tensor, ...]) -> Tensor:
-        """The channels that the norm is for."""
-        axis = kinds.channel_axis(norm, tuple(args[0].shape))
-        return args[0].index_select(axis, self.kept.to(args[0].device))
-
-    def after(self, norm: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        """All channels again."""
-        axis = kinds.channel_axis(norm, tuple(output.shape))
-        shape = [self.channels if at == axis else size for at, size in enumerate(output.shape)]
-        full = output.new_zeros(shape)
-        return full.index_copy(axis, self.kept.to(output.device), output)
-
-
-def check_cut(
-    model: nn.Module, graph: PruningGraph, units: KeptUnits, example_inputs: Inputs
-) -> None:
-    """See that cutting runs, and computes the same as setting the same channels to zero.
-
-    It does not where the network's code joins or reorders channels in a way that the graph does
-    not know (its own input among them, slices, a softmax over them).
-
-    Raises:
-        SurgeryError: if it does not; names the first group that fails alone.
-    """
-    reason, where = fault(model, graph, units, example_inputs), "these groups together"
-    if not reason:
-        return
-    full = tuple(tuple(range(group.units)) for group in graph.groups)
-    for number, group in enumerate(graph.groups):
-        alone = (*full[:number], units[number], *full[number + 1 :])
-        own = fault(model, graph, alone, example_inputs)
-        if own:
-            reason, where = own, repr(group.name)
-            break
-    raise SurgeryError(
-        f"the network cannot be cut at {where}: {reason}; write its forward pass in terms of the "
-        "tensors' own shapes, and keep channels apart and in order"
-    )
-
-
-def fault(model: nn.Module, graph: PruningGraph, units: KeptUnits, example_inputs: Inputs) -> str:
-    """What is wrong with this cut; empty if nothing is."""
-    with torch.no_grad():
-        smaller = cut(model, graph, units).eval()
-        masked = _enlarged(model, graph, units, smaller).eval()
-        wanted = tensors(call(masked, example_inputs))
-        try:
-            found = tensors(call(smaller, example_inputs))
-        except Exception as error:
-            return f"its forward pass fails then ({str(error).partition(chr(10))[0]})"
-    if len(found) == len(wanted) and all(map(_close, found, wanted)):
-        return ""
-    return "its outputs then differ from those with the same channels at zero"
-
-
-def _close(found: Tensor, wanted: Tensor) -> bool:
-    if found.shape != wanted.shape or not wanted.is_floating_point():
-        return found.shape == wanted.shape
-    # The square root of the type's precision leaves room for another order of summation.
-    room = torch.finfo(wanted.dtype).eps ** 0.5 * float(wanted.abs().max())
-    return torch.allclose(found, wanted, rtol=0, atol=room, equal_nan=True)
-
-
 def staying_channels(graph: PruningGraph, units: KeptUnits) -> Channels:
     """Positions that stay on each side of each module that loses some."""
     stays: dict[tuple[str, Side], NDArray[np.bool_]] = {}
@@ -220,17 +97,6 @@ def staying_channels(graph: PruningGraph, units: KeptUnits) -> Channels:
     return {side: torch.from_numpy(np.flatnonzero(here)) for side, here in stays.items()}
 
 
-def _region(module: nn.Module, name: str, key: str, staying: Channels) -> tuple[Any, ...]:
-    """Index of what stays of one tensor."""
-    shape, roles = kinds.tensors_of(module)[key].shape, kinds.roles(module, key)
-    index = []
-    for axis, side in enumerate(roles):
-        kept = staying.get((name, side)) if side else None
-        stays = torch.arange(shape[axis]) if kept is None else _within_group(kept, shape[axis])
-        index.append(stays.reshape([-1 if at == axis else 1 for at in range(len(roles))]))
-    return tuple(index)
-
-
 def _sliced(
     module: nn.Module, name: str, staying: Channels, refit: Refit | None
 ) -> dict[str, Tensor]:
@@ -242,13 +108,13 @@ def _sliced(
         own = tensor.detach()
         for axis, side in enumerate(kinds.roles(module, key)):
             if (kept := staying.get((name, side)) if side else None) is not None:
-                where = _within_group(kept, tensor.shape[axis]).to(tensor.device)
+                where = within_group(kept, tensor.shape[axis]).to(tensor.device)
                 own = own.index_select(axis, where)
         sliced[key] = own.clone() if own.data_ptr() == tensor.data_ptr() else own
     return sliced
 
 
-def _within_group(kept: Tensor, size: int) -> Tensor:
+def within_group(kept: Tensor, size: int) -> Tensor:
     """The second axis of a grouped convolution has the channels of one group: all lose the same."""
     return kept if int(kept[-1]) < size else kept[kept < size]
 

@@ -20,7 +20,7 @@ from amc.graph import PruningGraph
 from amc.modules.fusing import fold_norms
 from amc.modules.inputs import Inputs, call, tensors
 from amc.refit.moments import Moments
-from amc.surgery.cutting import cut, mask
+from amc.surgery import cut, mask
 from amc.tasks.samples import Samples
 from amc.tracing.build import trace
 

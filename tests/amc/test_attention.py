@@ -10,7 +10,7 @@ from tiny_networks import Wired
 from torch import Tensor, nn
 
 from amc.modules.attention import NarrowAttention, narrowed
-from amc.surgery.cutting import cut, mask
+from amc.surgery import cut, mask
 from amc.tracing.build import trace
 
 

@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from amc.evaluation import scoring as evaluation
 from amc.modules.fusing import ClampedConv2d
 from amc.modules.inputs import call, tensors
+from amc.pruning import Pruner, decisions
 from amc.pruning.candidates import Candidates
-from amc.pruning.pruner import Pruner, decisions
 from amc.tasks.samples import Samples
 from amc.tracing.build import trace
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from amc.export import channel_ratios
 from amc.graph import Group, Layer, Member, PruningGraph
-from amc.pruning.pruner import decisions, policy_of, prune
+from amc.pruning import decisions, policy_of, prune
 from amc.tracing.build import trace
 
 

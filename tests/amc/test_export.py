@@ -17,9 +17,9 @@ from torch import nn
 from amc.export import load_pruned, save_onnx, save_pruned
 from amc.modules.inputs import Inputs, call
 from amc.policy import Policy, PolicyError
+from amc.pruning import decisions, policy_of, prune
 from amc.pruning.masks import held_masks
-from amc.pruning.pruner import decisions, policy_of, prune
-from amc.surgery.cutting import cut
+from amc.surgery import cut
 from amc.tracing.build import trace
 
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from amc.devices import bfloat16_is_fast, lay_out
 from amc.modules.fusing import CLAMPS, ClampedConv2d, fold_norms, fuse_activations
-from amc.surgery.cutting import cut
+from amc.surgery import cut
 from amc.tracing.build import survey, trace
 
 

@@ -17,7 +17,7 @@ from amc.modules import kinds
 from amc.policy import Budget
 from amc.pruning import prune
 from amc.rules import uniform_policy
-from amc.surgery.cutting import check_cut, cut
+from amc.surgery import check_cut, cut
 from amc.tracing.build import GraphError, survey, trace
 
 

@@ -10,8 +10,8 @@ from torch import nn
 from amc.costs import Params
 from amc.graph import PruningGraph
 from amc.modules.inputs import Inputs, call, tensors
+from amc.pruning import Pruner, decisions
 from amc.pruning.masks import held_masks
-from amc.pruning.pruner import Pruner, decisions
 from amc.tracing.build import survey
 
 MASKING = ["element", "vector", "kernel", "2:4", "n:4"]

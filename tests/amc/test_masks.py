@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from amc.finetuning import Recipe, fit
 from amc.granularity import Granularity
+from amc.pruning import decisions
 from amc.pruning.masks import (
     bake,
     held_masks,
@@ -23,7 +24,6 @@ from amc.pruning.masks import (
     unit_scores,
     zeroed,
 )
-from amc.pruning.pruner import decisions
 from amc.tasks.samples import Samples
 from amc.tracing.build import survey
 

@@ -29,4 +29,4 @@ def test_a_rule_is_registered_under_each_of_its_names(monkeypatch: pytest.Monkey
 
     from amc.tracing import operation_rules
 
-    assert operation_rules.RULES == {"one": both, "two": both}
+    assert {"one": both, "two": both} == operation_rules.RULES

@@ -19,7 +19,7 @@ from amc.history import Outcome
 from amc.journal import Blank
 from amc.policy import Budget, Policy
 from amc.problem import Problem
-from amc.pruning.pruner import prune
+from amc.pruning import prune
 from amc.tasks.samples import Samples
 from amc.tracing.build import GraphError
 

@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from amc import Budget, Policy, PolicyError, Problem, Samples, bake, prune
 from amc.export import save_onnx, save_pruned
+from amc.pruning import Pruner, decisions, kept_counts, policy_of
 from amc.pruning.masks import held_masks
-from amc.pruning.pruner import Pruner, decisions, kept_counts, policy_of
 
 MASKING = ["element", "vector", "kernel", "2:4", "n:4"]
 IMAGES = torch.randn(40, 4, 8, 8, generator=torch.Generator().manual_seed(1))

@@ -14,7 +14,7 @@ from tiny_networks import random_units
 from torch import Tensor, nn
 
 from amc.costs import Memory, Params
-from amc.surgery.cutting import cut, mask
+from amc.surgery import cut, mask
 from amc.tracing.build import trace
 from amc.tracing.couplings import ALL_OR_NONE
 

@@ -13,7 +13,7 @@ from amc.refit import reconstruction
 from amc.refit.moments import Moment, Moments, refittable
 from amc.refit.reconstruction import RIDGE, Equations, Refit
 from amc.refit.sampling import patches as patches_of
-from amc.surgery.cutting import cut
+from amc.surgery import cut
 from amc.tasks.samples import Samples
 from amc.tracing.build import trace
 

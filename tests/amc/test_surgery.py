@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from amc.criteria import best_units, scores
 from amc.graph import Group, Member, PruningGraph
 from amc.policy import GroupChoice, Policy, PolicyError
-from amc.pruning.pruner import kept_counts, policy_of, prune
+from amc.pruning import kept_counts, policy_of, prune
 from amc.refit.moments import Moments
-from amc.surgery.cutting import SurgeryError, check_cut, cut, mask
+from amc.surgery import SurgeryError, check_cut, cut, mask
 from amc.tasks.samples import Samples
 from amc.tracing.build import trace
 

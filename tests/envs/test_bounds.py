@@ -10,7 +10,7 @@ from random_networks import IMAGE, network
 
 from amc import COSTS, Budget, Rounding, trace
 from amc.costs import Limits
-from amc.pruning.pruner import decisions
+from amc.pruning import decisions
 from envs.bounds import execute_action, execute_rollouts
 
 NETWORKS = {

@@ -9,7 +9,7 @@ from torch import nn
 
 from amc import trace
 from amc.costs import Macs
-from amc.pruning.pruner import decisions
+from amc.pruning import decisions
 from envs.features import NAMES, Features
 
 

@@ -10,7 +10,7 @@ from torch import nn
 from amc.costs import COSTS, NM45
 from amc.granularity import Granularity
 from amc.policy import Budget
-from amc.pruning.pruner import decisions
+from amc.pruning import decisions
 from envs.rewards import REWARDS
 from experiments.studies.costs import falling, measured
 from experiments.terminal.formats import COSTS as NAMES

@@ -15,7 +15,7 @@ from torch import nn
 
 from amc import Budget, PolicyError, prune, save_pruned, trace, uniform_policy
 from amc.export import channel_ratios, save_onnx
-from amc.pruning.pruner import kept_counts
+from amc.pruning import kept_counts
 from experiments.commands.export import FORMATS
 from experiments.zoo.models import build_model
 

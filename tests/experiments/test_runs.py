@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from amc.costs import Macs
 from amc.evaluation.scoring import accuracy
 from amc.policy import Budget, Policy
-from amc.pruning.pruner import prune
+from amc.pruning import prune
 from amc.tracing.build import trace
 from experiments.commands.export import load_pruned
 from experiments.runs.results import RunResult

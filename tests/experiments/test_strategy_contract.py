@@ -14,7 +14,7 @@ from amc.costs import COSTS, BudgetError
 from amc.granularity import Rounding
 from amc.policy import Budget, Policy
 from amc.problem import Problem, SearchResult
-from amc.pruning.pruner import prune
+from amc.pruning import prune
 from amc.strategies import STRATEGIES
 from amc.tasks.samples import Samples
 from experiments.search.strategies import expected_evaluations, make_strategy

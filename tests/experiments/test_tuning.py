@@ -10,7 +10,7 @@ from safetensors.torch import load_file, save_file
 from amc.evaluation.scoring import accuracy
 from amc.finetuning.schedule import KINDS
 from amc.policy import Policy
-from amc.pruning.pruner import decisions, prune
+from amc.pruning import decisions, prune
 from experiments.search.runs import apply_policy, search
 from experiments.search.tuning import Start, recipe_of, training_rate, tune
 from experiments.settings.config import SCHEDULES, CutConfig, PruneConfig, SearchConfig

@@ -11,7 +11,7 @@ from amc import Samples, trace
 from amc.granularity import Granularity
 from amc.pruning.masks import held_masks, masking_graph
 from amc.pruning.narrowing import Narrowed, narrow, narrower
-from amc.surgery.cutting import cut
+from amc.surgery import cut
 from amc.tracing.build import survey
 
 IMAGE = torch.zeros(1, 1, 8, 8)

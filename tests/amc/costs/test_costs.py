@@ -19,9 +19,9 @@ from amc.granularity import Granularity, Rounding
 from amc.graph import PruningGraph
 from amc.parsing.units import QUANTITIES
 from amc.policy import Budget
+from amc.pruning import decisions
 from amc.pruning.masks import masking_graph
-from amc.pruning.pruner import decisions
-from amc.surgery.cutting import cut
+from amc.surgery import cut
 from amc.tracing.build import survey, trace
 
 RESIDUAL = trace(tiny("residual"), images())

@@ -12,7 +12,7 @@ from amc.costs import NM45, Energy, Macs, Size, Technology
 from amc.granularity import Granularity
 from amc.graph import PruningGraph
 from amc.pruning.masks import masking_graph
-from amc.surgery.cutting import cut
+from amc.surgery import cut
 from amc.tracing.build import survey, trace
 
 MAC = 3.7e-12 + 0.9e-12 + 2 * 5e-12

@@ -13,7 +13,7 @@ from amc.costs import Memory
 from amc.granularity import Granularity
 from amc.pruning.masks import masking_graph
 from amc.pruning.narrowing import narrower
-from amc.surgery.cutting import cut
+from amc.surgery import cut
 from amc.tracing.build import survey, trace
 
 

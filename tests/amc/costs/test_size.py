@@ -13,7 +13,7 @@ from amc.costs import Size
 from amc.granularity import Granularity
 from amc.graph import PruningGraph
 from amc.pruning.masks import masking_graph
-from amc.surgery.cutting import cut
+from amc.surgery import cut
 from amc.tracing.build import survey, trace
 
 

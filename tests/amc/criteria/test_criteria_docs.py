@@ -9,7 +9,7 @@ from torch import nn
 
 from amc.criteria import CRITERIA
 from amc.granularity import GRANULARITIES
-from amc.pruning.pruner import decisions, policy_of, prune
+from amc.pruning import decisions, policy_of, prune
 
 PAGE = (Path(__file__).parents[3] / "docs" / "criteria.md").read_text(encoding="utf-8")
 

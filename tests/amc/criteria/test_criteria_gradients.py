@@ -11,7 +11,7 @@ from torch.nn import functional as F
 from amc.criteria import gradients, scores, weight_scores
 from amc.criteria.members import channel_sums
 from amc.graph import PruningGraph
-from amc.surgery.cutting import mask
+from amc.surgery import mask
 from amc.tasks.samples import Samples
 from amc.tracing.build import trace
 

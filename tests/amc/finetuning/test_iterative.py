@@ -16,8 +16,8 @@ from torch import nn
 from amc.finetuning import Recipe, fit
 from amc.finetuning.iterative import Plan, prune_iteratively
 from amc.finetuning.schedule import Kept, Schedule
+from amc.pruning import decisions
 from amc.pruning.narrowing import Narrowed, narrow
-from amc.pruning.pruner import decisions
 from amc.tracing.build import trace
 
 RECIPE = Recipe(epochs=6, batch_size=16, lr=0.02, seed=3)

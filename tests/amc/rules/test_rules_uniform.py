@@ -14,7 +14,7 @@ from amc.costs import COSTS, BudgetError
 from amc.granularity import Rounding
 from amc.policy import Budget
 from amc.problem import Problem
-from amc.pruning.pruner import decisions
+from amc.pruning import decisions
 from amc.rules import Uniform, uniform, uniform_policy
 from amc.rules.projection import ROUNDS
 
