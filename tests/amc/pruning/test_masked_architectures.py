@@ -49,7 +49,7 @@ def test_half_of_every_layer_is_zero_and_the_network_runs(name: str, granularity
     assert Params(graph)(kept) == parameters - pruned
 
 
-PAGE = (Path(__file__).parents[2] / "docs" / "granularities.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "granularities.md").read_text(encoding="utf-8")
 
 
 def cell(model: nn.Module, inputs: Inputs, granularity: str, layers: int) -> str:

@@ -23,7 +23,7 @@ from amc.surgery import SurgeryError, check_cut, cut, mask
 from amc.tasks.samples import Samples
 from amc.tracing.build import trace
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def outputs(model: nn.Module, inputs: Tensor) -> Tensor:
@@ -254,7 +254,8 @@ def digest() -> str:
 
 def test_another_process_gives_the_same_weights() -> None:
     script = "import torch; torch.set_num_threads(1); import test_surgery as t; print(t.digest())"
-    folders = os.pathsep.join([str(ROOT), str(Path(__file__).parent)])
+    here = Path(__file__).parent
+    folders = os.pathsep.join(map(str, [ROOT, here, here.parent]))
     environment = {**os.environ, "PYTHONHASHSEED": "12345", "PYTHONPATH": folders}
     command = [sys.executable, "-c", script]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)

@@ -149,7 +149,7 @@ def test_norms_are_folded_into_what_they_alone_read(name: str) -> None:
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-4 * float(other.abs().max()))
 
 
-PAGE = (Path(__file__).parents[2] / "docs" / "architectures.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "architectures.md").read_text(encoding="utf-8")
 
 
 def row(name: str) -> str:
