@@ -15,10 +15,10 @@ from torch import Tensor, nn
 
 from amc import export as formats
 from amc.costs.latency import LatencyTable, LatencyTableError
-from amc.parsing import look_up
+from amc.parsing import look_up, read_record
 from amc.policy import Policy
 from amc.pruning import decisions, kept_counts
-from experiments.disk import file_to_write, read_yaml, record, run_at, write_whole
+from experiments.disk import file_to_write, read_yaml, run_at, write_whole
 from experiments.latency import Gain, device
 from experiments.runs import RunResult
 from experiments.settings import ExportConfig, NetworkConfig, check_network
@@ -110,7 +110,7 @@ def saved_settings(run: Path, typed: Mapping[str, Any]) -> NetworkConfig:
     if not path.is_file():
         raise FileNotFoundError(f"no settings at {path}; `amc search` writes them")
     try:
-        saved = record(NetworkConfig, read_yaml(path), others=True)
+        saved = read_record(NetworkConfig, read_yaml(path), others=True)
     except ValueError as error:
         raise ValueError(
             f"{path}: not the settings of a run ({error}); run it again with --overwrite"

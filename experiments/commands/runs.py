@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experiments.disk import read_yaml, record, run_at
+from amc.parsing import read_record
+from experiments.disk import read_yaml, run_at
 from experiments.runs import (
     FAILURE_FILE,
     JOURNAL_FILE,
@@ -150,7 +151,7 @@ def _settings(folder: Path) -> str:
     path = folder / "config.yaml"
     try:
         settings = read_yaml(path)
-        named = record(Named, settings, others=True)
+        named = read_record(Named, settings, others=True)
     except ValueError as error:
         raise ValueError(f"{path}: not the settings of a run ({error})") from None
     strategy = named.strategy or ("policy" if "policy" in settings else "training")

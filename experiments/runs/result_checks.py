@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from amc.granularity import Granularity
+from amc.parsing import MOST, Amount, Some, read_record
 from amc.policy import Budget, GroupChoice
 from amc.problem import Outcome
-from experiments.disk import MOST, Amount, Some, record
 from experiments.settings import PruneConfig, SearchConfig
 
 if TYPE_CHECKING:
@@ -72,8 +72,8 @@ def _wrong(one: Outcome, result: RunResult) -> Iterator[str]:
 
 
 def _untrusted(trust: Trust, groups: Sequence[GroupChoice]) -> Iterator[str]:
-    terms = record(Terms, trust.terms, "trust.terms", others=True)
-    record(Passes, terms.recipe, "trust.terms.recipe", others=True)
+    terms = read_record(Terms, trust.terms, "trust.terms", others=True)
+    read_record(Passes, terms.recipe, "trust.terms.recipe", others=True)
     if trust.own not in [found.score for found in trust.correlations]:
         yield f"trust has no correlation of its own score {trust.own!r}"
     if not trust.policies:
@@ -100,6 +100,6 @@ def _misread(result: RunResult) -> Iterator[str]:
         for budget in result.budgets:
             Budget.parse(budget)
         for kind in (SearchConfig, PruneConfig):
-            record(kind, result.config, "config", others=True)
+            read_record(kind, result.config, "config", others=True)
     except (LookupError, ValueError) as error:
         yield str(error)

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from amc.costs import Stored
-from amc.parsing import read_json
+from amc.parsing import Amount, Count, Positive, Rank, Share, read_json, read_record
 from amc.policy import GroupChoice
 from amc.problem import Outcome
-from experiments.disk import Amount, Count, Positive, Rank, Share, read_yaml, record, write_whole
+from experiments.disk import read_yaml, write_whole
 from experiments.runs.result_checks import mistakes
 from experiments.settings import listed, run_folder
 
@@ -48,7 +48,7 @@ class Trained:
             ValueError: if it is none.
         """
         try:
-            return record(cls, read_json(path.read_bytes()), others=True)
+            return read_record(cls, read_json(path.read_bytes()), others=True)
         except ValueError as error:
             raise ValueError(
                 f"{path}: not the result of a training ({error}); begin anew with --overwrite"
@@ -246,7 +246,7 @@ def result_of(data: Any) -> RunResult:
     version = data.pop("schema_version")
     if type(version) is not int or version != SCHEMA_VERSION:
         raise ValueError(f"schema version {version!r}, not {SCHEMA_VERSION}")
-    result = record(RunResult, data)
+    result = read_record(RunResult, data)
     for mistake in mistakes(result):
         raise ValueError(mistake)
     return result

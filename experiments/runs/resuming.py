@@ -15,8 +15,9 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from amc.parsing import read_record
 from amc.tasks import Samples
-from experiments.disk import machine, ready_folder, record
+from experiments.disk import machine, ready_folder
 from experiments.runs.journal import RunJournal, steps_trained
 from experiments.settings import (
     CutConfig,
@@ -244,7 +245,7 @@ def _check(journal: RunJournal, config: RunConfig, setting: Setting) -> None:
 
 def _header(journal: RunJournal) -> Header:
     try:
-        return record(Header, journal.header, others=True)
+        return read_record(Header, journal.header, others=True)
     except ValueError as error:
         raise ValueError(
             f"{journal.path}: its first line is not that of a run ({error}); name another folder "

@@ -268,7 +268,7 @@ MANUAL = SEARCH + "--strategy manual --options.file "
 OWN = "search --dataset digits --model "
 IMAGES = "search --model nets_of_a_user:Net --dataset "
 MY_NET = "nets_of_a_user:"
-WHOLE = "whole numbers 'kept', 'total'"
+WHOLE = "it must be a whole number"
 
 # A flag with a value that it cannot have, and what it must be; all ranges are in test_config.py.
 VALUES = {
@@ -497,7 +497,7 @@ MISTAKES = {
     PRUNE + "--policy policy-array.json": ("policy-array.json", "JSON object, not list"),
     PRUNE + "--policy policy-deep.json": ("nested too deeply", "export the policy again"),
     PRUNE + "--policy policy-no-groups.json": ("as group 1 it has none", "use the model"),
-    PRUNE + "--policy policy-extra-key.json": ("unknown keys ['code']", "again"),
+    PRUNE + "--policy policy-extra-key.json": ("code is not known", "again"),
     PRUNE + "--policy policy-granularity.json": ("unknown granularity 'atom'", "known: channel"),
     PRUNE + "--policy policy-masks.json": ("another network", "use the model and width"),
     PRUNE + "--policy policy-function.json": ("unknown criterion 'os:abort'", "known: l1"),
@@ -508,7 +508,7 @@ MISTAKES = {
     PRUNE + "--policy policy-kept-many.json": ("keeps 1000000000 of 8", "from 1 to 8"),
     PRUNE + "--policy policy-kept-minus.json": ("keeps -1 of 8", "from 1 to 8"),
     **{
-        PRUNE + f"--policy policy-kept-{name}.json": (f"kept-{name}.json: groups[0]", WHOLE)
+        PRUNE + f"--policy policy-kept-{name}.json": (f"kept-{name}.json: groups[0].kept is", WHOLE)
         for name in ("part", "nan", "truth", "inf", "word")
     },
     PRUNE + "--policy policy-huge.json": ("too large for a policy", "is it a checkpoint?"),
@@ -517,7 +517,7 @@ MISTAKES = {
     PRUNE + "--policy=": ("--policy is empty", "give a value, or leave it out"),
     PRUNE + "--policy folder": ("folder is a folder", "folder/policy.json"),
     PRUNE + "--policy trained/result.json": ("no schema_version", "name the policy.json"),
-    PRUNE + "--policy run/result.json": ("unknown keys", " more; export the policy again"),
+    PRUNE + "--policy run/result.json": ("is not known; export the policy again",),
     BENCHMARK + "--strategies uniform,uniform": ("'uniform,uniform'", "different names"),
     BENCHMARK + "--strategies ,": ("--strategies is ','", "separated by commas"),
     BENCHMARK + "--strategies uniform,unifrom": ("'unifrom'", "did you mean 'uniform'?"),
