@@ -23,7 +23,7 @@ from experiments.runs import (
     noted,
     steps_trained,
 )
-from experiments.settings import RunsConfig
+from experiments.settings import RunsSettings
 from experiments.terminal import accuracy, cost_name, count, percent, printable, shortened
 
 MARKS = ("result.json", FAILURE_FILE, JOURNAL_FILE)
@@ -65,7 +65,12 @@ class Named:
     strategy: str = ""
 
 
-def show_runs(config: RunsConfig, console: Console) -> None:
+def run(config: RunsSettings, console: Console) -> None:
+    """What `amc runs` does."""
+    show_runs(config, console)
+
+
+def show_runs(config: RunsSettings, console: Console) -> None:
     """Print a table of the runs in a folder.
 
     Raises:

@@ -37,7 +37,7 @@ def settings_rows(comparison: Comparison) -> list[tuple[str, list[Row]]]:
 def _settings(result: RunResult) -> dict[str, str]:
     """The run's own account comes first; what the settings say about the same is left out."""
     known = {"model": result.model, "dataset": result.dataset, "strategy": result.strategy}
-    known |= {"budget": ", ".join(result.budgets) or "none", "seed": str(result.seed)}
+    known |= {"budget": ", ".join(map(str, result.budgets)) or "none", "seed": str(result.seed)}
     return known | {k: v for k, v in _flat(result.config) if k not in {*known, "budgets"}}
 
 

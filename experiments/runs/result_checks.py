@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from amc.granularity import Granularity
 from amc.parsing import MOST, Amount, Some, read_record
-from amc.policy import Budget, GroupChoice
+from amc.policy import GroupChoice
 from amc.problem import Outcome
-from experiments.settings import PruneConfig, SearchConfig
+from experiments.settings import PruneSettings, SearchSettings, from_flat
 
 if TYPE_CHECKING:
     from experiments.runs.results import RunResult, Trust
@@ -94,12 +93,9 @@ def _unsuited(what: str, kept: Sequence[int], groups: Sequence[GroupChoice]) -> 
 
 
 def _misread(result: RunResult) -> Iterator[str]:
-    """Words and settings that cannot be understood."""
+    """Settings that cannot be understood."""
     try:
-        Granularity.parse(result.granularity)
-        for budget in result.budgets:
-            Budget.parse(budget)
-        for kind in (SearchConfig, PruneConfig):
-            read_record(kind, result.config, "config", others=True)
-    except (LookupError, ValueError) as error:
-        yield str(error)
+        from_flat(SearchSettings, result.config, others=True)
+        from_flat(PruneSettings, result.config, others=True)
+    except ValueError as error:
+        yield f"config: {error}"

@@ -9,14 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from amc.costs import Stored
+from amc.granularity import Granularity
 from amc.parsing import Amount, Count, Positive, Rank, Share, read_json, read_record
 from amc.policy import GroupChoice
 from amc.problem import Outcome
 from experiments.disk import read_yaml, write_whole
 from experiments.runs.result_checks import mistakes
-from experiments.settings import listed, run_folder
+from experiments.settings import Budgets, Unit, listed, run_folder
 
 SCHEMA_VERSION = 1
+CHANNELS = Granularity("channel")
 MAX_BYTES = 256_000_000
 
 
@@ -163,12 +165,12 @@ class RunResult:
         model: Name of the network.
         dataset: Name of the data set.
         seed: Of the search.
-        budgets: As given: "macs=0.5".
+        budgets: As given; a file has them as texts, such as macs=0.5.
         unpruned: Accuracy of the network as it came.
         searched: Of the pruned network as the search left it, before fine-tuning.
         finetuned: After fine-tuning; None where there was none.
         costs: By short name.
-        granularity: What a unit is: "channel", "element", "2:4", ...
+        granularity: What a unit is; the same.
         latency: Where the run had a latency table of this device, what was measured at the end.
         stored: Where weights are masked, what each layer takes in each sparse format.
         groups: Kept and total units of each group, in forward order.
@@ -188,7 +190,7 @@ class RunResult:
     model: str
     dataset: str
     seed: int
-    budgets: tuple[str, ...]
+    budgets: Budgets
     unpruned: Accuracies
     searched: Accuracies
     finetuned: Accuracies | None
@@ -196,7 +198,7 @@ class RunResult:
     groups: tuple[GroupChoice, ...]
     evaluations: tuple[Outcome, ...]
     seconds: Mapping[str, Amount]
-    granularity: str = "channel"
+    granularity: Unit = CHANNELS
     stored: tuple[Stored, ...] = ()
     latency: Remeasured | None = None
     tuned_steps: Count = 0
@@ -209,8 +211,12 @@ class RunResult:
 
     def save(self, path: Path) -> None:
         """Write the result as JSON, whole or not at all."""
-        text = json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=1) + "\n"
-        write_whole(path, text)
+        write_whole(path, json.dumps(self.plain(), indent=1) + "\n")
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        texts = {"budgets": [*map(str, self.budgets)], "granularity": str(self.granularity)}
+        return {"schema_version": SCHEMA_VERSION, **asdict(self), **texts}
 
     @classmethod
     def load(cls, path: Path) -> RunResult:

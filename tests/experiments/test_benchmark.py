@@ -5,12 +5,13 @@ from pathlib import Path
 
 import pytest
 import yaml
+from flat_settings import settings_of
 from rich.console import Console
 
 from amc.problem import Problem
 from experiments.commands.benchmark import benchmark, best_of
 from experiments.runs.results import RunResult, run_folders
-from experiments.settings.config import BenchmarkConfig
+from experiments.settings import BenchmarkSettings
 
 NAMES = ("ddpg", "netadapt", "uniform", "manual")
 
@@ -140,7 +141,8 @@ def test_a_class_of_ones_own_takes_part_on_the_same_problem(weights, tmp_path, m
         f"import sys\nFirst = sys.modules[{__name__!r}].First\nclass Second(First): pass\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
-    config = BenchmarkConfig(
+    config = settings_of(
+        BenchmarkSettings,
         model="resnet8",
         dataset="digits",
         width=0.5,
@@ -151,7 +153,7 @@ def test_a_class_of_ones_own_takes_part_on_the_same_problem(weights, tmp_path, m
         out=str(tmp_path / "out"),
     )
     results = benchmark(config, Console(quiet=True))
-    assert [result.strategy for result in results] == config.strategies.split(",")
+    assert tuple(result.strategy for result in results) == config.strategies
     assert {Path(result.config["out"]).name for result in results} == {
         "own_strategy.First",
         "own_strategy.Second",

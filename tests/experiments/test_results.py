@@ -6,7 +6,7 @@ import operator
 
 import pytest
 
-from amc.policy import GroupChoice
+from amc.policy import Budget, GroupChoice
 from amc.problem import Outcome
 from experiments.runs.results import Accuracies, CostChange, RunResult, run_folders
 
@@ -17,7 +17,7 @@ def result(**changes):
         "model": "resnet8",
         "dataset": "digits",
         "seed": 3,
-        "budgets": ("macs=0.5", "params=0.4"),
+        "budgets": (Budget("macs", 0.5), Budget("params", 0.4)),
         "unpruned": Accuracies(0.9, 0.8),
         "searched": Accuracies(0.7, 0.6),
         "finetuned": Accuracies(0.85, 0.75),
@@ -104,7 +104,7 @@ WRONG = {
     ("evaluations", 0, "seconds"): (-1.0, "evaluation 0 has a cost or a time below 0"),
     ("seconds", "search"): (float("inf"), "seconds.search is Infinity; it must be a finite"),
     ("images",): ({"test\n": 1.5}, "images.'test\\n' is 1.5; it must be a whole number"),
-    ("config", "options"): (None, "config.options is null; it must be named values"),
+    ("config", "options"): (None, "config: options: null is no value for it"),
     ("config", "width"): (0.0, "--width is 0.0; it must be above 0"),
     ("trust",): ({}, "trust.policies is missing"),
     ("stored",): ([{"layer": "a", "weights": 2, "kept": 3, "bytes": {}}], "'a' keeps 3 of 2"),

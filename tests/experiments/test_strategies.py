@@ -11,14 +11,14 @@ from amc.finetuning import Recipe
 from amc.granularity import GRANULARITIES
 from amc.rules import DepthRamp, GlobalRanking, Manual, Sensitivity, Uniform
 from amc.strategies.samplers import TPE, CmaEs, RandomSearch
-from experiments.cli import COMMANDS
+from experiments.cli import KINDS
 from experiments.search.strategies import (
     STRATEGIES,
     expected_evaluations,
     make_strategy,
     read_ratios,
 )
-from experiments.settings.arguments import parse
+from experiments.settings import parse
 from netadapt import NetAdapt
 
 
@@ -274,11 +274,10 @@ def test_the_example_on_that_page_runs(capsys):
 
 
 def test_the_commands_on_that_page_can_be_read():
-    kinds = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
     commands = re.findall(r"^    amc (.*)$", PAGE, re.MULTILINE)
     assert len(commands) == 4
     for words in map(str.split, commands):
-        name, config = parse(words, kinds)
-        if name != "train":
-            names = getattr(config, "strategies", None) or config.strategy
-            assert set(names.split(",")) <= set(STRATEGIES)
+        config = parse(words, KINDS)
+        if config.command != "train":
+            names = getattr(config, "strategies", None) or [config.strategy]
+            assert set(names) <= set(STRATEGIES)
