@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
@@ -67,6 +68,8 @@ class Flag:
             return tuple(word.strip() for word in value.split(",")) if value.strip() else ()
         if bool in kinds:
             return {"true": True, "false": False}.get(value.lower(), value)
+        if dict in kinds:
+            return _table(value)
         return _number(value) if int in kinds or float in kinds else value
 
 
@@ -78,6 +81,15 @@ def _check_names(name: str, value: Mapping[Any, Any]) -> None:
     for key in value:
         if not isinstance(key, str):
             raise Mistake(f"{name}: {key!r} is not a name; write lines such as `updates: 5`")
+
+
+def _table(text: str) -> Any:
+    """The object that a text says in JSON, in place of all options of a file; else the text."""
+    try:
+        made = json.loads(text)
+    except ValueError:
+        return text
+    return made if isinstance(made, dict) else text
 
 
 def _number(text: str) -> int | float | str:

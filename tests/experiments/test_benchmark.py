@@ -8,6 +8,7 @@ import yaml
 from flat_settings import settings_of
 from rich.console import Console
 
+from amc.policy import Budget
 from amc.problem import Problem
 from experiments.commands.benchmark import benchmark, best_of
 from experiments.runs.results import RunResult, run_folders
@@ -54,7 +55,7 @@ def test_all_meet_the_same_budget_and_are_tuned_alike(results):
     for name, result in results.items():
         assert result.strategy == name
         assert result.costs["macs"].fraction <= 0.6
-        assert result.budgets == ("macs=0.6",)
+        assert result.budgets == (Budget("macs", 0.6),)
     assert len({result.finetune_steps for result in results.values()}) == 1
     assert all(result.finetuned for result in results.values())
     assert len({result.unpruned for result in results.values()}) == 1
@@ -84,7 +85,7 @@ def test_the_folder_itself_holds_the_best_run_and_the_settings(compared, results
     for file in ("policy.json", "model.safetensors", "result.json"):
         assert (compared / file).read_bytes() == (best / file).read_bytes()
     settings = yaml.safe_load((compared / "config.yaml").read_text())
-    assert settings["strategies"] == ", ".join(NAMES)
+    assert settings["strategies"] == ",".join(NAMES)
     assert settings["options"] == {
         "ddpg": {"updates": 2},
         "netadapt": {"steps": 1, "reduction": 0.4},

@@ -15,7 +15,7 @@ from amc.policy import Policy
 from amc.pruning.pruner import decisions, prune
 from experiments.search.runs import apply_policy, search
 from experiments.search.tuning import Start, recipe_of, training_rate, tune
-from experiments.settings import PruneSettings, SearchSettings, flat
+from experiments.settings import PruneSettings, SearchSettings, TuningSettings, flat
 from experiments.settings.kinds import Schedule
 from experiments.zoo.networks import load_setting
 
@@ -86,15 +86,14 @@ def test_training_writes_its_rate_for_fine_tuning(amc, config, setting, tmp_path
     out = tmp_path / "trained"
     network = ("--model", "resnet8", "--dataset", "digits", "--width", 0.25)
     amc.good("train", *network, "--epochs", 0, "--lr", 0.4, "--out", out)
-    other = replace(config, weights=str(out / "model.safetensors"), finetune_rate=0.01)
-    assert recipe_of(other, setting).lr == pytest.approx(0.004)
-    assert recipe_of(replace(other, finetune_lr=0.3), setting).lr == 0.3
+    other = changed(config, weights=str(out / "model.safetensors"), finetune_rate=0.01)
+    assert recipe_of(other.tuning, other.network, setting).lr == pytest.approx(0.004)
+    assert recipe_of(replace(other.tuning, finetune_lr=0.3), other.network, setting).lr == 0.3
 
 
 def test_the_recipe_is_what_the_settings_say(config, setting):
-    recipe = recipe_of(
-        replace(config, finetune_epochs=2, distill=0.3, temperature=2, patience=5, seed=7), setting
-    )
+    tuning = TuningSettings(2.0, distill=0.3, temperature=2.0, patience=5)
+    recipe = recipe_of(tuning, replace(config.network, seed=7), setting)
     assert recipe.lr == pytest.approx(0.01)
     assert (recipe.epochs, recipe.distill, recipe.temperature) == (2, 0.3, 2)
     assert (recipe.patience, recipe.seed, recipe.shift, recipe.flip) == (5, 7, 1, False)
