@@ -1,20 +1,6 @@
 """The settings of every command as data classes, and the user code that a command names."""
 
-from experiments.settings.commands import (
-    BenchmarkSettings,
-    CommandSettings,
-    ExportSettings,
-    ProfileSettings,
-    PruneSettings,
-    PruningSettings,
-    ReportSettings,
-    RunSettings,
-    RunsSettings,
-    SearchingSettings,
-    SearchSettings,
-    TrainSettings,
-    TrustSettings,
-)
+from experiments.settings.commands import CommandSettings
 from experiments.settings.flat import (
     as_written,
     flags_of,
@@ -38,7 +24,18 @@ from experiments.settings.parts import (
     ScheduleSettings,
     TuningSettings,
 )
+from experiments.settings.preparation import ProfileSettings, TrainSettings
 from experiments.settings.reading import parse
+from experiments.settings.search import (
+    BenchmarkSettings,
+    PruneSettings,
+    PruningSettings,
+    RunSettings,
+    SearchingSettings,
+    SearchSettings,
+    TrustSettings,
+)
+from experiments.settings.use import ExportSettings, ReportSettings, RunsSettings
 
 __all__ = [
     "DEVICES",

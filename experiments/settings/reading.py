@@ -8,7 +8,7 @@ from typing import Any
 
 from experiments.disk import read_yaml
 from experiments.settings.commands import CommandSettings
-from experiments.settings.flat import flags_of, from_flat
+from experiments.settings.flat import as_written, flags_of, flat, from_flat
 from experiments.settings.foreign import check_typed, code_in
 from experiments.settings.mistakes import BadFile, Unknown
 from experiments.settings.words import Kinds, read_words
@@ -31,7 +31,8 @@ def parse(words: Sequence[str], kinds: Kinds) -> CommandSettings:
         named["options"] = _merge(named.get("options", {}), typed.options)
     settings = from_flat(kind, named)
     # Code is imported where a person typed its name, and never because a file has it.
-    check_typed(code_in(named), typed.values, f"--config {''.join(typed.files[-1:])}")
+    said = as_written(kind, typed.values)
+    check_typed(code_in(flat(settings)), said, f"--config {''.join(typed.files[-1:])}")
     return settings
 
 

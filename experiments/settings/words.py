@@ -7,14 +7,14 @@ check, as they do with those of a file.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
 from experiments.settings.commands import CommandSettings
-from experiments.settings.flat import NO_DEFAULT, Flag, flags_of
+from experiments.settings.flat import flags_of
 from experiments.settings.mistakes import (
     Missing,
     Mistake,
@@ -22,8 +22,8 @@ from experiments.settings.mistakes import (
     Stray,
     TooEarly,
     Unknown,
-    flag_name,
 )
+from experiments.settings.parameters import Value, debug, parameter, sections
 
 Kinds = Mapping[str, tuple[type[CommandSettings], str]]
 """For each command the class of its settings, and what it does."""
@@ -31,7 +31,6 @@ Kinds = Mapping[str, tuple[type[CommandSettings], str]]
 ABOUT = "Finds how much of each layer of a PyTorch network to prune."
 MORE = "amc COMMAND --help explains a command; --debug shows where an error came from."
 FILE = "YAML file with any of these settings; flags override it."
-DEBUG = "Show where an error came from."
 OPTION = "--options."
 WIDTH = 100
 """Of help at most, in letters."""
@@ -66,7 +65,7 @@ def read_words(words: Sequence[str], kinds: Kinds) -> Words:
     amc = Commands(
         "amc",
         {name: Command(name, *kind, options) for name, kind in kinds.items()},
-        params=[_debug()],
+        params=[debug()],
         help=ABOUT,
         epilog=MORE,
         no_args_is_help=True,
@@ -81,6 +80,8 @@ def read_words(words: Sequence[str], kinds: Kinds) -> Words:
         raise SystemExit(2) from None
     except click.UsageError as error:
         raise _mistake(error, kinds) from None
+    except click.Abort:  # What click makes of Ctrl-C.
+        raise KeyboardInterrupt from None
     if not isinstance(found, Words):
         raise SystemExit(found)  # The code with which help ends.
     return found
@@ -92,22 +93,6 @@ class Commands(click.Group):
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Their names; click would sort them."""
         return list(self.commands)
-
-
-class Value(click.ParamType[str]):
-    """A text that is no flag itself."""
-
-    name = "text"
-
-    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The text.
-
-        Raises:
-            click.BadOptionUsage: if another flag follows where the value should be.
-        """
-        if value.startswith("--") and param is not None:
-            raise click.BadOptionUsage(param.opts[0], "no value", ctx)
-        return value
 
 
 class Command(click.Command):
@@ -122,13 +107,13 @@ class Command(click.Command):
             for number, flag in enumerate(dict.fromkeys(options))
             if "options" in flags and flag.rpartition(".")[2] and "/" not in flag
         }
-        self._sections = _sections(kind, flags.values())
-        words = [_parameter(one) for one in flags.values() if one.hint.way == "word"]
+        self._sections = sections(kind)
+        words = [parameter(one) for one in flags.values() if one.hint.way == "word"]
         more = [
             click.Option([key, OPTION + option], type=Value(), hidden=True)
             for key, option in self._options.items()
         ]
-        general: list[click.Parameter] = [_debug()]
+        general: list[click.Parameter] = [debug()]
         if kind.reads_file:
             file = click.Option(
                 ["--config"], type=Value(), multiple=True, metavar="FILE", help=FILE
@@ -163,16 +148,21 @@ class Command(click.Command):
         if ctx.args:
             raise Stray(ctx.args[0], ctx.command_path)
         given = {name: value for name, value in ctx.params.items() if value not in (None, ())}
-        values = {}
-        for name in given.keys() & self._flags.keys():
-            joined = self._flags[name].hint.way == "list"
-            values[name] = ",".join(given[name]) if joined else given[name]
+        values = {
+            name: ",".join(given[name]) if one.hint.way == "list" else given[name]
+            for name, one in self._flags.items()
+            if name in given
+        }
+        return Words(self.name or "", values, self._gathered(given), given.get("config", ()))
+
+    def _gathered(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Options by name, those of one strategy together."""
         options: dict[str, Any] = {}
-        for key in given.keys() & self._options.keys():
-            strategy, _, option = self._options[key].rpartition(".")
+        for key, option in self._options.items():
+            strategy, _, name = option.rpartition(".")
             place = options.setdefault(strategy, {}) if strategy else options
-            place[option] = _plain(given[key])
-        return Words(self.name or "", values, options, given.get("config", ()))
+            place[name] = _plain(given[key])
+        return options
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Sections in place of one long list; click has told the words without a flag before."""
@@ -181,69 +171,6 @@ class Command(click.Command):
         for title, params in (*self._sections, ("General", general)):
             with formatter.section(title):
                 formatter.write_dl([one.get_help_record(ctx) or ("", "") for one in params])
-
-
-def _sections(
-    kind: type[CommandSettings], flags: Iterable[Flag]
-) -> list[tuple[str, list[click.Parameter]]]:
-    """What matters first, then the other settings by their sections, but for bare words."""
-    known = {one.name: one for one in flags if one.hint.way != "word"}
-    first = [known[name] for name in kind.first]
-    titled: dict[str, list[Flag]] = {"What matters first": first}
-    own = [one for one in known.values() if one.section == kind.section]
-    for one in (*own, *known.values()):
-        there = titled.setdefault(one.section, [])
-        if one not in (*first, *there):
-            there.append(one)
-    return [(title, list(map(_parameter, rows))) for title, rows in titled.items() if rows]
-
-
-def _parameter(one: Flag) -> click.Parameter:
-    if one.hint.way == "word":
-        several = tuple in one.hint.kinds
-        required = one.default is NO_DEFAULT
-        return click.Argument(
-            [one.name], nargs=-1 if several else 1, required=required, help=_help(one)
-        )
-    # A switch means true where no value follows it.
-    switch: dict[str, Any] = {"is_flag": False, "flag_value": "true"}
-    return click.Option(
-        [flag_name(one.name)],
-        type=Value(),
-        multiple=one.hint.way == "list",
-        metavar=_metavar(one),
-        help=_help(one),
-        **(switch if one.hint.way == "switch" else {}),
-    )
-
-
-def _debug() -> click.Parameter:
-    """Seen to by `experiments.cli`, which answers mistakes made here too."""
-    return click.Option(["--debug"], is_flag=True, expose_value=False, help=DEBUG)
-
-
-def _help(one: Flag) -> str:
-    if one.default is NO_DEFAULT:
-        return f"{one.help.rstrip('.')}. (required)"
-    return f"{one.help.rstrip('.')}. (default: {_shown(one.default)})"
-
-
-def _shown(default: Any) -> str:
-    if isinstance(default, bool):
-        return str(default).lower()
-    if isinstance(default, tuple):
-        default = ",".join(map(str, default))
-    if isinstance(default, float):
-        default = f"{default:g}"
-    return "none" if default in (None, "", {}) else str(default)
-
-
-def _metavar(one: Flag) -> str:
-    kinds = one.hint.kinds
-    if one.hint.way == "switch":
-        return ""
-    number = ["N"] if int in kinds else ["NUMBER"] if float in kinds else []
-    return "|".join([*number, *one.hint.choices]) or "TEXT"
 
 
 def _plain(text: str) -> Any:
@@ -265,7 +192,7 @@ def _mistake(error: click.UsageError, kinds: Kinds) -> Mistake:
         return Unknown("flag", error.option_name, known, path)
     if isinstance(error, click.exceptions.NoSuchCommand):
         return Unknown("command", error.command_name, kinds, path)
-    if isinstance(error, click.BadOptionUsage):
+    if isinstance(error, click.BadOptionUsage) and error.option_name != "--debug":
         return NoValue(error.option_name, path)
     if isinstance(error, click.MissingParameter) and error.param is not None:
         return Missing(error.param.name or "", path)

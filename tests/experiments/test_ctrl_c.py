@@ -119,7 +119,7 @@ def test_elsewhere_than_in_the_main_thread_it_does_nothing():
 
 
 def test_it_is_obeyed_while_the_command_line_itself_is_imported(tmp_path):
-    (tmp_path / "jsonargparse.py").write_text(
+    (tmp_path / "click.py").write_text(
         "import sys, time\nprint('importing', flush=True)\ntime.sleep(60)\n"
     )
     root = str(Path(__file__).parents[2])
