@@ -12,7 +12,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
-from amc.parsing import digits, quantity_of, read_json
+from amc.parsing import digits, quantity_of, read_json, read_record
 
 SCHEMA_VERSION = 1
 MAX_POLICY_BYTES = 16_000_000
@@ -190,25 +190,12 @@ class Policy:
                 f"{where}: schema version {version!r} is not supported; "
                 f"this release reads version {SCHEMA_VERSION}"
             )
-        strange = set(data) - {"groups", "granularity", "criterion", "exclude", "origin"}
-        if strange or not isinstance(data.get("groups"), list):
-            what = f"unknown keys {_few(strange)}" if strange else "'groups' is not a list"
-            raise PolicyError(f"{where}: {what}; export the policy again")
-        groups = tuple(_choice(entry, index, where) for index, entry in enumerate(data["groups"]))
-        words = {key: data[key] for key in ("granularity", "criterion") if key in data}
-        for key, word in words.items():
-            if not isinstance(word, str):
-                raise PolicyError(f"{where}: {key} is {word!r}; it must be a name")
-        exclude = data.get("exclude", [])
-        if not isinstance(exclude, list) or not all(isinstance(item, str) for item in exclude):
-            raise PolicyError(f"{where}: 'exclude' must list patterns; it may be left out")
-        origin = data.get("origin", {})
-        if not isinstance(origin, dict) or not all(isinstance(v, str) for v in origin.values()):
-            raise PolicyError(f"{where}: 'origin' must map words to words; it may be left out")
         try:
-            return cls(groups, exclude=tuple(exclude), origin=origin, **words)
+            return read_record(cls, data)
         except PolicyError as error:
             raise PolicyError(str(error).replace("policy", where, 1)) from None
+        except ValueError as error:
+            raise PolicyError(f"{where}: {error}; export the policy again") from None
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write the policy as JSON, whole or not at all."""
@@ -249,20 +236,3 @@ def _parsed(text: str, where: str) -> dict[str, Any]:
     if not isinstance(data, dict):
         raise PolicyError(f"{where}: a policy is a JSON object, not {type(data).__name__}")
     return data
-
-
-def _few(keys: set[str]) -> str:
-    listed, more = sorted(keys)[:3], len(keys) - 3
-    return f"{listed}" + (f" and {more} more" if more > 0 else "")
-
-
-def _choice(entry: Any, index: int, where: str) -> GroupChoice:
-    if not isinstance(entry, dict) or set(entry) != {"name", "kept", "total"}:
-        raise PolicyError(f"{where}: groups[{index}] must have just 'name', 'kept' and 'total'")
-    name, kept, total = entry["name"], entry["kept"], entry["total"]
-    whole = all(isinstance(n, int) and not isinstance(n, bool) for n in (kept, total))
-    if not isinstance(name, str) or not whole:
-        raise PolicyError(
-            f"{where}: groups[{index}] must have a text 'name' and whole numbers 'kept', 'total'"
-        )
-    return GroupChoice(name, kept, total)

@@ -5,23 +5,23 @@ from __future__ import annotations
 import os
 import sys
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import NamedTuple, NoReturn
 
 from experiments.settings import (
-    BenchmarkConfig,
-    ExportConfig,
-    ProfileConfig,
-    PruneConfig,
-    ReportConfig,
-    RunsConfig,
-    SearchConfig,
-    TrainConfig,
-    TrustConfig,
-    UsageError,
-    one_line,
+    BenchmarkSettings,
+    CommandSettings,
+    ExportSettings,
+    ProfileSettings,
+    PruneSettings,
+    ReportSettings,
+    RunsSettings,
+    SearchSettings,
+    TrainSettings,
+    TrustSettings,
     parse,
 )
 from experiments.terminal import INTERRUPTED, leave, stopped_in_time
@@ -30,10 +30,7 @@ from experiments.terminal import INTERRUPTED, leave, stopped_in_time
 # where another program runs on the same cores. Read once, when torch is imported.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-Command = Callable[[Any], None]
-
 INPUT_ERRORS = (
-    UsageError,
     ArithmeticError,
     ImportError,
     LookupError,
@@ -48,23 +45,20 @@ INPUT_ERRORS = (
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 0 when it did what was asked, 2 for bad input, 130 after Ctrl-C."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    debug = "--debug" in words
-    words = [word for word in words if word != "--debug"]
     try:
         _look_here_too()
         _check_packages()
-        kinds = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
-        name, config = parse(words, kinds)
+        config = parse(words, KINDS)
         with stopped_in_time(lambda: "interrupted"):
-            COMMANDS[name][1](config)
+            _run(config)
     except KeyboardInterrupt as error:
-        print(f"amc: {one_line(str(error) or 'interrupted')}", file=sys.stderr)
+        print(f"amc: {_one_line(str(error) or 'interrupted')}", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:
-        if debug:
+        if "--debug" in words:
             traceback.print_exc()
         told = _text(error) if isinstance(error, INPUT_ERRORS) else _unforeseen(error, words)
-        print(f"amc: error: {one_line(told)}", file=sys.stderr)
+        print(f"amc: error: {_one_line(told)}", file=sys.stderr)
         return 2
     return 0
 
@@ -73,12 +67,12 @@ def _look_here_too() -> None:
     """For package.module:function; at the end, so that nothing here replaces anything of ours.
 
     Raises:
-        UsageError: if the current folder is gone.
+        RuntimeError: if the current folder is gone.
     """
     try:
         here = os.getcwd()
     except FileNotFoundError:
-        raise UsageError("the current folder is no longer there; change to another one") from None
+        raise RuntimeError("the current folder is no longer there; change to another one") from None
     if here not in sys.path:
         sys.path.append(here)
 
@@ -93,6 +87,11 @@ def _unforeseen(error: Exception, words: Sequence[str]) -> str:
         f"amc {' '.join(words[:1])} broke off at something that it was not made for "
         f"({type(error).__name__}: {error}); --debug shows where, and what is finished is kept"
     )
+
+
+def _one_line(message: str) -> str:
+    """The message without line breaks."""
+    return " ".join(message.split())
 
 
 def _text(error: BaseException) -> str:
@@ -113,100 +112,52 @@ def _check_packages() -> None:
         spec = find_spec(name)
         origin = None if spec is None or spec.origin is None else Path(spec.origin).resolve()
         if origin is None or origin.parent.parent != here:
-            raise UsageError(
+            raise RuntimeError(
                 f"the package {name!r} is not this project's but {origin}; uninstall the "
                 "distribution that brings it, or use a fresh virtual environment"
             )
 
 
-def _console() -> Any:
+def _run(config: CommandSettings) -> None:
+    """Run the command that these are the settings of."""
     from rich.console import Console
 
     # Names and paths are printed as they are, brackets and all.
-    return Console(markup=False, highlight=False)
+    console = Console(markup=False, highlight=False)
+    import_module(COMMANDS[config.command].module).run(config, console)
 
 
-def _train(config: TrainConfig) -> None:
-    from experiments.commands import train
+class Command(NamedTuple):
+    """A command of `amc`.
 
-    console = _console()
-    reached = train.train(config, console)
-    console.print(
-        f"accuracy {reached.holdout:.4f} held out, {reached.test:.4f} test; "
-        f"weights in {Path(config.out) / 'model.safetensors'}",
-        soft_wrap=True,
+    Args:
+        settings: Their class.
+        module: Whose function `run` does it; imported then, because most bring PyTorch along.
+        about: What it does.
+    """
+
+    settings: type[CommandSettings]
+    module: str
+    about: str
+
+
+COMMANDS = {
+    kind.command: Command(kind, f"experiments.commands.{kind.command}", about)
+    for kind, about in (
+        (TrainSettings, "Train a network of the zoo"),
+        (ProfileSettings, "Measure how long a network takes, layer by layer"),
+        (SearchSettings, "Search pruning ratios under a budget"),
+        (PruneSettings, "Apply a policy file to a network"),
+        (TrustSettings, "Measure how far a search's score may be trusted"),
+        (ExportSettings, "Write a run's network in another format"),
+        (BenchmarkSettings, "Compare strategies on one problem"),
+        (ReportSettings, "Make one report of several runs"),
+        (RunsSettings, "List runs with their status and result"),
     )
-
-
-def _profile(config: ProfileConfig) -> None:
-    from experiments.commands import profile
-
-    profile.profile(config, _console())
-
-
-def _search(config: SearchConfig) -> None:
-    from experiments.search import search
-
-    console = _console()
-    _show([search(config, console)], config.out, console)
-
-
-def _prune(config: PruneConfig) -> None:
-    from experiments.search import apply_policy
-
-    console = _console()
-    _show([apply_policy(config, console)], config.out, console)
-
-
-def _benchmark(config: BenchmarkConfig) -> None:
-    from experiments.commands import benchmark
-
-    console = _console()
-    _show(benchmark.benchmark(config, console), config.out, console)
-
-
-def _export(config: ExportConfig) -> None:
-    from experiments.commands import export
-
-    export.export(config, _console())
-
-
-def _trust(config: TrustConfig) -> None:
-    from experiments.commands import trust
-
-    trust.trust(config, _console())
-
-
-def _report(config: ReportConfig) -> None:
-    from experiments.commands import report
-
-    _console().print(f"report: {report.report(config)}", soft_wrap=True)
-
-
-def _runs(config: RunsConfig) -> None:
-    from experiments.commands import runs
-
-    runs.show_runs(config, _console())
-
-
-def _show(results: list[Any], out: str, console: Any) -> None:
-    from experiments.report import results_table
-
-    console.print(results_table(results))
-    console.print(f"report: {Path(out) / 'report.html'}", soft_wrap=True)
-
-
-COMMANDS: dict[str, tuple[type, Command, str]] = {
-    "train": (TrainConfig, _train, "Train a network of the zoo"),
-    "profile": (ProfileConfig, _profile, "Measure how long a network takes, layer by layer"),
-    "search": (SearchConfig, _search, "Search pruning ratios under a budget"),
-    "prune": (PruneConfig, _prune, "Apply a policy file to a network"),
-    "trust": (TrustConfig, _trust, "Measure how far a search's score may be trusted"),
-    "export": (ExportConfig, _export, "Write a run's network in another format"),
-    "benchmark": (BenchmarkConfig, _benchmark, "Compare strategies on one problem"),
-    "report": (ReportConfig, _report, "Make one report of several runs"),
-    "runs": (RunsConfig, _runs, "List runs with their status and result"),
 }
+
+KINDS = {name: (command.settings, command.about) for name, command in COMMANDS.items()}
+"""For `experiments.settings.parse`."""
 
 if __name__ == "__main__":
     run()

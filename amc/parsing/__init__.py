@@ -4,14 +4,34 @@ from amc.parsing.checks import check
 from amc.parsing.json_text import read_json
 from amc.parsing.moved import tell_moved
 from amc.parsing.names import look_up
+from amc.parsing.plain import (
+    MOST,
+    Amount,
+    AsText,
+    Count,
+    Positive,
+    Rank,
+    Share,
+    Some,
+    read_record,
+)
 from amc.parsing.units import digits, quantity_of, readable, scaled
 
 __all__ = [
+    "MOST",
+    "Amount",
+    "AsText",
+    "Count",
+    "Positive",
+    "Rank",
+    "Share",
+    "Some",
     "check",
     "digits",
     "look_up",
     "quantity_of",
     "read_json",
+    "read_record",
     "readable",
     "scaled",
     "tell_moved",

@@ -3,4 +3,4 @@
 Each is imported when it is asked for, because most of them bring PyTorch along.
 """
 
-__all__ = ["benchmark", "export", "profile", "report", "runs", "train", "trust"]
+__all__ = ["benchmark", "export", "profile", "prune", "report", "runs", "search", "train", "trust"]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import fields, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 
 from amc.parsing import look_up
 from amc.problem import Strategy
+from experiments.commands.conclusion import conclude
 from experiments.disk import ready_folder, write_whole
 from experiments.report import render
 from experiments.runs import Interrupted, RunResult, begin, failure_kept, is_finished, run_journal
@@ -24,10 +25,9 @@ from experiments.search import (
     told_again,
 )
 from experiments.settings import (
-    BenchmarkConfig,
-    ProblemConfig,
-    SearchConfig,
-    listed,
+    BenchmarkSettings,
+    OutputSettings,
+    SearchSettings,
     run_folder,
     save_config,
 )
@@ -37,24 +37,29 @@ RUN_FILES = ("policy.json", "model.safetensors", "result.json")
 """What the benchmark's folder has of its best run; the result last, as in every run folder."""
 
 
-def benchmark(config: BenchmarkConfig, console: Console) -> list[RunResult]:
+def run(config: BenchmarkSettings, console: Console) -> None:
+    """What `amc benchmark` does."""
+    conclude(benchmark(config, console), config.output, console)
+
+
+def benchmark(config: BenchmarkSettings, console: Console) -> list[RunResult]:
     """Run every strategy; leave a run folder for each, the best one's files, and one report.
 
     Raises:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
     """
     entries = [(run, chosen_strategy(run)) for run in _runs(config)]
-    setting = load_setting(config, device=config.device)
+    setting = load_setting(config.network, device=config.compute.device)
     problem, seconds = prepared(config, setting, console)
-    save_config(config, ready_folder(config.out) / "config.yaml")
+    save_config(config, ready_folder(config.output.out) / "config.yaml")
     unpruned = accuracies(setting.model, problem.graph, setting)
 
-    def result(run: SearchConfig, strategy: Strategy) -> RunResult:
+    def result(run: SearchSettings, strategy: Strategy) -> RunResult:
         with run_journal(run, setting) as journal:
             if is_finished(journal):
                 return told_again(run, console)
             begin(journal, run, setting, console)
-            with failure_kept(run.out):
+            with failure_kept(run.output.out):
                 made = searched(run, strategy, problem, journal, console)
                 made = replace(made, prepare_seconds=seconds)
                 return finish(run, setting, made, unpruned, journal, console)
@@ -72,12 +77,12 @@ def best_of(results: list[RunResult]) -> RunResult:
     return max(results, key=lambda result: (result.finetuned or result.searched).holdout)
 
 
-def _runs(config: BenchmarkConfig) -> list[SearchConfig]:
+def _runs(config: BenchmarkSettings) -> list[SearchSettings]:
     """One search for each strategy, in a folder of its own."""
-    names = listed(config.strategies)
-    if not names or len(set(names)) < len(names):
+    names = config.strategies
+    if not names or not all(names) or len(set(names)) < len(names):
         raise ValueError(
-            f"--strategies is {config.strategies!r}; give different names, separated by commas"
+            f"--strategies is {','.join(names)!r}; give different names, separated by commas"
         )
     for name, own in config.options.items():
         look_up(dict.fromkeys(names), name, "strategy in --options.STRATEGY.NAME")
@@ -95,20 +100,29 @@ def _runs(config: BenchmarkConfig) -> list[SearchConfig]:
     return runs
 
 
-def _run(config: BenchmarkConfig, name: str) -> SearchConfig:
+def _run(config: BenchmarkSettings, name: str) -> SearchSettings:
     """A search's own settings, so that its config.yaml can be given to `amc search`."""
     options = dict(config.options.get(name, {}))
     if name == "manual" and config.manual is not None:
         options["file"] = config.manual
-    out = str(Path(config.out) / run_folder(name))
-    shared = {item.name: getattr(config, item.name) for item in fields(ProblemConfig)}
-    own = {"strategy": name, "options": options, "out": out}
-    agent = config.tensorboard and is_agent(make_strategy(name, config.episodes, options))
-    return SearchConfig(**{**shared, **own, "tensorboard": agent})
+    out = str(Path(config.output.out) / run_folder(name))
+    agent = config.tensorboard and is_agent(make_strategy(name, config.problem.episodes, options))
+    return SearchSettings(
+        network=config.network,
+        compute=config.compute,
+        output=OutputSettings(out, config.output.overwrite),
+        tuning=config.tuning,
+        schedule=config.schedule,
+        cut=config.cut,
+        problem=config.problem,
+        strategy=name,
+        options=options,
+        tensorboard=agent,
+    )
 
 
-def _write_summary(config: BenchmarkConfig, results: list[RunResult]) -> None:
-    out = Path(config.out)
+def _write_summary(config: BenchmarkSettings, results: list[RunResult]) -> None:
+    out = Path(config.output.out)
     save_config(config, out / "config.yaml")
     write_whole(out / "report.html", render(results))
     for name in RUN_FILES:

@@ -18,10 +18,10 @@ from amc.costs.latency import LatencyTable, LatencyTableError
 from amc.parsing import look_up
 from amc.policy import Policy
 from amc.pruning import decisions, kept_counts
-from experiments.disk import file_to_write, read_yaml, record, run_at, write_whole
+from experiments.disk import file_to_write, read_yaml, run_at, write_whole
 from experiments.latency import Gain, device
 from experiments.runs import RunResult
-from experiments.settings import ExportConfig, NetworkConfig, check_network
+from experiments.settings import ExportSettings, NetworkSettings, check_network, flat, from_flat
 from experiments.zoo import Setting, checkpoint, load_setting
 
 PROVED_ON = 128
@@ -40,7 +40,7 @@ class Order:
         console: Where to tell what else there is to say.
     """
 
-    config: ExportConfig
+    config: ExportSettings
     run: Path
     policy: Policy
     target: Path
@@ -50,7 +50,12 @@ class Order:
 Writer = Callable[[Order], None]
 
 
-def export(config: ExportConfig, console: Console) -> None:
+def run(config: ExportSettings, console: Console) -> None:
+    """What `amc export` does."""
+    export(config, console)
+
+
+def export(config: ExportSettings, console: Console) -> None:
     """Write the file and say where it is.
 
     Raises:
@@ -95,7 +100,7 @@ def load_pruned(
     return network, setting, policy
 
 
-def saved_settings(run: Path, typed: Mapping[str, Any]) -> NetworkConfig:
+def saved_settings(run: Path, typed: Mapping[str, Any]) -> NetworkSettings:
     """Which network a run is of.
 
     Args:
@@ -110,13 +115,19 @@ def saved_settings(run: Path, typed: Mapping[str, Any]) -> NetworkConfig:
     if not path.is_file():
         raise FileNotFoundError(f"no settings at {path}; `amc search` writes them")
     try:
-        saved = record(NetworkConfig, read_yaml(path), others=True)
+        saved = _network(read_yaml(path))
     except ValueError as error:
         raise ValueError(
             f"{path}: not the settings of a run ({error}); run it again with --overwrite"
         ) from None
-    check_network(vars(saved), typed, run, path)
+    check_network(flat(saved), typed, run, path)
     return saved
+
+
+def _network(named: Any) -> NetworkSettings:
+    if not isinstance(named, dict):
+        raise ValueError("it must be named values")
+    return from_flat(NetworkSettings, named, others=True)
 
 
 def _write_onnx(order: Order) -> None:
@@ -126,7 +137,7 @@ def _write_onnx(order: Order) -> None:
     if order.config.measure:
         _write_both(order)
     else:
-        network, setting, _ = load_pruned(order.run, typed=vars(order.config))
+        network, setting, _ = load_pruned(order.run, typed=flat(order.config))
         write_proved(network, _images(setting), order.target)
 
 
@@ -175,7 +186,7 @@ def _trained(order: Order) -> Setting:
     Raises:
         FileNotFoundError: if its weights are gone.
     """
-    settings = saved_settings(order.run, vars(order.config))
+    settings = saved_settings(order.run, flat(order.config))
     settings = replace(settings, weights=order.config.weights or settings.weights)
     path = checkpoint(settings)
     if path is not None and not path.is_file():
@@ -191,12 +202,12 @@ def _images(setting: Setting) -> Tensor:
 
 
 def _write_torch(order: Order) -> None:
-    network, *_ = load_pruned(order.run, typed=vars(order.config))
+    network, *_ = load_pruned(order.run, typed=flat(order.config))
     formats.save_pruned(network, order.policy, order.target)
 
 
 def _write_torch_pruning(order: Order) -> None:
-    saved = saved_settings(order.run, vars(order.config))
+    saved = saved_settings(order.run, flat(order.config))
     policy, setting = order.policy, load_setting(saved, trained=False)
     graph = decisions(setting.model, setting.example, policy.granularity, policy.exclude)
     ratios = formats.channel_ratios(graph, kept_counts(policy, graph))

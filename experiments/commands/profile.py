@@ -24,14 +24,19 @@ from experiments.latency.profiling import (
     where,
     widths,
 )
-from experiments.settings import ProfileConfig, save_config
+from experiments.settings import ProfileSettings, save_config
 from experiments.terminal import milliseconds, percent
 
 TABLE = "latency.json"
 """Name of the table inside the folder for results."""
 
 
-def profile(config: ProfileConfig, console: Console) -> None:
+def run(config: ProfileSettings, console: Console) -> None:
+    """What `amc profile` does."""
+    profile(config, console)
+
+
+def profile(config: ProfileSettings, console: Console) -> None:
     """Measure, or prepare to; a table is left in the folder for results, and told in words.
 
     Raises:
@@ -56,7 +61,7 @@ def profile(config: ProfileConfig, console: Console) -> None:
         answer = carried(plan, Path(config.timings), config.runtime, config.threads)
     else:
         answer = measured_here(plan, config.runtime, config.threads, console)
-    found = table(plan, answer, config.model)
+    found = table(plan, answer, config.network.model)
     save_config(config, folder / "config.yaml")
     write_whole(folder / TABLE, found.to_json())
     (shape,) = plan.template.program.inputs.values()

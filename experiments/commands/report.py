@@ -4,13 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rich.console import Console
+
 from experiments.disk import file_to_write, run_at, write_whole
 from experiments.report import exported, render
 from experiments.runs import RunResult, run_folders
-from experiments.settings import ReportConfig
+from experiments.settings import ReportSettings
 
 
-def report(config: ReportConfig) -> Path:
+def run(config: ReportSettings, console: Console) -> None:
+    """What `amc report` does."""
+    console.print(f"report: {report(config)}", soft_wrap=True)
+
+
+def report(config: ReportSettings) -> Path:
     """Write the report and return its path.
 
     Raises:

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from experiments.disk import read_yaml, record, run_at
+from amc.parsing import read_record
+from experiments.disk import read_yaml, run_at
 from experiments.runs import (
     FAILURE_FILE,
     JOURNAL_FILE,
@@ -22,7 +23,7 @@ from experiments.runs import (
     noted,
     steps_trained,
 )
-from experiments.settings import RunsConfig
+from experiments.settings import RunsSettings
 from experiments.terminal import accuracy, cost_name, count, percent, printable, shortened
 
 MARKS = ("result.json", FAILURE_FILE, JOURNAL_FILE)
@@ -64,7 +65,12 @@ class Named:
     strategy: str = ""
 
 
-def show_runs(config: RunsConfig, console: Console) -> None:
+def run(config: RunsSettings, console: Console) -> None:
+    """What `amc runs` does."""
+    show_runs(config, console)
+
+
+def show_runs(config: RunsSettings, console: Console) -> None:
     """Print a table of the runs in a folder.
 
     Raises:
@@ -150,7 +156,7 @@ def _settings(folder: Path) -> str:
     path = folder / "config.yaml"
     try:
         settings = read_yaml(path)
-        named = record(Named, settings, others=True)
+        named = read_record(Named, settings, others=True)
     except ValueError as error:
         raise ValueError(f"{path}: not the settings of a run ({error})") from None
     strategy = named.strategy or ("policy" if "policy" in settings else "training")

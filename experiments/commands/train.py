@@ -27,7 +27,7 @@ from experiments.runs import (
     run_journal,
 )
 from experiments.search import RATE_KEY
-from experiments.settings import TrainConfig
+from experiments.settings import TrainSettings
 from experiments.terminal import Reporter
 from experiments.zoo import Setting, load_setting
 
@@ -35,7 +35,17 @@ WARMUP = 0.2
 RESULT = "result.json"
 
 
-def train(config: TrainConfig, console: Console) -> Accuracies:
+def run(config: TrainSettings, console: Console) -> None:
+    """What `amc train` does."""
+    reached = train(config, console)
+    console.print(
+        f"accuracy {reached.holdout:.4f} held out, {reached.test:.4f} test; "
+        f"weights in {Path(config.output.out) / 'model.safetensors'}",
+        soft_wrap=True,
+    )
+
+
+def train(config: TrainSettings, console: Console) -> Accuracies:
     """Train on the training images without the held-out ones; write weights and accuracy.
 
     Training starts from the weights that the settings name, or from random ones. The same call goes
@@ -45,26 +55,31 @@ def train(config: TrainConfig, console: Console) -> Accuracies:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
         Interrupted: at Ctrl-C.
     """
-    setting = load_setting(config, trained=config.weights is not None, device=config.device)
+    setting = _setting(config)
     recipe = _recipe(config, setting)
     with run_journal(config, setting) as journal:
         if is_finished(journal):
             console.print(finished(config), soft_wrap=True)
-            return Trained.load(Path(config.out) / RESULT).accuracy
+            return Trained.load(Path(config.output.out) / RESULT).accuracy
         begin(journal, config, setting, console)
         kept = Interrupted("all whole passes over the images are kept", config)
-        with failure_kept(config.out), resumable(lambda: kept):
+        with failure_kept(config.output.out), resumable(lambda: kept):
             seconds = _fit(setting, recipe, journal, console)
             return _finish(config, setting, seconds, journal)
 
 
-def _recipe(config: TrainConfig, setting: Setting) -> Recipe:
+def _setting(config: TrainSettings) -> Setting:
+    trained = config.network.weights is not None
+    return load_setting(config.network, trained=trained, device=config.compute.device)
+
+
+def _recipe(config: TrainSettings, setting: Setting) -> Recipe:
     return Recipe(
         epochs=config.epochs,
         lr=config.lr,
         batch_size=config.batch_size,
         warmup=WARMUP,
-        seed=config.seed,
+        seed=config.network.seed,
         gamma_l1=config.gamma_l1,
         gamma_l2=config.gamma_l2,
         **setting.augmentation,
@@ -86,7 +101,7 @@ def _fit(setting: Setting, recipe: Recipe, journal: RunJournal, console: Console
 
 
 def _finish(
-    config: TrainConfig, setting: Setting, seconds: float, journal: RunJournal
+    config: TrainSettings, setting: Setting, seconds: float, journal: RunJournal
 ) -> Accuracies:
     """Measure, and write what a training leaves; the result last, as it marks a finished one."""
     reached = Accuracies(

@@ -11,18 +11,9 @@ from experiments.disk.files import (
 )
 from experiments.disk.hardware import machine, memory_bytes
 from experiments.disk.locking import lock
-from experiments.disk.records import MOST, Amount, Count, Positive, Range, Rank, Share, Some, record
 from experiments.disk.yaml_files import read_yaml
 
 __all__ = [
-    "MOST",
-    "Amount",
-    "Count",
-    "Positive",
-    "Range",
-    "Rank",
-    "Share",
-    "Some",
     "append_lines",
     "file_to_write",
     "lock",
@@ -30,7 +21,6 @@ __all__ = [
     "memory_bytes",
     "read_yaml",
     "ready_folder",
-    "record",
     "run_at",
     "whole_lines",
     "write_durably",

@@ -13,14 +13,13 @@ from amc.costs import COSTS, Cost, Costs, Memory
 from amc.costs.latency import Device, Latency, LatencyTable, LatencyTableError, fast_counts
 from amc.granularity import Rounding
 from amc.graph import Kept, PruningGraph
-from amc.policy import Budget
 from amc.problem import Measure
 from amc.pruning import plain_copy
 from experiments.latency import clock
 from experiments.latency.outlook import LATENCY, outlook
 from experiments.latency.semi_structured import SemiStructured, refusal, timed
 from experiments.runs import Remeasured
-from experiments.settings import HARDWARE, RUNTIMES, CutConfig, ProblemConfig, listed
+from experiments.settings import HARDWARE, RUNTIMES, CutSettings, SearchingSettings
 from experiments.zoo import Setting
 
 STEADY = 0.03
@@ -49,36 +48,32 @@ class Terms:
 
 
 def costs_of(
-    config: CutConfig, table: LatencyTable | None, counts: Sequence[Sequence[int]] | None = None
+    cut: CutSettings, table: LatencyTable | None, counts: Sequence[Sequence[int]] | None = None
 ) -> Costs:
     """Every cost that can be told of a network, as the settings have it counted.
 
     Args:
-        config: The settings.
+        cut: The settings.
         table: Of latency, where there is one.
         counts: Legal counts of each group; left out, every count is.
     """
-    costs: Costs = {**COSTS, "memory": partial(Memory, batch=config.memory_batch)}
+    costs: Costs = {**COSTS, "memory": partial(Memory, batch=cut.memory_batch)}
     if table is None:
         return costs
     return {**costs, LATENCY: partial(Latency, table=table, counts=counts)}
 
 
-def table_of(config: CutConfig) -> LatencyTable | None:
+def table_of(cut: CutSettings) -> LatencyTable | None:
     """The table that the settings name.
 
     Raises:
         FileNotFoundError, LatencyTableError: if it cannot be read.
     """
-    return None if config.latency is None else LatencyTable.load(config.latency)
+    return None if cut.latency is None else LatencyTable.load(cut.latency)
 
 
 def terms_of(
-    config: ProblemConfig,
-    model: nn.Module,
-    graph: PruningGraph,
-    budgets: Sequence[Budget],
-    rounding: Rounding,
+    config: SearchingSettings, model: nn.Module, graph: PruningGraph, rounding: Rounding
 ) -> Terms:
     """Costs and legal counts of a search.
 
@@ -90,7 +85,6 @@ def terms_of(
         config: The search's settings.
         model: The network.
         graph: What is pruned of it.
-        budgets: As in the settings.
         rounding: Plain.
 
     Raises:
@@ -98,20 +92,21 @@ def terms_of(
         LatencyTableError: if it is of another network.
         ValueError: if a table is needed and none is named, or where masks cannot save time.
     """
+    cut, budgets = config.cut, config.problem.budget
     limited = any(budget.cost == LATENCY for budget in budgets)
     if limited and graph.granularity != "channel":
-        return Terms({**COSTS, LATENCY: _masked(model, graph, config.memory_batch)}, rounding)
-    table = table_of(config)
+        return Terms({**COSTS, LATENCY: _masked(model, graph, cut.memory_batch)}, rounding)
+    table = table_of(cut)
     if table is None:
-        if limited or config.round_to == HARDWARE:
+        if limited or config.problem.round_to == HARDWARE:
             raise ValueError(_no_table(config, limited))
-        return Terms(costs_of(config, None), rounding)
-    plain, costs = Latency(graph, table), costs_of(config, table)
+        return Terms(costs_of(cut, None), rounding)
+    plain, costs = Latency(graph, table), costs_of(cut, table)
     if graph.granularity != "channel":
         return Terms(costs, rounding, about_device(table))
     fast = replace(rounding, widths=fast_counts(graph, plain, rounding.legal(graph.full)))
-    if limited or config.round_to == HARDWARE:
-        chosen = Terms(costs_of(config, table, fast.widths), fast)
+    if limited or config.problem.round_to == HARDWARE:
+        chosen = Terms(costs_of(cut, table, fast.widths), fast)
     else:
         chosen = Terms(costs, rounding)
     expected = outlook(plain, graph, budgets, (rounding, fast), chosen.rounding)
@@ -192,13 +187,13 @@ def remeasured(
 
 
 def measures(
-    config: ProblemConfig, setting: Setting, graph: PruningGraph, agreed: Terms
+    config: SearchingSettings, setting: Setting, graph: PruningGraph, agreed: Terms
 ) -> dict[str, Measure]:
     """What measures latency where a budget of it is given and the table is of this device."""
-    budget = next((b for b in map(Budget.parse, listed(config.budget)) if b.cost == LATENCY), None)
+    budget = next((one for one in config.problem.budget if one.cost == LATENCY), None)
     if budget is None or graph.granularity != "channel":
         return {}
-    table = table_of(config)
+    table = table_of(config.cut)
     if table is None or about_device(table):
         return {}
     full = agreed.costs[LATENCY](graph)(graph.full)
@@ -263,10 +258,11 @@ class OnDevice:
         return Gauge(found, device.runtime, device.threads)
 
 
-def _no_table(config: ProblemConfig, limited: bool) -> str:
-    what = f"--budget {config.budget}" if limited else f"--round-to {HARDWARE}"
+def _no_table(config: SearchingSettings, limited: bool) -> str:
+    network, budget = config.network, ",".join(map(str, config.problem.budget))
+    what = f"--budget {budget}" if limited else f"--round-to {HARDWARE}"
     return (
         f"{what} needs a table of how long this network takes where it will run; "
-        f"`amc profile --model {config.model} --dataset {config.dataset} --out runs/profile` makes "
-        "one, and --latency runs/profile/latency.json names it"
+        f"`amc profile --model {network.model} --dataset {network.dataset} --out runs/profile` "
+        "makes one, and --latency runs/profile/latency.json names it"
     )

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping
-from dataclasses import MISSING, Field, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from experiments.report.comparison import Run
 from experiments.runs import RunResult
-from experiments.settings import CutConfig, SearchConfig, code_in
+from experiments.settings import CommandSettings, PruneSettings, SearchSettings, code_in, flat
 from experiments.terminal import printable
 
 FOLDER = "RUN"
@@ -71,33 +71,31 @@ def folder(result: RunResult) -> str:
 
 def _prune(result: RunResult, here: str) -> Words:
     named = {"policy": f"{here}/policy.json", "model": result.model, "dataset": result.dataset}
-    flags = named | _changed(CutConfig, result.config, set(named))
+    flags = named | _changed(PruneSettings, result.config, set(named))
     return ("amc prune", *_flags(flags | {"out": f"{here}-pruned"}))
 
 
 def _search(result: RunResult, here: str) -> Words:
     named = {"model": result.model, "dataset": result.dataset, "strategy": result.strategy}
-    budget = {"budget": ",".join(result.budgets), "seed": result.seed}
-    flags = named | budget | _changed(SearchConfig, result.config, {*named, *budget})
+    budget = {"budget": ",".join(map(str, result.budgets)), "seed": result.seed}
+    flags = named | budget | _changed(SearchSettings, result.config, {*named, *budget})
     return ("amc search", *_flags(flags | {"out": f"{here}-again"}))
 
 
-def _changed(kind: type, settings: Mapping[str, Any], told: set[str]) -> dict[str, object]:
+def _changed(
+    kind: type[CommandSettings], settings: Mapping[str, Any], told: set[str]
+) -> dict[str, object]:
     """The settings that a command knows and that are not at its defaults."""
     changed: dict[str, object] = {}
-    for known in fields(kind):
-        value = settings.get(known.name)
-        if known.name in {*told, "out"} or value is None or value == _default(known):
+    for name, default in flat(kind()).items():
+        value = settings.get(name)
+        if name in {*told, "out"} or value is None or value == default:
             continue
         if isinstance(value, Mapping):
-            changed |= {f"{known.name}.{name}": inner for name, inner in value.items()}
+            changed |= {f"{name}.{inner}": one for inner, one in value.items()}
         else:
-            changed[known.name] = value
+            changed[name] = value
     return changed
-
-
-def _default(known: Field[Any]) -> object:
-    return known.default if known.default_factory is MISSING else known.default_factory()
 
 
 def _flags(values: Mapping[str, object]) -> Words:

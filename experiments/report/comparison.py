@@ -72,13 +72,8 @@ class Comparison:
 
     @property
     def costs(self) -> tuple[str, ...]:
-        """Short names of the costs that budgets limit; "macs" without budgets.
-
-        Raises:
-            ValueError: if a budget has another form than `Budget.parse` reads.
-        """
-        budgets = [text for run in self.runs for text in run.result.budgets]
-        named = dict.fromkeys(Budget.parse(text).cost for text in budgets)
+        """Short names of the costs that budgets limit; "macs" without budgets."""
+        named = dict.fromkeys(one.cost for run in self.runs for one in run.result.budgets)
         return tuple(named) or ("macs",)
 
     def runs_of(self, series: Series) -> list[Run]:
@@ -123,15 +118,15 @@ def _comparison(members: Sequence[Member], looks: dict[str, int]) -> Comparison:
     first = results[0]
     budgets = list(dict.fromkeys(result.budgets for result in results))
     series = [_series(result, looks[result.strategy], budgets) for result in results]
-    unit = "" if first.granularity == "channel" else f", {printable(first.granularity)} pruning"
+    unit = f", {first.granularity} pruning" if first.granularity.masks else ""
     where = f" on {printable(first.dataset)}" if first.dataset else ""
     title = f"{printable(first.model)}{where}{unit}"
     return Comparison(title, tuple(map(Run, results, _labels(results, series), series, extras)))
 
 
-def _series(result: RunResult, look: int, budgets: list[tuple[str, ...]]) -> Series:
+def _series(result: RunResult, look: int, budgets: list[tuple[Budget, ...]]) -> Series:
     """Colour by strategy; the shape also tells budgets, and colours that come round, apart."""
-    told = result.budgets if len(budgets) > 1 else ()
+    told = map(str, result.budgets) if len(budgets) > 1 else ()
     label = ", ".join(map(printable, (result.strategy, *told)))
     shape = look + look // COLOURS + budgets.index(result.budgets)
     return Series(label, look % COLOURS, list(MARKERS)[shape % len(MARKERS)])

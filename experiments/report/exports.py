@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from amc.parsing import read_json
+from amc.parsing import Amount, Some, read_json, read_record
 from experiments.terminal import count
 
 FILE = "export.json"
@@ -45,37 +42,56 @@ def exported(folder: Path) -> Exported | None:
     if not path.is_file():
         return None
     try:
-        return _read(read_json(path.read_bytes()))
-    except (KeyError, TypeError, ValueError) as error:
+        found = read_record(_File, read_json(path.read_bytes()), others=True)
+    except ValueError as error:
         raise ValueError(
-            f"{path}: damaged ({type(error).__name__}: {error}); `amc export {folder}` writes it "
-            "again, or move it away"
+            f"{path}: damaged ({error}); `amc export {folder}` writes it again, or move it away"
         ) from None
-
-
-def _read(data: Any) -> Exported:
-    before, after, device = data["unpruned"], data["pruned"], data["device"]
-    threads = int(_number(device["threads"]))
-    batch = int(_number(device["batch"])) if "batch" in device else 1  # of an earlier release
+    spread, device = found.speedup, found.device
     return Exported(
-        unpruned=_number(before["latency"]["median"]),
-        pruned=_number(after["latency"]["median"]),
-        speedup=_three(data["speedup"]),
-        macs=_number(after["macs"]),
-        params=_number(after["params"]),
-        device=f"{device['runtime']} {device['version']}, {device['processor']}, "
-        f"{count(threads, 'thread')}, batch {batch}",
+        unpruned=found.unpruned.latency.median,
+        pruned=found.pruned.latency.median,
+        speedup=(spread.low, spread.median, spread.high),
+        macs=found.pruned.macs,
+        params=found.pruned.params,
+        device=f"{device.runtime} {device.version}, {device.processor}, "
+        f"{count(device.threads, 'thread')}, batch {device.batch}",
     )
 
 
-def _three(spread: Mapping[str, Any]) -> tuple[float, float, float]:
-    low, median, high = (_number(spread[name]) for name in ("low", "median", "high"))
-    return low, median, high
+@dataclass(frozen=True)
+class _Spread:
+    low: Amount
+    median: Amount
+    high: Amount
 
 
-def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        raise TypeError(f"{value!r} is not a number")
-    if not (math.isfinite(value) and value >= 0):
-        raise ValueError(f"{value} is out of range")
-    return float(value)
+@dataclass(frozen=True)
+class _Unpruned:
+    latency: _Spread
+
+
+@dataclass(frozen=True)
+class _Pruned:
+    latency: _Spread
+    macs: Amount
+    params: Amount
+
+
+@dataclass(frozen=True)
+class _Device:
+    runtime: str
+    version: str
+    processor: str
+    threads: Some
+    batch: Some = 1  # of an earlier release
+
+
+@dataclass(frozen=True)
+class _File:
+    """Of the file, what is read."""
+
+    unpruned: _Unpruned
+    pruned: _Pruned
+    speedup: _Spread
+    device: _Device

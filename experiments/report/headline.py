@@ -6,7 +6,6 @@ import math
 from collections.abc import Sequence
 from itertools import permutations
 
-from amc.policy import Budget
 from experiments.report.comparison import Comparison, Run
 from experiments.report.progress import excesses
 from experiments.report.score import margin
@@ -58,7 +57,7 @@ def _headline(runs: Sequence[Run]) -> str:
 
 def _costs(result: RunResult) -> list[str]:
     """What is left of the costs that budgets limit, else of all that changed."""
-    limited = {Budget.parse(text).cost for text in result.budgets}
+    limited = {budget.cost for budget in result.budgets}
     changed = {name: cost for name, cost in result.costs.items() if cost.fraction < 1}
     asked = {name: cost for name, cost in result.costs.items() if name in limited}
     return [
@@ -99,7 +98,7 @@ def notes(comparison: Comparison) -> list[str]:
 
 
 def _excess(run: Run) -> str:
-    broken = listed([printable(budget) for budget in excesses(run.result)])
+    broken = listed([printable(str(budget)) for budget in excesses(run.result)])
     return f"{run.label} does not meet its budget {broken}." if broken else ""
 
 

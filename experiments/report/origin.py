@@ -39,7 +39,7 @@ def _settings(result: RunResult) -> dict[str, str]:
     known = {"model": result.model}
     known |= {"dataset": result.dataset} if result.dataset else {}
     known |= {"strategy": result.strategy}
-    known |= {"budget": ", ".join(result.budgets) or "none", "seed": str(result.seed)}
+    known |= {"budget": ", ".join(map(str, result.budgets)) or "none", "seed": str(result.seed)}
     return known | {k: v for k, v in _flat(result.config) if k not in {*known, "budgets"}}
 
 

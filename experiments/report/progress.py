@@ -46,7 +46,7 @@ def fits_budgets(result: RunResult, evaluation: Outcome) -> bool:
     """Whether a candidate met every budget whose cost it reports."""
     return all(
         evaluation.costs[budget.cost] <= limit(budget, result.costs[budget.cost])
-        for budget in map(Budget.parse, result.budgets)
+        for budget in result.budgets
         if budget.cost in evaluation.costs and budget.cost in result.costs
     )
 
@@ -56,20 +56,19 @@ def limit(budget: Budget, change: CostChange) -> float:
     return budget.absolute(change.unpruned) * (1 + 1e-9)
 
 
-def excesses(result: RunResult) -> list[str]:
-    """The budgets that the pruned network breaks, as given.
+def excesses(result: RunResult) -> list[Budget]:
+    """The budgets that the pruned network breaks.
 
     Latency by the clock, where it was measured in the end; noise alone is no excess.
     """
     broken = []
-    for text in result.budgets:
-        budget = Budget.parse(text)
+    for budget in result.budgets:
         change, noise = result.costs.get(budget.cost), 0.0
         if budget.cost == "latency" and result.latency is not None:
             found = result.latency
             change, noise = CostChange("s", found.unpruned, found.pruned), found.noise
         if change is not None and change.pruned > limit(budget, change) * (1 + noise):
-            broken.append(text)
+            broken.append(budget)
     return broken
 
 

@@ -8,7 +8,6 @@ from functools import partial
 from rich.table import Table
 from rich.text import Text
 
-from amc.policy import Budget
 from experiments.report.comparison import Comparison, compare
 from experiments.runs import Accuracies, RunResult
 from experiments.terminal import MISSING, cost_name, measure, percent
@@ -62,11 +61,9 @@ def _columns(results: Sequence[RunResult]) -> dict[str, Callable[[RunResult], st
 
 def _costs(results: Sequence[RunResult]) -> list[str]:
     """Which costs to show: those that budgets limit, and at least two of them all."""
-    limited = dict.fromkeys(
-        Budget.parse(text).cost for result in results for text in result.budgets
-    )
+    limited = dict.fromkeys(budget.cost for result in results for budget in result.budgets)
     # Masks leave the MACs as they are.
-    masked = all(result.granularity != "channel" for result in results)
+    masked = all(result.granularity.masks for result in results)
     usual = ("params", "size") if masked else ("macs", "params")
     return list(dict.fromkeys((*limited, *usual)))[: max(2, len(limited))]
 

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from amc.policy import Budget
 from experiments.report.comparison import Comparison, Run
 from experiments.report.drawing import (
     Key,
@@ -135,7 +134,7 @@ def _limits(comparison: Comparison, cost: str) -> list[float]:
     found = {
         budget.absolute(run.result.costs[cost].unpruned) / run.result.costs[cost].unpruned
         for run in comparison.runs
-        for budget in map(Budget.parse, run.result.budgets)
+        for budget in run.result.budgets
         if budget.cost == cost
     }
     return sorted(limit for limit in found if limit < 1)

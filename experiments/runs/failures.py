@@ -9,8 +9,8 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from amc.parsing import read_json
-from experiments.disk import record, write_whole
+from amc.parsing import read_json, read_record
+from experiments.disk import write_whole
 
 FAILURE_FILE = "failure.json"
 
@@ -32,7 +32,7 @@ def failure(folder: Path) -> Failure | None:
     if not path.is_file():
         return None
     try:
-        return record(Failure, read_json(path.read_bytes()))
+        return read_record(Failure, read_json(path.read_bytes()))
     except ValueError as error:
         raise ValueError(f"{path}: not why a run broke off ({error}); remove it") from None
 

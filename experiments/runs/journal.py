@@ -20,15 +20,16 @@ from types import TracebackType
 from typing import Annotated, Any
 
 import torch
+from annotated_types import Interval
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from amc.finetuning import LOSSES
 from amc.journal import State
-from amc.parsing import read_json
+from amc.parsing import Amount, Count, Positive, Share, read_json, read_record
 from amc.weights import read_weights
-from experiments.disk import Amount, Count, Positive, Range, Share, lock, record, write_durably
+from experiments.disk import lock, write_durably
 
 JOURNAL_FILE = "journal.jsonl"
 FOLDER = "checkpoints"
@@ -44,7 +45,7 @@ START = b'{"crc32": '
 class Evaluated:
     """A note of an evaluation; an accuracy that was estimated can be below 0 (`amc.evaluation`)."""
 
-    accuracy: Annotated[float, Range(-1, 1)]
+    accuracy: Annotated[float, Interval(ge=-1, le=1)]
     seconds: Amount
     seen: Count | None = None
 
@@ -257,7 +258,7 @@ def _record(line: bytes) -> dict[str, Any] | None:
         if not whole or not isinstance(name, str):
             return None
         if kind := KINDS.get(name.partition(" ")[0]):
-            record(kind, {key: value for key, value in found.items() if key != "name"}, name)
+            read_record(kind, {key: value for key, value in found.items() if key != "name"}, name)
     except (KeyError, TypeError, ValueError):
         return None
     return dict(found)

@@ -6,11 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from amc.granularity import Granularity
 from amc.history import Outcome
-from amc.policy import Budget, GroupChoice
-from experiments.disk import MOST, Amount, Some, record
-from experiments.settings import PruneConfig, SearchConfig
+from amc.parsing import MOST, Amount, Some, read_record
+from amc.policy import GroupChoice
+from experiments.settings import PruneSettings, SearchSettings, from_flat
 
 if TYPE_CHECKING:
     from experiments.runs.results import RunResult, Trust
@@ -72,8 +71,8 @@ def _wrong(one: Outcome, result: RunResult) -> Iterator[str]:
 
 
 def _untrusted(trust: Trust, groups: Sequence[GroupChoice]) -> Iterator[str]:
-    terms = record(Terms, trust.terms, "trust.terms", others=True)
-    record(Passes, terms.recipe, "trust.terms.recipe", others=True)
+    terms = read_record(Terms, trust.terms, "trust.terms", others=True)
+    read_record(Passes, terms.recipe, "trust.terms.recipe", others=True)
     if trust.own not in [found.score for found in trust.correlations]:
         yield f"trust has no correlation of its own score {trust.own!r}"
     if not trust.policies:
@@ -94,12 +93,9 @@ def _unsuited(what: str, kept: Sequence[int], groups: Sequence[GroupChoice]) -> 
 
 
 def _misread(result: RunResult) -> Iterator[str]:
-    """Words and settings that cannot be understood."""
+    """Settings that cannot be understood."""
     try:
-        Granularity.parse(result.granularity)
-        for budget in result.budgets:
-            Budget.parse(budget)
-        for kind in (SearchConfig, PruneConfig):
-            record(kind, result.config, "config", others=True)
-    except (LookupError, ValueError) as error:
-        yield str(error)
+        from_flat(SearchSettings, result.config, others=True)
+        from_flat(PruneSettings, result.config, others=True)
+    except ValueError as error:
+        yield f"config: {error}"

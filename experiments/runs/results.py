@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from amc.costs import Stored
+from amc.granularity import Granularity
 from amc.history import Outcome
-from amc.parsing import read_json
+from amc.parsing import Amount, Count, Positive, Rank, Share, read_json, read_record
 from amc.policy import GroupChoice
-from experiments.disk import Amount, Count, Positive, Rank, Share, read_yaml, record, write_whole
+from experiments.disk import read_yaml, write_whole
 from experiments.runs.result_checks import mistakes
-from experiments.settings import listed, run_folder
+from experiments.settings import Budgets, Unit, listed, run_folder
 
 SCHEMA_VERSION = 2
 READ_VERSIONS = (1, 2)
@@ -22,6 +23,7 @@ READ_VERSIONS = (1, 2)
 RENAMED = {"ddpg": "gp-rollout"}
 """Strategies of results of version 1 by the names that they have now."""
 
+CHANNELS = Granularity("channel")
 MAX_BYTES = 256_000_000
 
 
@@ -53,7 +55,7 @@ class Trained:
             ValueError: if it is none.
         """
         try:
-            return record(cls, read_json(path.read_bytes()), others=True)
+            return read_record(cls, read_json(path.read_bytes()), others=True)
         except ValueError as error:
             raise ValueError(
                 f"{path}: not the result of a training ({error}); begin anew with --overwrite"
@@ -168,12 +170,12 @@ class RunResult:
         model: Name of the network.
         dataset: Name of the data set.
         seed: Of the search.
-        budgets: As given: "macs=0.5".
+        budgets: As given; a file has them as texts, such as macs=0.5.
         unpruned: Accuracy of the network as it came.
         searched: Of the pruned network as the search left it, before fine-tuning.
         finetuned: After fine-tuning; None where there was none.
         costs: By short name.
-        granularity: What a unit is: "channel", "element", "2:4", ...
+        granularity: What a unit is; the same.
         latency: Where the run had a latency table of this device, what was measured at the end.
         stored: Where weights are masked, what each layer takes in each sparse format.
         groups: Kept and total units of each group, in forward order.
@@ -193,7 +195,7 @@ class RunResult:
     model: str
     dataset: str
     seed: int
-    budgets: tuple[str, ...]
+    budgets: Budgets
     unpruned: Accuracies
     searched: Accuracies
     finetuned: Accuracies | None
@@ -201,7 +203,7 @@ class RunResult:
     groups: tuple[GroupChoice, ...]
     evaluations: tuple[Outcome, ...]
     seconds: Mapping[str, Amount]
-    granularity: str = "channel"
+    granularity: Unit = CHANNELS
     stored: tuple[Stored, ...] = ()
     latency: Remeasured | None = None
     tuned_steps: Count = 0
@@ -214,8 +216,12 @@ class RunResult:
 
     def save(self, path: Path) -> None:
         """Write the result as JSON, whole or not at all."""
-        text = json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=1) + "\n"
-        write_whole(path, text)
+        write_whole(path, json.dumps(self.plain(), indent=1) + "\n")
+
+    def plain(self) -> dict[str, Any]:
+        """As JSON has it."""
+        texts = {"budgets": [*map(str, self.budgets)], "granularity": str(self.granularity)}
+        return {"schema_version": SCHEMA_VERSION, **asdict(self), **texts}
 
     @classmethod
     def load(cls, path: Path) -> RunResult:
@@ -251,7 +257,7 @@ def result_of(data: Any) -> RunResult:
     version = data.pop("schema_version")
     if type(version) is not int or version not in READ_VERSIONS:
         raise ValueError(f"schema version {version!r}, not {SCHEMA_VERSION}")
-    result = record(RunResult, data if version == SCHEMA_VERSION else _renamed(data))
+    result = read_record(RunResult, data if version == SCHEMA_VERSION else _renamed(data))
     for mistake in mistakes(result):
         raise ValueError(mistake)
     return result

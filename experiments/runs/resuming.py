@@ -15,25 +15,22 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from amc.parsing import read_record
 from amc.tasks import Samples
-from experiments.disk import machine, ready_folder, record
+from experiments.disk import machine, ready_folder
 from experiments.runs.journal import RunJournal, steps_trained
 from experiments.runs.results import RENAMED
 from experiments.settings import (
-    CutConfig,
-    NetworkConfig,
-    PruneConfig,
-    SearchConfig,
-    TrainConfig,
+    BenchmarkSettings,
+    RunSettings,
+    as_written,
+    code_flags,
     code_in,
-    flags_of,
+    flat,
     save_config,
 )
 from experiments.terminal import count, stopped_in_time
 from experiments.zoo import Setting
-
-RunConfig = CutConfig | TrainConfig
-"""Settings of the commands whose runs go on."""
 
 RUN_FILES = ("result.json", "policy.json", "model.safetensors", "report.html", "config.yaml")
 """What a finished run's folder has beside its journal; the result marks it as finished."""
@@ -74,7 +71,7 @@ class Interrupted(KeyboardInterrupt):
         config: Of the command that goes on.
     """
 
-    def __init__(self, left: str, config: NetworkConfig) -> None:
+    def __init__(self, left: str, config: RunSettings | BenchmarkSettings) -> None:
         self.left = left
         super().__init__(f"interrupted; {left}; `{going_on(config)}` goes on from there")
 
@@ -96,15 +93,14 @@ def resumable(interrupted: Callable[[], Interrupted]) -> Iterator[None]:
         raise interrupted() from None
 
 
-def going_on(config: NetworkConfig) -> str:
+def going_on(config: RunSettings | BenchmarkSettings) -> str:
     """The command that goes on with a run, or begins it again."""
-    name = type(config).__name__.removesuffix("Config").lower()
-    file = shlex.quote(str(Path(config.out) / "config.yaml"))
-    return " ".join([f"amc {name} --config {file}", *flags_of(code_in(vars(config)))])
+    file = shlex.quote(str(Path(config.output.out) / "config.yaml"))
+    return " ".join([f"amc {config.command} --config {file}", *code_flags(code_in(flat(config)))])
 
 
 @contextmanager
-def run_journal(config: RunConfig, setting: Setting) -> Iterator[RunJournal]:
+def run_journal(config: RunSettings, setting: Setting) -> Iterator[RunJournal]:
     """The journal of the run in the folder of these settings, as far as that has come.
 
     Where there is none, or with `overwrite`, it is empty until `begin` is called.
@@ -115,11 +111,11 @@ def run_journal(config: RunConfig, setting: Setting) -> Iterator[RunJournal]:
             the first difference), or it holds a file that the run reads and would replace.
     """
     _check_reads(config)
-    fresh = not Path(config.out).exists()
-    folder = ready_folder(config.out)
-    with RunJournal(folder, anew=config.overwrite) as journal:
+    fresh = not Path(config.output.out).exists()
+    folder = ready_folder(config.output.out)
+    with RunJournal(folder, anew=config.output.overwrite) as journal:
         try:
-            if not config.overwrite:
+            if not config.output.overwrite:
                 _check(journal, config, setting)
             if is_finished(journal):
                 journal.tidy()  # It may have been killed right after its result was written.
@@ -131,9 +127,9 @@ def run_journal(config: RunConfig, setting: Setting) -> Iterator[RunJournal]:
                     folder.rmdir()
 
 
-def begin(journal: RunJournal, config: RunConfig, setting: Setting, console: Console) -> None:
+def begin(journal: RunJournal, config: RunSettings, setting: Setting, console: Console) -> None:
     """Go on with a run that was begun, or begin it."""
-    made = machine(config.device)
+    made = machine(config.compute.device)
     for stale in journal.folder.glob(".*.tmp"):
         stale.unlink()
     if journal.header is None:
@@ -144,7 +140,7 @@ def begin(journal: RunJournal, config: RunConfig, setting: Setting, console: Con
         return
     if not (journal.folder / "config.yaml").is_file():  # killed between the two
         save_config(config, journal.folder / "config.yaml")
-    console.print(f"goes on in {config.out}, where {_done(journal)}", soft_wrap=True)
+    console.print(f"goes on in {config.output.out}, where {_done(journal)}", soft_wrap=True)
     if journal.damaged:
         console.print(f"{journal.damaged} damaged lines of {journal.path} are done again")
     for name, before in _header(journal).machine.items():
@@ -166,9 +162,9 @@ def _done(journal: RunJournal) -> str:
     return f"{' and '.join(done)} {verb} finished" if done else "nothing is finished yet"
 
 
-def finished(config: RunConfig) -> str:
+def finished(config: RunSettings) -> str:
     """What to say of a run that has its result."""
-    return f"{config.out} is finished, nothing is left to do; --overwrite begins anew"
+    return f"{config.output.out} is finished, nothing is left to do; --overwrite begins anew"
 
 
 def is_finished(journal: RunJournal) -> bool:
@@ -176,16 +172,16 @@ def is_finished(journal: RunJournal) -> bool:
     return journal.header is not None and (journal.folder / "result.json").is_file()
 
 
-def header(config: RunConfig, setting: Setting) -> dict[str, Any]:
+def header(config: RunSettings, setting: Setting) -> dict[str, Any]:
     """What a run is bound to: its settings, and checksums of all that it reads."""
     splits = setting.splits
     weights = {name: _sha256(tensor) for name, tensor in setting.model.state_dict().items()}
     images = [_images(split) for split in (splits.train, splits.holdout, splits.test)]
-    settings = _without(asdict(config), UNBOUND)
-    if isinstance(config, SearchConfig):
-        settings["options"] = _without(config.options, UNBOUND_OPTIONS)
+    settings = _without(flat(config), UNBOUND)
+    if "options" in settings:
+        settings["options"] = _without(settings["options"], UNBOUND_OPTIONS)
     bound = {
-        "command": type(config).__name__.removesuffix("Config").lower(),
+        "command": config.command,
         "settings": settings,
         "weights": hashlib.sha256(json.dumps(weights).encode()).hexdigest(),
         "images": hashlib.sha256("".join(images).encode()).hexdigest(),
@@ -199,34 +195,30 @@ def _without(named: Mapping[str, Any], unbound: Sequence[str]) -> dict[str, Any]
     return {name: value for name, value in named.items() if name not in unbound}
 
 
-def _files(config: RunConfig) -> dict[str, str]:
+def _files(config: RunSettings) -> dict[str, str]:
     """Checksums of files that decide the result, beside weights and images, by their flags."""
-    named = {"--latency": config.latency if isinstance(config, CutConfig) else None}
-    if isinstance(config, PruneConfig):
-        named["--policy"] = config.policy
-    if isinstance(config, SearchConfig) and config.strategy == "manual":
-        named["--options.file"] = str(config.options.get("file"))
     return {
         flag: hashlib.sha256(Path(path).read_bytes()).hexdigest()
-        for flag, path in named.items()
+        for flag, path in config.files.items()
         if path is not None and Path(path).is_file()  # Else refused by who reads it.
     }
 
 
-def _check_reads(config: RunConfig) -> None:
+def _check_reads(config: RunSettings) -> None:
     """Refuse to read what this run replaces as it begins: an interrupted one could not go on."""
+    named = flat(config)
     for flag in ("weights", "policy"):
-        path = getattr(config, flag, None)
+        path = named.get(flag)
         if path is None or Path(path).name not in RUN_FILES:
             continue
-        if Path(path).resolve().parent == Path(config.out).resolve():
+        if Path(path).resolve().parent == Path(config.output.out).resolve():
             raise ValueError(
                 f"--{flag} {path} lies in the folder of --out, where the results replace it; name "
                 "another folder with --out"
             )
 
 
-def _check(journal: RunJournal, config: RunConfig, setting: Setting) -> None:
+def _check(journal: RunJournal, config: RunSettings, setting: Setting) -> None:
     folder = journal.folder
     if journal.header is None:
         if (folder / "result.json").is_file():
@@ -236,6 +228,7 @@ def _check(journal: RunJournal, config: RunConfig, setting: Setting) -> None:
             )
         return
     was = asdict(_header(journal))
+    was["settings"] = as_written(type(config), was["settings"])
     if difference := _difference(was, header(config, setting)):
         raise ValueError(
             f"{folder} holds another run: {difference}; name another folder with --out, or begin "
@@ -245,7 +238,7 @@ def _check(journal: RunJournal, config: RunConfig, setting: Setting) -> None:
 
 def _header(journal: RunJournal) -> Header:
     try:
-        header = record(Header, journal.header, others=True)
+        header = read_record(Header, journal.header, others=True)
     except ValueError as error:
         raise ValueError(
             f"{journal.path}: its first line is not that of a run ({error}); name another folder "

@@ -9,6 +9,7 @@ from torch import nn
 from amc import Pruned
 from amc.costs import Size
 from amc.evaluation import fast_accuracy
+from amc.granularity import Granularity
 from amc.pruning import plain_copy
 from amc.tasks import Samples
 from experiments.disk import machine, write_whole
@@ -60,13 +61,13 @@ def _result(found: Pruned) -> RunResult:
         model=type(problem.model).__name__,
         dataset="",
         seed=found.seed,
-        budgets=tuple(map(str, found.budgets)),
+        budgets=found.budgets,
         unpruned=accuracies(problem.model),
         searched=accuracies(found.network),
         finetuned=None,
         costs=costs,
         groups=found.policy.groups,
-        granularity=found.policy.granularity,
+        granularity=Granularity.parse(found.policy.granularity),
         stored=Size(problem.graph).table(best.kept),
         evaluations=found.outcomes,
         seconds={"search": found.result.seconds},

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 from rich.console import Console
 from torch import nn
 
 from amc.costs import Cost, Size
+from amc.costs.latency import LatencyTable
 from amc.evaluation import fast_accuracy, recalibrate
 from amc.export import save_pruned
+from amc.granularity import Granularity
 from amc.graph import PruningGraph
 from amc.policy import Budget, Policy
 from amc.problem import Strategy
@@ -35,97 +37,111 @@ from experiments.runs import (
     resumable,
     run_journal,
 )
-from experiments.search.problems import budgets, calibration, prepared
+from experiments.search.problems import calibration, prepared
 from experiments.search.searching import Found, searched
-from experiments.search.strategies import expected_evaluations, make_strategy, with_scalars
+from experiments.search.strategies import make_strategy, with_scalars
 from experiments.search.tuning import Start, check_stages, tune
-from experiments.settings import CutConfig, ProblemConfig, PruneConfig, SearchConfig, save_config
+from experiments.settings import (
+    PruneSettings,
+    PruningSettings,
+    SearchSettings,
+    flat,
+    listed,
+    save_config,
+)
 from experiments.zoo import Setting, load_setting
 
 
-def search(config: SearchConfig, console: Console) -> RunResult:
+def search(config: SearchSettings, console: Console) -> RunResult:
     """Search ratios and leave a run folder: policy, network, result, report.
 
     Raises:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
     """
     strategy = chosen_strategy(config)
-    setting = load_setting(config, device=config.device)
+    setting = load_setting(config.network, device=config.compute.device)
     with run_journal(config, setting) as journal:
         if is_finished(journal):
             return told_again(config, console)
         problem, seconds = prepared(config, setting, console)
         begin(journal, config, setting, console)
-        with failure_kept(config.out):
+        with failure_kept(config.output.out):
             made = searched(config, strategy, problem, journal, console)
             made = replace(made, prepare_seconds=seconds)
             unpruned = accuracies(setting.model, problem.graph, setting)
             return finish(config, setting, made, unpruned, journal, console)
 
 
-def told_again(config: CutConfig, console: Console) -> RunResult:
+def told_again(config: PruningSettings, console: Console) -> RunResult:
     """The result of a finished run, and that it is."""
     console.print(finished(config), soft_wrap=True)
-    return RunResult.load(Path(config.out) / "result.json")
+    return RunResult.load(Path(config.output.out) / "result.json")
 
 
-def chosen_strategy(config: SearchConfig) -> Strategy:
+def chosen_strategy(config: SearchSettings) -> Strategy:
     """The strategy that the settings name, seen to suit them.
 
     Raises:
         LookupError, ValueError: for settings that cannot be carried out.
     """
-    strategy = make_strategy(config.strategy, config.episodes, config.options)
+    strategy = make_strategy(config.strategy, config.problem.episodes, config.options)
     if config.tensorboard:
-        strategy = with_scalars(strategy, config.strategy, str(Path(config.out) / "tensorboard"))
+        strategy = with_scalars(
+            strategy, config.strategy, str(Path(config.output.out) / "tensorboard")
+        )
     check_stages(config, getattr(strategy, "tunes_weights", False))
     return strategy
 
 
-def apply_policy(config: PruneConfig, console: Console) -> RunResult:
+def apply_policy(config: PruneSettings, console: Console) -> RunResult:
     """Cut a network by a policy file and leave a run folder like a search's.
 
     Raises:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
     """
     policy = Policy.load(config.policy)
-    setting = load_setting(config, device=config.device)
+    setting = load_setting(config.network, device=config.compute.device)
     with run_journal(config, setting) as journal:
         if is_finished(journal):
             return told_again(config, console)
         made = applied(config, policy, setting)
-        table = table_of(config)
+        table = table_of(config.cut)
         for note in () if table is None else about_device(table):
             console.print(note, soft_wrap=True)
         begin(journal, config, setting, console)
-        with failure_kept(config.out):
+        with failure_kept(config.output.out):
             unpruned = accuracies(setting.model, made.graph, setting)
             return finish(config, setting, made, unpruned, journal, console)
 
 
-def applied(config: PruneConfig, policy: Policy, setting: Setting) -> Found:
+def applied(config: PruneSettings, policy: Policy, setting: Setting) -> Found:
     """A network cut by a policy."""
     start = time.perf_counter()
     graph = decisions(setting.model, setting.example, policy.granularity, policy.exclude)
-    images = calibration(config, setting)
+    images = calibration(config.cut, setting)
     network = prune(
-        setting.model, policy, setting.example, calibration=images, seed=config.seed, graph=graph
+        setting.model,
+        policy,
+        setting.example,
+        calibration=images,
+        seed=config.network.seed,
+        graph=graph,
     )
     seconds = time.perf_counter() - start
-    costs = {name: make(graph) for name, make in costs_of(config, table_of(config)).items()}
+    costs = {name: make(graph) for name, make in costs_of(config.cut, table_of(config.cut)).items()}
     return Found(policy, graph, network, costs, (), _told(policy), seconds, 0.0)
 
 
 def _told(policy: Policy) -> tuple[Budget, ...]:
     """The budgets that a policy names; its origin is for people, so anything may stand there."""
     try:
-        return budgets(policy.origin.get("budget", "").replace(" ", ","))
+        return tuple(map(Budget.parse, listed(policy.origin.get("budget", "").replace(" ", ","))))
     except ValueError:
         return ()
 
 
 def finish(
-    config: CutConfig,
+    config: PruningSettings,
     setting: Setting,
     made: Found,
     unpruned: Accuracies,
@@ -137,14 +153,14 @@ def finish(
     Raises:
         Interrupted: at Ctrl-C.
     """
-    path = Path(config.out) / "policy.json"
+    path = Path(config.output.out) / "policy.json"
     made.policy.save(path)
     with resumable(lambda: Interrupted(f"the policy is found and in {path}", config)):
         return _finish(config, setting, made, unpruned, journal, console)
 
 
 def _finish(
-    config: CutConfig,
+    config: PruningSettings,
     setting: Setting,
     made: Found,
     unpruned: Accuracies,
@@ -152,10 +168,10 @@ def _finish(
     console: Console,
 ) -> RunResult:
     graph, kept = made.graph, kept_counts(made.policy, made.graph)
-    if config.recalibrate:
-        recalibrate(made.network, setting.splits.train.take(slice(0, config.recalibrate)))
+    if config.tuning.recalibrate:
+        recalibrate(made.network, setting.splits.train.take(slice(0, config.tuning.recalibrate)))
     searched = accuracies(made.network, graph, setting)
-    start = Start(made.network, made.policy, graph, calibration(config, setting))
+    start = Start(made.network, made.policy, graph, calibration(config.cut, setting))
     tuned = tune(config, setting, start, console, journal)
     seconds = {
         "prepare": made.prepare_seconds,
@@ -165,28 +181,28 @@ def _finish(
     changes = cost_changes(made.costs, graph.full, kept)
     result = RunResult(
         strategy=made.policy.origin.get("strategy", "policy"),
-        model=config.model,
-        dataset=config.dataset,
-        seed=config.seed,
-        budgets=tuple(map(str, made.budgets)),
+        model=config.network.model,
+        dataset=config.network.dataset,
+        seed=config.network.seed,
+        budgets=made.budgets,
         unpruned=unpruned,
         searched=searched,
         finetuned=accuracies(tuned.network, graph, setting) if tuned.steps else None,
         costs=changes,
         groups=made.policy.groups,
-        granularity=made.policy.granularity,
+        granularity=Granularity.parse(made.policy.granularity),
         stored=Size(graph).table(kept),
-        latency=_remeasured(config, setting, tuned.network, changes, made.bound),
+        latency=_remeasured(table_of(config.cut), setting, tuned.network, changes, made.bound),
         evaluations=made.outcomes,
         seconds=seconds,
         tuned_steps=made.tuned_steps,
         finetune_steps=tuned.steps,
-        most_evaluations=_most_evaluations(config, graph),
-        images=_images(config, setting),
-        config=asdict(replace(config, overwrite=False)),
-        machine=machine(config.device),
+        most_evaluations=made.most_evaluations,
+        images=_images(made.search_images, setting),
+        config={**flat(config), "overwrite": False},
+        machine=machine(config.compute.device),
     )
-    write_run(Path(config.out), config, result, made.policy, tuned.network)
+    write_run(Path(config.output.out), config, result, made.policy, tuned.network)
     journal.tidy()
     if result.latency is not None:
         console.print(measured_again(result.strategy, result.latency), soft_wrap=True)
@@ -195,29 +211,20 @@ def _finish(
     return result
 
 
-def _most_evaluations(config: CutConfig, graph: PruningGraph) -> int | None:
-    if not isinstance(config, SearchConfig):
-        return 0
-    groups = len(graph.groups)
-    return expected_evaluations(config.strategy, config.episodes, groups, config.options)
-
-
-def _images(config: CutConfig, setting: Setting) -> dict[str, int]:
-    """How many each accuracy is measured on."""
+def _images(searched: int, setting: Setting) -> dict[str, int]:
+    """How many each accuracy is measured on; a search's are all held-out ones where it says 0."""
     holdout = len(setting.splits.holdout)
-    some = config.search_images if isinstance(config, ProblemConfig) else 0
-    search = min(some or holdout, holdout)
+    search = min(searched or holdout, holdout)
     return {"search": search, "holdout": holdout, "test": len(setting.splits.test)}
 
 
 def _remeasured(
-    config: CutConfig,
+    table: LatencyTable | None,
     setting: Setting,
     network: nn.Module,
     costs: Mapping[str, CostChange],
     bound: float,
 ) -> Remeasured | None:
-    table = table_of(config)
     again = table and remeasured(table, setting, network, costs[LATENCY].pruned)
     return replace(again, bound=bound) if again else None
 
@@ -239,7 +246,7 @@ def cost_changes(
 
 
 def write_run(
-    out: Path, config: CutConfig, result: RunResult, policy: Policy, network: nn.Module
+    out: Path, config: PruningSettings, result: RunResult, policy: Policy, network: nn.Module
 ) -> None:
     """Write all that a run folder holds; the result last, so that it marks a finished run."""
     out.mkdir(parents=True, exist_ok=True)

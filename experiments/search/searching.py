@@ -16,10 +16,9 @@ from amc.policy import Budget, Policy
 from amc.problem import Problem, SearchResult, Strategy
 from experiments.runs import Interrupted, RunJournal, resumable
 from experiments.search.holding import holding
-from experiments.search.problems import budgets
 from experiments.search.strategies import expected_evaluations
 from experiments.search.tuning import check_stages
-from experiments.settings import SearchConfig
+from experiments.settings import SearchSettings
 from experiments.terminal import Reporter, count
 
 
@@ -38,6 +37,8 @@ class Found:
         search_seconds: The search itself.
         tuned_steps: Gradient steps that the network has had inside the search.
         bound: See `experiments.search.holding.holding`.
+        most_evaluations: That the search could make; None where it cannot be known.
+        search_images: Held-out images that candidates were measured on; 0 stands for all.
     """
 
     policy: Policy
@@ -50,10 +51,12 @@ class Found:
     search_seconds: float
     tuned_steps: int = 0
     bound: float = 1.0
+    most_evaluations: int | None = 0
+    search_images: int = 0
 
 
 def searched(
-    config: SearchConfig,
+    config: SearchSettings,
     strategy: Strategy,
     problem: Problem,
     journal: RunJournal,
@@ -88,7 +91,7 @@ FOREIGN = (
 """What a mistake in a user's own strategy may raise, and nothing that a budget or a disk does."""
 
 
-def result_of(strategy: Strategy, problem: Problem, config: SearchConfig) -> SearchResult:
+def result_of(strategy: Strategy, problem: Problem, config: SearchSettings) -> SearchResult:
     """What a strategy finds, which may be a class of the user's own.
 
     Raises:
@@ -96,7 +99,7 @@ def result_of(strategy: Strategy, problem: Problem, config: SearchConfig) -> Sea
     """
     foreign = FOREIGN if ":" in config.strategy else ()
     try:
-        result = strategy.search(problem, config.seed)
+        result = strategy.search(problem, config.network.seed)
     except foreign as error:
         raise ValueError(
             f"strategy {config.strategy!r} fails ({type(error).__name__}: {error}); --debug shows "
@@ -111,7 +114,7 @@ def result_of(strategy: Strategy, problem: Problem, config: SearchConfig) -> Sea
 
 
 def found(
-    config: SearchConfig, problem: Problem, result: SearchResult, bound: float = 1.0
+    config: SearchSettings, problem: Problem, result: SearchResult, bound: float = 1.0
 ) -> Found:
     """What a search found, with its network.
 
@@ -129,26 +132,33 @@ def found(
         network=network,
         costs=problem.costs,
         outcomes=result.outcomes,
-        budgets=budgets(config.budget),
+        budgets=config.problem.budget,
         prepare_seconds=0.0,
         search_seconds=result.seconds,
         tuned_steps=result.tuned_steps,
         bound=bound,
+        most_evaluations=_expected(config, problem),
+        search_images=config.problem.search_images,
     )
 
 
-def _origin(config: SearchConfig) -> dict[str, str]:
+def _origin(config: SearchSettings) -> dict[str, str]:
     return {
         "strategy": config.strategy,
-        "model": config.model,
-        "width": f"{config.width:g}",
-        "dataset": config.dataset,
-        "budget": ",".join(map(str, budgets(config.budget))),
-        "seed": str(config.seed),
+        "model": config.network.model,
+        "width": f"{config.network.width:g}",
+        "dataset": config.network.dataset,
+        "budget": ",".join(map(str, config.problem.budget)),
+        "seed": str(config.network.seed),
     }
 
 
-def _best_so_far(config: SearchConfig, problem: Problem, criterion: str | None) -> str:
+def _expected(config: SearchSettings, problem: Problem) -> int | None:
+    episodes, groups = config.problem.episodes, len(problem.graph.groups)
+    return expected_evaluations(config.strategy, episodes, groups, config.options)
+
+
+def _best_so_far(config: SearchSettings, problem: Problem, criterion: str | None) -> str:
     """Write the policy of the best candidate so far, and say what was written."""
     if not problem.outcomes:
         return "nothing was evaluated yet"
@@ -157,7 +167,7 @@ def _best_so_far(config: SearchConfig, problem: Problem, criterion: str | None) 
         best = min(problem.outcomes, key=lambda outcome: _use(problem, outcome))
         state += ", not yet within the budget"
     origin = {**_origin(config), "interrupted": state}
-    path = Path(config.out) / "policy.json"
+    path = Path(config.output.out) / "policy.json"
     problem.policy(best.kept, origin, criterion).save(path)
     return f"the best policy so far ({state}) has accuracy {best.accuracy:.4f} and is in {path}"
 
@@ -170,12 +180,9 @@ def _use(problem: Problem, outcome: Outcome) -> float:
 class Watch:
     """Shows a search's outcomes as they come."""
 
-    def __init__(self, console: Console, config: SearchConfig, problem: Problem) -> None:
+    def __init__(self, console: Console, config: SearchSettings, problem: Problem) -> None:
         self._limits = problem.limits.items
-        expected = expected_evaluations(
-            config.strategy, config.episodes, len(problem.graph.groups), config.options
-        )
-        self.reporter = Reporter(config.strategy, expected, console)
+        self.reporter = Reporter(config.strategy, _expected(config, problem), console)
 
     def __call__(self, outcome: Outcome, best: Outcome | None) -> None:
         if best is not None:

@@ -18,7 +18,14 @@ from amc.journal import BLANK, Journal
 from amc.policy import Policy
 from amc.pruning import Narrowed, kept_counts, narrow
 from amc.tasks import Samples
-from experiments.settings import TRAINING_RATE, NetworkConfig, SearchConfig, TuneConfig
+from experiments.settings import (
+    TRAINING_RATE,
+    NetworkSettings,
+    PruningSettings,
+    ScheduleSettings,
+    SearchSettings,
+    TuningSettings,
+)
 from experiments.terminal import Reporter
 from experiments.zoo import Setting, checkpoint
 
@@ -60,7 +67,7 @@ class Tuned:
 
 
 def tune(
-    config: TuneConfig,
+    config: PruningSettings,
     setting: Setting,
     start: Start,
     console: Console,
@@ -73,7 +80,7 @@ def tune(
     Raises:
         FloatingPointError: if the loss stops being finite.
     """
-    began, recipe = time.perf_counter(), recipe_of(config, setting)
+    began, recipe = time.perf_counter(), recipe_of(config.tuning, config.network, setting)
     total = recipe.steps(len(setting.splits.train))
     if not total:
         return Tuned(start.network)
@@ -84,37 +91,38 @@ def tune(
             made.append(loss)
             reporter.update(step, f"loss {loss:.3f}")
 
-        plan = Plan(_schedule(config), recipe)
+        plan = Plan(_schedule(config.schedule), recipe)
         end = prune_iteratively(
             Narrowed.start(setting.model, start.graph),
             kept_counts(start.policy, start.graph),
             plan,
             setting.splits.train,
-            narrow=_narrowing(start, plan.schedule, config.seed),
-            holdout=setting.splits.holdout if config.patience else None,
-            teacher=setting.model if config.distill else None,
+            narrow=_narrowing(start, plan.schedule, config.network.seed),
+            holdout=setting.splits.holdout if config.tuning.patience else None,
+            teacher=setting.model if config.tuning.distill else None,
             on_step=watch,
             journal=journal,
         )
     return Tuned(end.network, len(made), time.perf_counter() - began)
 
 
-def check_stages(config: SearchConfig, tunes_weights: bool) -> None:
+def check_stages(config: SearchSettings, tunes_weights: bool) -> None:
     """Refuse to fine-tune in stages a network whose weights the search has tuned.
 
     Raises:
         ValueError: if stages are asked for, which would begin again with the unpruned network.
     """
-    if tunes_weights and config.finetune_epochs and _schedule(config).count > 1:
+    if tunes_weights and config.tuning.finetune_epochs and _schedule(config.schedule).count > 1:
         raise ValueError(
-            f"--finetune-schedule {config.finetune_schedule} begins again with the unpruned "
-            f"network and would drop the weights that {config.strategy} tunes as it prunes; take "
+            f"--finetune-schedule {config.schedule.finetune_schedule} begins again with the "
+            f"unpruned network and would drop the weights that {config.strategy} tunes as it "
+            "prunes; take "
             "one-shot here, or apply the policy that it finds in stages with `amc prune`"
         )
 
 
-def _schedule(config: TuneConfig) -> Schedule:
-    return Schedule(config.finetune_schedule, config.finetune_stages, config.finetune_last)
+def _schedule(given: ScheduleSettings) -> Schedule:
+    return Schedule(given.finetune_schedule, given.finetune_stages, given.finetune_last)
 
 
 def _narrowing(start: Start, schedule: Schedule, seed: int) -> Callable[[Narrowed, Kept], Narrowed]:
@@ -125,26 +133,26 @@ def _narrowing(start: Start, schedule: Schedule, seed: int) -> Callable[[Narrowe
     return partial(narrow, criterion=criterion, calibration=images, seed=seed)
 
 
-def recipe_of(config: TuneConfig, setting: Setting) -> Recipe:
+def recipe_of(tuning: TuningSettings, network: NetworkSettings, setting: Setting) -> Recipe:
     """How the network is fine-tuned."""
-    rate = config.finetune_lr
+    rate = tuning.finetune_lr
     return Recipe(
-        epochs=config.finetune_epochs,
-        lr=config.finetune_rate * training_rate(config) if rate is None else rate,
-        seed=config.seed,
-        distill=config.distill,
-        temperature=config.temperature,
-        patience=config.patience,
+        epochs=tuning.finetune_epochs,
+        lr=tuning.finetune_rate * training_rate(network) if rate is None else rate,
+        seed=network.seed,
+        distill=tuning.distill,
+        temperature=tuning.temperature,
+        patience=tuning.patience,
         **setting.augmentation,
     )
 
 
-def training_rate(config: NetworkConfig) -> float:
+def training_rate(network: NetworkSettings) -> float:
     """Peak learning rate that the network was trained with, as its checkpoint tells.
 
     Where it tells none, that of `amc train`.
     """
-    path = checkpoint(config)
+    path = checkpoint(network)
     if path is None or path.suffix != ".safetensors":
         return TRAINING_RATE
     try:

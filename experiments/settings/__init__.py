@@ -1,31 +1,41 @@
-"""The flags of every command as data classes, and the user code that a command names."""
+"""The settings of every command as data classes, and the user code that a command names."""
 
-from experiments.settings.arguments import UsageError, one_line, parse
-from experiments.settings.config import (
-    DEVICES,
-    HARDWARE,
-    RUNTIMES,
-    TRAINING_RATE,
-    BenchmarkConfig,
-    CutConfig,
-    ExportConfig,
-    NetworkConfig,
-    ProblemConfig,
-    ProfileConfig,
-    PruneConfig,
-    ReportConfig,
-    RunsConfig,
-    SearchConfig,
-    TrainConfig,
-    TrustConfig,
-    TuneConfig,
-    is_device,
+from experiments.settings.commands import CommandSettings
+from experiments.settings.flat import (
+    as_written,
+    flags_of,
+    flat,
+    from_flat,
     listed,
     run_folder,
     save_config,
 )
-from experiments.settings.foreign import NETWORK, check_network, code_in, flags_of
+from experiments.settings.foreign import NETWORK, check_network, code_flags, code_in
 from experiments.settings.importing import import_named
+from experiments.settings.kinds import DEVICES, HARDWARE, RUNTIMES, Budgets, Unit, is_device
+from experiments.settings.mistakes import Mistake
+from experiments.settings.parts import (
+    TRAINING_RATE,
+    ComputeSettings,
+    CutSettings,
+    NetworkSettings,
+    OutputSettings,
+    ProblemSettings,
+    ScheduleSettings,
+    TuningSettings,
+)
+from experiments.settings.preparation import ProfileSettings, TrainSettings
+from experiments.settings.reading import parse
+from experiments.settings.search import (
+    BenchmarkSettings,
+    PruneSettings,
+    PruningSettings,
+    RunSettings,
+    SearchingSettings,
+    SearchSettings,
+    TrustSettings,
+)
+from experiments.settings.use import ExportSettings, ReportSettings, RunsSettings
 
 __all__ = [
     "DEVICES",
@@ -33,27 +43,39 @@ __all__ = [
     "NETWORK",
     "RUNTIMES",
     "TRAINING_RATE",
-    "BenchmarkConfig",
-    "CutConfig",
-    "ExportConfig",
-    "NetworkConfig",
-    "ProblemConfig",
-    "ProfileConfig",
-    "PruneConfig",
-    "ReportConfig",
-    "RunsConfig",
-    "SearchConfig",
-    "TrainConfig",
-    "TrustConfig",
-    "TuneConfig",
-    "UsageError",
+    "BenchmarkSettings",
+    "Budgets",
+    "CommandSettings",
+    "ComputeSettings",
+    "CutSettings",
+    "ExportSettings",
+    "Mistake",
+    "NetworkSettings",
+    "OutputSettings",
+    "ProblemSettings",
+    "ProfileSettings",
+    "PruneSettings",
+    "PruningSettings",
+    "ReportSettings",
+    "RunSettings",
+    "RunsSettings",
+    "ScheduleSettings",
+    "SearchSettings",
+    "SearchingSettings",
+    "TrainSettings",
+    "TrustSettings",
+    "TuningSettings",
+    "Unit",
+    "as_written",
     "check_network",
+    "code_flags",
     "code_in",
     "flags_of",
+    "flat",
+    "from_flat",
     "import_named",
     "is_device",
     "listed",
-    "one_line",
     "parse",
     "run_folder",
     "save_config",

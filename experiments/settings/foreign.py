@@ -23,7 +23,7 @@ def code_in(settings: Mapping[str, Any], places: tuple[str, ...] = PLACES) -> di
     }
 
 
-def flags_of(code: Mapping[str, str]) -> list[str]:
+def code_flags(code: Mapping[str, str]) -> list[str]:
     """Settings as flags, ready to paste into a shell."""
     return [f"--{place} {shlex.quote(name)}" for place, name in code.items()]
 
@@ -43,7 +43,7 @@ def check_typed(code: Mapping[str, str], typed: Mapping[str, Any], where: object
     if untold:
         raise ValueError(
             f"{where} names code that would be imported and run, and a file alone cannot ask for "
-            f"that; where you trust it, add {' '.join(flags_of(untold))}"
+            f"that; where you trust it, add {' '.join(code_flags(untold))}"
         )
 
 

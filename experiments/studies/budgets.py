@@ -20,7 +20,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from rich.console import Console
 
@@ -30,7 +30,16 @@ from experiments.commands import benchmark, export, profile
 from experiments.disk import machine, write_whole
 from experiments.latency.profiling import latencies
 from experiments.runs import RunResult
-from experiments.settings import HARDWARE, BenchmarkConfig, NetworkConfig, ProfileConfig, run_folder
+from experiments.settings import (
+    HARDWARE,
+    BenchmarkSettings,
+    CutSettings,
+    NetworkSettings,
+    OutputSettings,
+    ProblemSettings,
+    ProfileSettings,
+    run_folder,
+)
 from experiments.studies.markdown import markdown
 from experiments.terminal import percent
 from experiments.zoo import load_setting
@@ -55,7 +64,7 @@ class Block:
     """
 
     budget: str
-    round_to: int | str
+    round_to: int | Literal["hardware"]
     strategies: tuple[str, ...]
 
     @property
@@ -109,25 +118,25 @@ def results_of(
     if (out / "report.html").is_file():
         folders = [out / run_folder(name) for name in block.strategies]
         return [RunResult.load(folder / "result.json") for folder in folders]
-    config = BenchmarkConfig(
-        model=MODEL,
-        dataset=DATASET,
-        budget=block.budget,
-        strategies=",".join(block.strategies),
-        round_to=block.round_to,
-        episodes=chosen.episodes,
-        search_images=chosen.images,
-        calibration_images=chosen.images,
-        latency=str(table),
+    config = BenchmarkSettings(
+        network=NetworkSettings(MODEL, DATASET),
+        problem=ProblemSettings(
+            budget=(Budget.parse(block.budget),),
+            episodes=chosen.episodes,
+            search_images=chosen.images,
+            round_to=block.round_to,
+        ),
+        cut=CutSettings(calibration_images=chosen.images, latency=str(table)),
+        output=OutputSettings(str(out)),
+        strategies=tuple(block.strategies),
         options={"netadapt": {**NETADAPT, "jobs": chosen.jobs}} if NAME in block.strategies else {},
-        out=str(out),
     )
     return benchmark.benchmark(config, console)
 
 
 def timed(results: Sequence[RunResult], table: LatencyTable) -> tuple[list[float], float]:
     """What is left of the time for each run's network, and the noise."""
-    setting = load_setting(NetworkConfig(model=MODEL, dataset=DATASET))
+    setting = load_setting(NetworkSettings(model=MODEL, dataset=DATASET))
     networks = [export.load_pruned(Path(result.config["out"]), setting)[0] for result in results]
     device = table.device
     times, noise = latencies(
@@ -196,7 +205,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console, runs = Console(markup=False, highlight=False), Path(chosen.runs)
     path = Path(chosen.latency or runs / profile.TABLE)
     if not path.is_file():
-        profile.profile(ProfileConfig(model=MODEL, dataset=DATASET, out=str(runs)), console)
+        profile.profile(ProfileSettings(NetworkSettings(MODEL, DATASET), out=str(runs)), console)
     pairs = [(b, result) for b in BLOCKS for result in results_of(b, chosen, path, console)]
     table = LatencyTable.load(path)
     left, noise = timed([result for _, result in pairs], table)
@@ -212,7 +221,7 @@ def _told(
     data: Mapping[str, Any] = {
         "model": MODEL,
         "dataset": DATASET,
-        "seed": BenchmarkConfig().seed,
+        "seed": NetworkSettings().seed,
         "episodes": chosen.episodes,
         "images": chosen.images,
         "noise": noise,

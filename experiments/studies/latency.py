@@ -54,7 +54,7 @@ from experiments.latency.profiling import (
     proved_model,
 )
 from experiments.latency.profiling import table as table_of
-from experiments.settings import NetworkConfig, ProfileConfig
+from experiments.settings import NetworkSettings, ProfileSettings
 from experiments.studies.markdown import markdown
 from experiments.terminal import Reporter, duration, percent
 from experiments.zoo import Setting, load_setting
@@ -209,9 +209,9 @@ def studied(
     name: str, width: float, number: int, seed: int, kept: Path | None, console: Console
 ) -> dict[str, Any]:
     """Profile one network, and test the table."""
-    setting = load_setting(NetworkConfig(model=name, width=width))
+    setting = load_setting(NetworkSettings(model=name, width=width))
     start = time.perf_counter()
-    plan = planned(ProfileConfig(model=name, width=width))
+    plan = planned(ProfileSettings(NetworkSettings(name, width=width)))
     prepared = time.perf_counter() - start
     earlier, graph = profiled(plan, name, kept, console), plan.template.graph
     networks = asked(graph, earlier, number, seed)

@@ -17,11 +17,11 @@ from amc.policy import Budget
 from amc.problem import Problem
 from amc.rules import uniform
 from experiments.disk import machine
-from experiments.settings import NetworkConfig
+from experiments.settings import NetworkSettings
 from experiments.studies.markdown import markdown
 from experiments.zoo import Setting, load_setting
 
-NETWORKS = (NetworkConfig("resnet20"), NetworkConfig("mobilenet-v1", width=0.5))
+NETWORKS = (NetworkSettings("resnet20"), NetworkSettings("mobilenet-v1", width=0.5))
 CASES = (("element", 0.3), ("2:4", 0.55), ("kernel", 0.5))
 IMAGES = (0, 200, 500, 2000)
 HELD_OUT = 1000

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from amc.weights import read_weights, set_weights
 from experiments.disk import memory_bytes
-from experiments.settings import DEVICES, NetworkConfig, import_named, is_device
+from experiments.settings import DEVICES, NetworkSettings, import_named, is_device
 from experiments.zoo.datasets import ImageDataset, Splits, load_dataset
 from experiments.zoo.models import build_model
 
@@ -63,7 +63,7 @@ def augmentation(dataset: str) -> dict[str, Any]:
     return {"shift": 1, "flip": False} if dataset == "digits" else {"shift": 2, "flip": True}
 
 
-def load_setting(config: NetworkConfig, *, trained: bool = True, device: str = "cpu") -> Setting:
+def load_setting(config: NetworkSettings, *, trained: bool = True, device: str = "cpu") -> Setting:
     """Load the data set and build the network, with its weights if `trained`.
 
     Args:
@@ -144,7 +144,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     return state
 
 
-def _check_size(config: NetworkConfig, dataset: ImageDataset) -> None:
+def _check_size(config: NetworkSettings, dataset: ImageDataset) -> None:
     """Refuse a network of the zoo whose width is more than this machine can work with."""
     memory = memory_bytes()
     if ":" in config.model or memory is None:
@@ -160,7 +160,7 @@ def _check_size(config: NetworkConfig, dataset: ImageDataset) -> None:
         )
 
 
-def _build(config: NetworkConfig, dataset: ImageDataset) -> nn.Module:
+def _build(config: NetworkSettings, dataset: ImageDataset) -> nn.Module:
     if ":" not in config.model:
         return build_model(config.model, dataset.channels, len(dataset.classes), config.width)
     built = import_named(config.model, "model")
@@ -185,7 +185,7 @@ def _build(config: NetworkConfig, dataset: ImageDataset) -> nn.Module:
     return built
 
 
-def _check_fit(model: nn.Module, config: NetworkConfig, example: Tensor, classes: int) -> None:
+def _check_fit(model: nn.Module, config: NetworkSettings, example: Tensor, classes: int) -> None:
     """One forward pass now, so that what does not fit is refused before any work."""
     shape = " x ".join(map(str, example.shape[1:]))
     try:
@@ -226,14 +226,14 @@ def first_line(error: BaseException) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0].strip()
 
 
-def checkpoint(config: NetworkConfig) -> Path | None:
+def checkpoint(config: NetworkSettings) -> Path | None:
     """The file of the network's weights: the one named, or what comes with the project, if any."""
     if config.weights:
         return Path(config.weights)
     return shipped_weights(config.model, config.dataset, config.width)
 
 
-def _load_weights(model: nn.Module, config: NetworkConfig) -> None:
+def _load_weights(model: nn.Module, config: NetworkSettings) -> None:
     path = checkpoint(config)
     if path is None and ":" in config.model:
         return

@@ -192,7 +192,7 @@ def one_group(**entries: Any) -> str:
     return changed(groups=[{"name": "a", "kept": 2, "total": 4, **entries}])
 
 
-WHOLE = "whole numbers"
+WHOLE = r"groups\[0\].kept is .*; it must be a whole number"
 DAMAGED = {
     "empty": ("", "not valid JSON"),
     "truncated": (changed()[:-20], "not valid JSON"),
@@ -207,13 +207,13 @@ DAMAGED = {
     "newer_version": (changed(schema_version=2), "schema version 2 is not supported"),
     "version_as_text": (changed(schema_version="1"), "schema version '1'"),
     "version_as_truth": (changed(schema_version=True), "schema version True"),
-    "unknown_key": (changed(weights=[1.0]), r"unknown keys \['weights'\]"),
-    "groups_missing": (json.dumps({"schema_version": 1}), "'groups' is not a list"),
-    "groups_as_object": (changed(groups={"a": 3}), "'groups' is not a list"),
-    "group_as_number": (changed(groups=[3]), r"groups\[0\] must have just"),
+    "unknown_key": (changed(weights=[1.0]), "weights is not known"),
+    "groups_missing": (json.dumps({"schema_version": 1}), "groups is missing"),
+    "groups_as_object": (changed(groups={"a": 3}), "groups is .*; it must be a list"),
+    "group_as_number": (changed(groups=[3]), r"groups\[0\] is 3; it must be named values"),
     "group_lacks_total": (changed(groups=[{"name": "a", "kept": 1}]), r"groups\[0\]"),
-    "group_has_more": (one_group(ratio=0.5), r"groups\[0\] must have just"),
-    "name_as_number": (one_group(name=3), "a text 'name'"),
+    "group_has_more": (one_group(ratio=0.5), r"groups\[0\].ratio is not known"),
+    "name_as_number": (one_group(name=3), r"groups\[0\].name is 3; it must be a text"),
     "kept_as_text": (one_group(kept="2"), WHOLE),
     "kept_as_fraction": (one_group(kept=2.5), WHOLE),
     "kept_as_truth": (one_group(kept=True), WHOLE),
@@ -225,10 +225,10 @@ DAMAGED = {
     "kept_more_than_all": (one_group(kept=5), "keeps 5 of 4"),
     "kept_huge": (one_group(kept=10**30), "keeps 10{30} of 4"),
     "named_twice": (changed(groups=[GOOD["groups"][0]] * 2), "group 'a' is named twice"),
-    "criterion_as_number": (changed(criterion=1), "criterion is 1; it must be a name"),
-    "granularity_as_list": (changed(granularity=[]), "granularity is .*; it must be a name"),
-    "origin_as_list": (changed(origin=[]), "'origin' must map words to words"),
-    "origin_of_numbers": (changed(origin={"seed": 0}), "'origin' must map words to words"),
+    "criterion_as_number": (changed(criterion=1), "criterion is 1; it must be a text"),
+    "granularity_as_list": (changed(granularity=[]), r"granularity is \[\]; it must be a text"),
+    "origin_as_list": (changed(origin=[]), r"origin is \[\]; it must be named values"),
+    "origin_of_numbers": (changed(origin={"seed": 0}), "origin.seed is 0; it must be a text"),
 }
 
 

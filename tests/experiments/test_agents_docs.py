@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from amc.strategies import STRATEGIES
-from experiments.cli import COMMANDS
-from experiments.settings.arguments import parse
-from experiments.settings.config import TrustConfig
+from experiments.cli import KINDS
+from experiments.settings import TrustSettings, flat, parse
 from experiments.studies.contest import __main__ as bench_agents
 from experiments.studies.pages import put
 
@@ -19,11 +18,10 @@ AGENTS, TRUST = ((DOCS / name).read_text("utf-8") for name in ("agents.md", "tru
 
 @pytest.mark.parametrize("page", [AGENTS, TRUST], ids=["agents", "trust"])
 def test_the_commands_can_be_read(page):
-    kinds = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
     commands = re.findall(r"^    amc (.*)$", page, re.MULTILINE)
     assert len(commands) >= 2
     for words in map(shlex.split, commands):
-        _, config = parse(words, kinds)
+        config = parse(words, KINDS)
         strategy = getattr(config, "strategy", "gp-rollout")
         assert ":" in strategy or strategy in STRATEGIES
 
@@ -61,4 +59,4 @@ def test_the_table_of_settings_says_the_defaults():
     rows = re.findall(r"^\| `--([\w-]+)` \| (\S+) \|", TRUST, re.MULTILINE)
     assert rows
     for flag, value in rows:
-        assert float(value) == getattr(TrustConfig(), flag.replace("-", "_"))
+        assert float(value) == flat(TrustSettings())[flag.replace("-", "_")]

@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from experiments.settings.config import NetworkConfig
+from experiments.settings import NetworkSettings
 from experiments.studies.speed import __main__ as bench_search
 from experiments.studies.speed.cases import NETWORKS, Case, Sizes
 from experiments.studies.speed.gains import WHOLE, without
@@ -18,7 +18,7 @@ SMALL += ["--episodes", "2", "--textbook-episodes", "2"]
 @pytest.fixture(scope="module", autouse=True)
 def tiny():
     with pytest.MonkeyPatch.context() as patch:
-        patch.setitem(NETWORKS, "tiny", NetworkConfig("resnet8", "digits", 0.5))
+        patch.setitem(NETWORKS, "tiny", NetworkSettings("resnet8", "digits", 0.5))
         yield
 
 

@@ -1,7 +1,6 @@
 """What a person meets at the command line; mistakes are in test_mistakes.py."""
 
 import re
-from dataclasses import MISSING, fields
 from importlib.machinery import ModuleSpec
 
 import pytest
@@ -9,7 +8,8 @@ import yaml
 
 from experiments import cli
 from experiments.cli import COMMANDS
-from experiments.search import runs
+from experiments.commands import runs, search
+from experiments.settings import flags_of
 
 FEW = ("--calibration-images", 100, "--search-images", 50)
 
@@ -24,25 +24,25 @@ def helped(amc, *words):
 @pytest.mark.parametrize("command", COMMANDS)
 def test_help_explains_every_setting_with_its_default(command, amc):
     text = helped(amc, command)
-    for item in fields(COMMANDS[command][0]):
-        default = item.default
-        if item.default_factory is not MISSING:
-            default = item.default_factory()
-        if default is MISSING:
-            told = re.search(rf" {item.name} ([A-Z].+?)\((?:required|.*?required,)", text)
-        else:
-            shown = re.escape("null" if default is None else str(default))
-            flag = item.name.replace("_", "-")
-            named = rf"(?:--{flag} (?:[A-Z0-9_]+|{{true,false}})| {item.name})"
-            told = re.search(rf"{named} ([^()].+?)\([^()]*default: {shown}\)", text)
-        assert told is not None, f"{command}: {item.name}"
-        assert len(told[1].split()) >= 3, f"{command}: {item.name}"
+    for name, one in flags_of(COMMANDS[command].settings).items():
+        typed = name.upper() if one.hint.way == "word" else f"--{name.replace('_', '-')}"
+        told = re.search(rf" \[?{typed}(?:\]?\.*| \S+)? ([A-Za-z].+?) \((default: |required)", text)
+        assert told is not None, f"{command}: {name}"
+        assert len(told[1].split()) >= 3, f"{command}: {name}"
 
 
-def test_help_names_every_command(amc):
+@pytest.mark.parametrize("command", ["search", "benchmark", "trust"])
+def test_what_matters_first_is_told_first(command, amc):
+    sections = re.findall(r"^(\w[\w ]+):$", amc(command, "--help").out, re.MULTILINE)
+    assert "What matters first" in sections[:2]
+    assert sections[-1] == "General"
+    assert len(sections) == len(set(sections)) >= 6
+
+
+def test_help_names_every_command_in_the_order_of_work(amc):
     text = helped(amc)
-    for name, (_, _, about) in COMMANDS.items():
-        assert f"{name} {about}" in text
+    places = [text.index(f" {name} {one.about}") for name, one in COMMANDS.items()]
+    assert places == sorted(places)
 
 
 def test_flags_are_shown_with_dashes(amc):
@@ -54,7 +54,7 @@ def test_flags_are_shown_with_dashes(amc):
 def test_no_words_at_all_are_answered_with_help(amc):
     answer = amc()
     assert answer.code == 2
-    assert "usage: amc COMMAND" in answer.out
+    assert "Usage: amc COMMAND" in answer.out
 
 
 def test_help_does_not_wait_for_torch(amc, tmp_path):
@@ -79,7 +79,7 @@ def test_ctrl_c_ends_without_a_traceback(amc, monkeypatch):
     def interrupted(config, console):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(runs, "search", interrupted)
+    monkeypatch.setattr(search, "run", interrupted)
     assert amc("search") == (130, "", "amc: interrupted\n")
 
 
@@ -134,10 +134,10 @@ def test_a_module_in_the_current_folder_is_found_by_the_installed_command(amc, t
 
 
 def test_what_nobody_foresaw_is_one_sentence_too(monkeypatch, capsys):
-    def unforeseen(config):
+    def unforeseen(config, console):
         raise AttributeError("no such thing")
 
-    monkeypatch.setitem(cli.COMMANDS, "runs", (cli.COMMANDS["runs"][0], unforeseen, "about"))
+    monkeypatch.setattr(runs, "run", unforeseen)
     assert cli.main(["runs"]) == 2
     said = capsys.readouterr().err
     assert said.startswith("amc: error: amc runs broke off")

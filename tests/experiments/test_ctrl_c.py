@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from experiments import cli
+from experiments.commands import runs
 from experiments.terminal.ctrl_c import INTERRUPTED, stopped_in_time
 
 
@@ -58,11 +59,8 @@ def test_a_call_that_does_not_let_go_is_ended(tmp_path):
 
 @forks
 def test_so_it_is_in_every_command_from_its_first_moment(tmp_path, monkeypatch):
-    kind, _, about = cli.COMMANDS["runs"]
-
     def work(began):
-        command = (kind, lambda config: long_call(began), about)
-        monkeypatch.setitem(cli.COMMANDS, "runs", command)
+        monkeypatch.setattr(runs, "run", lambda config, console: long_call(began))
         cli.main(["runs"])
 
     assert left(work, tmp_path / "said") == (INTERRUPTED, "amc: interrupted\n")
@@ -121,7 +119,7 @@ def test_elsewhere_than_in_the_main_thread_it_does_nothing():
 
 
 def test_it_is_obeyed_while_the_command_line_itself_is_imported(tmp_path):
-    (tmp_path / "jsonargparse.py").write_text(
+    (tmp_path / "click.py").write_text(
         "import sys, time\nprint('importing', flush=True)\ntime.sleep(60)\n"
     )
     root = str(Path(__file__).parents[2])

@@ -1,18 +1,17 @@
 """The demonstration, without running it."""
 
+from dataclasses import replace
+
 import pytest
 import yaml
 
 from amc.rules import matched_ratios
 from amc.tracing.build import trace
 from experiments import demo
-from experiments.cli import COMMANDS
+from experiments.cli import KINDS
 from experiments.search.strategies import make_strategy
-from experiments.settings.arguments import parse
-from experiments.settings.config import BenchmarkConfig, NetworkConfig, TrainConfig
+from experiments.settings import BenchmarkSettings, NetworkSettings, TrainSettings, parse
 from experiments.zoo.networks import load_setting
-
-KINDS = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
 
 
 @pytest.fixture
@@ -30,20 +29,23 @@ def typed(monkeypatch):
 
 
 def test_its_commands_are_such_as_a_user_could_type(typed):
-    (train, first), (compare, second), *others = (parse(list(words), KINDS) for words in typed)
-    assert (train, type(first)) == ("train", TrainConfig)
-    assert (compare, type(second)) == ("benchmark", BenchmarkConfig)
-    assert (second.model, second.dataset) == (first.model, first.dataset) == ("resnet8", "digits")
-    assert second.weights == f"{first.out}/model.safetensors"
-    assert second.finetune_epochs > 0
-    assert [name for name, _ in others] == ["export"] * 4 + ["report"]
-    runs = [f"{second.out}/{name}" for name in second.strategies.split(",")]
-    assert [config.run for _, config in others[:4]] == runs
-    assert others[-1][1].runs == [second.out]
-    strategies = second.strategies.split(",")
-    assert strategies == ["gp-rollout", "netadapt", "uniform", "manual"]
-    for name in strategies:
-        make_strategy(name, second.episodes, {"file": second.manual} if name == "manual" else {})
+    first, second, *others = (parse(words, KINDS) for words in typed)
+    assert isinstance(first, TrainSettings)
+    assert isinstance(second, BenchmarkSettings)
+    network = NetworkSettings("resnet8", "digits")
+    assert first.network == network
+    assert replace(second.network, weights=None) == network
+    assert second.network.weights == f"{first.output.out}/model.safetensors"
+    assert second.tuning.finetune_epochs > 0
+    assert [one.command for one in others] == ["export"] * 4 + ["report"]
+    runs = [f"{second.output.out}/{name}" for name in second.strategies]
+    assert [config.run for config in others[:4]] == runs
+    assert others[-1].runs == (second.output.out,)
+    assert second.strategies == ("gp-rollout", "netadapt", "uniform", "manual")
+    for name in second.strategies:
+        make_strategy(
+            name, second.problem.episodes, {"file": second.manual} if name == "manual" else {}
+        )
 
 
 def test_it_shows_what_it_runs(typed, capsys):
@@ -53,7 +55,7 @@ def test_it_shows_what_it_runs(typed, capsys):
 
 
 def test_its_manual_ratios_are_for_its_network():
-    setting = load_setting(NetworkConfig(model="resnet8", dataset="digits"), trained=False)
+    setting = load_setting(NetworkSettings(model="resnet8", dataset="digits"), trained=False)
     patterns = yaml.safe_load(demo.MANUAL.read_text())
     ratios = matched_ratios(trace(setting.model, setting.example), patterns)
     assert (ratios > 0).all()

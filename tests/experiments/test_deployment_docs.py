@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 EXAMPLE = torch.zeros(1, 1, 28, 28)
-SMALL = ("torch", "numpy", "torch-pruning", "safetensors")
+SMALL = ("torch", "numpy", "torch-pruning", "safetensors", "pydantic")
 
 
 def block(word):

@@ -21,14 +21,14 @@ from amc.policy import Policy
 from amc.tracing.build import trace
 from experiments.commands.export import Order, export, load_pruned, measured_with
 from experiments.runs.results import RunResult
-from experiments.settings.config import ExportConfig
+from experiments.settings import ExportSettings
 from experiments.zoo.models import build_model
 
 
 def told(run, kind, out=None, model=None):
     """What the command says."""
     console = Console(file=io.StringIO())
-    export(ExportConfig(str(run), kind, out and str(out), model=model), console)
+    export(ExportSettings(str(run), kind, out and str(out), model=model), console)
     return console.file.getvalue()
 
 
@@ -95,7 +95,7 @@ def test_it_is_timed_as_the_runs_latency_table_was(tuned_run, tmp_path):
         ("gone.json", None, (1, 1)),
     ):
         run = replace(result, config={"latency": table and str(tmp_path / table)})
-        config = ExportConfig(str(tuned_run), threads=threads)
+        config = ExportSettings(str(tuned_run), threads=threads)
         order = Order(config, tuned_run, None, tmp_path / "net.onnx", console)
         assert measured_with(order, run) == told
     assert "gone.json any more; timed at batch 1" in " ".join(console.file.getvalue().split())

@@ -1,12 +1,11 @@
 """What the page on fine-tuning shows works as it stands, and its defaults are the real ones."""
 
 import re
-from dataclasses import fields
 from pathlib import Path
 
 from torch import nn
 
-from experiments.settings.config import TuneConfig
+from experiments.settings import ScheduleSettings, TuningSettings, flat
 from experiments.studies import finetuning as bench_finetuning
 from experiments.studies.finetuning import NORMS, SCHEDULES, TEACHERS, Column, cell, main, tables
 
@@ -23,10 +22,12 @@ def test_its_code_runs_and_gives_a_smaller_network():
 
 def test_its_table_has_every_setting_with_its_default():
     rows = re.findall(r"^\| `--([a-z-]+)` \| (\S+) \|", PAGE, re.MULTILINE)
-    own = set(vars(TuneConfig)["__annotations__"])
     told = {flag.replace("-", "_"): default for flag, default in rows}
-    real = {item.name: item.default for item in fields(TuneConfig) if item.name in own}
-    wanted = {name: "none" if value is None else f"{value}" for name, value in real.items()}
+    real = {**flat(TuningSettings()), **flat(ScheduleSettings())}
+    wanted = {
+        name: "none" if value is None else f"{value:g}" if isinstance(value, float) else f"{value}"
+        for name, value in real.items()
+    }
     assert told == wanted
 
 

@@ -7,7 +7,6 @@ import json
 import operator
 import random
 import tarfile
-from dataclasses import asdict
 
 import pytest
 import yaml
@@ -19,10 +18,11 @@ from torch import ones
 
 from amc.costs import Stored
 from amc.costs.latency import LatencyTable, LatencyTableError
+from amc.granularity import Granularity
 from amc.history import Outcome
 from amc.policy import Budget, GroupChoice, Policy, PolicyError
 from amc.weights import read_weights
-from experiments.cli import COMMANDS
+from experiments.cli import KINDS
 from experiments.disk.yaml_files import read_yaml
 from experiments.report import render
 from experiments.runs.results import (
@@ -34,13 +34,11 @@ from experiments.runs.results import (
     Tried,
     Trust,
 )
-from experiments.settings.arguments import UsageError, parse
-from experiments.settings.config import SearchConfig
+from experiments.settings import SearchSettings, parse
 from experiments.zoo.cifar import read_archive
 from experiments.zoo.idx import read_idx_pair
 from experiments.zoo.image_folder import image_folder
 
-KINDS = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
 PLAIN = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=8),
     lambda inner: (
@@ -55,7 +53,7 @@ RESULT = RunResult(
         "resnet8",
         "digits",
         0,
-        ("macs=0.5",),
+        (Budget("macs", 0.5),),
         Accuracies(0.9, 0.8),
         Accuracies(0.8, 0.7),
     ),
@@ -67,7 +65,7 @@ RESULT = RunResult(
         for n, seen in enumerate((None, 100, None))
     ),
     seconds={"prepare": 1.0, "search": 3.0, "finetune": 2.0},
-    granularity="element",
+    granularity=Granularity("element"),
     stored=(Stored("stem", 72, 27, {"dense": 288.0, "bitmap": 117.0}),),
     latency=Remeasured(3e-3, 2e-3, 2.1e-3, 0.02),
     finetune_steps=30,
@@ -188,8 +186,8 @@ def test_anything_as_a_budget(text):
 
 def settings_of(path):
     words = ["search", "--config", str(path)]
-    found, wrong = told(lambda: parse(words, KINDS), UsageError, LookupError, ValueError)
-    assert wrong or isinstance(found[1], SearchConfig)
+    found, wrong = told(lambda: parse(words, KINDS), ValueError)
+    assert wrong or isinstance(found, SearchSettings)
 
 
 @settings(max_examples=8)
@@ -218,7 +216,7 @@ def test_anything_as_yaml(content, tmp_path_factory):
     assert "\n" not in wrong
 
 
-PLAIN_RESULT = json.loads(json.dumps({"schema_version": 1, **asdict(RESULT)}))
+PLAIN_RESULT = json.loads(json.dumps(RESULT.plain()))
 PARTS = list(parts(PLAIN_RESULT))
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from flat_settings import settings_of
 from made_tables import in_blocks, rising, table_of
 from torch import nn
 
@@ -24,10 +25,10 @@ from experiments.latency.outlook import outlook, where
 from experiments.latency.semi_structured import obstacle
 from experiments.latency.terms import about_device, terms_of
 from experiments.runs.results import RunResult
-from experiments.settings.config import NetworkConfig, SearchConfig
+from experiments.settings import NetworkSettings, SearchSettings
 from experiments.zoo.networks import load_setting
 
-NETWORK = NetworkConfig(model="resnet8", dataset="digits", width=0.5)
+NETWORK = NetworkSettings(model="resnet8", dataset="digits", width=0.5)
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +50,8 @@ def tables(graph: PruningGraph, tmp_path_factory: pytest.TempPathFactory) -> Pat
 
 def agreed(graph: PruningGraph, tables: Path, **settings: Any) -> Any:
     """Terms of a search with the table of blocks."""
-    config = SearchConfig(**{"latency": str(tables / "in_blocks.json"), **settings})
-    budgets = [Budget.parse(config.budget)] if config.budget else []
-    return terms_of(config, nn.Identity(), graph, budgets, Rounding(config.multiple))
+    config = settings_of(SearchSettings, **{"latency": str(tables / "in_blocks.json"), **settings})
+    return terms_of(config, nn.Identity(), graph, Rounding(config.problem.multiple))
 
 
 def test_a_latency_budget_holds_and_is_reported(search: Any, tables: Path) -> None:
@@ -182,9 +182,10 @@ def test_a_larger_ratio_mends_it_where_the_table_goes_further(
     """What the refusal advises; these tables know every width."""
     least = {}
     for most in (0.8, 0.95):
-        config = SearchConfig(latency=str(tables / "rising.json"), budget="latency=0.99")
-        budgets = [Budget.parse("latency=0.99")]
-        found = terms_of(config, nn.Identity(), graph, budgets, Rounding(1, most))
+        config = settings_of(
+            SearchSettings, latency=str(tables / "rising.json"), budget="latency=0.99"
+        )
+        found = terms_of(config, nn.Identity(), graph, Rounding(1, most))
         smallest = [counts[0] for counts in found.rounding.legal(graph.full)]
         least[most] = found.costs["latency"](graph)(smallest)
     assert least[0.95] < least[0.8]
@@ -208,7 +209,7 @@ def test_a_budget_of_work_that_the_edges_do_not_reach_is_advised_alike(
             "`amc profile --model resnet8 --dataset digits --out runs/profile` makes one",
         ),
         (("--round-to", "hardware"), "--round-to hardware needs a table"),
-        (("--round-to", "fast"), "--round-to is fast; it must be 1 or more, or hardware"),
+        (("--round-to", "fast"), "--round-to is 'fast'; it must be 1 or more, or hardware"),
         (("--round-to", 0), "--round-to is 0; it must be 1 or more, or hardware"),
         (("--latency", "none.json"), "no latency table at none.json; `amc profile` writes one"),
     ],

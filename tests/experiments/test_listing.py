@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from experiments.commands.runs import JOURNAL, listed, runs_in
+from experiments.commands.runs import listed, runs_in
 from experiments.runs.failures import FAILURE_FILE, failure_kept
-from experiments.runs.journal import RunJournal
+from experiments.runs.journal import JOURNAL_FILE, RunJournal
 
 fcntl = pytest.importorskip("fcntl", reason="no locks of this kind on this system")
 
@@ -23,7 +23,7 @@ def begun(folder):
     with RunJournal(folder) as journal:
         journal.begin({})
         journal.note("evaluation 8,8", NOTE)
-    with open(folder / JOURNAL, "ab") as file:
+    with open(folder / JOURNAL_FILE, "ab") as file:
         file.write(b'{"crc32": "00000000", "record": {"accuracy": 0.5, "na')
     return folder
 
@@ -53,7 +53,7 @@ def test_a_run_without_a_result_was_interrupted_or_is_running(tmp_path):
     told = listed(folder)
     assert (told.status, told.what) == ("interrupted", "tpe: resnet8 on digits")
     assert told.result == "1 evaluation"
-    with open(folder / JOURNAL, "ab") as held:
+    with open(folder / JOURNAL_FILE, "ab") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         assert listed(folder).status == "running"
     assert listed(folder).status == "interrupted"
@@ -68,7 +68,7 @@ def test_the_proposals_of_netadapt_are_evaluations_and_half_a_line_is_none(tmp_p
             journal.note(f"proposal 0 {kept}", {**NOTE, "diverged": False})
         journal.note("evaluation 8,7", NOTE)
     assert listed(folder).result == "3 evaluations"
-    with open(folder / JOURNAL, "ab") as file:
+    with open(folder / JOURNAL_FILE, "ab") as file:
         file.write(b'{"crc32": "00000000", "record": {"accuracy": 0.5, "na')
     assert listed(folder).result == "3 evaluations"
 
@@ -119,7 +119,7 @@ def test_a_damaged_folder_is_told_and_the_others_still_are(amc, name, content, s
 @pytest.mark.parametrize("content", [b"mine", b"[]\n", bytes(range(256)), b'{"a": 1}\n' * 9])
 def test_a_journal_that_cannot_be_read_is_damage(content, amc, tmp_path):
     folder = begun(tmp_path / "run")
-    (folder / JOURNAL).write_bytes(content)
+    (folder / JOURNAL_FILE).write_bytes(content)
     told = listed(folder)
     assert told.status == "damaged"
     assert "journal.jsonl: not a journal" in told.result

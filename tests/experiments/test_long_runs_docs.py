@@ -8,20 +8,19 @@ from pathlib import Path
 import pytest
 
 from amc.journal import Blank
-from experiments.cli import COMMANDS
+from experiments.cli import KINDS
 from experiments.runs.journal import FOLDER, JOURNAL_FILE
-from experiments.settings.arguments import parse
+from experiments.settings import parse
 
 DOCS = Path(__file__).parents[2] / "docs"
 LONG_RUNS, SAFETY = ((DOCS / name).read_text("utf-8") for name in ("long-runs.md", "safety.md"))
-KINDS = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
 
 
 @pytest.mark.parametrize("words", re.findall(r"^    amc (.+)$", LONG_RUNS, re.MULTILINE)[:1])
 def test_its_first_command_can_be_typed(words):
-    name, config = parse(shlex.split(words), KINDS)
-    assert name == "search"
-    assert f"amc {name} --config {config.out}/config.yaml" in LONG_RUNS
+    config = parse(shlex.split(words), KINDS)
+    assert config.command == "search"
+    assert f"amc search --config {config.output.out}/config.yaml" in LONG_RUNS
 
 
 def code(page):

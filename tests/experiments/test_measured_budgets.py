@@ -89,11 +89,12 @@ def test_a_device_that_never_keeps_a_budget_is_left_after_so_many_tries() -> Non
 def test_a_budget_that_is_broken_in_the_end_is_told(
     made_result: Callable[..., RunResult],
 ) -> None:
-    for pruned, broken in ((0.63, ["latency=0.6"]), (0.605, [])):
+    budgets = (Budget("latency", 0.6),)
+    for pruned, broken in ((0.63, True), (0.605, False)):
         again = Remeasured(unpruned=1.0, pruned=pruned, predicted=0.6, noise=0.01)
         costs = {"latency": CostChange("seconds", 1.0, 0.6)}
-        found = made_result("uniform", budgets=("latency=0.6",), costs=costs, latency=again)
-        assert excesses(found) == broken
+        found = made_result("uniform", budgets=budgets, costs=costs, latency=again)
+        assert excesses(found) == (list(budgets) if broken else [])
 
 
 def test_noise_is_added_to_what_is_measured_but_not_that_of_a_busy_hour() -> None:
@@ -195,7 +196,7 @@ def made_result() -> Callable[..., RunResult]:
             "model": "resnet8",
             "dataset": "digits",
             "seed": 0,
-            "budgets": ("macs=0.6",),
+            "budgets": (Budget("macs", 0.6),),
             "unpruned": Accuracies(0.95, 0.94),
             "searched": Accuracies(0.9, 0.9),
             "finetuned": None,

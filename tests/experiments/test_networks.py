@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from flat_settings import settings_of
 from rich.console import Console
 from safetensors.torch import load_file, save_file, save_model
 from torch import nn
@@ -12,7 +13,7 @@ from torch import nn
 from amc.evaluation.scoring import accuracy, hits
 from experiments.commands.export import load_pruned
 from experiments.search.runs import search
-from experiments.settings.config import NetworkConfig, SearchConfig
+from experiments.settings import NetworkSettings, SearchSettings
 from experiments.zoo.datasets import DATASETS
 from experiments.zoo.models import MODELS
 from experiments.zoo.networks import (
@@ -23,20 +24,20 @@ from experiments.zoo.networks import (
     shipped_weights,
 )
 
-SMALL = NetworkConfig(model="resnet8", dataset="digits", width=0.5)
+SMALL = NetworkSettings(model="resnet8", dataset="digits", width=0.5)
 SHIPPED = (("resnet20", 1.0, 0.930), ("mobilenet-v1", 0.5, 0.920))
 
 
 @pytest.mark.parametrize(("model", "width", "wanted"), SHIPPED)
 def test_shipped_weights_reach_their_accuracy_on_test_images(fashion_mnist, model, width, wanted):
-    setting = load_setting(NetworkConfig(model=model, width=width))
+    setting = load_setting(NetworkSettings(model=model, width=width))
     # All 10,000 take long; of them resnet20 recognises 0.9353 and mobilenet-v1 0.9286.
     assert accuracy(setting.model, setting.splits.test.take(slice(None, None, 5))) >= wanted
 
 
 @pytest.mark.parametrize(("model", "width"), [known[:2] for known in SHIPPED])
 def test_bfloat16_hardly_changes_their_answers(fashion_mnist, model, width):
-    setting = load_setting(NetworkConfig(model=model, width=width))
+    setting = load_setting(NetworkSettings(model=model, width=width))
     few = setting.splits.holdout.take(slice(0, 200))  # emulated on most processors
     changed = hits(setting.model, few) != hits(setting.model, few, bfloat16=True)
     assert int(changed.sum()) <= 2
@@ -124,7 +125,8 @@ class Tied(nn.Module):
 
 @pytest.mark.parametrize(("granularity", "budget"), [("channel", "macs=0.9"), ("4:8", "size=0.9")])
 def test_a_run_of_a_network_with_tied_weights_can_be_loaded(granularity, budget, tmp_path):
-    config = SearchConfig(
+    config = settings_of(
+        SearchSettings,
         model=f"{__name__}:Tied",
         dataset="digits",
         strategy="uniform",
@@ -134,7 +136,7 @@ def test_a_run_of_a_network_with_tied_weights_can_be_loaded(granularity, budget,
         out=str(tmp_path / "run"),
     )
     result = search(config, Console(quiet=True))
-    network, setting, _ = load_pruned(tmp_path / "run", typed={"model": config.model})
+    network, setting, _ = load_pruned(tmp_path / "run", typed={"model": config.network.model})
     assert network.one.weight is network.other.weight
     assert accuracy(network, setting.splits.test) == pytest.approx(result.searched.test, abs=0.01)
 
@@ -144,7 +146,7 @@ def test_a_checkpoint_of_a_network_with_tied_weights_fills_it_again(tmp_path):
     model, path = Tied(), tmp_path / "tied.safetensors"
     save_model(model, str(path))
     assert not {"one.weight", "other.weight"} <= load_file(path).keys()
-    again = load_setting(NetworkConfig(f"{__name__}:Tied", "digits", weights=str(path))).model
+    again = load_setting(NetworkSettings(f"{__name__}:Tied", "digits", weights=str(path))).model
     assert again.one.weight is again.other.weight
     for name, tensor in model.state_dict().items():
         assert torch.equal(again.state_dict()[name], tensor)
@@ -173,7 +175,7 @@ def two_outputs() -> nn.Module:
 
 
 instance = own()
-OWN = NetworkConfig(model=f"{__name__}:own", dataset="digits")
+OWN = NetworkSettings(model=f"{__name__}:own", dataset="digits")
 
 
 @pytest.mark.parametrize("name", ["own", "instance"])

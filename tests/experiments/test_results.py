@@ -7,7 +7,7 @@ import operator
 import pytest
 
 from amc.history import Outcome
-from amc.policy import GroupChoice
+from amc.policy import Budget, GroupChoice
 from experiments.runs.results import Accuracies, CostChange, RunResult, run_folders
 
 
@@ -17,7 +17,7 @@ def result(**changes):
         "model": "resnet8",
         "dataset": "digits",
         "seed": 3,
-        "budgets": ("macs=0.5", "params=0.4"),
+        "budgets": (Budget("macs", 0.5), Budget("params", 0.4)),
         "unpruned": Accuracies(0.9, 0.8),
         "searched": Accuracies(0.7, 0.6),
         "finetuned": Accuracies(0.85, 0.75),
@@ -91,17 +91,17 @@ def test_a_corrupt_result_is_named(tmp_path, fault):
 WRONG = {
     ("seed",): ("0", 'seed is "0"; it must be a whole number'),
     ("finetune_steps",): (True, "finetune_steps is true; it must be a whole number"),
-    ("most_evaluations",): (-1, "most_evaluations is -1; it must be from 0"),
+    ("most_evaluations",): (-1, "most_evaluations is -1; it must be 0 or more"),
     ("strategy",): (None, "strategy is null; it must be a text"),
-    ("model",): ("\ud800", "it must be a text"),
+    ("model",): ("\ud800", "has half a letter"),
     ("budgets",): ("macs=0.5", "it must be a list"),
     ("budgets", 1): ("mac:0.5", "budget 'mac:0.5' has the wrong form"),
     ("granularity",): ("atom", "unknown granularity 'atom'"),
-    ("unpruned", "test"): (1.5, "unpruned.test is 1.5; it must be from 0 to 1"),
+    ("unpruned", "test"): (1.5, "unpruned.test is 1.5; it must be 1 or less"),
     ("searched", "holdout"): (float("nan"), "searched.holdout is NaN; it must be a finite number"),
     ("finetuned", "more"): (0.5, "finetuned.more is not known"),
     ("costs",): ({}, "costs are empty"),
-    ("costs", "macs", "unpruned"): (0, "costs.macs.unpruned is 0; it must be from 1e-30"),
+    ("costs", "macs", "unpruned"): (0, "costs.macs.unpruned is 0; it must be 1e-30 or more"),
     ("costs", "macs", "pruned"): (10**400, "costs.macs.pruned is 1000"),
     ("groups",): ([], "groups are empty"),
     ("groups", 0, "kept"): (9, "group 'a' keeps 9 of 8 units"),
@@ -113,7 +113,7 @@ WRONG = {
     ("evaluations", 0, "seconds"): (-1.0, "evaluation 0 has a cost or a time below 0"),
     ("seconds", "search"): (float("inf"), "seconds.search is Infinity; it must be a finite"),
     ("images",): ({"test\n": 1.5}, "images.'test\\n' is 1.5; it must be a whole number"),
-    ("config", "options"): (None, "config.options is null; it must be named values"),
+    ("config", "options"): (None, "config: options: null is no value for it"),
     ("config", "width"): (0.0, "--width is 0.0; it must be above 0"),
     ("trust",): ({}, "trust.policies is missing"),
     ("stored",): ([{"layer": "a", "weights": 2, "kept": 3, "bytes": {}}], "'a' keeps 3 of 2"),

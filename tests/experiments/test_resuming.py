@@ -207,7 +207,7 @@ def test_bad_settings_leave_no_folder(amc, tmp_path):
         (("--criterion", "l2"), "--criterion was l1 and is l2"),
         (("--strategy", "gp-rollout", "--seed", "1"), "--seed was 0 and is 1"),
         (("--strategy", "gp-rollout"), "--strategy was random and is gp-rollout"),
-        (("--finetune-epochs", "1"), "--finetune-epochs was 0 and is 1.0"),
+        (("--finetune-epochs", "1"), "--finetune-epochs was 0.0 and is 1.0"),
         (("--model", "striped_images:other"), "--model was striped_images:network and is"),
     ],
 )

@@ -18,13 +18,13 @@ from amc.finetuning import Recipe
 from amc.granularity import GRANULARITIES
 from amc.rules import Deep, GlobalRanking, Manual, Sensitivity, Shallow, Uniform
 from amc.strategies import STRATEGIES, TPE, CmaEs, RandomSearch
-from experiments.cli import COMMANDS
+from experiments.cli import KINDS
 from experiments.search.strategies import (
     expected_evaluations,
     make_strategy,
     read_ratios,
 )
-from experiments.settings.arguments import parse
+from experiments.settings import parse
 from netadapt import NetAdapt
 
 
@@ -283,11 +283,10 @@ def test_the_example_on_that_page_runs(capsys):
 
 
 def test_the_commands_on_that_page_can_be_read():
-    kinds = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
     commands = re.findall(r"^    amc (.*)$", PAGE, re.MULTILINE)
     assert len(commands) == 4
     for words in map(str.split, commands):
-        name, config = parse(words, kinds)
-        if name != "train":
-            names = getattr(config, "strategies", None) or config.strategy
-            assert set(names.split(",")) <= set(STRATEGIES)
+        config = parse(words, KINDS)
+        if config.command != "train":
+            names = getattr(config, "strategies", None) or [config.strategy]
+            assert set(names) <= set(STRATEGIES)

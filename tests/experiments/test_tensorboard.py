@@ -3,10 +3,12 @@
 import warnings
 
 import pytest
+from flat_settings import settings_of
 
+from experiments.cli import KINDS
 from experiments.search import strategies
 from experiments.search.runs import chosen_strategy
-from experiments.settings.config import BenchmarkConfig, SearchConfig
+from experiments.settings import SearchSettings, parse
 
 NETWORK = ("--model", "resnet8", "--dataset", "digits", "--width", 0.5)
 SMALL = ("--episodes", 4, "--options.hidden", 16, "--options.proposals", 4, "--search-images", 50)
@@ -59,14 +61,11 @@ def test_a_strategy_without_an_agent_is_refused_before_any_work(amc, tmp_path):
 def test_without_tensorboard_the_way_to_install_it_is_told(monkeypatch):
     monkeypatch.setattr(strategies, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match="needs tensorboard, which is not here; pip install"):
-        chosen_strategy(SearchConfig(tensorboard=True))
-    assert chosen_strategy(SearchConfig()).tensorboard is None
+        chosen_strategy(settings_of(SearchSettings, tensorboard=True))
+    assert chosen_strategy(SearchSettings()).tensorboard is None
 
 
 @pytest.mark.parametrize(("word", "wanted"), [((), True), (("false",), False), (("true",), True)])
 def test_the_flag_needs_no_value(word, wanted):
-    from experiments.settings.arguments import parse
-
-    kinds = {"benchmark": (BenchmarkConfig, "x")}
-    _, config = parse(["benchmark", "--tensorboard", *word, "--seed", "3"], kinds)
-    assert (config.tensorboard, config.seed) == (wanted, 3)
+    config = parse(["benchmark", "--tensorboard", *word, "--seed", "3"], KINDS)
+    assert (config.tensorboard, config.network.seed) == (wanted, 3)

@@ -1,9 +1,11 @@
 """Fine-tuning from settings: its rate, its help, its stages, and what a run says of them."""
 
-from dataclasses import fields, replace
+from dataclasses import replace
+from typing import get_args
 
 import pytest
 import torch
+from flat_settings import changed, settings_of
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
@@ -13,14 +15,16 @@ from amc.policy import Policy
 from amc.pruning import decisions, prune
 from experiments.search.runs import apply_policy, search
 from experiments.search.tuning import Start, recipe_of, training_rate, tune
-from experiments.settings.config import SCHEDULES, CutConfig, PruneConfig, SearchConfig
+from experiments.settings import PruneSettings, SearchSettings, TuningSettings, flat
+from experiments.settings.kinds import Schedule
 from experiments.zoo.networks import load_setting
 
 
 @pytest.fixture(scope="module")
 def config(weights, uniform_run, tmp_path_factory):
     """Settings that apply the uniform policy."""
-    return PruneConfig(
+    return settings_of(
+        PruneSettings,
         model="resnet8",
         dataset="digits",
         width=0.5,
@@ -33,7 +37,7 @@ def config(weights, uniform_run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def setting(config):
-    return load_setting(config)
+    return load_setting(config.network)
 
 
 def tuned(config, setting, **changes):
@@ -42,7 +46,7 @@ def tuned(config, setting, **changes):
     graph = decisions(setting.model, setting.example, policy.granularity)
     network = prune(setting.model, policy, setting.example)
     start = Start(network, policy, graph, None)
-    return tune(replace(config, **changes), setting, start, Console(quiet=True))
+    return tune(changed(config, **changes), setting, start, Console(quiet=True))
 
 
 def same(one, other):
@@ -51,12 +55,12 @@ def same(one, other):
 
 
 def test_the_settings_know_the_schedules_that_there_are():
-    assert tuple(KINDS) == SCHEDULES
+    assert tuple(KINDS) == get_args(Schedule)
 
 
 def test_the_rate_is_a_fraction_of_the_one_that_the_checkpoint_tells(config, tmp_path):
-    assert training_rate(config) == 0.1, "as `amc train` wrote it"
-    state = load_file(config.weights)
+    assert training_rate(config.network) == 0.1, "as `amc train` wrote it"
+    state = load_file(config.network.weights)
     for metadata, rate in (
         ({"training_rate": "0.5"}, 0.5),
         ({"training_rate": "quick"}, 0.1),
@@ -65,29 +69,31 @@ def test_the_rate_is_a_fraction_of_the_one_that_the_checkpoint_tells(config, tmp
         (None, 0.1),
     ):
         save_file(state, tmp_path / "model.safetensors", metadata)
-        assert training_rate(replace(config, weights=str(tmp_path / "model.safetensors"))) == rate
+        assert (
+            training_rate(replace(config.network, weights=str(tmp_path / "model.safetensors")))
+            == rate
+        )
 
 
 def test_other_checkpoints_tell_no_rate(config, tmp_path):
     torch.save({}, tmp_path / "model.pt")
     (tmp_path / "broken.safetensors").write_bytes(b"not at all")
     for name in ("model.pt", "broken.safetensors", "nothing.safetensors"):
-        assert training_rate(replace(config, weights=str(tmp_path / name))) == 0.1
+        assert training_rate(replace(config.network, weights=str(tmp_path / name))) == 0.1
 
 
 def test_training_writes_its_rate_for_fine_tuning(amc, config, setting, tmp_path):
     out = tmp_path / "trained"
     network = ("--model", "resnet8", "--dataset", "digits", "--width", 0.25)
     amc.good("train", *network, "--epochs", 0, "--lr", 0.4, "--out", out)
-    other = replace(config, weights=str(out / "model.safetensors"), finetune_rate=0.01)
-    assert recipe_of(other, setting).lr == pytest.approx(0.004)
-    assert recipe_of(replace(other, finetune_lr=0.3), setting).lr == 0.3
+    other = changed(config, weights=str(out / "model.safetensors"), finetune_rate=0.01)
+    assert recipe_of(other.tuning, other.network, setting).lr == pytest.approx(0.004)
+    assert recipe_of(replace(other.tuning, finetune_lr=0.3), other.network, setting).lr == 0.3
 
 
 def test_the_recipe_is_what_the_settings_say(config, setting):
-    recipe = recipe_of(
-        replace(config, finetune_epochs=2, distill=0.3, temperature=2, patience=5, seed=7), setting
-    )
+    tuning = TuningSettings(2.0, distill=0.3, temperature=2.0, patience=5)
+    recipe = recipe_of(tuning, replace(config.network, seed=7), setting)
     assert recipe.lr == pytest.approx(0.01)
     assert (recipe.epochs, recipe.distill, recipe.temperature) == (2, 0.3, 2)
     assert (recipe.patience, recipe.seed, recipe.shift, recipe.flip) == (5, 7, 1, False)
@@ -123,7 +129,7 @@ def test_the_seed_reaches_the_criterion_of_every_stage(config, setting, criterio
     policy = replace(Policy.load(config.policy), criterion=criterion)
     policy.save(tmp_path / "policy.json")
     still = {"finetune_schedule": "linear", "finetune_epochs": 0.2, "finetune_lr": 1e-20}
-    made = replace(config, policy=str(tmp_path / "policy.json"), **still)
+    made = changed(config, policy=str(tmp_path / "policy.json"), **still)
     one, other = (tuned(made, setting, seed=seed).network for seed in (0, 1))
     assert torch.equal(one.stem[0].weight, other.stem[0].weight) == alike
 
@@ -139,14 +145,14 @@ class Secretive:
 
 
 def test_stages_are_refused_after_any_search_that_tuned_its_network(config, tmp_path):
-    shared = {item.name: getattr(config, item.name) for item in fields(CutConfig)}
+    shared = {name: value for name, value in flat(config).items() if name != "policy"}
     own = {**shared, "strategy": f"{__name__}:Secretive", "out": str(tmp_path / "run")}
     own["overwrite"] = True
     staged = {"finetune_schedule": "cubic", "finetune_epochs": 0.2}
     with pytest.raises(ValueError, match=r"would drop the weights that .*Secretive tunes"):
-        search(SearchConfig(**own | staged), Console(quiet=True))
+        search(settings_of(SearchSettings, **own | staged), Console(quiet=True))
     alone = {"finetune_schedule": "cubic", "finetune_stages": 1, "finetune_epochs": 0.2}
-    assert search(SearchConfig(**own | alone), Console(quiet=True)).tuned_steps == 1
+    assert search(settings_of(SearchSettings, **own | alone), Console(quiet=True)).tuned_steps == 1
 
 
 def test_the_unpruned_network_is_the_teacher_and_stays_as_it_is(config, setting):
@@ -171,9 +177,9 @@ def test_recalibration_measures_batch_norms_before_the_network_is_judged(config)
     names = ("stages.2.0.bn1.running_mean", "stages.2.0.bn1.weight")
     found = {}
     for images in (0, 100):
-        made = replace(config, recalibrate=images, calibration_images=0, overwrite=True)
+        made = changed(config, recalibrate=images, calibration_images=0, overwrite=True)
         result = apply_policy(made, Console(quiet=True))
-        state = load_file(f"{config.out}/model.safetensors")
+        state = load_file(f"{config.output.out}/model.safetensors")
         found[images] = (result.searched, *(state[name] for name in names))
         assert result.finetuned is None
     assert found[0][0] != found[100][0]

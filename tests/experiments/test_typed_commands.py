@@ -21,11 +21,10 @@ import pytest
 from command_line import CommandLine
 from test_site import WALKS
 
-from experiments.cli import COMMANDS
-from experiments.settings.arguments import parse
+from experiments.cli import KINDS
+from experiments.settings import flat, parse
 
 ROOT = Path(__file__).parents[2]
-KINDS = {name: (kind, about) for name, (kind, _, about) in COMMANDS.items()}
 LINE = re.compile(r"^    ((?:amc|make|(?:[\w./]+/)?python3?) (?:[^\n]*\\\n)*[^\n]+)$", re.MULTILINE)
 TINY = {"model": "striped_images:network", "dataset": "striped_images:images", "width": "1"}
 NARROW = {"width": "0.25"}
@@ -100,8 +99,7 @@ AGAIN = [name for name in TYPED if name != "README" and set(TYPED[name]) <= set(
 
 def made_small(words: list[str], number: int) -> list[str]:
     """The words of a command, and those that make it small; `number` is its place on the page."""
-    _, config = parse(words, KINDS)
-    settings = vars(config)
+    settings = flat(parse(words, KINDS))
     added = {name: value for name, value in SMALLER.items() if settings.get(name)}
     if settings.get("run"):
         added.pop("episodes", None)  # It has its own problem, which is small already.

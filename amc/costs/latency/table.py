@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from amc.costs.latency.interpolation import completed, weights
 from amc.graph import Layer
-from amc.parsing import read_json
+from amc.parsing import read_json, read_record
 
 SCHEMA_VERSION = 1
 MAX_BYTES = 64_000_000
@@ -213,7 +213,9 @@ class LatencyTable:
             version = data.pop("schema_version", None)
             if version != SCHEMA_VERSION:
                 raise ValueError(f"schema version {version!r}, not {SCHEMA_VERSION}")
-            return _table(data)
+            for piece in data.get("pieces", ()):
+                piece["points"] = [_point(numbers) for numbers in piece["points"]]
+            return read_record(cls, data)
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise LatencyTableError(
                 f"{where}: not a latency table of this release ({error}); `amc profile` writes one"
@@ -239,22 +241,10 @@ class LatencyTable:
         return cls.from_json(text, str(source))
 
 
-def _table(data: dict[str, Any]) -> LatencyTable:
-    return LatencyTable(
-        device=Device(**data.pop("device")),
-        layers=tuple(_layer(item) for item in data.pop("layers")),
-        calls=tuple((str(name), int(piece)) for name, piece in data.pop("calls")),
-        pieces=tuple(_piece(item) for item in data.pop("pieces")),
-        correction=Correction(**data.pop("correction")),
-        fit=Fit(**data.pop("fit")),
-        **data,
-    )
+def _point(numbers: Any) -> dict[str, Any]:
+    """A point by names; in the file it is a list, as there are thousands.
 
-
-def _piece(item: dict[str, Any]) -> Piece:
-    return Piece(points=tuple(Point(*point) for point in item.pop("points")), **item)
-
-
-def _layer(item: dict[str, Any]) -> Layer:
-    lists = {key: tuple(item[key]) for key in ("kernel", "stride", "in_size")}
-    return Layer(**{**item, **lists})
+    Raises:
+        TypeError, ValueError: if it is none.
+    """
+    return dict(zip(("inputs", "outputs", "seconds", "spread"), numbers, strict=True))

@@ -1,5 +1,5 @@
 """How far the search's score may be trusted: `amc trust`."""
 
-from experiments.commands.trust.trusting import trust
+from experiments.commands.trust.trusting import run, trust
 
-__all__ = ["trust"]
+__all__ = ["run", "trust"]

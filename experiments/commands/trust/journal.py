@@ -8,8 +8,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from amc.parsing import read_json
-from experiments.disk import append_lines, record, whole_lines
+from amc.parsing import read_json, read_record
+from experiments.disk import append_lines, whole_lines
 from experiments.runs import Tried
 
 
@@ -42,7 +42,7 @@ class Journal:
         try:
             entry = read_json(line)
             terms = entry.pop("terms")
-            tried = record(Tried, entry)
+            tried = read_record(Tried, entry)
         except (AttributeError, KeyError, TypeError, ValueError):
             self.damaged += 1
             return None

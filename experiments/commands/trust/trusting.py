@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, fields, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from amc.finetuning import Recipe
 from amc.history import Outcome
 from amc.problem import Problem
 from experiments.commands.trust.correlation import correlation
@@ -22,11 +23,14 @@ from experiments.runs import RunResult, Tried, Trust, benchmarked
 from experiments.search import prepared, recipe_of, search
 from experiments.settings import (
     NETWORK,
-    ProblemConfig,
-    SearchConfig,
-    TrustConfig,
-    TuneConfig,
+    CutSettings,
+    NetworkSettings,
+    ProblemSettings,
+    SearchSettings,
+    TrustSettings,
     check_network,
+    flat,
+    from_flat,
 )
 from experiments.terminal import Reporter, count
 from experiments.zoo import Setting, load_setting
@@ -38,7 +42,12 @@ FEWEST = 3
 """Policies that have an order worth speaking of."""
 
 
-def trust(config: TrustConfig, console: Console) -> Trust:
+def run(config: TrustSettings, console: Console) -> None:
+    """What `amc trust` does."""
+    trust(config, console)
+
+
+def trust(config: TrustSettings, console: Console) -> Trust:
     """Fine-tune a sample of policies, say how well scores foretold them, write it into the run.
 
     Started again with the same settings, it goes on where it was stopped.
@@ -48,17 +57,28 @@ def trust(config: TrustConfig, console: Console) -> Trust:
         ValueError: if the run's evaluations cannot be tried, or flags do not go with it.
     """
     began = time.perf_counter()
-    result = _random_run(config, console) if config.run is None else _run(config)
+    result = _random_run(config, console) if config.run is None else _run(config, config.run)
     folder = Path(result.config["out"] if config.run is None else config.run)
-    recalibrate = config.recalibrate or result.config.get("recalibrate", 0)
-    config = replace(config, **_problem_settings(result), recalibrate=recalibrate)
-    setting = load_setting(config, device=config.device)
-    problem, _ = prepared(replace(config, seed=result.seed), setting, console)
-    meter = _meter(config, setting, problem)
-    chosen = stratified(_usable(result, problem), config.policies, config.seed)
+    own = from_flat(SearchSettings, result.config, others=True)
+    seed = config.network.seed
+    config = replace(
+        config,
+        network=replace(own.network, seed=result.seed),
+        problem=own.problem,
+        cut=own.cut,
+        tuning=replace(
+            config.tuning, recalibrate=config.tuning.recalibrate or own.tuning.recalibrate
+        ),
+    )
+    network = replace(own.network, seed=seed)
+    setting = load_setting(network, device=config.compute.device)
+    problem, _ = prepared(config, setting, console)
+    recipe = recipe_of(config.tuning, network, setting)
+    meter = _meter(config, recipe, setting, problem)
+    chosen = stratified(_usable(result, problem), config.policies, seed)
     terms = {**meter.terms(), "problem": _problem_settings(result)}
     tried = _tried(meter, chosen, Journal(folder / JOURNAL, terms), console)
-    found = _trust(meter, tried, config.seed, time.perf_counter() - began)
+    found = _trust(meter, tried, seed, time.perf_counter() - began)
     whole = replace(result, trust=found)
     write_whole(folder / "report.html", render([whole], exports=[exported(folder)]))
     whole.save(folder / "result.json")
@@ -67,48 +87,54 @@ def trust(config: TrustConfig, console: Console) -> Trust:
     return found
 
 
-def _run(config: TrustConfig) -> RunResult:
+def _run(config: TrustSettings, run: str) -> RunResult:
     """The run that was named; flags that would describe another problem are refused."""
-    assert config.run is not None
-    default = TrustConfig()
-    for name in set(_problem_fields()) - set(NETWORK):
-        if getattr(config, name) != getattr(default, name):
+    given, unset = flat(config), flat(TrustSettings())
+    for name in _problem_names():
+        if name not in NETWORK and given[name] != unset[name]:
             raise ValueError(
-                f"--{name.replace('_', '-')} is given, but {config.run} has a problem of its own; "
+                f"--{name.replace('_', '-')} is given, but {run} has a problem of its own; "
                 "leave out the flag or the run"
             )
-    if (inside := benchmarked(Path(config.run))) is not None:
+    if (inside := benchmarked(Path(run))) is not None:
         raise ValueError(
-            f"{config.run} is the folder of a benchmark; name one of its runs: "
+            f"{run} is the folder of a benchmark; name one of its runs: "
             + ", ".join(sorted(inside))
         )
-    path = run_at(config.run) / "result.json"
+    path = run_at(run) / "result.json"
     result = RunResult.load(path)
-    check_network(result.config, vars(config), config.run, path, unset=vars(default))
+    check_network(result.config, given, run, path, unset=unset)
     return result
 
 
-def _random_run(config: TrustConfig, console: Console) -> RunResult:
+def _random_run(config: TrustSettings, console: Console) -> RunResult:
     """A search that draws policies at random; one that is there already is taken."""
-    names = [*_problem_fields(), "device", "seed", "out"]
-    asked = SearchConfig(strategy="random", **{name: getattr(config, name) for name in names})
-    path = Path(config.out) / "result.json"
+    asked = SearchSettings(
+        network=config.network,
+        compute=config.compute,
+        output=config.output,
+        cut=config.cut,
+        problem=config.problem,
+        strategy="random",
+    )
+    path = Path(config.output.out) / "result.json"
     if path.is_file():
         there = RunResult.load(path)
-        if all(there.config.get(name) == value for name, value in asdict(asked).items()):
+        if from_flat(SearchSettings, there.config, others=True) == asked:
             return there
     return search(asked, console)
 
 
-def _problem_fields() -> list[str]:
+def _problem_names() -> list[str]:
     """What makes a problem: the network, images and budget, and how candidates are cut."""
-    tuning = {item.name for item in fields(TuneConfig)} - {"model", "dataset", "width", "weights"}
-    return [item.name for item in fields(ProblemConfig) if item.name not in tuning]
+    parts = (NetworkSettings(), CutSettings(), ProblemSettings())
+    names = [name for part in parts for name in flat(part) if name != "seed"]
+    return [*names, "overwrite"]
 
 
 def _problem_settings(result: RunResult) -> dict[str, Any]:
     """The run's own settings, as far as they make its problem."""
-    return {name: result.config[name] for name in _problem_fields() if name in result.config}
+    return {name: result.config[name] for name in _problem_names() if name in result.config}
 
 
 def _usable(result: RunResult, problem: Problem) -> list[Outcome]:
@@ -129,17 +155,17 @@ def _usable(result: RunResult, problem: Problem) -> list[Outcome]:
     return usable
 
 
-def _meter(config: TrustConfig, setting: Setting, problem: Problem) -> Meter:
+def _meter(config: TrustSettings, recipe: Recipe, setting: Setting, problem: Problem) -> Meter:
     train = setting.splits.train
     holdout, seen = setting.splits.holdout, len(problem.holdout)
     judged = setting.splits.test if seen == len(holdout) else holdout.take(slice(seen, None))
     return Meter(
         problem,
-        recipe_of(config, setting),
+        recipe,
         train.take(slice(0, config.train_images)) if config.train_images else train,
         judged,
-        train.take(slice(0, config.recalibrate or RECALIBRATION)),
-        recalibrated=bool(config.recalibrate),
+        train.take(slice(0, config.tuning.recalibrate or RECALIBRATION)),
+        recalibrated=bool(config.tuning.recalibrate),
         teacher=setting.model,
     )
 

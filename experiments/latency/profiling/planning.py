@@ -11,7 +11,7 @@ from amc.pruning import decisions
 from experiments.latency.profiling.measuring import RUNTIMES, Answer, measured
 from experiments.latency.profiling.plan import Plan, plan_of
 from experiments.latency.profiling.templates import template
-from experiments.settings import ProfileConfig, listed
+from experiments.settings import ProfileSettings, listed
 from experiments.terminal import Reporter
 from experiments.zoo import Setting, first_line, load_setting
 
@@ -24,18 +24,18 @@ def measured_here(plan: Plan, runtime: str, threads: int, console: Console) -> A
         )
 
 
-def planned(config: ProfileConfig) -> Plan:
+def planned(config: ProfileSettings) -> Plan:
     """What to time for these settings; the same wherever it is asked."""
     fed = RUNTIMES[config.runtime].fed
     # How long a pass takes does not depend on the weights.
-    setting = load_setting(config, trained=False)
+    setting = load_setting(config.network, trained=False)
     sample = _sample(config, setting)
-    graph = decisions(setting.model, sample, exclude=listed(config.exclude))
+    graph = decisions(setting.model, sample, exclude=config.exclude)
     inputs = torch.cat([sample] * config.batch_size)
     return plan_of(template(setting.model, graph, inputs), rounding_of(config), fed=fed)
 
 
-def _sample(config: ProfileConfig, setting: Setting) -> Tensor:
+def _sample(config: ProfileSettings, setting: Setting) -> Tensor:
     """One sample of the shape that is asked for.
 
     Raises:
@@ -49,7 +49,7 @@ def _sample(config: ProfileConfig, setting: Setting) -> Tensor:
             setting.model(sample)
     except Exception as error:
         raise ValueError(
-            f"--input-shape is {config.input_shape}, on which model {config.model} fails "
+            f"--input-shape is {config.input_shape}, on which model {config.network.model} fails "
             f"({first_line(error)}); give one that it takes, {_shape(setting.example)} for example"
         ) from error
     return sample
@@ -59,6 +59,6 @@ def _shape(sample: Tensor) -> str:
     return ",".join(map(str, sample.shape[1:]))
 
 
-def rounding_of(config: ProfileConfig) -> Rounding:
+def rounding_of(config: ProfileSettings) -> Rounding:
     """Which kept counts are measured."""
     return Granularity.parse("channel").rounding(config.round_to, config.max_ratio)

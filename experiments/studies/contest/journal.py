@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
+from amc.parsing import read_json, read_record
 from experiments.disk import append_lines, whole_lines
 from experiments.studies.contest.searching import Record, keys
 from experiments.studies.contest.study import Study, Task
@@ -28,11 +29,8 @@ class Journal:
 
     def _read(self, line: str) -> Record:
         try:
-            fields = json.loads(line)
-            fields["kept"] = tuple(fields["kept"])
-            fields["curve"] = tuple((number, value) for number, value in fields["curve"])
-            return Record(**fields)
-        except (KeyError, TypeError, ValueError):
+            return read_record(Record, read_json(line))
+        except ValueError:
             raise ValueError(
                 f"{self._path}: not the journal of a contest; name another folder with --out"
             ) from None

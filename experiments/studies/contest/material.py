@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from amc.policy import Budget
 from amc.problem import Problem
 from amc.tasks import Samples
-from experiments.settings import NetworkConfig
+from experiments.settings import NetworkSettings
 from experiments.zoo import load_setting
 
 SEARCH_IMAGES = 1000
@@ -53,7 +53,7 @@ class Material:
 
 def shipped(model: str, width: float, device: str) -> Material:
     """A network of the zoo with the weights that come with the project, on Fashion-MNIST."""
-    setting = load_setting(NetworkConfig(model=model, width=width), device=device)
+    setting = load_setting(NetworkSettings(model=model, width=width), device=device)
     train, holdout = setting.splits.train, setting.splits.holdout
     return Material(
         setting.model,

@@ -8,13 +8,13 @@ from amc.finetuning import Recipe, fit
 from amc.policy import Budget
 from amc.problem import Problem
 from amc.tasks import Samples
-from experiments.settings import NetworkConfig
+from experiments.settings import NetworkSettings
 from experiments.zoo import Setting, load_setting, shipped_weights
 
 NETWORKS = {
-    "resnet20": NetworkConfig("resnet20"),
-    "resnet56": NetworkConfig("resnet56"),
-    "mobilenet-v1": NetworkConfig("mobilenet-v1", width=0.5),
+    "resnet20": NetworkSettings("resnet20"),
+    "resnet56": NetworkSettings("resnet56"),
+    "mobilenet-v1": NetworkSettings("mobilenet-v1", width=0.5),
 }
 SHIPPED = "shipped"
 TRAINED = "quickly trained"

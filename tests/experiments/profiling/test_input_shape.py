@@ -5,13 +5,12 @@ from __future__ import annotations
 import pytest
 
 from experiments.latency.profiling.planning import planned
-from experiments.settings.config import ProfileConfig
+from experiments.settings import NetworkSettings, ProfileSettings
 
 
-def config(shape: str) -> ProfileConfig:
-    return ProfileConfig(
-        model="resnet8", dataset="digits", width=0.5, round_to=4, batch_size=2, input_shape=shape
-    )
+def config(shape: str) -> ProfileSettings:
+    network = NetworkSettings("resnet8", "digits", 0.5)
+    return ProfileSettings(network, round_to=4, batch_size=2, input_shape=shape)
 
 
 def test_one_that_is_given_goes_before_that_of_the_images() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from amc.history import Outcome
-from amc.policy import GroupChoice
+from amc.policy import Budget, GroupChoice
 from experiments.runs.results import Accuracies, CostChange, RunResult
 
 NAMES = ("stem.0", "stages.0.conv1", "stages.1.conv1")
@@ -63,7 +63,9 @@ def make_result() -> Callable[..., RunResult]:
             "config": {"model": "resnet8", "dataset": "digits", "out": f"runs/{strategy}"},
             "machine": {"torch": "2.13.0"},
         }
-        return RunResult(**{**values, **changes})
+        values |= changes
+        values["budgets"] = tuple(map(Budget.parse, values["budgets"]))
+        return RunResult(**values)
 
     return make
 

@@ -2,12 +2,13 @@
 
 import shlex
 from collections.abc import Callable
-from dataclasses import asdict
+
+from flat_settings import settings_of
 
 from experiments.report.commands import Use, use
 from experiments.report.comparison import compare
 from experiments.runs.results import RunResult
-from experiments.settings.config import PruneConfig, SearchConfig
+from experiments.settings import PruneSettings, SearchSettings, flat
 
 Made = Callable[..., RunResult]
 
@@ -17,7 +18,7 @@ def uses(result: RunResult) -> Use:
 
 
 def test_settings_at_their_defaults_do_not_appear(made: Made) -> None:
-    one = uses(made(config=asdict(SearchConfig(out="runs/a"))))
+    one = uses(made(config=flat(settings_of(SearchSettings, out="runs/a"))))
     assert " ".join(one.prune) == (
         "amc prune --policy runs/a/policy.json --model resnet8 --dataset digits --out runs/a-pruned"
     )
@@ -30,10 +31,15 @@ def test_settings_at_their_defaults_do_not_appear(made: Made) -> None:
 
 
 def test_all_other_settings_do(made: Made) -> None:
-    config = SearchConfig(
-        width=0.5, weights="w.safetensors", finetune_epochs=2.5, round_to=8, options={"sigma": 0.2}
+    config = settings_of(
+        SearchSettings,
+        width=0.5,
+        weights="w.safetensors",
+        finetune_epochs=2.5,
+        round_to=8,
+        options={"sigma": 0.2},
     )
-    one = uses(made(config=asdict(config)))
+    one = uses(made(config=flat(config)))
     assert one.search is not None
     for flag in ("--width 0.5", "--weights w.safetensors", "--finetune-epochs 2.5"):
         assert flag in one.prune
@@ -67,6 +73,8 @@ def test_several_budgets_make_one_flag(made: Made) -> None:
 
 
 def test_a_policy_from_a_file_has_no_search_to_repeat(made: Made) -> None:
-    one = uses(made("policy", config=asdict(PruneConfig(policy="other.json", out="runs/p"))))
+    one = uses(
+        made("policy", config=flat(settings_of(PruneSettings, policy="other.json", out="runs/p")))
+    )
     assert one.search is None
     assert "--policy runs/p/policy.json" in one.prune

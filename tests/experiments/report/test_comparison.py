@@ -73,9 +73,3 @@ def test_costs_are_those_that_budgets_limit(made: Made) -> None:
     both = [made(budgets=("params=50%",)), made("uniform", budgets=("macs=0.5", "params=0.9"))]
     assert compare(both)[0].costs == ("params", "macs")
     assert compare([made(budgets=())])[0].costs == ("macs",)
-
-
-def test_a_budget_that_cannot_be_read_is_refused(made: Made) -> None:
-    (comparison,) = compare([made(budgets=("half",))])
-    with pytest.raises(ValueError, match="budget 'half' has the wrong form"):
-        _ = comparison.costs

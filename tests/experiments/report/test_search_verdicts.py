@@ -47,10 +47,10 @@ def test_a_rounding_error_is_no_excess(made: Made) -> None:
     assert excesses(made(budgets=("macs=0.3",), costs=third)) == []
 
 
-@pytest.mark.parametrize(("macs", "broken"), [(5e5, []), (5.01e5, ["macs=50%"])])
+@pytest.mark.parametrize(("macs", "broken"), [(5e5, []), (5.01e5, ["macs=0.5"])])
 def test_a_network_over_its_budget_is_named(made: Made, macs: float, broken: list[str]) -> None:
     costs = {"macs": CostChange("MACs", 1e6, macs)}
-    assert excesses(made(budgets=("macs=50%",), costs=costs)) == broken
+    assert list(map(str, excesses(made(budgets=("macs=50%",), costs=costs)))) == broken
 
 
 @pytest.mark.parametrize(("pruned", "broken"), [(0.59, False), (0.605, False), (0.63, True)])
@@ -59,7 +59,7 @@ def test_latency_is_judged_by_the_clock(made: Made, pruned: float, broken: bool)
     costs = {"latency": CostChange("s", 1.0, 0.55)}
     found = Remeasured(unpruned=2.0, pruned=2 * pruned, predicted=0.55, noise=0.01)
     result = made(budgets=("latency=0.6",), costs=costs, latency=found)
-    assert excesses(result) == (["latency=0.6"] if broken else [])
+    assert excesses(result) == (list(result.budgets) if broken else [])
 
 
 def test_a_search_that_stopped_finding(made: Made) -> None:

@@ -126,4 +126,5 @@ def test_what_cannot_be_tried_is_refused(amc, uniform_run, sampled, tmp_path: Pa
     assert "no result at" in refused(amc, tmp_path)
     assert "--policies is 2; it must be 3 or more" in refused(amc, sampled, "--policies", 2)
     assert "did you mean --policies" in refused(amc, sampled, "--polices", 4)
-    assert "one-shot" in refused(amc, sampled, "--finetune-schedule", "cubic")
+    told = refused(amc, sampled, "--finetune-schedule", "cubic")
+    assert "unknown flag --finetune-schedule" in told

@@ -1,0 +1,198 @@
+"""Parts that the settings of commands are composed of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from amc.granularity import Granularity
+from amc.policy import Budget
+from experiments.settings.checked import Part
+from experiments.settings.kinds import (
+    Budgets,
+    Device,
+    Episodes,
+    Epochs,
+    Fraction,
+    Half,
+    Inside,
+    Listed,
+    Multiple,
+    Natural,
+    Positive,
+    Schedule,
+    Seed,
+    Share,
+    Some,
+    Stages,
+    Switch,
+    Text,
+    Unit,
+    Width,
+)
+from experiments.settings.mistakes import Mistake
+
+CHANNELS = Granularity("channel")
+
+TRAINING_RATE = 0.1
+"""Peak learning rate of `amc train`, and of the networks that come with the project."""
+
+
+@dataclass(frozen=True)
+class NetworkSettings(Part):
+    """Which network, on which images.
+
+    Args:
+        model: Short name (resnet20, mobilenet-v1, ...) or package.module:function of one's own.
+        dataset: Short name (digits, fashion-mnist, cifar10), folder:PATH or
+            package.module:function.
+        width: Factor on the channels of a network from the zoo.
+        weights: Checkpoint of the trained network (.safetensors, or a .pt state dict); left out,
+            the weights that come with the project, where there are some.
+        seed: Of everything random in this command.
+    """
+
+    section: ClassVar[str] = "Network and images"
+    model: Text = "resnet20"
+    dataset: Text = "fashion-mnist"
+    width: Width = 1.0
+    weights: Text | None = None
+    seed: Seed = 0
+
+
+@dataclass(frozen=True)
+class ComputeSettings(Part):
+    """Where networks are trained and candidates are measured.
+
+    Args:
+        device: Where networks compute: cpu, or an NVIDIA GPU as cuda or cuda:1.
+    """
+
+    section: ClassVar[str] = "Computing"
+    device: Device = "cpu"
+
+
+@dataclass(frozen=True)
+class OutputSettings(Part):
+    """Where results go.
+
+    Args:
+        out: Folder for the results.
+        overwrite: Begin anew where the folder holds a run, finished or not; without this flag an
+            unfinished one with the same settings goes on, and all others are refused.
+    """
+
+    section: ClassVar[str] = "Results"
+    out: Text = "runs/run"
+    overwrite: Switch = False
+
+
+@dataclass(frozen=True)
+class TuningSettings(Part):
+    """How a pruned network is fine-tuned.
+
+    Args:
+        finetune_epochs: Passes over the training images after pruning; 0 leaves it out.
+        finetune_rate: Peak learning rate of fine-tuning as a fraction of the rate that the network
+            was trained with (its checkpoint tells, where `amc train` wrote it; else 0.1); 1/10
+            to 1/100 is usual, 1 the most.
+        finetune_lr: The same as a plain number, where that is to decide; left out, the fraction
+            does.
+        distill: Weight of the unpruned network's answers in the loss, from 0 (labels alone) to 1.
+        temperature: Of distillation; higher ones show more of how wrong classes compare.
+        patience: Checks on held-out images without a better accuracy after which fine-tuning
+            stops, with the best weights so far; 0 runs to the end and takes the last.
+        recalibrate: Training images on which batch norms are measured again after pruning; 0
+            leaves them as they are.
+    """
+
+    section: ClassVar[str] = "Fine-tuning"
+    finetune_epochs: Epochs = 0.0
+    finetune_rate: Fraction = 0.1
+    finetune_lr: Positive | None = None
+    distill: Share = 0.0
+    temperature: Positive = 4.0
+    patience: Natural = 0
+    recalibrate: Natural = 0
+
+
+@dataclass(frozen=True)
+class ScheduleSettings(Part):
+    """How pruning and fine-tuning take turns.
+
+    Args:
+        finetune_schedule: one-shot (prune, then fine-tune), or linear or cubic (in stages, each
+            fine-tuned; cubic prunes most at first).
+        finetune_stages: Stages of a linear or cubic schedule.
+        finetune_last: Fraction of the epochs that the last stage gets; 0 gives all stages the same.
+    """
+
+    section: ClassVar[str] = "Fine-tuning"
+    finetune_schedule: Schedule = "one-shot"
+    finetune_stages: Stages = 4
+    finetune_last: Share = 0.0
+
+
+@dataclass(frozen=True)
+class CutSettings(Part):
+    """How a network is cut and refit, whatever chose the ratios.
+
+    Args:
+        calibration_images: Training images for the least-squares refit; 0 leaves it out.
+        memory_batch: Images at once that the cost memory is counted for, and that the latency of
+            2:4 is timed with.
+        latency: Table of how long this network takes where it will run, as `amc profile` writes
+            it; latency is then told and can have a budget.
+    """
+
+    section: ClassVar[str] = "Cutting"
+    calibration_images: Natural = 4000
+    memory_batch: Some = 1
+    latency: Text | None = None
+
+
+@dataclass(frozen=True)
+class ProblemSettings(Part):
+    """What is searched, whatever the strategy.
+
+    Args:
+        budget: What the pruned network may cost at most: macs=0.5, macs=50% (fractions of the
+            unpruned network) or params=1.2M, size=300kB, memory=2MB, energy=250uJ (absolute).
+            Several are separated by commas, or the flag is given again; all hold.
+        episodes: Candidates that a search with a free number of them evaluates.
+        search_images: Held-out images that candidates are measured on; 0 takes all.
+        racing: Highest probability that a candidate more accurate than the best so far is stopped
+            early all the same, 0.01 for example; 0 measures every candidate on all images.
+        criterion: What ranks the units of a group: l1, l2, lp (lp:0.5), bn-scale, taylor, hessian,
+            regression, random.
+        granularity: What is removed at once: channel (the network really shrinks), or kernel,
+            vector, element, 2:4, n:4 (weights become zeros).
+        exclude: Layers to leave whole, as shell patterns separated by commas: stem.*,classifier.
+        round_to: Kept channels (or kernels, ...) are multiples of this; hardware takes the counts
+            at the edges of steps in the table of --latency, which a budget of latency always does.
+        max_ratio: Largest pruning ratio of any group, above 0 and below 1; left out, 0.8 for
+            channels and 0.99 for what is finer; a fixed pattern such as 2:4 takes none.
+    """
+
+    section: ClassVar[str] = "Problem"
+    budget: Budgets = (Budget("macs", 0.5),)
+    episodes: Episodes = 100
+    search_images: Natural = 2000
+    racing: Half = 0.0
+    criterion: Text = "l1"
+    granularity: Unit = CHANNELS
+    exclude: Listed = ()
+    round_to: Multiple = 1
+    max_ratio: Inside | None = None
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        costs = [budget.cost for budget in self.budget]
+        if len(set(costs)) < len(costs):
+            given = ",".join(map(str, self.budget))
+            raise Mistake(f"--budget is {given!r}; name each cost once")
+
+    @property
+    def multiple(self) -> int:
+        """Of what legal counts are multiples, before a latency table has its say."""
+        return self.round_to if isinstance(self.round_to, int) else 1

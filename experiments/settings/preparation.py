@@ -1,0 +1,100 @@
+"""Settings of the commands before a search: `amc train` and `amc profile`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ClassVar
+
+from experiments.settings.commands import CommandSettings
+from experiments.settings.kinds import (
+    Amount,
+    Batch,
+    Epochs,
+    Inside,
+    Listed,
+    Positive,
+    Runtime,
+    Shape,
+    Some,
+    Text,
+    Threads,
+)
+from experiments.settings.parts import (
+    TRAINING_RATE,
+    ComputeSettings,
+    NetworkSettings,
+    OutputSettings,
+)
+
+
+@dataclass(frozen=True)
+class TrainSettings(CommandSettings):
+    """How a network is trained from scratch.
+
+    Args:
+        weights: Checkpoint to train further; left out, training starts from random weights.
+        epochs: Passes over the training images.
+        lr: Peak learning rate, after a linear warm-up and before a cosine decay.
+        batch_size: Images a step.
+        gamma_l1: L1 penalty on the scales of batch norms, which prepares a network for the
+            criterion bn-scale; 1e-4 is usual.
+        gamma_l2: L2 penalty on them.
+    """
+
+    command: ClassVar[str] = "train"
+    section: ClassVar[str] = "Training"
+    first: ClassVar[tuple[str, ...]] = (
+        *("model", "dataset", "epochs", "lr", "batch_size", "device", "seed", "out"),
+    )
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    compute: ComputeSettings = field(default_factory=ComputeSettings)
+    output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/train"))
+    epochs: Epochs = 16.0
+    lr: Positive = TRAINING_RATE
+    batch_size: Some = 128
+    gamma_l1: Amount = 0.0
+    gamma_l2: Amount = 0.0
+
+    @property
+    def files(self) -> Mapping[str, str | None]:
+        """What decides the result beside weights and images, by its flag."""
+        return {}
+
+
+@dataclass(frozen=True)
+class ProfileSettings(CommandSettings):
+    """Where and at which widths the time of a network is measured.
+
+    Args:
+        runtime: onnxruntime, or torch (PyTorch's operators called one by one).
+        threads: That the runtime may use.
+        batch_size: Samples in one pass.
+        input_shape: Of one sample, such as 3,224,224; left out, that of the images of --dataset,
+            which a search prunes on and whose table it takes.
+        exclude: Layers that stay whole, as shell patterns separated by commas.
+        round_to: Only multiples of this many kept channels are measured.
+        max_ratio: Largest pruning ratio of a group that is measured; left out, 0.8.
+        prepare: Folder for the programs and the script that times them on another device; nothing
+            is measured here then.
+        timings: What that script wrote, brought back; given with the same settings.
+        out: Folder for the table, latency.json.
+    """
+
+    command: ClassVar[str] = "profile"
+    section: ClassVar[str] = "Measuring"
+    first: ClassVar[tuple[str, ...]] = (
+        *("model", "dataset", "runtime", "threads", "batch_size", "out"),
+    )
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    runtime: Runtime = "onnxruntime"
+    threads: Threads = 1
+    batch_size: Batch = 1
+    input_shape: Shape | None = None
+    exclude: Listed = ()
+    round_to: Some = 1
+    max_ratio: Inside | None = None
+    prepare: Text | None = None
+    timings: Text | None = None
+    out: Text = "runs/profile"

@@ -1,0 +1,172 @@
+"""Settings of the commands that search or apply policies, composed of parts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import ClassVar
+
+from experiments.settings.commands import CommandSettings
+from experiments.settings.kinds import (
+    Listed,
+    Natural,
+    Policies,
+    Switch,
+    Table,
+    Text,
+    Word,
+)
+from experiments.settings.mistakes import WrongValue
+from experiments.settings.parts import (
+    ComputeSettings,
+    CutSettings,
+    NetworkSettings,
+    OutputSettings,
+    ProblemSettings,
+    ScheduleSettings,
+    TuningSettings,
+)
+from experiments.settings.preparation import TrainSettings
+
+
+@dataclass(frozen=True)
+class PruneSettings(CommandSettings):
+    """Which policy is applied.
+
+    Args:
+        policy: Policy file, as a search or an export writes it.
+    """
+
+    command: ClassVar[str] = "prune"
+    section: ClassVar[str] = "Policy"
+    first: ClassVar[tuple[str, ...]] = (
+        *("policy", "model", "dataset", "weights", "finetune_epochs", "device", "seed", "out"),
+    )
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    cut: CutSettings = field(default_factory=CutSettings)
+    tuning: TuningSettings = field(default_factory=TuningSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    compute: ComputeSettings = field(default_factory=ComputeSettings)
+    output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/prune"))
+    policy: Text = "policy.json"
+
+    @property
+    def files(self) -> Mapping[str, str | None]:
+        """What decides the result beside weights and images, by its flag."""
+        return {"--latency": self.cut.latency, "--policy": self.policy}
+
+
+@dataclass(frozen=True)
+class SearchSettings(CommandSettings):
+    """How ratios are searched.
+
+    Args:
+        strategy: Short name or package.module:Class. Agents: gp-rollout, ddpg, ddpg-paper, td3,
+            sac; narrowing step by step: netadapt; rules: uniform, shallow, deep, manual,
+            sensitivity, global; other searches: random, tpe, cma-es.
+        options: Further settings of the strategy, as in --options.sigma 0.2.
+        tensorboard: Write an agent's scalars for TensorBoard, into the folder tensorboard of the
+            run.
+    """
+
+    command: ClassVar[str] = "search"
+    section: ClassVar[str] = "Strategy"
+    first: ClassVar[tuple[str, ...]] = (
+        *("model", "dataset", "weights", "budget", "strategy", "episodes", "finetune_epochs"),
+        *("device", "seed", "out"),
+    )
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    problem: ProblemSettings = field(default_factory=ProblemSettings)
+    cut: CutSettings = field(default_factory=CutSettings)
+    tuning: TuningSettings = field(default_factory=TuningSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    compute: ComputeSettings = field(default_factory=ComputeSettings)
+    output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/search"))
+    strategy: Text = "gp-rollout"
+    options: Table = field(default_factory=dict)
+    tensorboard: Switch = False
+
+    @property
+    def files(self) -> Mapping[str, str | None]:
+        """What decides the result beside weights and images, by its flag."""
+        ratios = str(self.options.get("file")) if self.strategy == "manual" else None
+        return {"--latency": self.cut.latency, "--options.file": ratios}
+
+
+@dataclass(frozen=True)
+class BenchmarkSettings(CommandSettings):
+    """The same problem for several strategies.
+
+    Args:
+        strategies: Short names, separated by commas.
+        manual: YAML file of layer patterns and ratios, for the strategy "manual".
+        options: Further settings of one strategy, as in --options.gp-rollout.sigma 0.2.
+        tensorboard: Write the agents' scalars for TensorBoard, into folders tensorboard of their
+            runs.
+    """
+
+    command: ClassVar[str] = "benchmark"
+    section: ClassVar[str] = "Strategies"
+    first: ClassVar[tuple[str, ...]] = (
+        *("model", "dataset", "weights", "budget", "strategies", "episodes", "finetune_epochs"),
+        *("device", "seed", "out"),
+    )
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    problem: ProblemSettings = field(default_factory=ProblemSettings)
+    cut: CutSettings = field(default_factory=CutSettings)
+    tuning: TuningSettings = field(default_factory=TuningSettings)
+    schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    compute: ComputeSettings = field(default_factory=ComputeSettings)
+    output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/benchmark"))
+    strategies: Listed = ("gp-rollout", "netadapt", "uniform")
+    manual: Text | None = None
+    options: Table = field(default_factory=dict)
+    tensorboard: Switch = False
+
+
+@dataclass(frozen=True)
+class TrustSettings(CommandSettings):
+    """Which policies are fine-tuned to see how far a search's score may be trusted.
+
+    Args:
+        run: Run folder of a search, whose policies are taken; network, images, budget and all else
+            that makes its problem are its own. Left out, policies are drawn at random for the
+            problem that the flags describe, and the folder of --out becomes their run.
+        policies: To fine-tune, from the whole range of the search's scores.
+        train_images: Training images for fine-tuning; 0 takes all.
+        finetune_epochs: Passes over them.
+        episodes: Policies to draw, where there is no run.
+    """
+
+    command: ClassVar[str] = "trust"
+    section: ClassVar[str] = "Policies"
+    first: ClassVar[tuple[str, ...]] = (
+        *("policies", "train_images", "finetune_epochs", "model", "dataset", "weights", "budget"),
+        *("episodes", "device", "out"),
+    )
+    run: Word | None = None
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    problem: ProblemSettings = field(default_factory=partial(ProblemSettings, episodes=60))
+    cut: CutSettings = field(default_factory=CutSettings)
+    tuning: TuningSettings = field(default_factory=partial(TuningSettings, 1.0))
+    compute: ComputeSettings = field(default_factory=ComputeSettings)
+    output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/trust"))
+    policies: Policies = 12
+    train_images: Natural = 0
+
+    def __post_init__(self) -> None:
+        """Also: without fine-tuning there is nothing to compare."""
+        super().__post_init__()
+        if self.tuning.finetune_epochs == 0:
+            raise WrongValue("finetune_epochs", self.tuning.finetune_epochs, "above 0")
+
+
+PruningSettings = PruneSettings | SearchSettings
+"""Of the commands that prune a network and fine-tune it."""
+
+RunSettings = TrainSettings | PruneSettings | SearchSettings
+"""Of the commands whose runs go on."""
+
+SearchingSettings = SearchSettings | BenchmarkSettings | TrustSettings
+"""Of the commands that have a problem."""
