@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass, fields
 from functools import cache
 from typing import Any, ClassVar
 
@@ -35,8 +35,8 @@ class Checked:
         """Hold each setting against its hint; a default is right as it is."""
         for item in fields(self):
             value = getattr(self, item.name)
-            default = item.default if item.default_factory is MISSING else {}
-            if not isinstance(value, Checked) and value is not default and value != {}:
+            by_default = value is item.default or (item.default_factory is dict and value == {})
+            if not isinstance(value, Checked) and not by_default:
                 object.__setattr__(self, item.name, _value(type(self), item.name, value))
 
 

@@ -68,6 +68,16 @@ def test_help_does_not_wait_for_torch(amc, tmp_path):
     assert answer.out.splitlines()[-1] == "False"
 
 
+def test_settings_do_not_wait_for_what_reads_them(amc, tmp_path):
+    script = "import sys, experiments.settings\nprint({'torch', 'pydantic'} & {*sys.modules})"
+    assert amc.elsewhere(folder=tmp_path, script=script).out == "set()\n"
+
+
+def test_debug_may_stand_anywhere(amc):
+    for words in (("--debug", "report", "nowhere"), ("report", "--debug", "nowhere")):
+        assert "Traceback" in amc(*words).err
+
+
 def test_debug_shows_where_a_mistake_was_found(amc):
     answer = amc("report", "nowhere", "--debug")
     assert answer.code == 2

@@ -119,7 +119,15 @@ def test_whole_numbers_are_numbers():
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("seed", True), ("seed", 1.0), ("seed", "1"), ("width", "1"), ("model", 3), ("model", None)],
+    [
+        ("seed", True),
+        ("seed", 1.0),
+        ("seed", "1"),
+        ("width", "1"),
+        ("model", 3),
+        ("model", None),
+        ("model", {}),
+    ],
 )
 def test_another_type_is_refused(name, value):
     with pytest.raises(ValueError, match=name):
