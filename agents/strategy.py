@@ -78,7 +78,7 @@ class AgentSearch:
             )
         problem.restart()
         groups, exploration = len(problem.graph.groups), self.exploration
-        with _restored_randomness():
+        with _restore_randomness():
             env = PruningEnv(problem, self.reward)
             agent = rollout_agent(self.algorithm)(
                 env, self.settings, exploration, seed, self.tensorboard
@@ -131,7 +131,7 @@ class GPRolloutSearch(AgentSearch):
 
 
 @contextmanager
-def _restored_randomness() -> Iterator[None]:
+def _restore_randomness() -> Iterator[None]:
     """Put the global generators, which stable-baselines3 seeds, back as they were."""
     numpy_state, python_state = np.random.get_state(), random.getstate()
     try:

@@ -57,13 +57,13 @@ class Evaluator:
         """The same, or an estimate of a candidate that is hopeless against the best so far."""
         network = self.candidate(kept)
         self._race_anew()
-        return self._raced(kept, network)
+        return self._race_on(kept, network)
 
     def tell(self, kept: Kept, accuracy: float) -> None:
         """Note a candidate that raced to the end before, as a journal has it."""
         self._told.append((kept, accuracy))
 
-    def _raced(self, kept: Kept, network: nn.Module, *, whole: bool = False) -> Measured:
+    def _race_on(self, kept: Kept, network: nn.Module, *, whole: bool = False) -> Measured:
         draw = crc32(f"{self._seed} {kept}".encode())
         return self._race.run(self._margins(network), draw, whole=whole)
 
@@ -79,4 +79,4 @@ class Evaluator:
         told, self._told = self._told, []
         for kept, accuracy in told:
             if accuracy > self._race.leading:
-                self._raced(kept, self.candidate(kept), whole=True)
+                self._race_on(kept, self.candidate(kept), whole=True)

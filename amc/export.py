@@ -71,12 +71,12 @@ def load_pruned(
             f"{source}: has no policy inside; `amc export RUN --format torch` writes one that has"
         )
     policy = policy or Policy.from_json(metadata[POLICY_KEY], str(source))
-    network = _shaped(model, policy, example_inputs)
+    network = _shape_like(model, policy, example_inputs)
     set_weights(network, state, source, "the network cut by its policy")
     return network.eval()
 
 
-def _shaped(model: nn.Module, policy: Policy, example_inputs: Inputs) -> nn.Module:
+def _shape_like(model: nn.Module, policy: Policy, example_inputs: Inputs) -> nn.Module:
     """A copy of the shapes that the policy gives; which units stay does not change them."""
     graph = decisions(model, example_inputs, policy.granularity, policy.exclude)
     kept = kept_counts(policy, graph)
@@ -141,7 +141,7 @@ def save_onnx(model: nn.Module, example: Tensor, path: Path) -> None:
     # A batch of one would be taken for a constant.
     inputs = torch.cat([example, example])
     batch = ({0: torch.export.Dim(BATCH_NAME)},)
-    _exported(model, (inputs,), path, input_names=["input"], dynamic_shapes=batch)
+    _export(model, (inputs,), path, input_names=["input"], dynamic_shapes=batch)
 
 
 def onnx_model(model: nn.Module, inputs: Inputs) -> Any:
@@ -156,10 +156,10 @@ def onnx_model(model: nn.Module, inputs: Inputs) -> Any:
     """
     named = inputs if isinstance(inputs, Mapping) else {}
     plain = () if named else inputs if isinstance(inputs, tuple) else (inputs,)
-    return _exported(model, plain, None, kwargs=dict(named)).model_proto
+    return _export(model, plain, None, kwargs=dict(named)).model_proto
 
 
-def _exported(model: nn.Module, args: tuple[Any, ...], path: Path | None, **options: Any) -> Any:
+def _export(model: nn.Module, args: tuple[Any, ...], path: Path | None, **options: Any) -> Any:
     try:
         import onnxscript  # noqa: F401
     except ImportError:

@@ -125,7 +125,7 @@ def search(
         ValueError: if an argument is out of its range.
     """
     task = data if isinstance(data, Classification) else Classification.split(data, seed)
-    name, chosen = _chosen(strategy, episodes)
+    name, chosen = _choose(strategy, episodes)
     limits = _budgets(budget)
     problem = Problem(
         network,
@@ -158,7 +158,7 @@ def search(
     )
 
 
-def _chosen(strategy: str | Strategy, episodes: int | None) -> tuple[str, Strategy]:
+def _choose(strategy: str | Strategy, episodes: int | None) -> tuple[str, Strategy]:
     if isinstance(strategy, str):
         return strategy, make_strategy(strategy, episodes)
     if episodes is not None:

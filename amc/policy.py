@@ -179,7 +179,7 @@ class Policy:
         Raises:
             PolicyError: if the text is not a valid policy of this schema version.
         """
-        data = _parsed(text, where)
+        data = _parse(text, where)
         if "schema_version" not in data:
             raise PolicyError(
                 f"{where}: has no schema_version, so it is no policy; name the policy.json of a run"
@@ -228,7 +228,7 @@ class Policy:
         return cls.from_json(text, str(source))
 
 
-def _parsed(text: str, where: str) -> dict[str, Any]:
+def _parse(text: str, where: str) -> dict[str, Any]:
     try:
         data = read_json(text)
     except ValueError as error:

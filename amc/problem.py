@@ -250,13 +250,13 @@ class Problem:
         """Cost and held-out accuracy at these kept counts; asked again, it answers from memory."""
         key = tuple(int(count) for count in kept)
         known = self.history.known(key)
-        return known if known is not None else self.history.remember(self._evaluated(key))
+        return known if known is not None else self.history.remember(self._evaluate(key))
 
-    def _evaluated(self, kept: Kept) -> Outcome:
+    def _evaluate(self, kept: Kept) -> Outcome:
         name = f"evaluation {self._tightened_to}" + ",".join(map(str, kept))
         noted = self.journal.recall(name)
         if noted is None:
-            found = asdict(self._measured(kept))
+            found = asdict(self._measure_accuracy(kept))
             outcome = self.record(kept, **found)
             self.journal.note(name, {**found, "seconds": outcome.seconds})
             return outcome
@@ -269,7 +269,7 @@ class Problem:
         # Without a budget, or outside of it, less accurate does not mean worse.
         return bool(self.racing and self.limits.items and self.limits.fits(kept))
 
-    def _measured(self, kept: Kept) -> Measured:
+    def _measure_accuracy(self, kept: Kept) -> Measured:
         return self.evaluator.race(kept) if self._races(kept) else self.evaluator.whole(kept)
 
     def record(
@@ -290,11 +290,9 @@ class Problem:
         The network fits them where it meets the budgets on the device as well. Nothing is ever
         loosened: predictions have to meet the budgets too.
         """
-        return replace(
-            self.limits, items=tuple(self._tightened(i, kept) for i in self.limits.items)
-        )
+        return replace(self.limits, items=tuple(self._tighten(i, kept) for i in self.limits.items))
 
-    def _tightened(self, item: Limit, kept: Kept) -> Limit:
+    def _tighten(self, item: Limit, kept: Kept) -> Limit:
         if item.name not in self.measure:
             return item
         more = self._on_device(item.name, kept) / item.cost(kept)

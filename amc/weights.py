@@ -25,7 +25,7 @@ def save_weights(model: nn.Module, path: Path, metadata: Mapping[str, str] | Non
     Raises:
         OSError: if it cannot be written; names the file.
     """
-    again = {name for names in _tied(model) for name in names[1:]}
+    again = {name for names in _tied_names(model) for name in names[1:]}
     state = {
         name: tensor.clone(memory_format=torch.contiguous_format)
         for name, tensor in model.state_dict().items()
@@ -69,7 +69,7 @@ def set_weights(model: nn.Module, state: dict[str, Tensor], source: object, what
         ValueError: if `state` has other tensors than the network; names the first difference.
     """
     complete = copy(state)  # a copy keeps the versions that `torch.save` stores with it
-    for names in _tied(model):
+    for names in _tied_names(model):
         given = [state[name] for name in names if name in state]
         complete.update({name: given[0] for name in names if given and name not in state})
     try:
@@ -93,7 +93,7 @@ def restore(model: nn.Module, state: Mapping[str, Tensor]) -> None:
         own.data = state[name].to(own.device)
 
 
-def _tied(model: nn.Module) -> list[list[str]]:
+def _tied_names(model: nn.Module) -> list[list[str]]:
     """The names that the state dict has for each tensor with several."""
     names: dict[int, list[str]] = defaultdict(list)
     for name, tensor in model.state_dict(keep_vars=True).items():

@@ -54,7 +54,7 @@ class Features:
             decided: Kept counts of the groups already decided, in forward order.
         """
         here, full = len(decided), self._graph.full
-        (state,) = self._observed((*decided, *full[here:]), [here])
+        (state,) = self._observe((*decided, *full[here:]), [here])
         return np.asarray(state)
 
     def rollout(self, kept: Sequence[int]) -> Observation:
@@ -63,9 +63,9 @@ class Features:
         Args:
             kept: Kept counts of all groups.
         """
-        return self._observed(kept, range(len(kept) + 1))
+        return self._observe(kept, range(len(kept) + 1))
 
-    def _observed(self, kept: Sequence[int], steps: Sequence[int]) -> Observation:
+    def _observe(self, kept: Sequence[int], steps: Sequence[int]) -> Observation:
         """(steps, 11) features where so many decisions of a rollout have been taken."""
         here, full = np.array(steps)[:, None], np.array(self._graph.full)
         groups = np.arange(len(full))

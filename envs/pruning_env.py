@@ -87,7 +87,7 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         self._decided.append(execute_action(self.problem.limits, self._decided, ratio))
         if len(self._decided) < len(self.problem.graph.groups):
             return self.features.observe(self._decided), 0.0, False, False, self._info()
-        episode = self._finished()
+        episode = self._finish()
         reward = self.reward(episode.outcome)
         info = {**self._info(), "rollout": episode}
         return episode.observations[-1], reward, True, False, info
@@ -138,7 +138,7 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         kept, units = self._decided[-1], self.problem.graph.full[len(self._decided) - 1]
         return {"kept": kept, "executed": 1 - kept / units}
 
-    def _finished(self) -> Episode:
+    def _finish(self) -> Episode:
         kept = self._decided
         actions = self.problem.graph.ratios(kept).astype(np.float32)
         return Episode(self.states(kept), actions, self.problem.evaluate(kept))

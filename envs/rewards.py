@@ -21,7 +21,7 @@ def error(outcome: Outcome) -> float:
     return -(1 - outcome.accuracy)
 
 
-def weighed(cost: str, each: float = 1) -> Reward:
+def weigh(cost: str, each: float = 1) -> Reward:
     """R = -Error * log(cost), with the cost in units of `each`, small enough for a log above 0.
 
     It raises a LookupError for an outcome that does not tell the cost.
@@ -35,11 +35,11 @@ def weighed(cost: str, each: float = 1) -> Reward:
 
 REWARDS: dict[str, Reward] = {
     "error": error,
-    "flops": weighed("macs", each=0.5),  # a multiply-accumulate is two operations
-    "params": weighed("params"),
-    "size": weighed("size"),
-    "memory": weighed("memory"),
-    "energy": weighed("energy", each=1e-12),  # picojoules: about one operation
-    "latency": weighed("latency", each=1e-9),  # nanoseconds
+    "flops": weigh("macs", each=0.5),  # a multiply-accumulate is two operations
+    "params": weigh("params"),
+    "size": weigh("size"),
+    "memory": weigh("memory"),
+    "energy": weigh("energy", each=1e-12),  # picojoules: about one operation
+    "latency": weigh("latency", each=1e-9),  # nanoseconds
 }
 """Short names."""

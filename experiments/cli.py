@@ -24,7 +24,7 @@ from experiments.settings import (
     TrustSettings,
     parse,
 )
-from experiments.terminal import INTERRUPTED, leave, stopped_in_time
+from experiments.terminal import INTERRUPTED, leave, stop_in_time
 
 # Threads that wait for each other would otherwise spin, which makes everything many times slower
 # where another program runs on the same cores. Read once, when torch is imported.
@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _look_here_too()
         _check_packages()
         config = parse(words, KINDS)
-        with stopped_in_time(lambda: "interrupted"):
+        with stop_in_time(lambda: "interrupted"):
             _run(config)
     except KeyboardInterrupt as error:
         print(f"amc: {_one_line(str(error) or 'interrupted')}", file=sys.stderr)

@@ -32,7 +32,7 @@ from amc.graph import Kept
 from amc.history import Outcome
 from amc.parsing import check
 from amc.problem import Problem, SearchResult
-from netadapt.proposals import narrowed, resource
+from netadapt.proposals import propose, resource
 from netadapt.rounds import Place, Round
 from netadapt.trials import InTurn, Task, Trials
 from netadapt.workers import SideBySide
@@ -114,9 +114,9 @@ class NetAdapt:
         problem.restart()
         task = Task(problem.train, problem.holdout, self.steps)
         trials = InTurn(task) if self.jobs == 1 else SideBySide(task, self.jobs, self.timeout)
-        return self._adapted(problem, seed, trials)
+        return self._adapt(problem, seed, trials)
 
-    def _adapted(self, problem: Problem, seed: int, trials: Trials) -> SearchResult:
+    def _adapt(self, problem: Problem, seed: int, trials: Trials) -> SearchResult:
         criterion, limits = self.criterion or problem.criterion, problem.limits
         place = Place.start(problem)
         step, number = self.reduction * resource(limits, place.kept), 0
@@ -156,5 +156,5 @@ class NetAdapt:
 
 def _proposals(limits: Limits, kept: Kept, target: float) -> list[tuple[int, Kept]]:
     """Each group that can reach the target alone, with the kept counts that do."""
-    found = ((group, narrowed(limits, kept, group, target)) for group in range(len(kept)))
+    found = ((group, propose(limits, kept, group, target)) for group in range(len(kept)))
     return [(group, proposal) for group, proposal in found if proposal is not None]

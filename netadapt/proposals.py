@@ -16,7 +16,7 @@ def resource(limits: Limits, kept: Kept) -> float:
     return max(item.cost(kept) / item.most for item in limits.items)
 
 
-def narrowed(limits: Limits, kept: Kept, group: int, target: float) -> Kept | None:
+def propose(limits: Limits, kept: Kept, group: int, target: float) -> Kept | None:
     """`kept` with the most units of one group that bring the resource to the target.
 
     Returns:

@@ -50,7 +50,7 @@ class Place:
         """
         if self._network is None:
             start = Narrowed.start(self._problem.model, self._problem.graph)
-            self._network = Narrowed.unpacked(start, self._found()) if self.stored else start
+            self._network = Narrowed.unpack(start, self._found()) if self.stored else start
         return self._network
 
     def _found(self) -> State:

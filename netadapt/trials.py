@@ -68,10 +68,10 @@ class InTurn:
     ) -> Iterator[tuple[int, Tried]]:
         """See `Trials`."""
         for at, kept in enumerate(proposals):
-            yield at, tried(self.task, narrowing, kept, recipe)
+            yield at, try_proposal(self.task, narrowing, kept, recipe)
 
 
-def tried(task: Task, narrowing: Narrowing, kept: Kept, recipe: Recipe) -> Tried:
+def try_proposal(task: Task, narrowing: Narrowing, kept: Kept, recipe: Recipe) -> Tried:
     """Narrow, tune and measure one proposal; one that diverges has accuracy 0."""
     with one_thread():
         smaller = narrowing.to(kept)
@@ -79,7 +79,7 @@ def tried(task: Task, narrowing: Narrowing, kept: Kept, recipe: Recipe) -> Tried
             if task.train is not None and task.steps:
                 fit(smaller.network, task.train, recipe, steps=task.steps)
         except FloatingPointError:
-            return Tried({"accuracy": 0.0, "diverged": True}, smaller.packed())
+            return Tried({"accuracy": 0.0, "diverged": True}, smaller.pack())
     # The fast path changes its network, and this one may go on.
     measured = fast_accuracy(plain_copy(smaller.network), smaller.graph, task.holdout)
-    return Tried({"accuracy": measured, "diverged": False}, smaller.packed())
+    return Tried({"accuracy": measured, "diverged": False}, smaller.pack())

@@ -22,7 +22,7 @@ from joblib import Parallel, delayed
 from amc.finetuning import Recipe
 from amc.graph import Kept
 from amc.pruning import Narrowing
-from netadapt.trials import Task, Tried, tried
+from netadapt.trials import Task, Tried, try_proposal
 
 TRIES = 2
 """Of a proposal whose worker is lost or hangs."""
@@ -101,7 +101,7 @@ def _in_worker(
 ) -> tuple[int, Tried]:
     torch.set_num_threads(1)
     _leave_with(parent)
-    return at, tried(task, narrowing, kept, recipe)
+    return at, try_proposal(task, narrowing, kept, recipe)
 
 
 @cache

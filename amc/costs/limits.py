@@ -151,17 +151,17 @@ def _unreachable(budget: Budget, item: Limit, limits: Limits, costs: Costs) -> s
         return (
             f"budget {budget} cannot be reached: pruning at granularity {granularity!r} does not "
             f"change {item.name}, because zeros are held and computed like other weights; "
-            f"{_saved_by_zeros(limits, costs)}prune channels"
+            f"{_costs_of_zeros(limits, costs)}prune channels"
         )
     least = item.cost(limits.smallest)
     return (
-        f"budget {budget} cannot be reached: the smallest network that {_allowed(limits)} allows "
-        f"has {item.name}={_rounded_up(least, item.full):.4f} ({readable(least, item.cost.unit)}); "
+        f"budget {budget} cannot be reached: the smallest network that {_in_words(limits)} allows "
+        f"has {item.name}={_round_up(least, item.full):.4f} ({readable(least, item.cost.unit)}); "
         f"raise the budget{_other_ways(item, limits)}"
     )
 
 
-def _saved_by_zeros(limits: Limits, costs: Costs) -> str:
+def _costs_of_zeros(limits: Limits, costs: Costs) -> str:
     """The costs that can have a budget there, as advice; empty if none can."""
     made = {name: make(limits.graph) for name, make in costs.items()}
     full = limits.graph.full
@@ -170,7 +170,7 @@ def _saved_by_zeros(limits: Limits, costs: Costs) -> str:
     return f"give a budget of {listed}, or " if names else ""
 
 
-def _allowed(limits: Limits) -> str:
+def _in_words(limits: Limits) -> str:
     """What the rounding allows, in words."""
     rounding = limits.rounding
     if rounding.only:
@@ -195,7 +195,7 @@ def _other_ways(item: Limit, limits: Limits) -> str:
         looser = replace(limits, rounding=replace(limits.rounding, **changes))
         if item.cost(looser.smallest) <= item.most:
             return words
-    return f": even one unit a layer has {item.name}={_rounded_up(ever, item.full):.4f}{stay}"
+    return f": even one unit a layer has {item.name}={_round_up(ever, item.full):.4f}{stay}"
 
 
 def _least_ever(cost: Cost, limits: Limits) -> float:
@@ -203,7 +203,7 @@ def _least_ever(cost: Cost, limits: Limits) -> float:
     return cost((1,) * len(limits.graph.groups))
 
 
-def _rounded_up(least: float, full: float) -> float:
+def _round_up(least: float, full: float) -> float:
     """The smallest fraction of four digits that, asked for as a budget, allows `least`."""
     parts = math.ceil(least / full * 1e4)
     return (parts if parts / 1e4 * full >= least else parts + 1) / 1e4

@@ -17,19 +17,19 @@ def chance() -> Criterion:
 
 
 def _units(asked: Asked) -> list[Tensor]:
-    return _drawn(asked.seed, [(group.units,) for group in asked.graph.groups])
+    return _draw(asked.seed, [(group.units,) for group in asked.graph.groups])
 
 
 def _weights(asked: Asked) -> dict[str, Tensor]:
     weights = weighted_layers(asked)
-    drawn = _drawn(asked.seed, [tuple(weight.shape) for weight in weights.values()])
+    drawn = _draw(asked.seed, [tuple(weight.shape) for weight in weights.values()])
     return {
         name: score.to(weight.device)
         for (name, weight), score in zip(weights.items(), drawn, strict=True)
     }
 
 
-def _drawn(seed: int, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
+def _draw(seed: int, shapes: Sequence[tuple[int, ...]]) -> list[Tensor]:
     # Not by torch: a network that began with the same seed has weights of the same numbers.
     generator = np.random.default_rng(seed)
     return [torch.from_numpy(generator.random(shape, dtype=np.float32)) for shape in shapes]

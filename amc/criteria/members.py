@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from amc.graph import Member, Side
-from amc.modules import groups_of, known
+from amc.modules import groups_of, known_kind
 
 
 def channel_sums(module: nn.Module, values: Tensor, side: Side) -> Tensor:
@@ -18,7 +18,7 @@ def channel_sums(module: nn.Module, values: Tensor, side: Side) -> Tensor:
         values: In the shape of its weight.
         side: "out" for its output channels, "in" for its input channels.
     """
-    if known(module).weight.index(side) == 0:
+    if known_kind(module).weight.index(side) == 0:
         return values.flatten(1).sum(1)
     groups = groups_of(module)
     # The second axis counts channels within a block of a grouped convolution.

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from amc.criteria.base import Asked, Criterion
 from amc.graph import Group, Member
-from amc.modules import known
+from amc.modules import known_kind
 from amc.refit import RIDGE, Moment, Moments
 
 
@@ -81,10 +81,10 @@ def _units(asked: Asked) -> list[Tensor]:
             f"criterion 'regression': no layer that can be refit reads {', '.join(bare)}; "
             "leave these layers out of the pruning, or take another criterion"
         )
-    return [eliminated(found) for found in readers]
+    return [eliminate(found) for found in readers]
 
 
-def eliminated(readers: Sequence[Reader]) -> Tensor:
+def eliminate(readers: Sequence[Reader]) -> Tensor:
     """(units,) error in all when each unit goes, cheapest first, summed over the readers."""
     left = torch.arange(len(readers[0].columns))
     score, error = torch.zeros(len(left), dtype=torch.float64), 0.0
@@ -110,7 +110,7 @@ def _reader(asked: Asked, member: Member, moment: Moment) -> Reader:
     layer = asked.graph.layers[asked.graph.layer_index[member.module]]
     module = asked.model.get_submodule(layer.name)
     kernel = asked.model.get_parameter(f"{layer.name}.weight").detach().double().cpu()
-    kernel = kernel.T if known(module).weight == ("in", "out") else kernel
+    kernel = kernel.T if known_kind(module).weight == ("in", "out") else kernel
     weight, area = kernel.flatten(1).T, kernel[0, 0].numel()  # (d, outputs)
     if len(moment.mean) < len(weight):  # of channels alone, as the layer is wide
         weight, area = kernel.movedim(1, 0).flatten(1), 1  # (d, outputs * area)

@@ -98,7 +98,7 @@ class Race:
             if len(part):
                 found = torch.cat([found, margins(self._samples.take(part))])
             if best is not None and len(found) < total and not whole:
-                stopped = self._stopped(found > 0, best)
+                stopped = self._stop(found > 0, best)
                 if stopped is not None:
                     return stopped
         accuracy = int((found > 0).sum()) / total
@@ -116,7 +116,7 @@ class Race:
             rest = rest[self._best[rest].argsort(stable=True)]
         return torch.cat([random, rest])
 
-    def _stopped(self, right: Tensor, best: Tensor) -> Measured | None:
+    def _stop(self, right: Tensor, best: Tensor) -> Measured | None:
         """What is known of a candidate that is hopeless; None of one that is not.
 
         Args:

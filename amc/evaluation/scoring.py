@@ -225,7 +225,7 @@ def recalibrate(
         with torch.no_grad(), evaluating(model), ExitStack() as stack:
             for name, module in model.named_modules():
                 if isinstance(module, _BatchNorm) and (names is None or name in names):
-                    stack.enter_context(_measured_anew(module))
+                    stack.enter_context(_measure_anew(module))
             for inputs, _ in samples.batches(max(1, batch_size // parts)):
                 if len(inputs) > 1 or len(samples) == 1:
                     model(laid_out(inputs).to(device))
@@ -235,7 +235,7 @@ def recalibrate(
 
 
 @contextmanager
-def _measured_anew(norm: _BatchNorm) -> Iterator[None]:
+def _measure_anew(norm: _BatchNorm) -> Iterator[None]:
     """Within, statistics begin anew; where none come out of it, they are what they were."""
     momentum, before = norm.momentum, copy.deepcopy(norm.state_dict())
     norm.reset_running_stats()

@@ -12,7 +12,7 @@ from amc.finetuning.recipes import Recipe
 from amc.tasks import Samples
 
 
-def augmented(train: Samples, recipe: Recipe, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
+def augment(train: Samples, recipe: Recipe, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
     """`steps` random batches of (inputs, labels), every sample once a pass.
 
     Images, (samples, channels, height, width), are shifted and mirrored as the recipe says; inputs
@@ -27,18 +27,18 @@ def augmented(train: Samples, recipe: Recipe, steps: int) -> Iterator[tuple[Tens
         chosen, order = order[:size], order[size:]
         inputs = train.floats(chosen)
         if images:
-            inputs = flipped(inputs) if recipe.flip else inputs
-            inputs = shifted(inputs, recipe.shift) if recipe.shift else inputs
+            inputs = flip(inputs) if recipe.flip else inputs
+            inputs = shift(inputs, recipe.shift) if recipe.shift else inputs
         yield inputs, train.labels[chosen]
 
 
-def flipped(images: Tensor) -> Tensor:
+def flip(images: Tensor) -> Tensor:
     """Each image mirrored left to right or not, with even odds."""
     mirrored = torch.rand(len(images)) < 0.5
     return torch.where(mirrored[:, None, None, None], images.flip(3), images)
 
 
-def shifted(images: Tensor, most: int) -> Tensor:
+def shift(images: Tensor, most: int) -> Tensor:
     """Each image moved by up to `most` pixels along both axes; the border repeats its edge."""
     count, _, height, width = images.shape
     padded = F.pad(images, (most,) * 4, mode="replicate")

@@ -19,7 +19,7 @@ from amc.devices import (
     own_generators,
     training_layout,
 )
-from amc.finetuning.augmentation import augmented
+from amc.finetuning.augmentation import augment
 from amc.finetuning.distillation import distillation_loss
 from amc.finetuning.pausing import Pause
 from amc.finetuning.recipes import Recipe
@@ -79,11 +79,11 @@ def fit(
         model.train()
         learner = _Learner(model, recipe, layout, teacher)
         pause = Pause(checkpoint, model, learner.optimiser, best)
-        losses = pause.resumed()
+        losses = pause.resume()
         for before, value in enumerate(losses, start=1):
             _tell(on_step, before, total, value)
         left = 0 if pause.ended else total - len(losses)
-        for inputs, labels in augmented(train, recipe, left):
+        for inputs, labels in augment(train, recipe, left):
             done, rate = len(losses) + 1, recipe.rate(len(losses), total)
             where = f"at step {done} of {total}"
             losses.append(learner.step(inputs, labels, rate, where))

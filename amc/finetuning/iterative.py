@@ -93,7 +93,7 @@ def prune_iteratively(
             steps=steps,
             holdout=holdout,
             teacher=teacher,
-            on_step=_shifted(on_step, done, total),
+            on_step=_shift(on_step, done, total),
             checkpoint=Checkpoint(journal, f"fine-tuning {number}"),
         )
         done += steps
@@ -102,7 +102,7 @@ def prune_iteratively(
     return state
 
 
-def _shifted(on_step: OnStep | None, before: int, total: int) -> OnStep | None:
+def _shift(on_step: OnStep | None, before: int, total: int) -> OnStep | None:
     """Tells of the steps of one stage as part of them all."""
     if on_step is None:
         return None

@@ -44,7 +44,7 @@ class Pause:
         self._learned = [p for group in optimiser.param_groups for p in group["params"]]
         self.ended = False
 
-    def resumed(self) -> list[float]:
+    def resume(self) -> list[float]:
         """Go on from what was saved; the loss of each step made before, none where none was."""
         state = self._checkpoint.load() if self._checkpoint is not None else None
         if state is None:

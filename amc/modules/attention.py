@@ -32,7 +32,7 @@ class NarrowAttention(nn.MultiheadAttention):
         batched, swap = query.dim() == 3, query.dim() == 3 and not self.batch_first
         given = [x.transpose(0, 1) if swap else x for x in (query, key, value)]
         given = given if batched else [x[None] for x in given]  # (batch, places, embed_dim)
-        queries, keys, values = self._projected(given)
+        queries, keys, values = self._project(given)
         scores = queries @ keys.transpose(-1, -2) * self.head_dim**-0.5
         scores = scores + self._bias(attn_mask, key_padding_mask, scores)
         weights = scores.softmax(-1)  # (batch, heads, places, places)
@@ -44,7 +44,7 @@ class NarrowAttention(nn.MultiheadAttention):
         parts: tuple[Any, ...] = (out, weights) if batched else (out[0], weights[0])
         return parts[0], parts[1] if need_weights else None
 
-    def _projected(self, given: list[Tensor]) -> list[Tensor]:
+    def _project(self, given: list[Tensor]) -> list[Tensor]:
         """Three times (batch, heads, places, head_dim)."""
         assert self.in_proj_weight is not None
         weights = self.in_proj_weight.chunk(3)
@@ -65,20 +65,20 @@ class NarrowAttention(nn.MultiheadAttention):
                     "an attention mask for each head does not suit an attention with fewer heads; "
                     "give one of shape (places, places)"
                 )
-            total = total + _added(mask, scores)
+            total = total + _add(mask, scores)
         if padding is not None:
             padding = padding if padding.dim() == 2 else padding[None]
-            total = total + _added(padding, scores)[:, None, None]
+            total = total + _add(padding, scores)[:, None, None]
         return total
 
 
-def _added(mask: Tensor, scores: Tensor) -> Tensor:
+def _add(mask: Tensor, scores: Tensor) -> Tensor:
     if mask.dtype != torch.bool:
         return mask
     return torch.zeros_like(mask, dtype=scores.dtype).masked_fill(mask, -torch.inf)
 
 
-def narrowed(module: nn.MultiheadAttention) -> None:
+def narrow_attention(module: nn.MultiheadAttention) -> None:
     """Make a cut module agree with its weights, in place."""
     module.__class__ = NarrowAttention
     assert module.in_proj_weight is not None

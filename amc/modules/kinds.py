@@ -84,14 +84,14 @@ def kind_of(module: nn.Module) -> Kind | None:
     if _is_own_norm(module):
         return OWN_NORM
     own: Any = type(module)
-    found = _listed(own)
+    found = _entry(own)
     several = len(getattr(module, "normalized_shape", (0,))) > 1
     packed = found is not ATTENTION or module.in_proj_weight is not None
     return found if packed and not several else None
 
 
 @cache
-def _listed(kind_type: type[nn.Module]) -> Kind | None:
+def _entry(kind_type: type[nn.Module]) -> Kind | None:
     """What the table says of a type."""
     return next((kind for listed, kind in TABLE if issubclass(kind_type, listed)), None)
 
@@ -131,14 +131,14 @@ def has_channels(module: nn.Module) -> bool:
 
 def channels(module: nn.Module, side: Side) -> int:
     """How many channels a module of the table has on one side."""
-    kind = known(module)
+    kind = known_kind(module)
     if kind in (ATTENTION, OWN_NORM):
         return int(weight_of(module).shape[0 if side == "out" else -1])
     value = getattr(module, kind.inputs if side == "in" and kind.inputs else kind.outputs)
     return int(value[0] if isinstance(value, tuple) else value)
 
 
-def known(module: nn.Module) -> Kind:
+def known_kind(module: nn.Module) -> Kind:
     """What is known of a module that is in the table."""
     kind = kind_of(module)
     if kind is None:
@@ -153,12 +153,12 @@ def weight_of(module: nn.Module) -> Any:
 
 def groups_of(module: nn.Module) -> int:
     """Groups of a convolution; 1 elsewhere."""
-    return int(getattr(module, "groups", 1)) if known(module).layer == "conv" else 1
+    return int(getattr(module, "groups", 1)) if known_kind(module).layer == "conv" else 1
 
 
 def channelwise(module: nn.Module) -> bool:
     """Whether each output channel reads the input channel at its own place, and no other."""
-    if known(module).layer == "norm":
+    if known_kind(module).layer == "norm":
         return True
     groups = groups_of(module)
     return groups > 1 and groups == channels(module, "out") == channels(module, "in")
@@ -173,7 +173,7 @@ def parts(module: nn.Module) -> int:
 
 def channel_axis(module: nn.Module, shape: tuple[int, ...]) -> int:
     """The axis of inputs or outputs of this shape along which the channels lie."""
-    axes = known(module).axes
+    axes = known_kind(module).axes
     first = axes is None or getattr(module, "data_format", "") == "channels_first"
     return 1 if first else len(shape) - 1 - (axes or 0)
 
@@ -188,7 +188,7 @@ def roles(module: nn.Module, key: str) -> Roles:
     """What lies along the first axes of one tensor of the module."""
     if attrgetter(key)(module).dim() == 1:
         return ("out",)
-    return ("out", None) if channelwise(module) else known(module).weight
+    return ("out", None) if channelwise(module) else known_kind(module).weight
 
 
 def extra(module: nn.Module) -> int:
@@ -207,9 +207,9 @@ def statistics(module: nn.Module) -> int:
 def set_channels(module: nn.Module, side: Side, count: int) -> None:
     """Make the module's own numbers say that it has `count` channels on one side.
 
-    Attention has more than those: `amc.modules.attention.narrowed`.
+    Attention has more than those: `amc.modules.attention.narrow_attention`.
     """
-    kind = known(module)
+    kind = known_kind(module)
     if isinstance(module, nn.GroupNorm) and module.num_groups == module.num_channels:
         module.num_groups = count
     if kind.layer == "conv" and channelwise(module):

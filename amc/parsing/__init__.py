@@ -15,7 +15,7 @@ from amc.parsing.plain import (
     Some,
     read_record,
 )
-from amc.parsing.units import digits, quantity_of, readable, scaled
+from amc.parsing.units import digits, quantity_of, readable, scale
 
 __all__ = [
     "MOST",
@@ -33,6 +33,6 @@ __all__ = [
     "read_json",
     "read_record",
     "readable",
-    "scaled",
+    "scale",
     "tell_moved",
 ]

@@ -23,7 +23,9 @@ def look_up(table: Mapping[str, T], name: str, kind: str) -> T:
     """
     if name in table:
         return table[name]
-    raise LookupError(f"unknown {kind} {name!r}; {_suggestion(table, name)}known: {_listed(table)}")
+    raise LookupError(
+        f"unknown {kind} {name!r}; {_suggestion(table, name)}known: {_choices(table)}"
+    )
 
 
 def _suggestion(table: Mapping[str, object], name: str) -> str:
@@ -32,5 +34,5 @@ def _suggestion(table: Mapping[str, object], name: str) -> str:
     return f"did you mean {lower_case[close[0]]!r}? " if close else ""
 
 
-def _listed(table: Mapping[str, object]) -> str:
+def _choices(table: Mapping[str, object]) -> str:
     return ", ".join(table) or "none"

@@ -95,7 +95,7 @@ def read_record(kind: type[T], data: object, at: str = "", *, others: bool = Fal
         # As JSON, where a list is a tuple and yet no text a number.
         (made,) = _adapter(plain, others).validate_json(json.dumps([data]))
     except ValidationError as error:
-        raise ValueError(_told(error.errors(include_url=False)[0], at)) from None
+        raise ValueError(_sentence(error.errors(include_url=False)[0], at)) from None
     except (TypeError, RecursionError):
         raise ValueError(f"{at or 'it'} holds what is no plain data") from None
     return made  # type: ignore[no-any-return]
@@ -111,14 +111,14 @@ def _adapter(kind: Any, others: bool) -> Any:
     return TypeAdapter(list[kind], config=rules)
 
 
-def _told(found: Any, at: str) -> str:
+def _sentence(found: Any, at: str) -> str:
     """One of pydantic's errors in a sentence."""
     place, kind = at, found["type"]
     for step in found["loc"][1:]:
         if isinstance(step, int):
             place += f"[{step}]"
         else:
-            name = step if step.isidentifier() else _shortened(repr(step))
+            name = step if step.isidentifier() else _shorten(repr(step))
             place += f".{name}" if place else name
     if kind == "json_invalid":
         return f"{at or 'it'} has half a letter (a lone surrogate)"
@@ -128,8 +128,8 @@ def _told(found: Any, at: str) -> str:
     if words.startswith("is "):
         return f"{place} {words}"
     shown = json.dumps(found["input"], default=repr)
-    return f"{place or 'it'} is {_shortened(shown)}; it must be {words}"
+    return f"{place or 'it'} is {_shorten(shown)}; it must be {words}"
 
 
-def _shortened(shown: str) -> str:
+def _shorten(shown: str) -> str:
     return shown if len(shown) <= LONGEST else f"{shown[:LONGEST]}…"

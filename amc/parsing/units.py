@@ -94,7 +94,7 @@ def digits(number: Decimal) -> str:
     return f"{plain:f}" if -9 < plain.adjusted() < 18 else str(plain)
 
 
-def scaled(value: float, unit: str) -> tuple[float, str]:
+def scale(value: float, unit: str) -> tuple[float, str]:
     """An amount in the unit that suits it: 0.0015 seconds are 1.5 ms.
 
     Args:
@@ -112,5 +112,5 @@ def scaled(value: float, unit: str) -> tuple[float, str]:
 
 def readable(value: float, unit: str) -> str:
     """An amount for a sentence: 1,234 MACs, 1.5 ms."""
-    number, name = scaled(value, unit)
+    number, name = scale(value, unit)
     return f"{number:,.0f} {name}" if number >= 1000 else f"{number:.3g} {name}"

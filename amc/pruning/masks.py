@@ -79,7 +79,7 @@ def _obstacle(layer: Layer, granularity: Granularity) -> str:
 
 def input_axis(module: nn.Module) -> int:
     """The axis of a layer's weight along which its inputs lie."""
-    return kinds.known(module).weight.index("in")
+    return kinds.known_kind(module).weight.index("in")
 
 
 def unit_order(saliency: Tensor, granularity: Granularity, axis: int = 1) -> Tensor:
@@ -146,7 +146,7 @@ def masks_of(
     }
 
 
-def zeroed(model: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
+def apply_masks(model: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
     """A copy with plain zeros where the masks are false; `model` has no masks of its own."""
     memo: dict[int, Any] = {}
     for name, kept in masks.items():

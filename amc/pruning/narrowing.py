@@ -45,14 +45,14 @@ class Narrowed:
         units = tuple(tuple(range(count)) for count in graph.full) if channels else ()
         return cls(model, graph, graph.full, units)
 
-    def packed(self) -> dict[str, Tensor]:
+    def pack(self) -> dict[str, Tensor]:
         """The whole state as tensors, which `unpacked` turns back."""
         units = {f"units.{group}": torch.tensor(left) for group, left in enumerate(self.units)}
         network = {f"network.{name}": item for name, item in self.network.state_dict().items()}
         return {"kept": torch.tensor(self.kept), **units, **network}
 
     @classmethod
-    def unpacked(cls, start: Narrowed, state: Mapping[str, Tensor]) -> Narrowed:
+    def unpack(cls, start: Narrowed, state: Mapping[str, Tensor]) -> Narrowed:
         """What was packed of a network that was narrowed from `start`, however often."""
         kept = tuple(state["kept"].tolist())
         weights = {
@@ -127,14 +127,14 @@ def narrower(graph: PruningGraph, units: KeptUnits) -> PruningGraph:
     and would fall out of its group.
     """
     outputs, inputs = graph.widths([len(staying) for staying in units])
-    layers = map(_resized, graph.layers, outputs.tolist(), inputs.tolist())
+    layers = map(_resize, graph.layers, outputs.tolist(), inputs.tolist())
     gone = _gone(graph, units)
     groups = tuple(
         replace(
             group,
             units=len(staying),
             members=tuple(
-                _renumbered(member, staying, gone[member.module, member.side])
+                _renumber(member, staying, gone[member.module, member.side])
                 for member in group.members
             ),
         )
@@ -143,7 +143,7 @@ def narrower(graph: PruningGraph, units: KeptUnits) -> PruningGraph:
     return replace(graph, layers=tuple(layers), groups=groups)
 
 
-def _resized(layer: Layer, outputs: int, inputs: int) -> Layer:
+def _resize(layer: Layer, outputs: int, inputs: int) -> Layer:
     if layer.depthwise:
         return replace(layer, outputs=outputs, inputs=outputs, groups=outputs)
     return replace(layer, outputs=outputs, inputs=outputs if layer.kind == "norm" else inputs)
@@ -160,7 +160,7 @@ def _gone(graph: PruningGraph, units: KeptUnits) -> dict[tuple[str, Side], list[
     return {side: sorted(lost) for side, lost in gone.items()}
 
 
-def _renumbered(member: Member, staying: tuple[int, ...], gone: list[int]) -> Member:
+def _renumber(member: Member, staying: tuple[int, ...], gone: list[int]) -> Member:
     """The member without the units that go; positions move up into the gaps."""
     indices = tuple(
         tuple(index - bisect_left(gone, index) for index in member.indices[unit])

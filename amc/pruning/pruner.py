@@ -13,12 +13,12 @@ from amc.evaluation import recalibrate
 from amc.granularity import Granularity
 from amc.graph import KeptUnits, PruningGraph
 from amc.pruning.masks import (
+    apply_masks,
     hold,
     input_axis,
     masks_of,
     unit_order,
     unit_scores,
-    zeroed,
 )
 from amc.refit import POSITIONS, Moments
 from amc.surgery import cut
@@ -84,7 +84,7 @@ class Pruner:
             for name, stays in (held or {}).items():
                 saliency[name] = saliency[name].where(stays, -1.0)
             few = None if calibration is None else calibration.take(slice(0, RECALIBRATION))
-            return cls(model, graph, *_ordered(model, graph, saliency), calibration=few)
+            return cls(model, graph, *_order(model, graph, saliency), calibration=few)
         ranking = scores(criterion, model, graph, calibration, seed)
         moments = None
         if calibration is not None:
@@ -104,7 +104,7 @@ class Pruner:
         with torch.no_grad():
             if not self.orders:
                 return cut(self.model, self.graph, self.units(kept), self.moments)
-            network = zeroed(self.model, masks := self.masks(kept))
+            network = apply_masks(self.model, masks := self.masks(kept))
         if self.calibration is None or not masks:
             return network
         return recalibrate(network, self.calibration, names=self._behind(masks))
@@ -119,7 +119,7 @@ class Pruner:
         return hold(self.network(kept), self.masks(kept))
 
 
-def _ordered(
+def _order(
     model: nn.Module, graph: PruningGraph, saliency: Mapping[str, Tensor]
 ) -> tuple[list[Tensor], dict[str, Tensor]]:
     """Scores of every group's units, and the order in which its layer's weights go."""

@@ -92,7 +92,7 @@ class Moments:
         return found
 
 
-def _narrowed(module: nn.Module, rows: Tensor) -> Tensor:
+def _narrow(module: nn.Module, rows: Tensor) -> Tensor:
     """(rows, d) patches, or (rows, channels) their middles where d is more than `WIDEST`."""
     if rows.shape[1] <= WIDEST or not isinstance(module, _ConvNd):
         return rows
@@ -127,7 +127,7 @@ class _Sums:
 
     def _note(self, name: str, module: nn.Module, args: Any, kwargs: Any) -> None:
         rows = patches(module, tensors((args, kwargs))[0], self._positions, self._generator)
-        rows = _narrowed(module, rows)
+        rows = _narrow(module, rows)
         self.by_layer.setdefault(name, _Sum.of_size(rows.shape[1])).add(rows)
 
 
@@ -167,5 +167,5 @@ def _is_plain(module: nn.Module) -> bool:
     attention, whose weights make three things at once.
     """
     known = (nn.Conv1d, nn.Conv2d, nn.Conv3d)
-    linear = kinds.known(module) in (kinds.LINEAR, kinds.SWAPPED_LINEAR)
+    linear = kinds.known_kind(module) in (kinds.LINEAR, kinds.SWAPPED_LINEAR)
     return isinstance(module, known) or linear

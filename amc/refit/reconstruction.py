@@ -225,7 +225,7 @@ def refit_layers(
 
 
 def _equations(model: nn.Module, graph: PruningGraph, name: str, moments: Moments) -> Equations:
-    swapped = kinds.known(model.get_submodule(name)).weight == ("in", "out")
+    swapped = kinds.known_kind(model.get_submodule(name)).weight == ("in", "out")
     weight = model.get_parameter(f"{name}.weight")
     layer = graph.layers[graph.layer_index[name]]
     offset = _takes_offset(model, layer)

@@ -23,7 +23,7 @@ def patches(
     """
     if not isinstance(module, _ConvNd):
         return _rows(inputs, positions, generator)
-    padded = _padded(module, inputs)
+    padded = _pad(module, inputs)
     axes = len(module.kernel_size)
     places = []
     for axis, (kernel, step, dilation) in enumerate(
@@ -50,7 +50,7 @@ def _rows(inputs: Tensor, positions: int, generator: torch.Generator) -> Tensor:
     return flat[torch.arange(len(flat))[:, None], chosen].flatten(0, 1)
 
 
-def _padded(module: _ConvNd, inputs: Tensor) -> Tensor:
+def _pad(module: _ConvNd, inputs: Tensor) -> Tensor:
     around = module._reversed_padding_repeated_twice
     mode = "constant" if module.padding_mode == "zeros" else module.padding_mode
     return F.pad(inputs, around, mode=mode) if any(around) else inputs

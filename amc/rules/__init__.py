@@ -2,7 +2,7 @@
 
 from amc.rules.budgets import check_budget
 from amc.rules.depth import Deep, Shallow, depths
-from amc.rules.manual import Manual, matched_ratios
+from amc.rules.manual import Manual, match_ratios
 from amc.rules.projection import Ratios, bisect, project, project_all
 from amc.rules.ranked import GlobalRanking, global_counts
 from amc.rules.sensitivity import Curve, Sensitivity, curves
@@ -22,7 +22,7 @@ __all__ = [
     "curves",
     "depths",
     "global_counts",
-    "matched_ratios",
+    "match_ratios",
     "project",
     "project_all",
     "uniform",

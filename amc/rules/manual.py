@@ -14,7 +14,7 @@ from amc.problem import Problem, SearchResult
 from amc.rules.projection import Ratios, project
 
 
-def matched_ratios(graph: PruningGraph, patterns: Mapping[str, float]) -> Ratios:
+def match_ratios(graph: PruningGraph, patterns: Mapping[str, float]) -> Ratios:
     """(groups,) ratio of the last pattern that matches any of a group's layers; 0 without one.
 
     Args:
@@ -74,7 +74,7 @@ class Manual:
             ValueError: if a ratio is out of range or a pattern matches no layer.
         """
         problem.restart()
-        ratios, limits = matched_ratios(problem.graph, self.ratios), problem.limits
+        ratios, limits = match_ratios(problem.graph, self.ratios), problem.limits
         closest = (limits.nearest(group, ratio) for group, ratio in enumerate(ratios.tolist()))
         kept = project(limits, ratios) if self.scale else tuple(closest)
         if not limits.fits(kept):

@@ -57,7 +57,7 @@ def project_all(limits: Limits, ratios: ArrayLike) -> list[tuple[int, ...]]:
         beside = np.where(chosen, most, scales[:, None])
         return np.where(reach[:, None], scaled, beside)
 
-    return _tuples(_bisected(limits, ratios_at, np.where(reach, largest, most), None))
+    return _tuples(_bisect_families(limits, ratios_at, np.where(reach, largest, most), None))
 
 
 def _proportions(ratios: Ratios) -> Ratios:
@@ -95,10 +95,10 @@ def bisect(
     def alone(scales: Ratios) -> Ratios:
         return np.asarray(ratios_at(float(scales[0])))[None]
 
-    return _tuples(_bisected(limits, alone, np.array([largest]), need))[0]
+    return _tuples(_bisect_families(limits, alone, np.array([largest]), need))[0]
 
 
-def _bisected(
+def _bisect_families(
     limits: Limits, ratios_at: Callable[[Ratios], Ratios], largest: Ratios, need: Need | None
 ) -> Kepts:
     """(policies, groups) the same of as many families as `largest` has numbers."""
@@ -126,10 +126,10 @@ def _bisected(
         going &= above.sum(1) - within.sum(1) > limits.rounding.round_to
         if not going.any():
             break
-    return _filled(limits, ratios_at(high), need)
+    return _fill(limits, ratios_at(high), need)
 
 
-def filled(limits: Limits, ratios: Ratios, need: Need | None = None) -> tuple[int, ...]:
+def fill(limits: Limits, ratios: Ratios, need: Need | None = None) -> tuple[int, ...]:
     """Round down, then give groups one more legal count where that fits, neediest first.
 
     Args:
@@ -137,10 +137,10 @@ def filled(limits: Limits, ratios: Ratios, need: Need | None = None) -> tuple[in
         ratios: (groups,) pruning ratios in [0, 1].
         need: Which groups come first; see `bisect`.
     """
-    return _tuples(_filled(limits, np.asarray(ratios)[None], need))[0]
+    return _tuples(_fill(limits, np.asarray(ratios)[None], need))[0]
 
 
-def _filled(limits: Limits, ratios: Ratios, need: Need | None) -> Kepts:
+def _fill(limits: Limits, ratios: Ratios, need: Need | None) -> Kepts:
     """(policies, groups) the same, of (policies, groups) ratios."""
     wanted = np.asarray(limits.graph.full) * (1 - ratios)
     kept, able = limits.below(ratios), np.ones(ratios.shape, bool)

@@ -84,7 +84,7 @@ class _CmaEs:
         }
         self._make, self._seeds = cmaes.CMA, np.random.default_rng(seed)
         self._told: list[tuple[Ratios, float]] = []
-        self._cma = self._begun()
+        self._cma = self._begin()
 
     def ask(self) -> Ratios:
         asked: Ratios = self._cma.ask() if self._first is None else self._first
@@ -100,7 +100,7 @@ class _CmaEs:
             self._cma.tell(self._told)
             self._told = []
             if self._cma.should_stop():
-                self._cma = self._begun()
+                self._cma = self._begin()
 
-    def _begun(self) -> Any:
+    def _begin(self) -> Any:
         return self._make(**self._settings, seed=int(self._seeds.integers(2**31)))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from amc.devices import one_thread
 from amc.graph import SIDES, KeptUnits, PruningGraph, Side
-from amc.modules import ClampedConv2d, kinds, narrowed
+from amc.modules import ClampedConv2d, kinds, narrow_attention
 from amc.refit import Moments, Reconstruction, Refit, refit_layers
 
 Channels = dict[tuple[str, Side], Tensor]
@@ -43,11 +43,11 @@ def cut(
     refits = {} if moments is None else refit_layers(model, graph, staying, moments)
     with one_thread():
         changed = {
-            name: _sliced(model.get_submodule(name), name, staying, refits.get(name))
+            name: _slice(model.get_submodule(name), name, staying, refits.get(name))
             for name in dict.fromkeys(name for name, _ in staying)
         }
         _shift_offsets(changed, model, graph, refits)
-        memo = _unchanged(model, graph, changed) if sharing else {}
+        memo = _shareable(model, graph, changed) if sharing else {}
         for name, tensors in changed.items():
             module = model.get_submodule(name)
             _replace(memo, module, tensors)
@@ -59,7 +59,7 @@ def cut(
         return smaller
 
 
-def _unchanged(model: nn.Module, graph: PruningGraph, changed: Iterable[str]) -> dict[int, Any]:
+def _shareable(model: nn.Module, graph: PruningGraph, changed: Iterable[str]) -> dict[int, Any]:
     """What deepcopy is to leave as it is: modules in which nothing is cut, and tables of no hooks.
 
     Such tables make up most of a module's copy.
@@ -97,7 +97,7 @@ def staying_channels(graph: PruningGraph, units: KeptUnits) -> Channels:
     return {side: torch.from_numpy(np.flatnonzero(here)) for side, here in stays.items()}
 
 
-def _sliced(
+def _slice(
     module: nn.Module, name: str, staying: Channels, refit: Refit | None
 ) -> dict[str, Tensor]:
     sliced = {}
@@ -147,7 +147,7 @@ def _resize(model: nn.Module, staying: Channels) -> None:
     for name in {name for name, _ in staying}:
         module = model.get_submodule(name)
         if isinstance(module, nn.MultiheadAttention):
-            narrowed(module)
+            narrow_attention(module)
             continue
         for side in SIDES:
             if (name, side) in staying:

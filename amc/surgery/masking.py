@@ -43,7 +43,7 @@ def enlarge(model: nn.Module, graph: PruningGraph, units: KeptUnits, small: nn.M
         if name in state and state[name].shape == tensor.shape:
             tensor.copy_(state[name])
     for (name, _), kept in staying.items():
-        if kinds.known(module := masked.get_submodule(name)).mixes:
+        if kinds.known_kind(module := masked.get_submodule(name)).mixes:
             serving = OnKept(kept, kinds.channels(module, "out"))
             norm = copy.deepcopy(small.get_submodule(name))
             masked.set_submodule(name, serving.attach(norm))

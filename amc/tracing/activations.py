@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from amc.graph import NUMBER_BYTES, Activation, PruningGraph, Width
-from amc.modules import Inputs, call, narrowed, tensors
+from amc.modules import Inputs, call, narrow_attention, tensors
 from amc.surgery import cut
 
 
@@ -57,10 +57,10 @@ def activations(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> tuple[
         inputs: Of its forward pass, samples along the first axis.
     """
     model = _with_plain_attention(copy.deepcopy(model))
-    full, samples = recorded(model, inputs), _samples(inputs)
-    twice = _same(full, _attempted(model, _twice(inputs, samples)))
+    full, samples = record(model, inputs), _samples(inputs)
+    twice = _same(full, _attempt(model, _twice(inputs, samples)))
     smaller = _with_one_unit_less(model, graph)
-    fewer = [_same(full, _attempted(network, inputs)) for network in smaller]
+    fewer = [_same(full, _attempt(network, inputs)) for network in smaller]
     return tuple(
         Activation(
             made.first,
@@ -72,7 +72,7 @@ def activations(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> tuple[
     )
 
 
-def recorded(model: nn.Module, inputs: Inputs) -> Pass:
+def record(model: nn.Module, inputs: Inputs) -> Pass:
     """Run the network without gradients and note each tensor that it makes.
 
     Tensors count by their storage: views and results of operations in place are no new ones. Inputs
@@ -83,7 +83,7 @@ def recorded(model: nn.Module, inputs: Inputs) -> Pass:
         recorder.note(tensor, given=True)
     with torch.no_grad(), recorder:
         outputs = call(model, inputs)
-    return recorder.finished(outputs)
+    return recorder.finish(outputs)
 
 
 class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -132,7 +132,7 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         if made is not None:
             made.last = self._step - 1
 
-    def finished(self, outputs: Any) -> Pass:
+    def finish(self, outputs: Any) -> Pass:
         """All that was noted; what is still held, `outputs` among it, is so to the end."""
         for made in self._held.values():
             made.last = max(0, self._step - 1)
@@ -149,7 +149,7 @@ def _with_plain_attention(model: nn.Module) -> nn.Module:
     """In place: PyTorch's own attention as cut networks have it."""
     for module in model.modules():
         if isinstance(module, nn.MultiheadAttention) and module.in_proj_weight is not None:
-            narrowed(module)
+            narrow_attention(module)
     return model
 
 
@@ -178,9 +178,9 @@ def _twice(value: Any, samples: int) -> Any:
     return value
 
 
-def _attempted(model: nn.Module, inputs: Inputs) -> Pass:
+def _attempt(model: nn.Module, inputs: Inputs) -> Pass:
     try:
-        return recorded(model, inputs)
+        return record(model, inputs)
     except Exception:  # code that fixes a number of samples or units may raise anything
         return []
 

@@ -23,7 +23,7 @@ from amc.tracing.activations import activations
 from amc.tracing.couplings import ALL_OR_NONE, Block, blocks
 from amc.tracing.forward import Call, Trace
 from amc.tracing.tracer import trace_channels
-from amc.tracing.units import grouped
+from amc.tracing.units import group_units
 from amc.tracing.verification import candidate, verify
 
 
@@ -52,7 +52,7 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
     reasons = dict.fromkeys(by_hand, "excluded by hand")
     candidates = []
     for block in blocks(forward.flow):
-        ways = [groups for units in block.ways if (groups := grouped(units, layers))]
+        ways = [groups for units in block.ways if (groups := group_units(units, layers))]
         if shut := block.layers & by_hand:
             _explain(reasons, block, f"it goes together with {min(shut)}, excluded by hand")
         elif ways:
@@ -129,7 +129,7 @@ def _trace_channels(model: nn.Module, inputs: Inputs) -> Trace:
 
 def _layer(model: nn.Module, name: str, call: Call, forward: Trace) -> Layer:
     module: Any = model.get_submodule(name)
-    kind = kinds.known(module)
+    kind = kinds.known_kind(module)
     is_conv = kind.layer == "conv"
     kernel = tuple(module.kernel_size) if is_conv else ()
     over = forward.over(name) if kind.layer == "linear" else ""

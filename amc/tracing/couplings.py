@@ -83,7 +83,7 @@ def _numbers(labels: Tensor) -> list[int]:
 def _block(flow: Flow, cells: Sequence[_Cell]) -> Block:
     names = {name for cell in cells for (name, side, _), _ in cell.elements if side == "out"}
     ways, reason = [], ""
-    for atoms in _tied(flow, cells):
+    for atoms in _ties(flow, cells):
         units, why = _units(atoms, cells)
         reason = reason or why
         if units and units not in ways:
@@ -91,7 +91,7 @@ def _block(flow: Flow, cells: Sequence[_Cell]) -> Block:
     return Block(frozenset(names), tuple(ways), "" if ways else reason)
 
 
-def _tied(flow: Flow, cells: Sequence[_Cell]) -> Iterator[Atoms]:
+def _ties(flow: Flow, cells: Sequence[_Cell]) -> Iterator[Atoms]:
     """The ties of each way to cut."""
     factorings = [labels for cell in cells for labels in cell.factorings]
     for way in WAYS if factorings else (0,):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from amc.graph import Side
-from amc.tracing.labels import Atoms, Planes, aligned, along, broadcast, varying
+from amc.tracing.labels import Atoms, Planes, align, along, broadcast, varying
 
 Link = tuple[int, tuple[int, ...]]
 """A label, and labels that it stands for where they all go together: a head and its channels."""
@@ -68,7 +68,7 @@ class Flow:
         found: list[Tensor] = []
         every = list(planes)
         axes = max((plane.dim() for plane in every), default=0)
-        for plane in (aligned(plane, axes) for plane in every):
+        for plane in (align(plane, axes) for plane in every):
             self._merge(found, plane)
         return found
 

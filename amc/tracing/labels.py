@@ -94,11 +94,11 @@ def along(labels: Tensor, axis: int, axes: int) -> Tensor:
 def broadcast(one: Tensor, other: Tensor) -> tuple[Tensor, Tensor]:
     """Both planes at the size that they have together."""
     axes = max(one.dim(), other.dim())
-    one, other = aligned(one, axes), aligned(other, axes)
+    one, other = align(one, axes), align(other, axes)
     size = [max(sizes) for sizes in zip(one.shape, other.shape, strict=True)]
     return one.expand(size), other.expand(size)
 
 
-def aligned(plane: Tensor, axes: int) -> Tensor:
+def align(plane: Tensor, axes: int) -> Tensor:
     """The plane with axes of size 1 put in front, as broadcasting does."""
     return plane.reshape((1,) * (axes - plane.dim()) + tuple(plane.shape))

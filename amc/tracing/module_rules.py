@@ -28,7 +28,7 @@ class ModuleRules:
 
     def take(self, name: str, module: nn.Module, tensor: Tensor) -> list[Tensor]:
         """Tie what a module reads to its own channels; gives the labels along other axes."""
-        if kinds.known(module).layer == "embedding":
+        if kinds.known_kind(module).layer == "embedding":
             return []
         alone = kinds.channelwise(module)
         ids = self._labels(name, module, "out" if alone else "in")

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from amc.modules import tensors
 from amc.tracing.flow import Flow
-from amc.tracing.labels import Planes, aligned, compact, varying
+from amc.tracing.labels import Planes, align, compact, varying
 
 Rule = Callable[[Flow, Any, Mapping[str, Any], list[Tensor]], None]
 """Gives the outputs their labels, from the operation and its arguments by name."""
@@ -91,7 +91,7 @@ def _keep(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]
 @rule(*VIEWS)
 def _rearrange(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
     source = tensors(given)[0]
-    moved = [_moved(function, given, source, plane) for plane in flow.planes(source)]
+    moved = [_move(function, given, source, plane) for plane in flow.planes(source)]
     name = _name(function)
     for number, target in enumerate(out):
         flow.label(target, [compact(parts[number]) for parts in moved])
@@ -109,7 +109,7 @@ def _rearrange(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Te
             flow.sliced(source, axis, small[0])
 
 
-def _moved(function: Any, given: Mapping[str, Any], source: Tensor, plane: Tensor) -> list[Tensor]:
+def _move(function: Any, given: Mapping[str, Any], source: Tensor, plane: Tensor) -> list[Tensor]:
     """The outputs that the operation has for the labels themselves."""
     full = plane.expand(source.shape)
     first = next(key for key, value in given.items() if value is source)
@@ -171,8 +171,8 @@ def _product(
 ) -> list[Tensor]:
     """Labels of a (batched) product of matrices."""
     rows, columns = axes - 2, axes - 1
-    left = tuple(aligned(plane, axes) for plane in left)
-    right = tuple(aligned(plane, axes) for plane in right)
+    left = tuple(align(plane, axes) for plane in left)
+    right = tuple(align(plane, axes) for plane in right)
     # The axis that is summed over: the last on the left, the one before on the right.
     summed = [(p, rows) for p in left if columns in varying(p)]
     summed += [(p.transpose(-1, -2), rows) for p in right if rows in varying(p)]

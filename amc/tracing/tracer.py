@@ -144,7 +144,7 @@ class _Tracer:
             return
         rest = self._rules.take(name, module, given[0])
         self.trace.calls[name].across = rest[0].flatten() if len(rest) == 1 else None
-        mixes_places = kinds.known(module).layer == "conv"
+        mixes_places = kinds.known_kind(module).layer == "conv"
         self._rules.give(name, module, output, [] if mixes_places else rest)
 
     def _stop(self, name: str, module: nn.Module, given: list[Tensor], output: Tensor) -> None:
@@ -155,7 +155,7 @@ class _Tracer:
             self.trace.flow.refuse(self.trace.flow.planes(tensor), reason)
 
     def _count(self, name: str, module: nn.Module, given: list[Tensor], output: Tensor) -> None:
-        kind, shape = kinds.known(module), tuple(given[0].shape)
+        kind, shape = kinds.known_kind(module), tuple(given[0].shape)
         axis = kinds.channel_axis(module, shape) if kind.layer != "embedding" else 0
         size = tuple(s for at, s in enumerate(shape) if at not in (0, axis))
         seen = self.trace.calls.setdefault(name, Call(size))
@@ -236,7 +236,7 @@ class _Tracer:
             return False
         maker, shape = self._model.get_submodule(name), tuple(made.shape)
         return (
-            kinds.known(maker).layer in ("conv", "linear")
+            kinds.known_kind(maker).layer in ("conv", "linear")
             and not isinstance(maker, nn.MultiheadAttention)
             and self.trace.calls[name].times == 1
             and self.trace.calls[reader].times == 1

@@ -35,7 +35,7 @@ def unit_of(elements: Iterable[Element]) -> Unit:
     return Unit(tuple((name, side, tuple(where)) for (name, side), where in positions.items()))
 
 
-def grouped(
+def group_units(
     units: Sequence[Unit], layers: Sequence[Layer], attributes: tuple[Attribute, ...] = ()
 ) -> tuple[Group, ...]:
     """Units of one signature form a group.
@@ -60,7 +60,7 @@ def grouped(
     return tuple(found)
 
 
-def joined(groups: Sequence[Group]) -> Group:
+def join(groups: Sequence[Group]) -> Group:
     """One group of several with equally many units: unit u is unit u of each of them."""
     places: dict[tuple[str, Side], list[tuple[int, ...]]] = {}
     for member in (member for group in groups for member in group.members):

@@ -19,7 +19,7 @@ from amc.graph import Attribute, Group, KeptUnits, Layer, PruningGraph
 from amc.modules import Inputs, kinds
 from amc.surgery import fault
 from amc.tracing.couplings import Block
-from amc.tracing.units import in_order, joined
+from amc.tracing.units import in_order, join
 
 TRIALS = 2
 """Random cuts that a graph must pass."""
@@ -144,7 +144,7 @@ def _noise(
 ) -> torch.Tensor:
     noise = torch.randn(shape, generator=generator)
     if len(shape) > 1:
-        swapped = kinds.kind_of(module) is not None and kinds.known(module).weight[0] == "in"
+        swapped = kinds.kind_of(module) is not None and kinds.known_kind(module).weight[0] == "in"
         read = shape[0] * shape[2:].numel() if swapped else shape[1:].numel()
         return noise.mul((2 / read) ** 0.5)
     positive = name == "running_var" or (name == "weight" and kinds.kind_of(module) is not None)
@@ -163,7 +163,7 @@ def with_attributes(model: nn.Module, groups: tuple[Group, ...]) -> Iterator[tup
         for number, group in enumerate(found):
             key = (group.units if group.attributes else -number, group.attributes)
             by_numbers.setdefault(key, []).append(group)
-        together = tuple(joined(alike) for alike in by_numbers.values())
+        together = tuple(join(alike) for alike in by_numbers.values())
         if together not in seen:
             seen.append(together)
             yield together

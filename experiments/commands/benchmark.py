@@ -20,8 +20,8 @@ from experiments.search import (
     finish,
     is_agent,
     make_strategy,
-    prepared,
-    searched,
+    prepare,
+    run_strategy,
     told_again,
 )
 from experiments.settings import (
@@ -50,7 +50,7 @@ def benchmark(config: BenchmarkSettings, console: Console) -> list[RunResult]:
     """
     entries = [(run, chosen_strategy(run)) for run in _runs(config)]
     setting = load_setting(config.network, device=config.compute.device)
-    problem, seconds = prepared(config, setting, console)
+    problem, seconds = prepare(config, setting, console)
     save_config(config, ready_folder(config.output.out) / "config.yaml")
     unpruned = accuracies(setting.model, problem.graph, setting)
 
@@ -60,7 +60,7 @@ def benchmark(config: BenchmarkSettings, console: Console) -> list[RunResult]:
                 return told_again(run, console)
             begin(journal, run, setting, console)
             with failure_kept(run.output.out):
-                made = searched(run, strategy, problem, journal, console)
+                made = run_strategy(run, strategy, problem, journal, console)
                 made = replace(made, prepare_seconds=seconds)
                 return finish(run, setting, made, unpruned, journal, console)
 

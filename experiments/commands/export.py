@@ -93,14 +93,14 @@ def load_pruned(
         ValueError: if the weights do not fit.
     """
     # Only the shapes are needed: the run's own weights replace all others.
-    setting = setting or load_setting(saved_settings(run, typed or {}), trained=False)
+    setting = setting or load_setting(settings_of(run, typed or {}), trained=False)
     policy = Policy.load(run / "policy.json")
     weights = run / "model.safetensors"
     network = formats.load_pruned(setting.model, setting.example, weights, policy)
     return network, setting, policy
 
 
-def saved_settings(run: Path, typed: Mapping[str, Any]) -> NetworkSettings:
+def settings_of(run: Path, typed: Mapping[str, Any]) -> NetworkSettings:
     """Which network a run is of.
 
     Args:
@@ -150,14 +150,14 @@ def _write_both(order: Order) -> None:
             f"--out {order.target}: the unpruned network is written there; name another file"
         )
     result = RunResult.load(order.run / "result.json")
-    setting = _trained(order)
+    setting = _trained_setting(order)
     network, *_ = load_pruned(order.run, setting)
     images = _images(setting)
     worst = [
         write_proved(model, images, path)
         for model, path in zip((setting.model, network), files, strict=True)
     ]
-    batch, threads = measured_with(order, result)
+    batch, threads = latency_terms(order, result)
     inputs = images[torch.arange(batch) % len(images)]
     times = latencies(files, inputs, threads, config.measure)
     where = {**device("onnxruntime", threads), "batch": batch}
@@ -167,7 +167,7 @@ def _write_both(order: Order) -> None:
     order.console.print(found.notes(), soft_wrap=True)
 
 
-def measured_with(order: Order, result: RunResult) -> tuple[int, int]:
+def latency_terms(order: Order, result: RunResult) -> tuple[int, int]:
     """Batch size and threads: those of the run's latency table, where it has one."""
     path, batch, threads = result.config.get("latency"), 1, 1
     try:
@@ -180,13 +180,13 @@ def measured_with(order: Order, result: RunResult) -> tuple[int, int]:
     return batch, order.config.threads or threads
 
 
-def _trained(order: Order) -> Setting:
+def _trained_setting(order: Order) -> Setting:
     """The setting of a run, with the network as it was before.
 
     Raises:
         FileNotFoundError: if its weights are gone.
     """
-    settings = saved_settings(order.run, flat(order.config))
+    settings = settings_of(order.run, flat(order.config))
     settings = replace(settings, weights=order.config.weights or settings.weights)
     path = checkpoint(settings)
     if path is not None and not path.is_file():
@@ -207,7 +207,7 @@ def _write_torch(order: Order) -> None:
 
 
 def _write_torch_pruning(order: Order) -> None:
-    saved = saved_settings(order.run, flat(order.config))
+    saved = settings_of(order.run, flat(order.config))
     policy, setting = order.policy, load_setting(saved, trained=False)
     graph = decisions(setting.model, setting.example, policy.granularity, policy.exclude)
     ratios = formats.channel_ratios(graph, kept_counts(policy, graph))

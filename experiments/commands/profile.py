@@ -13,11 +13,11 @@ from experiments.disk import ready_folder, write_whole
 from experiments.latency.profiling import (
     ARCHIVE,
     SCRIPT,
-    carried,
-    measured_here,
-    planned,
+    measure_here,
+    plan_for,
     prepare,
     reach_of,
+    read_answer,
     rounding_of,
     table,
     trust,
@@ -48,7 +48,7 @@ def profile(config: ProfileSettings, console: Console) -> None:
         folder = ready_folder(config.prepare, "--prepare")
     else:
         folder = ready_folder(config.out)
-    plan = planned(config)
+    plan = plan_for(config)
     if config.prepare:
         prepare(plan, folder, config.runtime, config.threads)
         console.print(
@@ -58,9 +58,9 @@ def profile(config: ProfileSettings, console: Console) -> None:
         )
         return
     if config.timings:
-        answer = carried(plan, Path(config.timings), config.runtime, config.threads)
+        answer = read_answer(plan, Path(config.timings), config.runtime, config.threads)
     else:
-        answer = measured_here(plan, config.runtime, config.threads, console)
+        answer = measure_here(plan, config.runtime, config.threads, console)
     found = table(plan, answer, config.network.model)
     save_config(config, folder / "config.yaml")
     write_whole(folder / TABLE, found.to_json())

@@ -7,7 +7,7 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments.disk import file_to_write, run_at, write_whole
-from experiments.report import exported, render
+from experiments.report import read_export, render
 from experiments.runs import RunResult, run_folders
 from experiments.settings import ReportSettings
 
@@ -29,5 +29,5 @@ def report(config: ReportSettings) -> Path:
     folders = [run for folder in named for run in run_folders(folder)]
     results = [RunResult.load(folder / "result.json") for folder in folders]
     out = file_to_write(config.out or named[0] / "report.html")
-    write_whole(out, render(results, exports=[exported(folder) for folder in folders]))
+    write_whole(out, render(results, exports=[read_export(folder) for folder in folders]))
     return out

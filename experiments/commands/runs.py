@@ -18,13 +18,13 @@ from experiments.runs import (
     JOURNAL_FILE,
     RunResult,
     Trained,
-    benchmarked,
     failure,
-    noted,
+    folders_of_benchmark,
+    names_in,
     steps_trained,
 )
 from experiments.settings import RunsSettings
-from experiments.terminal import accuracy, cost_name, count, percent, printable, shortened
+from experiments.terminal import accuracy, cost_name, count, percent, printable, shorten
 
 MARKS = ("result.json", FAILURE_FILE, JOURNAL_FILE)
 """Of these a run's folder has one at least."""
@@ -101,21 +101,21 @@ def runs_in(root: Path) -> Iterator[Listed]:
         folder = Path(name)
         deep = len(folder.relative_to(root).parts) >= DEPTH
         below[:] = [] if deep else sorted(one for one in below if not one.startswith("."))
-        if set(files) & set(MARKS) and benchmarked(folder) is None:
-            yield listed(folder)
+        if set(files) & set(MARKS) and folders_of_benchmark(folder) is None:
+            yield entry(folder)
 
 
-def listed(folder: Path) -> Listed:
+def entry(folder: Path) -> Listed:
     """What one run's folder tells."""
     try:
-        return Listed(folder, *_told(folder))
+        return Listed(folder, *_summary(folder))
     except ValueError as error:
         return Listed(folder, "damaged", "", printable(str(error)))
     except Exception as error:  # one damaged run must not hide the others
         return Listed(folder, "damaged", "", printable(f"{type(error).__name__}: {error}"))
 
 
-def _told(folder: Path) -> tuple[str, str, str]:
+def _summary(folder: Path) -> tuple[str, str, str]:
     """Status, what it is, and its result.
 
     Raises:
@@ -124,21 +124,21 @@ def _told(folder: Path) -> tuple[str, str, str]:
     if broken := failure(folder):
         return "failed", _settings(folder), printable(broken.error)
     if (folder / "result.json").is_file():
-        return _finished(folder)
-    status = "running" if _held(folder / JOURNAL_FILE) else "interrupted"
+        return _summary_of_result(folder)
+    status = "running" if _is_held(folder / JOURNAL_FILE) else "interrupted"
     return status, _settings(folder), _so_far(folder)
 
 
 def _so_far(folder: Path) -> str:
     """What a run that has no result has come to."""
-    names = noted(folder / JOURNAL_FILE)
+    names = names_in(folder / JOURNAL_FILE)
     evaluations = sum(name.partition(" ")[0] in EVALUATED for name in names)
     steps = steps_trained(folder)
     words = [count(evaluations, "evaluation")] if evaluations or not steps else []
     return ", ".join([*words, count(steps, "gradient step")] if steps else words)
 
 
-def _finished(folder: Path) -> tuple[str, str, str]:
+def _summary_of_result(folder: Path) -> tuple[str, str, str]:
     if not (folder / "policy.json").is_file():
         reached = Trained.load(folder / "result.json").accuracy
         return "finished", _settings(folder), f"test {accuracy(reached.test)}"
@@ -160,10 +160,10 @@ def _settings(folder: Path) -> str:
     except ValueError as error:
         raise ValueError(f"{path}: not the settings of a run ({error})") from None
     strategy = named.strategy or ("policy" if "policy" in settings else "training")
-    return shortened(printable(f"{strategy}: {named.model} on {named.dataset}"), LONGEST)
+    return shorten(printable(f"{strategy}: {named.model} on {named.dataset}"), LONGEST)
 
 
-def _held(path: Path) -> bool:
+def _is_held(path: Path) -> bool:
     """Whether a process holds the file's lock; False where there are no such locks."""
     try:
         import fcntl

@@ -10,7 +10,7 @@ from experiments.latency.terms import (
     about_device,
     costs_of,
     measures,
-    remeasured,
+    remeasure,
     table_of,
     terms_of,
 )
@@ -26,7 +26,7 @@ __all__ = [
     "latencies",
     "measures",
     "obstacle",
-    "remeasured",
+    "remeasure",
     "table_of",
     "terms_of",
     "write_proved",

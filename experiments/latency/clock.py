@@ -215,7 +215,7 @@ def _operator(kind: str, given: dict[str, Any]) -> Any:
         "LeakyRelu": lambda: lambda x: functional.leaky_relu(x, given.get("alpha", 0.01)),
         "MaxPool": lambda: _pool(functional.max_pool1d, functional.max_pool2d, given),
         "ReduceMean": lambda: lambda x, axes: x.mean(axes, keepdim=bool(given.get("keepdims", 1))),
-        "Reshape": lambda: _reshaped,
+        "Reshape": lambda: _reshape,
         "Softmax": lambda: lambda x: x.softmax(given.get("axis", -1)),
         "Transpose": lambda: lambda x: x.permute(given["perm"]),
     }
@@ -230,7 +230,7 @@ def _operator(kind: str, given: dict[str, Any]) -> Any:
     return found
 
 
-def _reshaped(x: Any, target: list[int]) -> Any:
+def _reshape(x: Any, target: list[int]) -> Any:
     return x.reshape([x.shape[at] if size == 0 else size for at, size in enumerate(target)])
 
 
@@ -247,7 +247,7 @@ def _convolution(given: dict[str, Any]) -> Callable[..., Any]:
     }
     if before == after:
         return lambda x, w, b=None: call(x, w, b, padding=before, **settings)
-    return lambda x, w, b=None: call(_padded(x, before, after), w, b, **settings)
+    return lambda x, w, b=None: call(_pad(x, before, after), w, b, **settings)
 
 
 def _padding(given: dict[str, Any], axes: int) -> tuple[list[int], list[int]]:
@@ -255,7 +255,7 @@ def _padding(given: dict[str, Any], axes: int) -> tuple[list[int], list[int]]:
     return pads[:axes], pads[axes:]
 
 
-def _padded(x: Any, before: list[int], after: list[int], value: float = 0.0) -> Any:
+def _pad(x: Any, before: list[int], after: list[int], value: float = 0.0) -> Any:
     from torch.nn import functional
 
     sides = [side for at in reversed(range(len(before))) for side in (before[at], after[at])]

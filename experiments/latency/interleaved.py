@@ -32,7 +32,7 @@ class Spread:
         return cls(float(median), float(low), float(high))
 
 
-def interleaved(calls: Sequence[Call], seconds: float) -> NDArray[np.float64]:
+def interleave(calls: Sequence[Call], seconds: float) -> NDArray[np.float64]:
     """Seconds that each call takes, round by round.
 
     In a round each call has its turn, for a few milliseconds on end; every other round goes
@@ -52,7 +52,7 @@ def interleaved(calls: Sequence[Call], seconds: float) -> NDArray[np.float64]:
     while len(rounds) < FEWEST_ROUNDS or time.perf_counter() < end:
         found = np.empty(len(calls))
         for number in order:
-            found[number] = _timed(calls[number], each[number])
+            found[number] = _time(calls[number], each[number])
         rounds.append(found)
         order.reverse()
     return np.stack(rounds, axis=1)
@@ -60,10 +60,10 @@ def interleaved(calls: Sequence[Call], seconds: float) -> NDArray[np.float64]:
 
 def _warm(call: Call) -> float:
     """Run a call until its caches are filled; about the seconds that it then takes, above 0."""
-    return max(min(_timed(call, 1) for _ in range(WARM_UP)), 1e-7)
+    return max(min(_time(call, 1) for _ in range(WARM_UP)), 1e-7)
 
 
-def _timed(call: Call, times: int) -> float:
+def _time(call: Call, times: int) -> float:
     start = time.perf_counter()
     for _ in range(times):
         call()

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from amc.export import save_onnx
-from experiments.latency.interleaved import interleaved
+from experiments.latency.interleaved import interleave
 from experiments.terminal import count
 
 TOLERANCE = 1e-4
@@ -83,7 +83,7 @@ def latencies(
     """
     inputs = {"input": images.numpy()}
     calls = [partial(session(path, threads).run, None, inputs) for path in paths]
-    return interleaved(calls, seconds)
+    return interleave(calls, seconds)
 
 
 def session(path: Path, threads: int = 1) -> Any:

@@ -150,10 +150,10 @@ def where(latency: Latency, graph: PruningGraph, smallest: Kept) -> str:
     everything = np.array([1.0, latency(smallest) / full])
     rest = np.maximum(everything - sum(parts[name] for name in listed), 0.0)
     lines = [(f"{layers[name]} x {name}", parts[name]) for name in listed]
-    return _aligned([*lines, ("the rest", rest), ("all", everything)])
+    return _align([*lines, ("the rest", rest), ("all", everything)])
 
 
-def _aligned(lines: Sequence[tuple[str, NDArray[np.float64]]]) -> str:
+def _align(lines: Sequence[tuple[str, NDArray[np.float64]]]) -> str:
     heading = "where the time goes"
     named = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name, _ in lines]
     wide = max(map(len, [heading, *named]))

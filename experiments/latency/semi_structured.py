@@ -84,7 +84,7 @@ class SemiStructured:
         return seconds
 
 
-def timed(model: nn.Module, graph: PruningGraph, batch: int = 1) -> Times:
+def time_layers(model: nn.Module, graph: PruningGraph, batch: int = 1) -> Times:
     """Time every layer that has a kernel, dense and at 2:4, on this machine's GPU.
 
     Args:

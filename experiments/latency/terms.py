@@ -17,7 +17,7 @@ from amc.problem import Measure
 from amc.pruning import plain_copy
 from experiments.latency import clock
 from experiments.latency.outlook import LATENCY, outlook
-from experiments.latency.semi_structured import SemiStructured, refusal, timed
+from experiments.latency.semi_structured import SemiStructured, refusal, time_layers
 from experiments.runs import Remeasured
 from experiments.settings import HARDWARE, RUNTIMES, CutSettings, SearchingSettings
 from experiments.zoo import Setting
@@ -95,7 +95,9 @@ def terms_of(
     cut, budgets = config.cut, config.problem.budget
     limited = any(budget.cost == LATENCY for budget in budgets)
     if limited and graph.granularity != "channel":
-        return Terms({**COSTS, LATENCY: _masked(model, graph, cut.memory_batch)}, rounding)
+        return Terms(
+            {**COSTS, LATENCY: _latency_of_zeros(model, graph, cut.memory_batch)}, rounding
+        )
     table = table_of(cut)
     if table is None:
         if limited or config.problem.round_to == HARDWARE:
@@ -113,7 +115,9 @@ def terms_of(
     return replace(chosen, notes=(*about_device(table), *expected))
 
 
-def _masked(model: nn.Module, graph: PruningGraph, batch: int) -> Callable[[PruningGraph], Cost]:
+def _latency_of_zeros(
+    model: nn.Module, graph: PruningGraph, batch: int
+) -> Callable[[PruningGraph], Cost]:
     """The latency of zeros, where they save any.
 
     Raises:
@@ -121,7 +125,7 @@ def _masked(model: nn.Module, graph: PruningGraph, batch: int) -> Callable[[Prun
     """
     if graph.granularity != "2:4":
         raise ValueError(refusal(f"this granularity is {graph.granularity}"))
-    return partial(SemiStructured, times=timed(model, graph, batch))
+    return partial(SemiStructured, times=time_layers(model, graph, batch))
 
 
 def about_device(table: LatencyTable) -> tuple[str, ...]:
@@ -152,7 +156,7 @@ def _here(device: Device) -> Device:
     return Device(**own, batch=device.batch, dtype=device.dtype)
 
 
-def remeasured(
+def remeasure(
     table: LatencyTable, setting: Setting, network: nn.Module, predicted: float
 ) -> Remeasured | None:
     """Time the unpruned and the pruned network, where the table is of this device.

@@ -50,8 +50,8 @@ def use(run: Run) -> Use:
     return Use(
         label=run.label,
         prune=_prune(result, here),
-        export=("amc export", _quoted(here), "--format onnx", *_code(result)),
-        report=("amc report", _quoted(here)),
+        export=("amc export", _quote(here), "--format onnx", *_code(result)),
+        report=("amc report", _quote(here)),
         search=None if "policy" in result.config else _search(result, here),
         python=_python(here),
         tuned=result.tuned_steps > 0,
@@ -71,18 +71,18 @@ def folder(result: RunResult) -> str:
 
 def _prune(result: RunResult, here: str) -> Words:
     named = {"policy": f"{here}/policy.json", "model": result.model, "dataset": result.dataset}
-    flags = named | _changed(PruneSettings, result.config, set(named))
+    flags = named | _changes(PruneSettings, result.config, set(named))
     return ("amc prune", *_flags(flags | {"out": f"{here}-pruned"}))
 
 
 def _search(result: RunResult, here: str) -> Words:
     named = {"model": result.model, "dataset": result.dataset, "strategy": result.strategy}
     budget = {"budget": ",".join(map(str, result.budgets)), "seed": result.seed}
-    flags = named | budget | _changed(SearchSettings, result.config, {*named, *budget})
+    flags = named | budget | _changes(SearchSettings, result.config, {*named, *budget})
     return ("amc search", *_flags(flags | {"out": f"{here}-again"}))
 
 
-def _changed(
+def _changes(
     kind: type[CommandSettings], settings: Mapping[str, Any], told: set[str]
 ) -> dict[str, object]:
     """The settings that a command knows and that are not at its defaults."""
@@ -100,11 +100,11 @@ def _changed(
 
 def _flags(values: Mapping[str, object]) -> Words:
     return tuple(
-        f"--{_quoted(name.replace('_', '-'))} {_quoted(value)}" for name, value in values.items()
+        f"--{_quote(name.replace('_', '-'))} {_quote(value)}" for name, value in values.items()
     )
 
 
-def _quoted(value: object) -> str:
+def _quote(value: object) -> str:
     return shlex.quote(printable(str(value)))
 
 

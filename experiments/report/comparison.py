@@ -138,9 +138,9 @@ def _labels(results: Sequence[RunResult], series: Sequence[Series]) -> list[str]
     labels: list[str] = []
     for result, own in zip(results, series, strict=True):
         labels.append(f"{own.label}, seed {result.seed}" if runs_of[own] > 1 else own.label)
-    return [_numbered(labels, place) for place in range(len(labels))]
+    return [_number(labels, place) for place in range(len(labels))]
 
 
-def _numbered(labels: Sequence[str], place: int) -> str:
+def _number(labels: Sequence[str], place: int) -> str:
     earlier = labels[:place].count(labels[place])
     return f"{labels[place]} ({earlier + 1})" if earlier else labels[place]

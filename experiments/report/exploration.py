@@ -45,7 +45,7 @@ def distances(result: RunResult) -> NDArray[np.float64]:
     return np.array(found)
 
 
-def smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
+def smooth(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """(values,) means over the last tenth of them, up to each."""
     width = max(5, len(values) // 10)
     sums = np.concatenate([[0.0], np.cumsum(values)])
@@ -58,7 +58,7 @@ def smoothed(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def exploration_picture(comparison: Comparison, key: str) -> Picture:
     """The distance over the evaluations, of the runs that `explores` tells of."""
     runs = [run for run in comparison.runs if explores(run)]
-    lines = [(run, smoothed(distances(run.result))) for run in runs]
+    lines = [(run, smooth(distances(run.result))) for run in runs]
     step = -(-max(len(line) for _, line in lines) // POINTS)
     longest = max(len(run.result.evaluations) for run in comparison.runs)
 

@@ -32,7 +32,7 @@ class Exported:
     device: str
 
 
-def exported(folder: Path) -> Exported | None:
+def read_export(folder: Path) -> Exported | None:
     """What the folder of a run has; None without the file.
 
     Raises:

@@ -10,7 +10,7 @@ from experiments.report.comparison import Comparison, Run
 from experiments.report.progress import excesses
 from experiments.report.score import margin
 from experiments.runs import Accuracies, Remeasured, RunResult
-from experiments.terminal import accuracy, cost_name, count, listed, percent, printable
+from experiments.terminal import accuracy, cost_name, count, join_words, percent, printable
 
 EQUAL = 0.02
 """MACs that differ by no more than this part count as equal."""
@@ -49,8 +49,8 @@ def _headline(runs: Sequence[Run]) -> str:
     result = run.result
     step = "after fine-tuning" if result.finetuned else "without fine-tuning"
     return (
-        f"{run.label} leaves {printable(result.model)} with {listed(_costs(result))}, and with a "
-        f"test accuracy of {accuracy(final(result).test)} {step}, against "
+        f"{run.label} leaves {printable(result.model)} with {join_words(_costs(result))}, and with "
+        f"a test accuracy of {accuracy(final(result).test)} {step}, against "
         f"{accuracy(result.unpruned.test)} unpruned.{_rivals(run, runs)}"
     )
 
@@ -98,22 +98,22 @@ def notes(comparison: Comparison) -> list[str]:
 
 
 def _excess(run: Run) -> str:
-    broken = listed([printable(str(budget)) for budget in excesses(run.result)])
+    broken = join_words([printable(str(budget)) for budget in excesses(run.result)])
     return f"{run.label} does not meet its budget {broken}." if broken else ""
 
 
 def _latency(run: Run) -> str:
     found = run.result.latency
-    return "" if found is None else measured_again(run.label, found)
+    return "" if found is None else latency_sentence(run.label, found)
 
 
-def measured_again(label: str, found: Remeasured) -> str:
+def latency_sentence(label: str, found: Remeasured) -> str:
     """The latency that was promised beside that of the network itself."""
     return (
         f"Measured at the end, a pass of {label}'s network takes {1e3 * found.pruned:.3f} ms, "
         f"{percent(found.fraction)} of the unpruned network's {1e3 * found.unpruned:.3f} ms; "
         f"{1e3 * found.predicted:.3f} ms were predicted, and one network measured twice differs by "
-        f"{percent(found.noise)}.{_medians(found)}{_tightened(found.bound)}"
+        f"{percent(found.noise)}.{_medians(found)}{_bound_sentence(found.bound)}"
     )
 
 
@@ -126,7 +126,7 @@ def _medians(found: Remeasured) -> str:
     )
 
 
-def _tightened(bound: float) -> str:
+def _bound_sentence(bound: float) -> str:
     if bound == 1:
         return ""
     return (
@@ -139,7 +139,7 @@ def _unequal(runs: Sequence[Run]) -> str:
     """The two runs of equal MACs whose times are furthest apart."""
     pairs = [
         (_time(slow.result) / _time(fast.result), slow, fast)
-        for slow, fast in permutations([run for run in runs if _timed(run.result)], 2)
+        for slow, fast in permutations([run for run in runs if _has_latency(run.result)], 2)
         if abs(_macs(slow.result) / _macs(fast.result) - 1) <= EQUAL
     ]
     apart, slow, fast = max(pairs, key=lambda pair: pair[0], default=(1.0, None, None))
@@ -152,7 +152,7 @@ def _unequal(runs: Sequence[Run]) -> str:
     )
 
 
-def _timed(result: RunResult) -> bool:
+def _has_latency(result: RunResult) -> bool:
     return {"macs", "latency"} <= set(result.costs)
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from experiments.report.comparison import Comparison, Run, Series
 from experiments.report.drawing import Picture, marks, percent_axis, series_keys
 from experiments.report.svg import GRID, PHONE_FONT, draw, series_colour
-from experiments.terminal import percent, printable, shortened
+from experiments.terminal import percent, printable, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +18,7 @@ GAP = 10
 
 def kept_picture(comparison: Comparison, key: str) -> Picture:
     """The fraction of units that each group keeps."""
-    names = [shortened(printable(g.name), 22) for g in comparison.runs[0].result.groups]
+    names = [shorten(printable(g.name), 22) for g in comparison.runs[0].result.groups]
     lane = max(2.5, min(10.0, 48 / len(comparison.series)))
     row = max(PHONE_FONT * 1.3, lane * len(comparison.series) + GAP)
     margin = (row - lane * len(comparison.series)) / 2

@@ -71,7 +71,7 @@ def _environment() -> jinja2.Environment:
 
 
 def _title(comparisons: Sequence[Comparison]) -> str:
-    where = formats.listed(list(dict.fromkeys(comparison.title for comparison in comparisons)))
+    where = formats.join_words(list(dict.fromkeys(comparison.title for comparison in comparisons)))
     names = {run.label for comparison in comparisons for run in comparison.runs}
     only = min(names) if len(names) == 1 else f"{len(names)} runs compared"
     return f"Pruning {where}: {only}"
@@ -110,29 +110,30 @@ def _pictures(comparison: Comparison, at: str) -> dict[str, object]:
     from experiments.report.kept import kept_picture
     from experiments.report.search import search_picture
     from experiments.report.tradeoff import front_rows, tradeoff_picture
-    from experiments.report.trust import trusted
+    from experiments.report.trust import trust_rows
 
     searched = any(run.result.evaluations for run in comparison.runs)
     explored = any(map(explores, comparison.runs))
     reported = cost_names(comparison)
     budgeted = [name for name in comparison.costs if name in reported] or reported[:1]
     return {
-        "kept": _marked(kept_picture(comparison, f"kept{at}")),
+        "kept": _as_markup(kept_picture(comparison, f"kept{at}")),
         "scans": [
-            (scan, _marked(sensitivity_picture(scan, comparison.title, f"scan{at}{number}")))
+            (scan, _as_markup(sensitivity_picture(scan, comparison.title, f"scan{at}{number}")))
             for number, scan in enumerate(scans(comparison))
         ],
         "trust": [
-            {**one, "picture": _marked(one["picture"])} for one in trusted(comparison, f"trust{at}")
+            {**one, "picture": _as_markup(one["picture"])}
+            for one in trust_rows(comparison, f"trust{at}")
         ],
-        "search": _marked(search_picture(comparison, f"search{at}")) if searched else None,
+        "search": _as_markup(search_picture(comparison, f"search{at}")) if searched else None,
         "exploration": (
-            _marked(exploration_picture(comparison, f"exploration{at}")) if explored else None
+            _as_markup(exploration_picture(comparison, f"exploration{at}")) if explored else None
         ),
         "tradeoffs": [
             (
                 name,
-                _marked(tradeoff_picture(comparison, name, f"tradeoff{at}{number}")),
+                _as_markup(tradeoff_picture(comparison, name, f"tradeoff{at}{number}")),
                 front_rows(comparison, name),
             )
             for number, name in enumerate(budgeted)
@@ -140,6 +141,6 @@ def _pictures(comparison: Comparison, at: str) -> dict[str, object]:
     }
 
 
-def _marked(picture: Picture) -> dict[str, object]:
+def _as_markup(picture: Picture) -> dict[str, object]:
     """The drawing escapes its own text, so the template must not do it again."""
     return {"svg": Markup(picture.svg), "keys": picture.keys, "caption": picture.caption}

@@ -82,7 +82,7 @@ def verdict(run: Run) -> str:
         return f"{run.label}: 1 evaluation, so a rule and no search."
     if not done.best:
         return f"{run.label}: none of {count(total, 'evaluation')} met the budget."
-    return f"{run.label}: {_reached(done)}; {_lately(done)}{_left(run.result)}."
+    return f"{run.label}: {_plateau(done)}; {_lately(done)}{_left(run.result)}."
 
 
 def _left(result: RunResult) -> str:
@@ -98,7 +98,7 @@ def _left(result: RunResult) -> str:
     )
 
 
-def _reached(done: Progress) -> str:
+def _plateau(done: Progress) -> str:
     total, fitting = len(done.accuracies), sum(done.fits)
     within = "" if fitting == total else f", {fitting:,} of them within the budget"
     number, value = done.best[-1]

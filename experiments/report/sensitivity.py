@@ -10,7 +10,7 @@ from experiments.report.comparison import Comparison, Run
 from experiments.report.drawing import Key, Picture, line_key, percent_axis, reference
 from experiments.report.markers import DOT, LINE
 from experiments.report.svg import GRID, MUTED, draw, series_colour
-from experiments.terminal import accuracy, percent, printable, shortened
+from experiments.terminal import accuracy, percent, printable, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -115,7 +115,7 @@ def _panel(axes: Axes, scan: Scan, at: int) -> None:
     own, colour = scan.curves[at], series_colour(scan.run.series.colour)
     look: dict[str, Any] = {"marker": "o", "markersize": 3.5, "linewidth": 1.8, "clip_on": False}
     axes.plot(own.ratios, own.accuracies, color=colour, zorder=4, **look)
-    name = shortened(printable(scan.run.result.groups[at].name), 16)
+    name = shorten(printable(scan.run.result.groups[at].name), 16)
     axes.set_title(name, loc="left", fontsize="medium", pad=7)
     _frame(axes, scan, at)
 

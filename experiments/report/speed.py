@@ -37,12 +37,12 @@ class Speed:
 
 def speed(run: Run) -> Speed | None:
     """What `amc export` measured, else what the run itself did at its end; None without either."""
-    return _exported(run) or _remeasured(run)
+    return _of_export(run) or _of_run(run)
 
 
 def speed_notes(runs: Sequence[Run]) -> list[str]:
     """Where and how surely each exported network was measured."""
-    found = [(run.label, _exported(run)) for run in runs]
+    found = [(run.label, _of_export(run)) for run in runs]
     return [_note(label, speed) for label, speed in found if speed is not None]
 
 
@@ -53,7 +53,7 @@ def _note(label: str, found: Speed) -> str:
     )
 
 
-def _exported(run: Run) -> Speed | None:
+def _of_export(run: Run) -> Speed | None:
     found, costs = run.exported, run.result.costs
     if found is None or not {"macs", "params"} <= set(costs):
         return None
@@ -64,7 +64,7 @@ def _exported(run: Run) -> Speed | None:
     return Speed(found.unpruned, found.pruned, median, _verdict(low, high), noise, found.device)
 
 
-def _remeasured(run: Run) -> Speed | None:
+def _of_run(run: Run) -> Speed | None:
     found = run.result.latency
     if found is None:
         return None

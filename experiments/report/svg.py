@@ -88,7 +88,7 @@ def draw(
         plot(axes)
         out = io.StringIO()
         figure.savefig(out, format="svg", metadata={"Date": None})
-    return _inlined(out.getvalue(), height, label)
+    return _inline(out.getvalue(), height, label)
 
 
 @contextmanager
@@ -104,7 +104,7 @@ def _drawing(key: str) -> Iterator[None]:
         yield
 
 
-def _inlined(document: str, height: int, label: str) -> str:
+def _inline(document: str, height: int, label: str) -> str:
     """The drawing alone: what a page brings itself, and what could clash with it, goes."""
     body = document[document.index("<svg") :]
     body = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", body, flags=re.DOTALL)

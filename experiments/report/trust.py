@@ -20,7 +20,7 @@ RELIABLE = 0.5
 """Lower end of the interval from which on an order is called reliable."""
 
 
-def trusted(comparison: Comparison, key: str) -> list[dict[str, Any]]:
+def trust_rows(comparison: Comparison, key: str) -> list[dict[str, Any]]:
     """What the page says of each run that was tried."""
     return [
         {

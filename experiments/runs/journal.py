@@ -163,7 +163,7 @@ class RunJournal:
         try:
             state, metadata = read_weights(path)
             strides = json.loads(metadata[STRIDES])
-            return {key: _strided(tensor, strides[key]) for key, tensor in state.items()}
+            return {key: _with_strides(tensor, strides[key]) for key, tensor in state.items()}
         except (KeyError, RuntimeError, TypeError, ValueError) as error:
             raise ValueError(
                 f"{path}: damaged ({error}); begin the run anew with --overwrite"
@@ -202,7 +202,7 @@ class RunJournal:
         return notes, records.count(None)
 
 
-def noted(path: Path) -> list[str]:
+def names_in(path: Path) -> list[str]:
     """Names of the notes in a journal that may be in use; empty without the file.
 
     Raises:
@@ -268,7 +268,7 @@ def _plain(tensor: Tensor) -> Tensor:
     return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
-def _strided(tensor: Tensor, strides: list[int]) -> Tensor:
+def _with_strides(tensor: Tensor, strides: list[int]) -> Tensor:
     """The same numbers in the layout that they had: sums in another order differ in last bits."""
     laid_out = torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype)
     return laid_out.copy_(tensor)

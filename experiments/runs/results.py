@@ -15,7 +15,7 @@ from amc.parsing import Amount, Count, Positive, Rank, Share, read_json, read_re
 from amc.policy import GroupChoice
 from experiments.disk import read_yaml, write_whole
 from experiments.runs.result_checks import mistakes
-from experiments.settings import Budgets, Unit, listed, run_folder
+from experiments.settings import Budgets, Unit, run_folder, split_words
 
 SCHEMA_VERSION = 2
 READ_VERSIONS = (1, 2)
@@ -257,13 +257,13 @@ def result_of(data: Any) -> RunResult:
     version = data.pop("schema_version")
     if type(version) is not int or version not in READ_VERSIONS:
         raise ValueError(f"schema version {version!r}, not {SCHEMA_VERSION}")
-    result = read_record(RunResult, data if version == SCHEMA_VERSION else _renamed(data))
+    result = read_record(RunResult, data if version == SCHEMA_VERSION else _rename(data))
     for mistake in mistakes(result):
         raise ValueError(mistake)
     return result
 
 
-def _renamed(data: dict[str, Any]) -> dict[str, Any]:
+def _rename(data: dict[str, Any]) -> dict[str, Any]:
     """With the name that a strategy has now, in the settings too."""
     made, config = dict(data), data.get("config")
     for part in (made, config):
@@ -280,15 +280,15 @@ def run_folders(folder: Path) -> list[Path]:
     """
     nested = sorted(folder.glob("*/result.json"))
     paths = [path for path in nested if path.with_name("policy.json").is_file()]
-    if (named := benchmarked(folder)) is not None:
+    if (named := folders_of_benchmark(folder)) is not None:
         paths = [path for path in paths if path.parent.name in named]
     return [path.parent for path in paths] or [folder]
 
 
-def benchmarked(folder: Path) -> set[str] | None:
+def folders_of_benchmark(folder: Path) -> set[str] | None:
     """The run folders of a benchmark, as its settings name them; None where there was none."""
     try:
         settings = read_yaml(folder / "config.yaml")
-        return {run_folder(name) for name in listed(settings["strategies"])}
+        return {run_folder(name) for name in split_words(settings["strategies"])}
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return None

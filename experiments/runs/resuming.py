@@ -29,7 +29,7 @@ from experiments.settings import (
     flat,
     save_config,
 )
-from experiments.terminal import count, stopped_in_time
+from experiments.terminal import count, stop_in_time
 from experiments.zoo import Setting
 
 RUN_FILES = ("result.json", "policy.json", "model.safetensors", "report.html", "config.yaml")
@@ -87,7 +87,7 @@ def resumable(interrupted: Callable[[], Interrupted]) -> Iterator[None]:
         Interrupted: at Ctrl-C.
     """
     try:
-        with stopped_in_time(lambda: str(interrupted())):
+        with stop_in_time(lambda: str(interrupted())):
             yield
     except KeyboardInterrupt:
         raise interrupted() from None
@@ -140,7 +140,7 @@ def begin(journal: RunJournal, config: RunSettings, setting: Setting, console: C
         return
     if not (journal.folder / "config.yaml").is_file():  # killed between the two
         save_config(config, journal.folder / "config.yaml")
-    console.print(f"goes on in {config.output.out}, where {_done(journal)}", soft_wrap=True)
+    console.print(f"goes on in {config.output.out}, where {_progress(journal)}", soft_wrap=True)
     if journal.damaged:
         console.print(f"{journal.damaged} damaged lines of {journal.path} are done again")
     for name, before in _header(journal).machine.items():
@@ -152,7 +152,7 @@ def begin(journal: RunJournal, config: RunSettings, setting: Setting, console: C
             )
 
 
-def _done(journal: RunJournal) -> str:
+def _progress(journal: RunJournal) -> str:
     """What is done, in words."""
     evaluations = journal.count("evaluation") + journal.count("proposal")
     steps = steps_trained(journal.folder)

@@ -1,7 +1,7 @@
 """From settings to a problem, a strategy, a tuned network."""
 
 from experiments.search.calls import write_report, write_result
-from experiments.search.problems import prepared
+from experiments.search.problems import prepare
 from experiments.search.runs import (
     accuracies,
     apply_policy,
@@ -10,7 +10,7 @@ from experiments.search.runs import (
     search,
     told_again,
 )
-from experiments.search.searching import searched
+from experiments.search.searching import run_strategy
 from experiments.search.strategies import expected_evaluations, is_agent, make_strategy
 from experiments.search.tuning import RATE_KEY, recipe_of
 
@@ -23,10 +23,10 @@ __all__ = [
     "finish",
     "is_agent",
     "make_strategy",
-    "prepared",
+    "prepare",
     "recipe_of",
+    "run_strategy",
     "search",
-    "searched",
     "told_again",
     "write_report",
     "write_result",

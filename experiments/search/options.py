@@ -16,7 +16,7 @@ def plain_fields(settings: object) -> dict[str, Any]:
     return {name: value for name, value in named.items() if type(value) in TYPES}
 
 
-def typed(known: Mapping[str, Any], options: Mapping[str, Any], strategy: str) -> dict[str, Any]:
+def convert(known: Mapping[str, Any], options: Mapping[str, Any], strategy: str) -> dict[str, Any]:
     """The options, each turned into the type of its default.
 
     Args:

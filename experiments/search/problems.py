@@ -14,9 +14,7 @@ from experiments.settings import CutSettings, SearchingSettings
 from experiments.zoo import Setting
 
 
-def prepared(
-    config: SearchingSettings, setting: Setting, console: Console
-) -> tuple[Problem, float]:
+def prepare(config: SearchingSettings, setting: Setting, console: Console) -> tuple[Problem, float]:
     """The problem that a search solves, and the seconds that it took to set up."""
     start = time.perf_counter()
     asked = config.problem

@@ -21,8 +21,8 @@ from amc.problem import Strategy
 from amc.pruning import decisions, kept_counts, plain_copy, prune
 from amc.tasks import Samples
 from experiments.disk import machine, write_whole
-from experiments.latency import LATENCY, about_device, costs_of, remeasured, table_of
-from experiments.report import excesses, measured_again, render
+from experiments.latency import LATENCY, about_device, costs_of, remeasure, table_of
+from experiments.report import excesses, latency_sentence, render
 from experiments.runs import (
     Accuracies,
     CostChange,
@@ -37,8 +37,8 @@ from experiments.runs import (
     resumable,
     run_journal,
 )
-from experiments.search.problems import calibration, prepared
-from experiments.search.searching import Found, searched
+from experiments.search.problems import calibration, prepare
+from experiments.search.searching import Found, run_strategy
 from experiments.search.strategies import make_strategy, with_scalars
 from experiments.search.tuning import Start, check_stages, tune
 from experiments.settings import (
@@ -46,8 +46,8 @@ from experiments.settings import (
     PruningSettings,
     SearchSettings,
     flat,
-    listed,
     save_config,
+    split_words,
 )
 from experiments.zoo import Setting, load_setting
 
@@ -63,10 +63,10 @@ def search(config: SearchSettings, console: Console) -> RunResult:
     with run_journal(config, setting) as journal:
         if is_finished(journal):
             return told_again(config, console)
-        problem, seconds = prepared(config, setting, console)
+        problem, seconds = prepare(config, setting, console)
         begin(journal, config, setting, console)
         with failure_kept(config.output.out):
-            made = searched(config, strategy, problem, journal, console)
+            made = run_strategy(config, strategy, problem, journal, console)
             made = replace(made, prepare_seconds=seconds)
             unpruned = accuracies(setting.model, problem.graph, setting)
             return finish(config, setting, made, unpruned, journal, console)
@@ -104,7 +104,7 @@ def apply_policy(config: PruneSettings, console: Console) -> RunResult:
     with run_journal(config, setting) as journal:
         if is_finished(journal):
             return told_again(config, console)
-        made = applied(config, policy, setting)
+        made = cut_by(config, policy, setting)
         table = table_of(config.cut)
         for note in () if table is None else about_device(table):
             console.print(note, soft_wrap=True)
@@ -114,7 +114,7 @@ def apply_policy(config: PruneSettings, console: Console) -> RunResult:
             return finish(config, setting, made, unpruned, journal, console)
 
 
-def applied(config: PruneSettings, policy: Policy, setting: Setting) -> Found:
+def cut_by(config: PruneSettings, policy: Policy, setting: Setting) -> Found:
     """A network cut by a policy."""
     start = time.perf_counter()
     graph = decisions(setting.model, setting.example, policy.granularity, policy.exclude)
@@ -129,13 +129,15 @@ def applied(config: PruneSettings, policy: Policy, setting: Setting) -> Found:
     )
     seconds = time.perf_counter() - start
     costs = {name: make(graph) for name, make in costs_of(config.cut, table_of(config.cut)).items()}
-    return Found(policy, graph, network, costs, (), _told(policy), seconds, 0.0)
+    return Found(policy, graph, network, costs, (), _budgets_named(policy), seconds, 0.0)
 
 
-def _told(policy: Policy) -> tuple[Budget, ...]:
+def _budgets_named(policy: Policy) -> tuple[Budget, ...]:
     """The budgets that a policy names; its origin is for people, so anything may stand there."""
     try:
-        return tuple(map(Budget.parse, listed(policy.origin.get("budget", "").replace(" ", ","))))
+        return tuple(
+            map(Budget.parse, split_words(policy.origin.get("budget", "").replace(" ", ",")))
+        )
     except ValueError:
         return ()
 
@@ -192,7 +194,7 @@ def _finish(
         groups=made.policy.groups,
         granularity=Granularity.parse(made.policy.granularity),
         stored=Size(graph).table(kept),
-        latency=_remeasured(table_of(config.cut), setting, tuned.network, changes, made.bound),
+        latency=_remeasure(table_of(config.cut), setting, tuned.network, changes, made.bound),
         evaluations=made.outcomes,
         seconds=seconds,
         tuned_steps=made.tuned_steps,
@@ -205,7 +207,7 @@ def _finish(
     write_run(Path(config.output.out), config, result, made.policy, tuned.network)
     journal.tidy()
     if result.latency is not None:
-        console.print(measured_again(result.strategy, result.latency), soft_wrap=True)
+        console.print(latency_sentence(result.strategy, result.latency), soft_wrap=True)
     for budget in excesses(result):
         console.print(f"{result.strategy} does not meet its budget {budget}", soft_wrap=True)
     return result
@@ -218,14 +220,14 @@ def _images(searched: int, setting: Setting) -> dict[str, int]:
     return {"search": search, "holdout": holdout, "test": len(setting.splits.test)}
 
 
-def _remeasured(
+def _remeasure(
     table: LatencyTable | None,
     setting: Setting,
     network: nn.Module,
     costs: Mapping[str, CostChange],
     bound: float,
 ) -> Remeasured | None:
-    again = table and remeasured(table, setting, network, costs[LATENCY].pruned)
+    again = table and remeasure(table, setting, network, costs[LATENCY].pruned)
     return replace(again, bound=bound) if again else None
 
 

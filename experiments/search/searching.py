@@ -55,7 +55,7 @@ class Found:
     search_images: int = 0
 
 
-def searched(
+def run_strategy(
     config: SearchSettings,
     strategy: Strategy,
     problem: Problem,

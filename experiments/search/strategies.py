@@ -14,7 +14,7 @@ from amc import strategies
 from amc.problem import Strategy
 from amc.rules import Manual, Sensitivity
 from experiments.disk import read_yaml
-from experiments.search.options import number, plain_fields, typed
+from experiments.search.options import convert, number, plain_fields
 from experiments.settings import import_named
 from netadapt import NetAdapt
 
@@ -35,7 +35,7 @@ def make_strategy(name: str, episodes: int, options: Options) -> Strategy:
     """
     given = {key.replace("-", "_"): value for key, value in options.items()}
     if ":" in name:
-        return _imported(name, episodes, given)
+        return _import(name, episodes, given)
     if name == "manual":
         return _manual(given)
     return _with_options(name, strategies.make_strategy(name, episodes), given)
@@ -65,7 +65,7 @@ def is_agent(strategy: Strategy) -> TypeGuard[AgentSearch]:
     return isinstance(strategy, AgentSearch)
 
 
-def _imported(name: str, episodes: int, options: Options) -> Strategy:
+def _import(name: str, episodes: int, options: Options) -> Strategy:
     """A class of one's own, called with the options, and with `episodes` if it takes them.
 
     One that is an off-policy algorithm of stable-baselines3's kind becomes an agent.
@@ -103,7 +103,7 @@ def _takes_episodes(made: Callable[..., Any]) -> bool:
 
 def _agent(name: str, agent: AgentSearch, options: Options) -> Strategy:
     """An agent with the fields of its settings, and its reward, as options."""
-    chosen = typed({"reward": agent.reward, **plain_fields(agent.settings)}, options, name)
+    chosen = convert({"reward": agent.reward, **plain_fields(agent.settings)}, options, name)
     reward = chosen.pop("reward", agent.reward)
     return replace(agent, reward=reward, settings=replace(agent.settings, **chosen))
 
@@ -115,19 +115,19 @@ def _with_options(name: str, strategy: Strategy, options: Options) -> Strategy:
     if isinstance(strategy, NetAdapt):
         return _netadapt(name, strategy, options)
     known = {key: value for key, value in plain_fields(strategy).items() if key != "episodes"}
-    changed: Strategy = replace(strategy, **typed(known, options, name))  # type: ignore[type-var]
+    changed: Strategy = replace(strategy, **convert(known, options, name))  # type: ignore[type-var]
     return changed
 
 
 def _netadapt(name: str, loop: NetAdapt, options: Options) -> Strategy:
     """The loop with its fields, and the rate of its fine-tuning, as options."""
-    chosen = typed({**plain_fields(loop), "lr": loop.recipe.lr}, options, name)
+    chosen = convert({**plain_fields(loop), "lr": loop.recipe.lr}, options, name)
     recipe = replace(loop.recipe, lr=chosen.pop("lr", loop.recipe.lr))
     return replace(loop, recipe=recipe, **chosen)
 
 
 def _manual(options: Options) -> Strategy:
-    chosen = typed({"file": "", "scale": True}, options, "manual")
+    chosen = convert({"file": "", "scale": True}, options, "manual")
     file = chosen.pop("file", "")
     if not file:
         raise ValueError(

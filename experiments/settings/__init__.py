@@ -6,9 +6,9 @@ from experiments.settings.flat import (
     flags_of,
     flat,
     from_flat,
-    listed,
     run_folder,
     save_config,
+    split_words,
 )
 from experiments.settings.foreign import NETWORK, check_network, code_flags, code_in
 from experiments.settings.importing import import_named
@@ -75,8 +75,8 @@ __all__ = [
     "from_flat",
     "import_named",
     "is_device",
-    "listed",
     "parse",
     "run_folder",
     "save_config",
+    "split_words",
 ]

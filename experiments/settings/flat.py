@@ -204,7 +204,7 @@ def save_config(config: CommandSettings, path: Path) -> None:
     write_whole(path, yaml.safe_dump(named, sort_keys=False))
 
 
-def listed(text: str) -> list[str]:
+def split_words(text: str) -> list[str]:
     """Words that a setting separates by commas."""
     return [word.strip() for word in text.split(",") if word.strip()]
 

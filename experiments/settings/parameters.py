@@ -70,10 +70,10 @@ def debug() -> click.Parameter:
 def _help(one: Flag) -> str:
     if one.default is NO_DEFAULT:
         return f"{one.help.rstrip('.')}. (required)"
-    return f"{one.help.rstrip('.')}. (default: {_shown(one.default)})"
+    return f"{one.help.rstrip('.')}. (default: {_show(one.default)})"
 
 
-def _shown(default: Any) -> str:
+def _show(default: Any) -> str:
     if isinstance(default, bool):
         return str(default).lower()
     if isinstance(default, tuple):

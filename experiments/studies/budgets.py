@@ -134,7 +134,7 @@ def results_of(
     return benchmark.benchmark(config, console)
 
 
-def timed(results: Sequence[RunResult], table: LatencyTable) -> tuple[list[float], float]:
+def time_networks(results: Sequence[RunResult], table: LatencyTable) -> tuple[list[float], float]:
     """What is left of the time for each run's network, and the noise."""
     setting = load_setting(NetworkSettings(model=MODEL, dataset=DATASET))
     networks = [export.load_pruned(Path(result.config["out"]), setting)[0] for result in results]
@@ -181,7 +181,7 @@ def table_of(rows: Sequence[Row], noise: float) -> str:
     return markdown(heads, lines)
 
 
-def kept(rows: Sequence[Row], noise: float) -> bool:
+def all_keep_budget(rows: Sequence[Row], noise: float) -> bool:
     """Whether every network under the latency budget meets it, by the clock and up to the noise."""
     limited = [item for item in rows if item.budget == str(BUDGET)]
     return all(item.measured <= BUDGET.limit * (1 + noise) for item in limited)
@@ -208,11 +208,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         profile.profile(ProfileSettings(NetworkSettings(MODEL, DATASET), out=str(runs)), console)
     pairs = [(b, result) for b in BLOCKS for result in results_of(b, chosen, path, console)]
     table = LatencyTable.load(path)
-    left, noise = timed([result for _, result in pairs], table)
+    left, noise = time_networks([result for _, result in pairs], table)
     rows = [row(*pair, measured) for pair, measured in zip(pairs, left, strict=True)]
     print(table_of(rows, noise))
     write_whole(Path(chosen.out) / "budgets.json", _told(rows, noise, table, chosen))
-    return 0 if kept(rows, noise) else 1
+    return 0 if all_keep_budget(rows, noise) else 1
 
 
 def _told(

@@ -79,7 +79,7 @@ def falling(name: str) -> str:
     return markdown(heads, [["none", "", "", *full], *rows])
 
 
-def allocated(model: nn.Module, images: Tensor) -> int:
+def peak_bytes(model: nn.Module, images: Tensor) -> int:
     """Bytes that the allocator has handed out at most, during a forward pass."""
     with torch.no_grad():
         model(images)
@@ -94,7 +94,7 @@ def allocated(model: nn.Module, images: Tensor) -> int:
     return int(np.cumsum(sizes).max())
 
 
-def measured(names: Iterable[str], batches: Iterable[int]) -> str:
+def memory_table(names: Iterable[str], batches: Iterable[int]) -> str:
     """Memory as counted and as measured, in Markdown."""
     rows = []
     for name in names:
@@ -105,7 +105,7 @@ def measured(names: Iterable[str], batches: Iterable[int]) -> str:
         for batch in batches:
             images = torch.zeros(batch, *IMAGE)
             there = [*smaller.parameters(), *smaller.buffers(), images]
-            real = sum(tensor.nbytes for tensor in there) + allocated(smaller, images)
+            real = sum(tensor.nbytes for tensor in there) + peak_bytes(smaller, images)
             said = Memory(graph, batch)(kept)
             sizes = [measure(size, "bytes") for size in (said, real)]
             rows.append([name, str(batch), *sizes, f"{real / said - 1:+.1%}"])
@@ -119,7 +119,7 @@ def main(words: Sequence[str] | None = None) -> int:
         description="How unequally costs fall under one budget; memory beside the allocator's.",
     ).parse_args(words)
     torch.set_num_threads(1)
-    print(falling("resnet20"), measured(NETWORKS, BATCHES), sep="\n\n")
+    print(falling("resnet20"), memory_table(NETWORKS, BATCHES), sep="\n\n")
     print(f"\ntorch {machine()['torch']}, {machine()['processor']}")
     return 0
 

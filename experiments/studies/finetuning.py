@@ -98,7 +98,7 @@ def alone(case: Case, column: Column, *, refit: bool, norms: bool) -> float:
     return case.score(recalibrate(made.network, train) if norms else made.network)
 
 
-def tuned(
+def tune_case(
     case: Case,
     column: Column,
     *,
@@ -122,20 +122,20 @@ def tuned(
 
 
 SCHEDULES: dict[str, Way] = {
-    "one-shot": tuned,
-    "linear, 4 stages": partial(tuned, schedule=Schedule("linear", 4)),
-    "cubic, 4 stages": partial(tuned, schedule=Schedule("cubic", 4)),
-    "cubic, half of the steps last": partial(tuned, schedule=Schedule("cubic", 4, 0.5)),
+    "one-shot": tune_case,
+    "linear, 4 stages": partial(tune_case, schedule=Schedule("linear", 4)),
+    "cubic, 4 stages": partial(tune_case, schedule=Schedule("cubic", 4)),
+    "cubic, half of the steps last": partial(tune_case, schedule=Schedule("cubic", 4, 0.5)),
 }
 RATES: dict[str, Way] = {
-    "the training rate itself": partial(tuned, rate=1.0),
-    "1/10 of it": tuned,
-    "1/100 of it": partial(tuned, rate=0.01),
+    "the training rate itself": partial(tune_case, rate=1.0),
+    "1/10 of it": tune_case,
+    "1/100 of it": partial(tune_case, rate=0.01),
 }
 TEACHERS: dict[str, Way] = {
-    "labels alone": tuned,
-    "half from the teacher": partial(tuned, distill=0.5),
-    "0.9 from the teacher": partial(tuned, distill=0.9),
+    "labels alone": tune_case,
+    "half from the teacher": partial(tune_case, distill=0.5),
+    "0.9 from the teacher": partial(tune_case, distill=0.9),
 }
 NORMS: dict[str, Way] = {
     "nothing": partial(alone, refit=False, norms=False),
@@ -158,7 +158,7 @@ def tables(short: float, long: float) -> dict[str, tuple[Mapping[str, Way], Sequ
     }
 
 
-def trained(seed: int, epochs: float) -> Case:
+def train_case(seed: int, epochs: float) -> Case:
     """The network of one seed."""
     splits = digits().splits()
     torch.manual_seed(seed)
@@ -196,7 +196,7 @@ def main(words: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", default="runs/bench-finetuning", help="folder for the results")
     asked = parser.parse_args(words)
     out, start = ready_folder(asked.out), time.perf_counter()
-    cases = [trained(seed, asked.epochs) for seed in range(asked.seeds)]
+    cases = [train_case(seed, asked.epochs) for seed in range(asked.seeds)]
     unpruned = cell([case.score(case.model) for case in cases])
     parts = [f"Unpruned: {unpruned}, {asked.seeds} seeds."]
     print(parts[0], flush=True)

@@ -46,12 +46,12 @@ from experiments.latency.profiling import (
     Answer,
     Plan,
     Timings,
-    judged,
-    made,
-    measured_here,
+    judge,
+    measure_here,
+    model_at,
     payload,
-    planned,
-    proved_model,
+    plan_for,
+    smaller_network,
 )
 from experiments.latency.profiling import table as table_of
 from experiments.settings import NetworkSettings, ProfileSettings
@@ -118,7 +118,7 @@ def random_policies(graph: PruningGraph, rounding: Rounding, number: int, seed: 
     return found
 
 
-def asked(
+def policies_to_test(
     graph: PruningGraph, table: LatencyTable, number: int, seed: int
 ) -> list[tuple[str, float, Kept]]:
     """The family, the budget and the kept counts of every network that is tested."""
@@ -145,8 +145,8 @@ def in_turns(
     """
     programs, payloads = plan.programs(), {}
     for number, kept in enumerate(networks):
-        network = made(setting.model, plan.template.graph, kept)
-        model = proved_model(plan.template, network, kept, setting.example)
+        network = smaller_network(setting.model, plan.template.graph, kept)
+        model = model_at(plan.template, network, kept, setting.example)
         payloads[f"{number}"] = payloads[f"{number} again"] = model.SerializeToString()
 
     def ready(name: str) -> clock.Run:
@@ -166,7 +166,7 @@ def in_turns(
     return answer, {name: found[name] for name in payloads}
 
 
-def tested(
+def test_policies(
     graph: PruningGraph,
     networks: Sequence[tuple[str, float, Kept]],
     tables: tuple[LatencyTable, LatencyTable],
@@ -194,30 +194,30 @@ def tested(
     return found
 
 
-def profiled(plan: Plan, name: str, kept: Path | None, console: Console) -> LatencyTable:
+def table_for(plan: Plan, name: str, kept: Path | None, console: Console) -> LatencyTable:
     """The table of a network, from a folder of tables if it is there."""
     path = kept and kept / f"{name}.json"
     if path and path.is_file():
         return LatencyTable.load(path)
-    table = table_of(plan, measured_here(plan, RUNTIME, THREADS, console), name)
+    table = table_of(plan, measure_here(plan, RUNTIME, THREADS, console), name)
     if path:
         write_whole(path, table.to_json())
     return table
 
 
-def studied(
+def study(
     name: str, width: float, number: int, seed: int, kept: Path | None, console: Console
 ) -> dict[str, Any]:
     """Profile one network, and test the table."""
     setting = load_setting(NetworkSettings(model=name, width=width))
     start = time.perf_counter()
-    plan = planned(ProfileSettings(NetworkSettings(name, width=width)))
+    plan = plan_for(ProfileSettings(NetworkSettings(name, width=width)))
     prepared = time.perf_counter() - start
-    earlier, graph = profiled(plan, name, kept, console), plan.template.graph
-    networks = asked(graph, earlier, number, seed)
+    earlier, graph = table_for(plan, name, kept, console), plan.template.graph
+    networks = policies_to_test(graph, earlier, number, seed)
     answer, times = in_turns(plan, [kept for _, _, kept in networks], setting, console)
     table = table_of(plan, answer, name)
-    results = tested(graph, networks, (table, earlier), times)
+    results = test_policies(graph, networks, (table, earlier), times)
     return {
         "network": name,
         "width": width,
@@ -229,20 +229,20 @@ def studied(
         "unsteady": {IN_TURNS: table.settings["unsteady"], BEFORE: earlier.settings["unsteady"]},
         "correction": asdict(table.correction),
         "fit": asdict(table.fit),
-        "families": {family: _judged(results, family, "predicted") for family in FAMILIES},
-        BEFORE: {family: _judged(results, family, "earlier") for family in FAMILIES},
+        "families": {family: _judge_family(results, family, "predicted") for family in FAMILIES},
+        BEFORE: {family: _judge_family(results, family, "earlier") for family in FAMILIES},
         "tested": [asdict(result) for result in results],
     }
 
 
-def _judged(results: Iterable[Tested], family: str, by: str) -> dict[str, float]:
+def _judge_family(results: Iterable[Tested], family: str, by: str) -> dict[str, float]:
     """How predictions of a family's random policies meet what was measured."""
     some = [item for item in results if item.family == family and not item.budget]
     predicted = np.array([getattr(item, by) for item in some])
     measured = np.array([item.measured for item in some])
     one, other = np.array([item.twice for item in some]).T
-    fit = judged(predicted, measured, float(np.median(np.abs(one / other - 1))))
-    return {**asdict(fit), "repeat": judged(one, other, fit.noise).spearman}
+    fit = judge(predicted, measured, float(np.median(np.abs(one / other - 1))))
+    return {**asdict(fit), "repeat": judge(one, other, fit.noise).spearman}
 
 
 def accuracy_table(studies: Sequence[Mapping[str, Any]]) -> str:
@@ -286,7 +286,7 @@ def saving_table(studies: Sequence[Mapping[str, Any]]) -> str:
     return markdown(heads, lines)
 
 
-def missed(studies: Sequence[Mapping[str, Any]]) -> list[str]:
+def misses(studies: Sequence[Mapping[str, Any]]) -> list[str]:
     """In words, each bar that is not met, and by which policies and which table."""
     return [
         f"{study['network']}, {family}, table made {when}: {bar} {fit[bar]:.3f}, not {limit}"
@@ -352,15 +352,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     chosen = parser.parse_args(arguments)
     console = Console(markup=False, highlight=False)
     kept = Path(chosen.tables) if chosen.tables else None
-    studies = [
-        studied(*network, chosen.policies, chosen.seed, kept, console) for network in NETWORKS
-    ]
+    studies = [study(*network, chosen.policies, chosen.seed, kept, console) for network in NETWORKS]
     data = {"bars": BARS, "seed": chosen.seed, "studies": studies, "machine": machine()}
     print(f"{accuracy_table(studies)}\n\n{saving_table(studies)}")
     out = Path(chosen.out)
     write_whole(out / "latency.json", json.dumps(data, indent=1) + "\n")
     draw(studies, out / "latency.svg")
-    wrong = missed(studies)
+    wrong = misses(studies)
     print("\n".join(["", "bars missed:", *wrong] if wrong else ["", "all bars are met"]))
     return 1 if wrong else 0
 

@@ -1,19 +1,19 @@
 """What a person reads while a command works: formats, progress, Ctrl-C."""
 
 from experiments.terminal import formats
-from experiments.terminal.ctrl_c import INTERRUPTED, leave, stopped_in_time
+from experiments.terminal.ctrl_c import INTERRUPTED, leave, stop_in_time
 from experiments.terminal.formats import (
     MISSING,
     accuracy,
     cost_name,
     count,
     duration,
-    listed,
+    join_words,
     measure,
     milliseconds,
     percent,
     printable,
-    shortened,
+    shorten,
 )
 from experiments.terminal.progress import Reporter
 
@@ -26,12 +26,12 @@ __all__ = [
     "count",
     "duration",
     "formats",
+    "join_words",
     "leave",
-    "listed",
     "measure",
     "milliseconds",
     "percent",
     "printable",
-    "shortened",
-    "stopped_in_time",
+    "shorten",
+    "stop_in_time",
 ]

@@ -20,7 +20,7 @@ PATIENCE_SECONDS = 1.0
 
 
 @contextmanager
-def stopped_in_time(last: Callable[[], str], seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
+def stop_in_time(last: Callable[[], str], seconds: float = PATIENCE_SECONDS) -> Iterator[None]:
     """Within, Ctrl-C raises KeyboardInterrupt as ever, or ends the process where that cannot be.
 
     A gradient of a large network is one call of many seconds, which Python does not interrupt.

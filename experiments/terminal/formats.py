@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from amc.parsing import scaled
+from amc.parsing import scale
 
 MISSING = "–"
 
@@ -39,7 +39,7 @@ def measure(value: float, unit: str) -> str:
     if unit == "bytes":
         text = amount(value)
         return f"{text.rstrip('kMGT')} {text.lstrip('0123456789.')}B"
-    number, name = scaled(value, unit)
+    number, name = scale(value, unit)
     return f"{_three_digits(number)} {name}" if name != unit else amount(value)
 
 
@@ -81,7 +81,7 @@ def count(number: int, noun: str) -> str:
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
-def listed(words: list[str]) -> str:
+def join_words(words: list[str]) -> str:
     """Words as part of a sentence: a, b and c."""
     return " and ".join(filter(None, [", ".join(words[:-1]), *words[-1:]]))
 
@@ -91,7 +91,7 @@ def printable(text: str) -> str:
     return "".join(letter if letter.isprintable() else "?" for letter in " ".join(text.split()))
 
 
-def shortened(text: str, most: int) -> str:
+def shorten(text: str, most: int) -> str:
     """At most `most` characters: the middle gives way, as both ends tell names apart."""
     if len(text) <= most:
         return text

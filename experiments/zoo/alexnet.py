@@ -18,7 +18,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from experiments.zoo.layers import conv, he_initialise, scaled
+from experiments.zoo.layers import conv, he_initialise, scale
 
 CHANNELS = (24, 40, 56, 56, 40)
 HIDDEN = 512
@@ -41,8 +41,8 @@ class SmallAlexNet(nn.Module):
 
     def __init__(self, in_channels: int, classes: int, width: float) -> None:
         super().__init__()
-        channels = [scaled(count, width) for count in CHANNELS]
-        hidden = scaled(HIDDEN, width)
+        channels = [scale(count, width) for count in CHANNELS]
+        hidden = scale(HIDDEN, width)
         one, two, *others = pairwise([in_channels, *channels])
         self.features = nn.Sequential(
             *(*_convolution(*one, kernel=5, stride=2), nn.MaxPool2d(3, 2, 1)),

@@ -121,13 +121,13 @@ def _members(path: Path) -> dict[str, bytes]:
 
 def _dataset(contents: dict[str, bytes], where: Path) -> ImageDataset:
     train, test = (
-        _joined([parse_records(contents[file], f"{where}/{file}") for file in files])
+        _join([parse_records(contents[file], f"{where}/{file}") for file in files])
         for files in (TRAIN_FILES, TEST_FILES)
     )
     return image_dataset(NAME, train, test, CLASSES)
 
 
-def _joined(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+def _join(parts: list[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
     images, labels = zip(*parts, strict=True)
     return torch.cat(images), torch.cat(labels)
 

@@ -84,10 +84,10 @@ def _fetch(dataset: str, remote: Remote, ways: str) -> bytes:
             f"{dataset}: its files are not on this machine; {ways} from {remote.url} "
             f"(which just failed: {error})"
         ) from error
-    return _checked(remote, data)
+    return _check(remote, data)
 
 
-def _checked(remote: Remote, data: bytes) -> bytes:
+def _check(remote: Remote, data: bytes) -> bytes:
     try:
         found = hashlib.sha256(remote.content(data)).hexdigest()
     except (OSError, EOFError, zlib.error) as error:

@@ -49,7 +49,7 @@ def image_folder(where: str) -> ImageDataset:
     first = next(iter(train.values()))[0]
     size = (side, side) if side else _default_size(first)
     _check_memory(where, size, sum(map(len, (_paths(train), _paths(test)))))
-    pixels = [[_fitted(path, size) for path in _paths(tree)] for tree in (train, test)]
+    pixels = [[_fit(path, size) for path in _paths(tree)] for tree in (train, test)]
     colour = any(array.ndim == 3 for split in pixels for array in split)
     images = [torch.from_numpy(np.stack([_planes(a, colour) for a in split])) for split in pixels]
     return image_dataset(
@@ -147,19 +147,19 @@ def _labels(tree: Tree) -> Tensor:
 
 def _default_size(path: Path) -> tuple[int, int]:
     """(width, height) of an image, its long side at most LONG_SIDE."""
-    width, height = _opened(path).size
+    width, height = _open(path).size
     scale = min(1.0, LONG_SIDE / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
-def _fitted(path: Path, size: tuple[int, int]) -> Pixels:
+def _fit(path: Path, size: tuple[int, int]) -> Pixels:
     from PIL import Image, ImageOps
 
-    image = _opened(path)
+    image = _open(path)
     return np.asarray(ImageOps.fit(image, size, Image.Resampling.BILINEAR), dtype=np.uint8)
 
 
-def _opened(path: Path) -> Image:
+def _open(path: Path) -> Image:
     """The image, upright, as 8-bit grey ("L") or colour ("RGB")."""
     from PIL import Image, ImageOps
 

@@ -7,16 +7,16 @@ import math
 from torch import Tensor, nn
 
 
-def scaled(channels: int, width: float) -> int:
+def scale(channels: int, width: float) -> int:
     """`channels` times `width`, rounded to the nearest whole number, at least 1.
 
     Raises:
         ValueError: if `width` is not a positive finite number.
     """
-    return max(1, round(channels * checked_width(width)))
+    return max(1, round(channels * check_width(width)))
 
 
-def scaled_to_multiple(channels: int, width: float, divisor: int = 8) -> int:
+def scale_to_multiple(channels: int, width: float, divisor: int = 8) -> int:
     """`channels` times `width`, rounded to a multiple of `divisor`, at least `divisor`.
 
     The rule of the MobileNet authors' code (`_make_divisible`): round to nearest, but go one
@@ -25,12 +25,12 @@ def scaled_to_multiple(channels: int, width: float, divisor: int = 8) -> int:
     Raises:
         ValueError: if `width` is not a positive finite number.
     """
-    exact = channels * checked_width(width)
+    exact = channels * check_width(width)
     nearest = max(divisor, int(exact + divisor / 2) // divisor * divisor)
     return nearest + divisor if nearest < 0.9 * exact else nearest
 
 
-def checked_width(width: float) -> float:
+def check_width(width: float) -> float:
     """`width` itself.
 
     Raises:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable
 
 from torch import Tensor, nn
 
-from experiments.zoo.layers import Classifier, conv, he_initialise, scaled_to_multiple
+from experiments.zoo.layers import Classifier, conv, he_initialise, scale_to_multiple
 
 STEM_CHANNELS = 32
 V1_BLOCKS = (
@@ -40,7 +40,7 @@ V2_STAGES = (
 V2_HEAD_CHANNELS = 1280
 
 
-def _chained(
+def _chain(
     inputs: int, width: float, rows: Iterable[tuple[int, ...]], make: Callable[..., nn.Module]
 ) -> tuple[nn.Sequential, int]:
     """`make(inputs, outputs, *settings)` of each row, one after the other, and the last outputs.
@@ -49,7 +49,7 @@ def _chained(
     """
     chain = nn.Sequential()
     for channels, *settings in rows:
-        outputs = scaled_to_multiple(channels, width)
+        outputs = scale_to_multiple(channels, width)
         chain.append(make(inputs, outputs, *settings))
         inputs = outputs
     return chain, inputs
@@ -88,9 +88,9 @@ class MobileNetV1(nn.Module):
 
     def __init__(self, in_channels: int, classes: int, width: float) -> None:
         super().__init__()
-        inputs = scaled_to_multiple(STEM_CHANNELS, width)
+        inputs = scale_to_multiple(STEM_CHANNELS, width)
         self.stem = nn.Sequential(conv(in_channels, inputs, 3), nn.BatchNorm2d(inputs), nn.ReLU())
-        self.blocks, outputs = _chained(inputs, width, V1_BLOCKS, SeparableBlock)
+        self.blocks, outputs = _chain(inputs, width, V1_BLOCKS, SeparableBlock)
         self.classifier = Classifier(outputs, classes)
         he_initialise(self)
 
@@ -143,10 +143,10 @@ class MobileNetV2(nn.Module):
 
     def __init__(self, in_channels: int, classes: int, width: float) -> None:
         super().__init__()
-        inputs = scaled_to_multiple(STEM_CHANNELS, width)
+        inputs = scale_to_multiple(STEM_CHANNELS, width)
         self.stem = _with_relu6(conv(in_channels, inputs, 3))
-        self.stages, outputs = _chained(inputs, width, V2_STAGES, _v2_stage)
-        head = scaled_to_multiple(V2_HEAD_CHANNELS, width)
+        self.stages, outputs = _chain(inputs, width, V2_STAGES, _v2_stage)
+        head = scale_to_multiple(V2_HEAD_CHANNELS, width)
         self.head = _with_relu6(conv(outputs, head, 1))
         self.classifier = Classifier(head, classes)
         he_initialise(self)

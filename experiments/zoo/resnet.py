@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from experiments.zoo.layers import Classifier, conv, he_initialise, scaled
+from experiments.zoo.layers import Classifier, conv, he_initialise, scale
 
 STAGES = ((16, 1), (32, 2), (64, 2))
 """Channels at width 1 and stride of each stage's first block."""
@@ -62,7 +62,7 @@ class SmallResNet(nn.Module):
         self, in_channels: int, classes: int, width: float, blocks: int, residual: bool = True
     ) -> None:
         super().__init__()
-        channels = [scaled(count, width) for count, _ in STAGES]
+        channels = [scale(count, width) for count, _ in STAGES]
         self.stem = nn.Sequential(
             conv(in_channels, channels[0], 3), nn.BatchNorm2d(channels[0]), nn.ReLU()
         )

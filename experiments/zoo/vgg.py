@@ -15,7 +15,7 @@ from itertools import pairwise
 
 from torch import Tensor, nn
 
-from experiments.zoo.layers import Classifier, conv, he_initialise, scaled
+from experiments.zoo.layers import Classifier, conv, he_initialise, scale
 
 STAGES = ((64, 64), (128, 128), (256, 256, 256), (512, 512, 512), (512, 512, 512))
 """Channels at width 1 of each stage's convolutions; a max pool stands between two stages."""
@@ -38,7 +38,7 @@ class SmallVgg(nn.Module):
         self.stages = nn.Sequential()
         inputs = in_channels
         for stage in STAGES:
-            channels = [scaled(count, width) for count in stage]
+            channels = [scale(count, width) for count in stage]
             self.stages.append(_stage([inputs, *channels], pooled=len(self.stages) > 0))
             inputs = channels[-1]
         self.classifier = Classifier(inputs, classes)

@@ -13,7 +13,7 @@ import pytest
 
 from experiments import cli
 from experiments.commands import runs
-from experiments.terminal.ctrl_c import INTERRUPTED, stopped_in_time
+from experiments.terminal.ctrl_c import INTERRUPTED, stop_in_time
 
 
 @pytest.fixture(autouse=True)
@@ -40,7 +40,7 @@ def left(work, said):
     if child == 0:
         sys.stderr = said.open("w")
         try:
-            with stopped_in_time(lambda: "the best is kept", seconds=0.2):
+            with stop_in_time(lambda: "the best is kept", seconds=0.2):
                 work(lambda: os.write(writes, b"."))
         except KeyboardInterrupt:
             os._exit(7)
@@ -88,20 +88,20 @@ def test_what_an_import_makes_of_ctrl_c_is_still_ctrl_c(tmp_path):
 
 
 def test_errors_without_ctrl_c_are_what_they_are():
-    with pytest.raises(ImportError, match="no such module"), stopped_in_time(str):
+    with pytest.raises(ImportError, match="no such module"), stop_in_time(str):
         raise ImportError("no such module")
 
 
 def test_nothing_is_left_behind():
     before = threading.active_count()
-    with stopped_in_time(str):
+    with stop_in_time(str):
         assert threading.active_count() == before + 1
     assert threading.active_count() == before
     assert signal.set_wakeup_fd(-1) == -1
 
 
 def test_one_within_another():
-    with pytest.raises(KeyboardInterrupt), stopped_in_time(str), stopped_in_time(str):
+    with pytest.raises(KeyboardInterrupt), stop_in_time(str), stop_in_time(str):
         signal.raise_signal(signal.SIGINT)
 
 
@@ -109,7 +109,7 @@ def test_elsewhere_than_in_the_main_thread_it_does_nothing():
     done = []
 
     def work():
-        with stopped_in_time(str):
+        with stop_in_time(str):
             done.append(1)
 
     thread = threading.Thread(target=work)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 import yaml
 
-from amc.rules import matched_ratios
+from amc.rules import match_ratios
 from amc.tracing.build import trace
 from experiments import demo
 from experiments.cli import KINDS
@@ -57,7 +57,7 @@ def test_it_shows_what_it_runs(typed, capsys):
 def test_its_manual_ratios_are_for_its_network():
     setting = load_setting(NetworkSettings(model="resnet8", dataset="digits"), trained=False)
     patterns = yaml.safe_load(demo.MANUAL.read_text())
-    ratios = matched_ratios(trace(setting.model, setting.example), patterns)
+    ratios = match_ratios(trace(setting.model, setting.example), patterns)
     assert (ratios > 0).all()
 
 

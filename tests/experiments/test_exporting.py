@@ -19,7 +19,7 @@ from torch import nn
 from amc import export as amc_export
 from amc.policy import Policy
 from amc.tracing.build import trace
-from experiments.commands.export import Order, export, load_pruned, measured_with
+from experiments.commands.export import Order, export, latency_terms, load_pruned
 from experiments.runs.results import RunResult
 from experiments.settings import ExportSettings
 from experiments.zoo.models import build_model
@@ -97,7 +97,7 @@ def test_it_is_timed_as_the_runs_latency_table_was(tuned_run, tmp_path):
         run = replace(result, config={"latency": table and str(tmp_path / table)})
         config = ExportSettings(str(tuned_run), threads=threads)
         order = Order(config, tuned_run, None, tmp_path / "net.onnx", console)
-        assert measured_with(order, run) == told
+        assert latency_terms(order, run) == told
     assert "gone.json any more; timed at batch 1" in " ".join(console.file.getvalue().split())
 
 

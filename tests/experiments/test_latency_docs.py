@@ -13,7 +13,7 @@ from torch import nn
 import amc
 from amc.tasks.samples import Samples
 from experiments.latency.profiling.describe import UNSTEADY
-from experiments.studies.budgets import BUDGET, STRATEGIES, Row, kept
+from experiments.studies.budgets import BUDGET, STRATEGIES, Row, all_keep_budget
 from experiments.studies.budgets import table_of as budgets_table
 from experiments.studies.latency import (
     ANY,
@@ -24,8 +24,8 @@ from experiments.studies.latency import (
     MULTIPLE,
     MULTIPLES,
     accuracy_table,
-    asked,
-    missed,
+    misses,
+    policies_to_test,
     saving_table,
 )
 from experiments.zoo.models import build_model
@@ -62,7 +62,7 @@ def test_its_tables_are_those_of_the_figures() -> None:
 
 
 def test_the_bars_are_met_and_those_of_the_page() -> None:
-    assert not missed(STUDIES)
+    assert not misses(STUDIES)
     told = re.search(r"error is above (\d+)%.* above (\d+)% or .* below (\S+):", PAGE)
     assert told is not None
     assert [float(word) / 100 for word in told.groups()[:2]] == [BARS["median"], BARS["p90"]]
@@ -73,7 +73,7 @@ def test_a_bar_that_is_missed_is_named_whichever_table_misses_it() -> None:
     study = copy.deepcopy(STUDIES[0])
     study["before"]["any counts"]["p90"] = 0.123
     study["families"]["edges of steps"]["spearman"] = float("nan")
-    assert missed([study]) == [
+    assert misses([study]) == [
         "resnet20, edges of steps, table made in turns: spearman nan, not 0.97",
         "resnet20, any counts, table made before: p90 0.123, not 0.1",
     ]
@@ -83,7 +83,7 @@ def test_ranks_are_judged_of_what_a_search_with_a_table_chooses_from() -> None:
     study = copy.deepcopy(STUDIES[0])
     study["families"][MULTIPLES] |= {"spearman": 0.5, "median": 0.06}
     study["families"][EDGES] |= {"spearman": 0.5}
-    assert missed([study]) == [
+    assert misses([study]) == [
         "resnet20, multiples of 8, table made in turns: median 0.060, not 0.05",
         "resnet20, edges of steps, table made in turns: spearman 0.500, not 0.97",
     ]
@@ -92,7 +92,7 @@ def test_ranks_are_judged_of_what_a_search_with_a_table_chooses_from() -> None:
 def test_random_policies_of_each_family_keep_to_its_counts() -> None:
     model = build_model("resnet8", in_channels=1, classes=10)
     graph = amc.trace(model, torch.zeros(1, 1, 28, 28))
-    networks = asked(graph, table_of(graph, in_blocks), 3, 0)
+    networks = policies_to_test(graph, table_of(graph, in_blocks), 3, 0)
     drawn = {family: [kept for one, _, kept in networks if one == family] for family in FAMILIES}
     assert all(len(kept) == 3 + len(BUDGETS) for kept in drawn.values())
     assert all(n % MULTIPLE == 0 for kept in drawn[MULTIPLES] for n in kept)
@@ -109,4 +109,4 @@ def test_the_table_of_budgets_is_that_of_the_figures_and_each_is_met_by_the_cloc
     rows = [Row(**{**row, "accuracy": tuple(row["accuracy"])}) for row in told["rows"]]
     assert budgets_table(rows, told["noise"]) in PAGE
     assert {row.strategy for row in rows if row.budget == str(BUDGET)} == set(STRATEGIES)
-    assert kept(rows, told["noise"])
+    assert all_keep_budget(rows, told["noise"])

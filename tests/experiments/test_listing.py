@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.commands.runs import listed, runs_in
+from experiments.commands.runs import entry, runs_in
 from experiments.runs.failures import FAILURE_FILE, failure_kept
 from experiments.runs.journal import JOURNAL_FILE, RunJournal
 
@@ -50,13 +50,13 @@ def test_a_benchmark_counts_its_runs_and_not_its_copy_of_the_best(uniform_run, t
 
 def test_a_run_without_a_result_was_interrupted_or_is_running(tmp_path):
     folder = begun(tmp_path / "run")
-    told = listed(folder)
+    told = entry(folder)
     assert (told.status, told.what) == ("interrupted", "tpe: resnet8 on digits")
     assert told.result == "1 evaluation"
     with open(folder / JOURNAL_FILE, "ab") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
-        assert listed(folder).status == "running"
-    assert listed(folder).status == "interrupted"
+        assert entry(folder).status == "running"
+    assert entry(folder).status == "interrupted"
 
 
 def test_the_proposals_of_netadapt_are_evaluations_and_half_a_line_is_none(tmp_path):
@@ -67,10 +67,10 @@ def test_the_proposals_of_netadapt_are_evaluations_and_half_a_line_is_none(tmp_p
         for kept in ("8,8", "8,7"):
             journal.note(f"proposal 0 {kept}", {**NOTE, "diverged": False})
         journal.note("evaluation 8,7", NOTE)
-    assert listed(folder).result == "3 evaluations"
+    assert entry(folder).result == "3 evaluations"
     with open(folder / JOURNAL_FILE, "ab") as file:
         file.write(b'{"crc32": "00000000", "record": {"accuracy": 0.5, "na')
-    assert listed(folder).result == "3 evaluations"
+    assert entry(folder).result == "3 evaluations"
 
 
 def test_a_run_that_broke_off_says_why_until_it_is_begun_again(tmp_path):
@@ -82,11 +82,11 @@ def test_a_run_that_broke_off_says_why_until_it_is_begun_again(tmp_path):
 
     with pytest.raises(FloatingPointError):
         work(FloatingPointError("the loss\nbecame nan"))
-    told = listed(folder)
+    told = entry(folder)
     assert (told.status, told.result) == ("failed", "FloatingPointError: the loss became nan")
     with pytest.raises(KeyboardInterrupt):
         work(KeyboardInterrupt())
-    assert listed(folder).status == "interrupted"
+    assert entry(folder).status == "interrupted"
     with failure_kept(str(folder)):
         pass
     assert not (folder / FAILURE_FILE).exists()
@@ -120,7 +120,7 @@ def test_a_damaged_folder_is_told_and_the_others_still_are(amc, name, content, s
 def test_a_journal_that_cannot_be_read_is_damage(content, amc, tmp_path):
     folder = begun(tmp_path / "run")
     (folder / JOURNAL_FILE).write_bytes(content)
-    told = listed(folder)
+    told = entry(folder)
     assert told.status == "damaged"
     assert "journal.jsonl: not a journal" in told.result
     assert "--overwrite" in told.result
@@ -131,7 +131,7 @@ def test_a_journal_that_cannot_be_read_is_damage(content, amc, tmp_path):
 def test_damaged_settings_are_no_traceback(settings, tmp_path):
     folder = begun(tmp_path / "run")
     (folder / "config.yaml").write_text(settings)
-    assert listed(folder).status == "damaged"
+    assert entry(folder).status == "damaged"
 
 
 def test_nothing_in_a_folder_is_changed(uniform_run, tmp_path):
@@ -172,7 +172,7 @@ def test_a_failing_search_leaves_the_reason_in_its_folder(amc, weights, tmp_path
     assert json.loads((tmp_path / "run" / FAILURE_FILE).read_text()) == {
         "error": "RuntimeError: no luck"
     }
-    assert listed(tmp_path / "run").status == "failed"
+    assert entry(tmp_path / "run").status == "failed"
 
 
 def test_a_result_that_cannot_be_reckoned_with_hides_no_other_run(uniform_run, tmp_path):
@@ -187,7 +187,7 @@ def test_a_result_that_cannot_be_reckoned_with_hides_no_other_run(uniform_run, t
 def test_settings_that_grow_when_they_are_read_are_damage(tmp_path):
     folder = begun(tmp_path / "run")
     (folder / "config.yaml").write_text("a: &a [1, 1]\nmodel: [*a, *a]\ndataset: digits\n")
-    assert listed(folder).status == "damaged"
+    assert entry(folder).status == "damaged"
 
 
 def test_a_folder_s_name_reaches_the_terminal_as_letters_alone(amc, tmp_path):

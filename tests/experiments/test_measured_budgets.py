@@ -16,7 +16,7 @@ from amc.graph import Kept
 from amc.rules import Uniform
 from amc.strategies import RandomSearch
 from experiments.latency.terms import STEADY, allowance, steadiest
-from experiments.report import measured_again
+from experiments.report import latency_sentence
 from experiments.report.comparison import compare
 from experiments.report.headline import notes
 from experiments.report.progress import excesses
@@ -172,7 +172,7 @@ def test_the_report_says_where_equal_macs_are_not_equal_time(
 
 
 def test_the_median_of_all_passes_is_told_beside_the_undisturbed_ones() -> None:
-    words = measured_again(
+    words = latency_sentence(
         "uniform",
         Remeasured(1e-3, 6e-4, 5.8e-4, 0.01, unpruned_median=1.2e-3, pruned_median=7e-4),
     )
@@ -181,9 +181,9 @@ def test_the_median_of_all_passes_is_told_beside_the_undisturbed_ones() -> None:
 
 
 def test_a_tightened_bound_is_told() -> None:
-    words = measured_again("uniform", Remeasured(1e-3, 6e-4, 5.8e-4, 0.01, bound=0.97))
+    words = latency_sentence("uniform", Remeasured(1e-3, 6e-4, 5.8e-4, 0.01, bound=0.97))
     assert "predictions were held to 97.0% of the budget" in words
-    assert "held to" not in measured_again("uniform", Remeasured(1e-3, 6e-4, 5.8e-4, 0.01))
+    assert "held to" not in latency_sentence("uniform", Remeasured(1e-3, 6e-4, 5.8e-4, 0.01))
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from experiments.search.options import plain_fields, typed
+from experiments.search.options import convert, plain_fields
 
 KNOWN = {"share": 0.5, "count": 3, "fast": True, "kind": "l1"}
 
@@ -24,7 +24,7 @@ KNOWN = {"share": 0.5, "count": 3, "fast": True, "kind": "l1"}
     ],
 )
 def test_values_become_what_their_default_is(name, given, taken):
-    made = typed(KNOWN, {name: given}, "mine")[name]
+    made = convert(KNOWN, {name: given}, "mine")[name]
     assert made == taken
     assert type(made) is type(KNOWN[name])
 
@@ -40,16 +40,16 @@ def test_values_become_what_their_default_is(name, given, taken):
 )
 def test_others_are_refused_with_what_is_wanted(name, given, wanted):
     with pytest.raises(ValueError, match=rf"^--options\.{name} is .*; mine needs {wanted} there$"):
-        typed(KNOWN, {name: given}, "mine")
+        convert(KNOWN, {name: given}, "mine")
 
 
 def test_unknown_names_are_refused():
     with pytest.raises(LookupError, match="unknown option of mine 'shar'; did you mean 'share'"):
-        typed(KNOWN, {"shar": 1}, "mine")
+        convert(KNOWN, {"shar": 1}, "mine")
 
 
 def test_what_was_not_given_is_left_to_the_strategy():
-    assert typed(KNOWN, {}, "mine") == {}
+    assert convert(KNOWN, {}, "mine") == {}
 
 
 @dataclass

@@ -14,7 +14,7 @@ import amc.evaluator as amc_evaluator
 import netadapt.trials
 from amc.finetuning import fitting
 from amc.policy import Policy
-from experiments.commands.runs import listed
+from experiments.commands.runs import entry
 from experiments.runs.journal import JOURNAL_FILE, RunJournal
 
 OWN = ("--model", "striped_images:network", "--dataset", "striped_images:images")
@@ -446,7 +446,7 @@ def test_a_training_goes_on_from_its_last_whole_pass(amc, whole_training, tmp_pa
         f"`amc train --config {out}/config.yaml {' '.join(OWN)}` goes on from there" in answer.err
     )
     steps = counted.count // 4 * 3
-    assert (listed(out).status, listed(out).result) == ("interrupted", f"{steps} gradient steps")
+    assert (entry(out).status, entry(out).result) == ("interrupted", f"{steps} gradient steps")
     calls = failing(monkeypatch, fitting._Learner, "step")
     shown = amc.good("train", "--config", out / "config.yaml", *OWN)
     assert f"goes on in {out}, where {steps} gradient steps are finished" in shown
@@ -482,9 +482,9 @@ def test_what_breaks_a_run_off_stands_in_its_folder(words, amc, tmp_path, monkey
     with monkeypatch.context() as patch:
         failing(patch, fitting._Learner, "step", error, 1)
         assert amc(*words, "--out", out).code == 2
-    assert (listed(out).status, listed(out).result) == ("failed", f"RuntimeError: {error}")
+    assert (entry(out).status, entry(out).result) == ("failed", f"RuntimeError: {error}")
     amc.good(*words, "--out", out)
-    assert listed(out).status == "finished"
+    assert entry(out).status == "finished"
 
 
 def test_a_policy_that_cannot_be_applied_to_the_end_leaves_the_reason(
@@ -494,7 +494,7 @@ def test_a_policy_that_cannot_be_applied_to_the_end_leaves_the_reason(
     policy = ("--policy", whole(RANDOM) / "policy.json", "--calibration-images", "60")
     failing(monkeypatch, fitting._Learner, "step", error, 1)
     assert amc("prune", *OWN, *policy, *TUNED, "--out", out).code == 2
-    told = listed(out)
+    told = entry(out)
     assert (told.status, told.what.split(":")[0]) == ("failed", "policy")
     assert told.result == f"MemoryError: {error}"
 

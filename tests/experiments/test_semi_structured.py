@@ -17,7 +17,7 @@ from experiments.latency.semi_structured import (
     dense_and_sparse,
     obstacle,
     suits,
-    timed,
+    time_layers,
 )
 
 MODEL = nn.Sequential(nn.Linear(64, 128), nn.ReLU(), nn.Linear(128, 32), nn.ReLU())
@@ -74,7 +74,7 @@ def on_a_gpu(monkeypatch: pytest.MonkeyPatch, times: tuple[float, float]) -> lis
 
 def test_layers_are_timed_at_the_rows_of_a_batch(monkeypatch: pytest.MonkeyPatch) -> None:
     rows = on_a_gpu(monkeypatch, (2.0, 1.0))
-    assert timed(MODEL, GRAPH, batch=7) == {"0": (2.0, 1.0), "2": (2.0, 1.0)}
+    assert time_layers(MODEL, GRAPH, batch=7) == {"0": (2.0, 1.0), "2": (2.0, 1.0)}
     assert rows == [7, 7]
 
 
@@ -82,7 +82,7 @@ def test_where_no_layer_gains_it_is_said_by_how_much(monkeypatch: pytest.MonkeyP
     on_a_gpu(monkeypatch, (2e-5, 5e-4))
     told = "'0', the nearest to it, takes 500 µs at 2:4 and 20 µs without"
     with pytest.raises(ValueError, match=f"GPU of a test no layer .* at batch 7 .*{told}"):
-        timed(MODEL, GRAPH, batch=7)
+        time_layers(MODEL, GRAPH, batch=7)
 
 
 @pytest.mark.skipif(bool(obstacle()), reason="needs a GPU on which 2:4 is faster")
@@ -95,4 +95,4 @@ def test_on_a_gpu_both_products_are_timed() -> None:
 @pytest.mark.skipif(not obstacle(), reason="here 2:4 is really faster")
 def test_elsewhere_timing_is_refused_with_the_reason() -> None:
     with pytest.raises(ValueError, match="zeros of a mask are computed like other weights"):
-        timed(MODEL, GRAPH)
+        time_layers(MODEL, GRAPH)

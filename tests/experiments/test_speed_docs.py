@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from experiments.studies.speed.__main__ import PARTS, parsed
+from experiments.studies.speed.__main__ import PARTS, parse
 from experiments.studies.speed.cases import NETWORKS
 
 PAGE = (Path(__file__).parents[2] / "docs" / "search-speed.md").read_text(encoding="utf-8")
@@ -20,6 +20,6 @@ def test_its_code_runs():
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_its_commands_can_be_typed(words):
-    told = parsed(shlex.split(words))
+    told = parse(shlex.split(words))
     assert set(told.parts.split(",")) <= set(PARTS)
     assert set(told.networks.split(",")) <= set(NETWORKS)

@@ -3,7 +3,7 @@
 import pytest
 from small_networks import trainable
 
-from netadapt.proposals import narrowed, resource
+from netadapt.proposals import propose, resource
 
 
 @pytest.mark.parametrize("target", [3.0, 2.2, 1.7, 1.3, 1.0, 0.8])
@@ -18,7 +18,7 @@ def test_a_proposal_keeps_the_most_units_that_meet_the_target(target: float) -> 
             and resource(problem.limits, tried := (*kept[:group], count, *kept[group + 1 :]))
             <= target
         ]
-        assert narrowed(problem.limits, kept, group, target) == max(meeting, default=None)
+        assert propose(problem.limits, kept, group, target) == max(meeting, default=None)
 
 
 def test_the_resource_is_the_use_of_the_scarcest_budget() -> None:

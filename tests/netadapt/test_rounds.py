@@ -144,7 +144,7 @@ def test_a_network_comes_back_whole(granularity: str) -> None:
     start = Narrowed.start(problem.model, problem.graph)
     once = narrow(start, tuple(units - 1 for units in start.kept), "l1")
     twice = narrow(once, tuple(units - 1 for units in once.kept), "l2")
-    found = Narrowed.unpacked(start, twice.packed())
+    found = Narrowed.unpack(start, twice.pack())
     assert (found.graph, found.kept, found.units) == (twice.graph, twice.kept, twice.units)
     image = striped(5, seed=2).inputs
     with torch.no_grad():

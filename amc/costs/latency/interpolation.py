@@ -64,7 +64,7 @@ def skeleton(widths: Sequence[int]) -> tuple[int, ...]:
     return tuple(sorted({0, *last, *first}))
 
 
-def completed(times: Times) -> Times:
+def complete(times: Times) -> Times:
     """(rows, columns) with what was not measured, NaN, computed from the whole rows and columns.
 
     Raises:

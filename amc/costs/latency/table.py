@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from amc.costs.latency.interpolation import completed, weights
+from amc.costs.latency.interpolation import complete, weights
 from amc.graph import Layer
 from amc.parsing import read_json, read_record
 
@@ -125,7 +125,7 @@ class Piece:
         for point in self.points:
             row, column = self.inputs.index(point.inputs), self.outputs.index(point.outputs)
             times[row, column] = point.seconds
-        return np.maximum(completed(times), 0.0)
+        return np.maximum(complete(times), 0.0)
 
     def over(self, inputs: Sequence[int], outputs: Sequence[int]) -> NDArray[np.float64]:
         """(inputs, outputs) seconds at these widths; where they are tied (outputs,)."""

@@ -49,25 +49,25 @@ class Meter:
     @property
     def ways(self) -> dict[str, Way]:
         """Networks of a policy before fine-tuning, with more and more repairs."""
-        made = self._repaired()
+        made = self._repair()
         last = f"{list(made)[-1]} + recalibration"
-        return {**made, last: lambda kept: self._recalibrated(self.problem.network(kept))}
+        return {**made, last: lambda kept: self._recalibrate(self.problem.network(kept))}
 
     @property
     def own(self) -> str:
         """The way that the search itself went by."""
-        return list(self._repaired())[-1]
+        return list(self._repair())[-1]
 
-    def _repaired(self) -> dict[str, Way]:
+    def _repair(self) -> dict[str, Way]:
         """Without and, where there is calibration, with the search's own repairs."""
         if self.problem.calibration is None:
             return {"no refit": self.problem.bare}
         return {"no refit": self.problem.bare, "refit": self.problem.network}
 
-    def _recalibrated(self, network: nn.Module) -> nn.Module:
+    def _recalibrate(self, network: nn.Module) -> nn.Module:
         return recalibrate(network, self.recalibration)
 
-    def tried(self, outcome: Outcome, on_step: OnStep | None = None) -> Tried:
+    def try_policy(self, outcome: Outcome, on_step: OnStep | None = None) -> Tried:
         """Score and fine-tune one policy.
 
         Fine-tuning begins, as in a run, with the network that the search's own repairs leave.
@@ -82,7 +82,7 @@ class Meter:
         }
         network = self.problem.held(kept)
         if self.recalibrated:
-            self._recalibrated(network)
+            self._recalibrate(network)
         holdout = self.problem.holdout if self.recipe.patience else None
         fit(
             network,

@@ -9,7 +9,7 @@ import numpy as np
 from amc.history import Outcome
 
 
-def stratified(outcomes: Sequence[Outcome], count: int, seed: int) -> list[Outcome]:
+def sample_by_rank(outcomes: Sequence[Outcome], count: int, seed: int) -> list[Outcome]:
     """`count` of the outcomes from all of the range of their accuracies, the best among them.
 
     Beside the best, the range is cut into parts of one width, and each gives one outcome, drawn at

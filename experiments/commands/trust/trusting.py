@@ -16,11 +16,11 @@ from amc.problem import Problem
 from experiments.commands.trust.correlation import correlation
 from experiments.commands.trust.journal import Journal
 from experiments.commands.trust.measuring import RECALIBRATION, Meter
-from experiments.commands.trust.sampling import stratified
+from experiments.commands.trust.sampling import sample_by_rank
 from experiments.disk import run_at, write_whole
-from experiments.report import exported, render, sentences
-from experiments.runs import RunResult, Tried, Trust, benchmarked
-from experiments.search import prepared, recipe_of, search
+from experiments.report import read_export, render, sentences
+from experiments.runs import RunResult, Tried, Trust, folders_of_benchmark
+from experiments.search import prepare, recipe_of, search
 from experiments.settings import (
     NETWORK,
     CutSettings,
@@ -72,15 +72,15 @@ def trust(config: TrustSettings, console: Console) -> Trust:
     )
     network = replace(own.network, seed=seed)
     setting = load_setting(network, device=config.compute.device)
-    problem, _ = prepared(config, setting, console)
+    problem, _ = prepare(config, setting, console)
     recipe = recipe_of(config.tuning, network, setting)
     meter = _meter(config, recipe, setting, problem)
-    chosen = stratified(_usable(result, problem), config.policies, seed)
+    chosen = sample_by_rank(_usable(result, problem), config.policies, seed)
     terms = {**meter.terms(), "problem": _problem_settings(result)}
-    tried = _tried(meter, chosen, Journal(folder / JOURNAL, terms), console)
+    tried = _try_policies(meter, chosen, Journal(folder / JOURNAL, terms), console)
     found = _trust(meter, tried, seed, time.perf_counter() - began)
     whole = replace(result, trust=found)
-    write_whole(folder / "report.html", render([whole], exports=[exported(folder)]))
+    write_whole(folder / "report.html", render([whole], exports=[read_export(folder)]))
     whole.save(folder / "result.json")
     for line in (*sentences(found), f"report: {folder / 'report.html'}"):
         console.print(line, soft_wrap=True)
@@ -96,7 +96,7 @@ def _run(config: TrustSettings, run: str) -> RunResult:
                 f"--{name.replace('_', '-')} is given, but {run} has a problem of its own; "
                 "leave out the flag or the run"
             )
-    if (inside := benchmarked(Path(run))) is not None:
+    if (inside := folders_of_benchmark(Path(run))) is not None:
         raise ValueError(
             f"{run} is the folder of a benchmark; name one of its runs: "
             + ", ".join(sorted(inside))
@@ -170,7 +170,7 @@ def _meter(config: TrustSettings, recipe: Recipe, setting: Setting, problem: Pro
     )
 
 
-def _tried(
+def _try_policies(
     meter: Meter,
     chosen: Sequence[Outcome],
     journal: Journal,
@@ -190,7 +190,7 @@ def _tried(
                 note = f"policy {number + 1} of {len(chosen)}, loss {loss:.3f}"
                 reporter.update(number * steps + step, note)
 
-            known[outcome.kept] = meter.tried(outcome, watch)
+            known[outcome.kept] = meter.try_policy(outcome, watch)
             journal.add(known[outcome.kept])
     return [replace(known[one.kept], searched=one.accuracy, number=one.number) for one in chosen]
 

@@ -1,12 +1,12 @@
 """A latency table from programs that are timed alone; needs the extra `onnx`."""
 
-from experiments.latency.profiling.carrying import ARCHIVE, SCRIPT, carried, prepare
+from experiments.latency.profiling.carrying import ARCHIVE, SCRIPT, prepare, read_answer
 from experiments.latency.profiling.describe import reach_of, trust, where, widths
-from experiments.latency.profiling.fitting import judged
+from experiments.latency.profiling.fitting import judge
 from experiments.latency.profiling.measuring import Answer, Timings, payload, table
 from experiments.latency.profiling.plan import WHOLE, Plan
-from experiments.latency.profiling.planning import measured_here, planned, rounding_of
-from experiments.latency.profiling.templates import made, proved_model, template
+from experiments.latency.profiling.planning import measure_here, plan_for, rounding_of
+from experiments.latency.profiling.templates import model_at, smaller_network, template
 from experiments.latency.profiling.whole import Gauge, latencies
 
 __all__ = [
@@ -17,17 +17,17 @@ __all__ = [
     "Gauge",
     "Plan",
     "Timings",
-    "carried",
-    "judged",
+    "judge",
     "latencies",
-    "made",
-    "measured_here",
+    "measure_here",
+    "model_at",
     "payload",
-    "planned",
+    "plan_for",
     "prepare",
-    "proved_model",
     "reach_of",
+    "read_answer",
     "rounding_of",
+    "smaller_network",
     "table",
     "template",
     "trust",

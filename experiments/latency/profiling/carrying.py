@@ -56,7 +56,7 @@ def fingerprint(plan: Plan, runtime: str, threads: int) -> str:
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 
-def carried(plan: Plan, path: Path, runtime: str, threads: int) -> Answer:
+def read_answer(plan: Plan, path: Path, runtime: str, threads: int) -> Answer:
     """Read what the script wrote.
 
     Args:

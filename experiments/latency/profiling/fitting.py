@@ -23,7 +23,7 @@ LEAST = 0.5
 Floats = NDArray[np.float64]
 
 
-def fitted(
+def fit_correction(
     kinds: Sequence[str], parts: Floats, whole: Floats, noise: float
 ) -> tuple[Correction, Fit]:
     """The correction, and its error on networks that it was not fitted on.
@@ -45,19 +45,19 @@ def fitted(
     chosen = single
     predicted = _left_out(_columns(parts, single), whole)
     others = _left_out(_columns(parts, several), whole)
-    plausible = _solved(_columns(parts, several), whole)[:-1].min() >= LEAST
+    plausible = _solve(_columns(parts, several), whole)[:-1].min() >= LEAST
     if plausible and _error(others, whole) < WORTH * _error(predicted, whole):
         chosen, predicted = several, others
     columns = _columns(parts, chosen)
-    numbers = _solved(columns, whole)
+    numbers = _solve(columns, whole)
     scales = dict(zip(sorted(set(chosen.tolist())), numbers[:-1].tolist(), strict=True))
     correction = Correction(
         float(numbers[-1]), {kind: scales[int(at)] for kind, at in zip(kinds, chosen, strict=True)}
     )
-    return correction, judged(predicted, whole, noise)
+    return correction, judge(predicted, whole, noise)
 
 
-def judged(predicted: Floats, whole: Floats, noise: float) -> Fit:
+def judge(predicted: Floats, whole: Floats, noise: float) -> Fit:
     """How well predictions, (networks,), meet what was measured."""
     errors = np.abs(predicted / whole - 1)
     rank = float(spearmanr(predicted, whole)[0]) if len(whole) > 2 else float("nan")
@@ -75,7 +75,7 @@ def _columns(parts: Floats, classes: NDArray[np.int64]) -> Floats:
     return np.stack([*sums, np.ones(len(parts))], axis=1)
 
 
-def _solved(columns: Floats, whole: Floats) -> Floats:
+def _solve(columns: Floats, whole: Floats) -> Floats:
     numbers: Floats = nnls(columns / whole[:, None], np.ones(len(whole)))[0]
     return numbers
 
@@ -85,5 +85,5 @@ def _left_out(columns: Floats, whole: Floats) -> Floats:
     found = np.empty(len(whole))
     for at in range(len(whole)):
         rest = np.arange(len(whole)) != at
-        found[at] = columns[at] @ _solved(columns[rest], whole[rest])
+        found[at] = columns[at] @ _solve(columns[rest], whole[rest])
     return found

@@ -19,7 +19,7 @@ from amc.costs.latency import (
     Point,
 )
 from experiments.latency import clock
-from experiments.latency.profiling.fitting import fitted
+from experiments.latency.profiling.fitting import fit_correction
 from experiments.latency.profiling.plan import (
     EMPTY,
     WHOLE,
@@ -76,7 +76,7 @@ class Answer:
     took: float
 
 
-def measured(plan: Plan, runtime: str, threads: int, said: Callable[[int], None]) -> Answer:
+def measure(plan: Plan, runtime: str, threads: int, said: Callable[[int], None]) -> Answer:
     """Time a plan on this machine; see `experiments.latency.clock.measure`."""
     programs, start = plan.programs(), time.perf_counter()
 
@@ -140,7 +140,7 @@ def _correction(plan: Plan, found: LatencyTable, timings: Timings) -> tuple[Corr
     cost = Latency(plan.template.graph, found)
     calls = np.stack([cost.per_call(kept) for kept in plan.networks])  # (networks, calls)
     sums = np.stack([calls[:, np.array(own) == kind].sum(axis=1) for kind in kinds], axis=1)
-    return fitted(kinds, sums, (first + second) / 2, noise)
+    return fit_correction(kinds, sums, (first + second) / 2, noise)
 
 
 def _whole(timings: Timings, name: str, count: int) -> NDArray[np.float64]:

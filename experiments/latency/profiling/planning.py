@@ -8,23 +8,21 @@ from torch import Tensor
 
 from amc.granularity import Granularity, Rounding
 from amc.pruning import decisions
-from experiments.latency.profiling.measuring import RUNTIMES, Answer, measured
+from experiments.latency.profiling.measuring import RUNTIMES, Answer, measure
 from experiments.latency.profiling.plan import Plan, plan_of
 from experiments.latency.profiling.templates import template
-from experiments.settings import ProfileSettings, listed
+from experiments.settings import ProfileSettings, split_words
 from experiments.terminal import Reporter
 from experiments.zoo import Setting, first_line, load_setting
 
 
-def measured_here(plan: Plan, runtime: str, threads: int, console: Console) -> Answer:
+def measure_here(plan: Plan, runtime: str, threads: int, console: Console) -> Answer:
     """Time a plan on this machine, and show how it goes on."""
     with Reporter("profile", len(plan.programs()), console) as reporter:
-        return measured(
-            plan, runtime, threads, lambda done: reporter.update(done, "programs timed")
-        )
+        return measure(plan, runtime, threads, lambda done: reporter.update(done, "programs timed"))
 
 
-def planned(config: ProfileSettings) -> Plan:
+def plan_for(config: ProfileSettings) -> Plan:
     """What to time for these settings; the same wherever it is asked."""
     fed = RUNTIMES[config.runtime].fed
     # How long a pass takes does not depend on the weights.
@@ -43,7 +41,7 @@ def _sample(config: ProfileSettings, setting: Setting) -> Tensor:
     """
     if not config.input_shape:
         return setting.example
-    sample = torch.zeros(1, *map(int, listed(config.input_shape)))
+    sample = torch.zeros(1, *map(int, split_words(config.input_shape)))
     try:
         with torch.no_grad():
             setting.model(sample)

@@ -66,7 +66,7 @@ class Template:
 
     def at(self, kept: Sequence[int]) -> Program:
         """The program at these kept counts."""
-        return _resized(
+        return _resize(
             self.program, {name: self.shape(name, kept) for name in self.program.weights}
         )
 
@@ -88,14 +88,14 @@ def template(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> Template:
         ProfileError: if the export cannot be resized; names what stands in the way.
     """
     model = _distinct(model)
-    folded = _folded(model, graph, graph.full)
+    folded = _fold(model, graph, graph.full)
     exported = onnx_model(folded, inputs)
     parameters = _parameters(exported, folded)
-    program = _freed(from_onnx(exported, list(parameters)))
-    first = _proved(model, graph, inputs, _reshaped(program, 0), parameters)
+    program = _free(from_onnx(exported, list(parameters)))
+    first = _verify(model, graph, inputs, _reshape(program, 0), parameters)
     if isinstance(first, Template):
         return first
-    second = _proved(model, graph, inputs, _reshaped(program, -1), parameters)
+    second = _verify(model, graph, inputs, _reshape(program, -1), parameters)
     if isinstance(second, Template):
         return second
     raise ProfileError(
@@ -114,7 +114,7 @@ def _distinct(model: nn.Module) -> nn.Module:
     return changed
 
 
-def _proved(
+def _verify(
     model: nn.Module,
     graph: PruningGraph,
     inputs: Inputs,
@@ -123,19 +123,19 @@ def _proved(
 ) -> Template | str:
     """The template of a program, or why there is none."""
     try:
-        found = _measured(model, graph, program, parameters)
+        found = _measure_shapes(model, graph, program, parameters)
         _prove(found, model, inputs)
     except (ProfileError, onnx.shape_inference.InferenceError) as error:
         return str(error).partition("\n")[0]
     return found
 
 
-def made(model: nn.Module, graph: PruningGraph, kept: Sequence[int]) -> nn.Module:
+def smaller_network(model: nn.Module, graph: PruningGraph, kept: Sequence[int]) -> nn.Module:
     """The really smaller network with its batch norms folded, and the first units of each group."""
-    return _folded(model, graph, kept)
+    return _fold(model, graph, kept)
 
 
-def _folded(model: nn.Module, graph: PruningGraph, kept: Sequence[int]) -> nn.Module:
+def _fold(model: nn.Module, graph: PruningGraph, kept: Sequence[int]) -> nn.Module:
     units: KeptUnits = tuple(tuple(range(count)) for count in kept)
     with torch.no_grad():
         smaller = cut(copy.deepcopy(model).eval(), graph, units)
@@ -172,14 +172,14 @@ def _matches(value: NDArray[Any], state: Mapping[str, Tensor]) -> Iterator[tuple
                     yield key, swap
 
 
-def _freed(program: Program) -> Program:
+def _free(program: Program) -> Program:
     """Without the batch's name in a shape that is known."""
     if any(0 in shape for shape in program.inputs.values()):
         raise ProfileError("the network cannot be profiled: the shape of its inputs is not fixed")
     return program
 
 
-def _reshaped(program: Program, pick: int) -> Program:
+def _reshape(program: Program, pick: int) -> Program:
     """Targets of reshapes that follow their input: an axis that both have is copied, one is free.
 
     Args:
@@ -206,12 +206,12 @@ def _free_target(source: Shape, target: Shape, pick: int) -> NDArray[np.int64]:
     return np.array(free, np.int64)
 
 
-def _resized(program: Program, weights: Mapping[str, Shape]) -> Program:
-    ops = tuple(_regrouped(op, program.weights, weights) for op in program.ops)
+def _resize(program: Program, weights: Mapping[str, Shape]) -> Program:
+    ops = tuple(_regroup(op, program.weights, weights) for op in program.ops)
     return replace(program, ops=ops, weights=dict(weights))
 
 
-def _regrouped(op: Op, full: Mapping[str, Shape], weights: Mapping[str, Shape]) -> Op:
+def _regroup(op: Op, full: Mapping[str, Shape], weights: Mapping[str, Shape]) -> Op:
     """A convolution with one group a channel has as many as its weight has filters."""
     groups = op.attributes.get("group", 1)
     if not op.kind.startswith("Conv") or groups == 1 or op.inputs[1] not in full:
@@ -222,7 +222,7 @@ def _regrouped(op: Op, full: Mapping[str, Shape], weights: Mapping[str, Shape]) 
     return replace(op, attributes={**op.attributes, "group": weights[op.inputs[1]][0] // each})
 
 
-def _measured(
+def _measure_shapes(
     model: nn.Module,
     graph: PruningGraph,
     program: Program,
@@ -238,12 +238,12 @@ def _measured(
         if group.units == 1:
             continue
         kept = (*graph.full[:number], group.units - 1, *graph.full[number + 1 :])
-        state = _folded(model, graph, kept).state_dict()
+        state = _fold(model, graph, kept).state_dict()
         weights = {
             name: tuple(state[key].shape[::-1] if swap else state[key].shape)
             for name, (key, swap) in parameters.items()
         }
-        less = {**shapes(_resized(program, weights)), **weights}
+        less = {**shapes(_resize(program, weights)), **weights}
         for name, shape in full.items():
             slopes[name][number] = np.subtract(shape, less[name])
     return Template(graph, program, parameters, slopes, full)
@@ -258,10 +258,10 @@ def _prove(found: Template, model: nn.Module, inputs: Inputs) -> None:
     chance = np.random.default_rng(0)
     for _ in range(PROOFS):
         kept = tuple(int(chance.integers(1, units + 1)) for units in found.graph.full)
-        proved_model(found, _folded(model, found.graph, kept), kept, inputs)
+        model_at(found, _fold(model, found.graph, kept), kept, inputs)
 
 
-def proved_model(
+def model_at(
     found: Template, network: nn.Module, kept: Sequence[int], inputs: Inputs
 ) -> onnx.ModelProto:
     """The program at these kept counts as a model with the weights of a cut network.

@@ -17,7 +17,7 @@ from experiments.latency.profiling.program import from_onnx
 from experiments.latency.profiling.templates import Template
 
 
-def exported(model: nn.Module, inputs: Inputs, runtime: str) -> bytes:
+def export_network(model: nn.Module, inputs: Inputs, runtime: str) -> bytes:
     """A network in the form that a runtime is given; the shapes of `inputs` are fixed in it.
 
     Raises:
@@ -53,7 +53,7 @@ def latencies(
     Raises:
         ImportError: without the extra `onnx`.
     """
-    return _in_turns([exported(model, inputs, runtime) for model in models], runtime, threads)
+    return _in_turns([export_network(model, inputs, runtime) for model in models], runtime, threads)
 
 
 class Gauge:

@@ -25,7 +25,7 @@ from experiments.disk import ready_folder
 from experiments.studies.contest.journal import Journal
 from experiments.studies.contest.material import NETWORKS
 from experiments.studies.contest.progress import Progress
-from experiments.studies.contest.searching import Record, searched
+from experiments.studies.contest.searching import Record, run_contender
 from experiments.studies.contest.study import NAMES, Contender, Study, Task
 from experiments.studies.contest.variants import contenders
 from experiments.studies.contest.writing import write
@@ -142,7 +142,7 @@ def _searches(tasks: Sequence[Task], jobs: int) -> Iterable[tuple[Task, list[Rec
 
 
 def _with_records(task: Task) -> tuple[Task, list[Record]]:
-    return task, searched(task)
+    return task, run_contender(task)
 
 
 def _to_docs(folder: Path, name: str) -> None:

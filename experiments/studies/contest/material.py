@@ -51,7 +51,7 @@ class Material:
         return {kind: len(getattr(self, kind)) for kind in ("search", "other", "calibration")}
 
 
-def shipped(model: str, width: float, device: str) -> Material:
+def shipped_network(model: str, width: float, device: str) -> Material:
     """A network of the zoo with the weights that come with the project, on Fashion-MNIST."""
     setting = load_setting(NetworkSettings(model=model, width=width), device=device)
     train, holdout = setting.splits.train, setting.splits.holdout
@@ -65,8 +65,8 @@ def shipped(model: str, width: float, device: str) -> Material:
 
 
 NETWORKS: dict[str, Callable[[str], Material]] = {
-    "resnet20": partial(shipped, "resnet20", 1.0),
-    "mobilenet-v1": partial(shipped, "mobilenet-v1", 0.5),
+    "resnet20": partial(shipped_network, "resnet20", 1.0),
+    "mobilenet-v1": partial(shipped_network, "mobilenet-v1", 0.5),
 }
 """By the names that a study uses, on a device; mobilenet-v1 has width 0.5."""
 

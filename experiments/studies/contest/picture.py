@@ -10,7 +10,7 @@ import numpy as np
 
 from experiments.studies.contest.searching import Record
 from experiments.studies.contest.study import Study
-from experiments.studies.contest.summary import chosen, heights
+from experiments.studies.contest.summary import heights, records_of
 from experiments.studies.statistics import half_interval
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def draw(study: Study, records: Sequence[Record], path: Path) -> None:
 def _panel(study: Study, records: Sequence[Record], cell: tuple[str, str], axes: Axes) -> None:
     length, ends = max(study.evaluations), []
     for number, contender in enumerate(study.contenders):
-        found = chosen(records, cell, contender.label, length)
+        found = records_of(records, cell, contender.label, length)
         colour = f"C{number}"
         if found and contender.is_rule:
             axes.axhline(found[0].accuracy, linestyle=":", color=colour, label=contender.label)

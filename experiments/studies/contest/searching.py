@@ -64,7 +64,7 @@ def keys(task: Task) -> list[tuple[object, ...]]:
     ]
 
 
-def searched(task: Task) -> list[Record]:
+def run_contender(task: Task) -> list[Record]:
     """Search on one thread; one record for each number of evaluations."""
     with one_thread():
         asked = problem(task.network, task.budget, task.device)

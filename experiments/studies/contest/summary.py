@@ -106,7 +106,7 @@ class Verdict:
         )
 
 
-def chosen(
+def records_of(
     records: Sequence[Record], cell: tuple[str, str], label: str, asked: int
 ) -> list[Record]:
     """Of one contender in one cell, by seed; what a rule found counts at any number."""
@@ -125,7 +125,9 @@ def verdicts(study: Study, records: Sequence[Record], images: Images) -> list[Ve
     made = []
     for asked in sorted(study.evaluations):
         for cell in study.cells:
-            found = {name: chosen(records, cell, name, asked) for name in ("gp-rollout", *RIVALS)}
+            found = {
+                name: records_of(records, cell, name, asked) for name in ("gp-rollout", *RIVALS)
+            }
             if all(found.values()):
                 means = {name: mean(runs, images) for name, runs in found.items()}
                 made.append(Verdict(cell, asked, means.pop("gp-rollout"), means))

@@ -9,7 +9,15 @@ import numpy as np
 
 from experiments.studies.contest.searching import Record
 from experiments.studies.contest.study import Study
-from experiments.studies.contest.summary import EQUAL, Images, Mean, Verdict, chosen, mean, verdicts
+from experiments.studies.contest.summary import (
+    EQUAL,
+    Images,
+    Mean,
+    Verdict,
+    mean,
+    records_of,
+    verdicts,
+)
 from experiments.studies.contest.variants import VARIANTS
 from experiments.studies.markdown import markdown
 
@@ -32,7 +40,7 @@ def _cell_table(study: Study, records: Sequence[Record], cell: tuple[str, str]) 
     rows = []
     for contender in study.contenders:
         for asked in (0,) if contender.is_rule else sorted(study.evaluations):
-            found = chosen(records, cell, contender.label, asked)
+            found = records_of(records, cell, contender.label, asked)
             rows.append([f"`{contender.label}`", *(_cells(found) if found else _nothing(asked))])
     return markdown(heads, rows)
 
@@ -121,7 +129,7 @@ def _ablation_rows(
 ) -> list[list[str]]:
     rows = []
     for contender in study.contenders:
-        cells = [chosen(records, cell, contender.label, asked) for cell in study.cells]
+        cells = [records_of(records, cell, contender.label, asked) for cell in study.cells]
         means = [str(mean(found, images)) if found else "not yet run" for found in cells]
         change = _change(study, records, contender.label, asked, images)
         took = [one.seconds for found in cells for one in found]
@@ -134,8 +142,8 @@ def _change(study: Study, records: Sequence[Record], label: str, asked: int, ima
     """Mean of the differences seed by seed and cell by cell, with its interval."""
     first, pairs = study.contenders[0].label, list[float]()
     for cell in study.cells:
-        base = {one.seed: getattr(one, images) for one in chosen(records, cell, first, asked)}
-        own = chosen(records, cell, label, asked)
+        base = {one.seed: getattr(one, images) for one in records_of(records, cell, first, asked)}
+        own = records_of(records, cell, label, asked)
         pairs += [getattr(one, images) - base[one.seed] for one in own if one.seed in base]
     if not pairs or label == first:
         return ""

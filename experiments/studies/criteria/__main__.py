@@ -115,7 +115,7 @@ def weight_scores(case: Case, chosen: Mapping[str, Sequence[int]]) -> dict[str, 
     return found
 
 
-def measured(case: Case) -> list[Row]:
+def measure(case: Case) -> list[Row]:
     """All correlations of one trained network, at both granularities."""
     chosen = chosen_weights(case)
     channels, weights = _sides(case, channel_changes(case)), weight_changes(case, chosen)
@@ -176,7 +176,7 @@ def main(words: Sequence[str] | None = None) -> int:
     for network in NETWORKS:
         for seed in range(options.seeds):
             case = Case.trained(network, seed, options.epochs)
-            rows += [{"network": network, "seed": seed, **row} for row in measured(case)]
+            rows += [{"network": network, "seed": seed, **row} for row in measure(case)]
             print(f"{network}, seed {seed}: {time.perf_counter() - start:.0f} s", file=sys.stderr)
     made = {**machine(), "seeds": options.seeds, "epochs": options.epochs}
     write_whole(folder / "criteria.json", json.dumps({"made with": made, "rows": rows}, indent=1))

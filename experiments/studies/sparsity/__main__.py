@@ -34,9 +34,9 @@ from experiments.studies.sparsity.routes import (
     TRAINED_ON,
     Point,
     Study,
-    measured,
+    measure,
     parts,
-    trained,
+    train_dense,
 )
 from experiments.studies.statistics import mean_and_interval
 
@@ -137,7 +137,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def write(study: Study, seeds: Sequence[int], jobs: int, out: Path) -> dict[str, Any]:
     """Measure every seed and write `sparsity.json` and `sparsity.svg`."""
     start = time.perf_counter()
-    found = measure(study, seeds, jobs)
+    found = measure_all(study, seeds, jobs)
     routes = summary(list(found.values()))
     data = {
         "routes": routes,
@@ -152,12 +152,14 @@ def write(study: Study, seeds: Sequence[int], jobs: int, out: Path) -> dict[str,
     return data
 
 
-def measure(study: Study, seeds: Sequence[int], jobs: int) -> dict[int, list[Point]]:
+def measure_all(study: Study, seeds: Sequence[int], jobs: int) -> dict[int, list[Point]]:
     """All points of every seed, `jobs` processes at once, each on one thread; tells of each."""
     run, start = Parallel(n_jobs=jobs, return_as="generator"), time.perf_counter()
-    networks = dict(zip(seeds, run(delayed(trained)(study, seed) for seed in seeds), strict=True))
+    networks = dict(
+        zip(seeds, run(delayed(train_dense)(study, seed) for seed in seeds), strict=True)
+    )
     shares = [(seed, part) for part in parts(study) for seed in seeds]
-    found = run(delayed(measured)(study, seed, networks[seed], part) for seed, part in shares)
+    found = run(delayed(measure)(study, seed, networks[seed], part) for seed, part in shares)
     points: dict[int, list[Point]] = {seed: [] for seed in seeds}
     for (seed, _), some in zip(shares, found, strict=True):
         points[seed] += some

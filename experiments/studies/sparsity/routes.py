@@ -103,7 +103,7 @@ class Point:
     accuracy: float
 
 
-def trained(study: Study, seed: int) -> nn.Module:
+def train_dense(study: Study, seed: int) -> nn.Module:
     """The dense network of one seed."""
     torch.set_num_threads(1)
     dataset = load_dataset(study.dataset)
@@ -181,7 +181,7 @@ def parts(study: Study) -> list[Part]:
     return [Case.dense, Case.iterative, Case.trained_on, *shots, Case.not_retrained]
 
 
-def measured(study: Study, seed: int, network: nn.Module, part: Part) -> list[Point]:
+def measure(study: Study, seed: int, network: nn.Module, part: Part) -> list[Point]:
     """One part of the measurements of one seed, on one thread."""
     torch.set_num_threads(1)
     return part(Case(study, seed, network))

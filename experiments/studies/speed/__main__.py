@@ -88,7 +88,7 @@ PARTS = {
 }
 
 
-def measured(told: argparse.Namespace) -> Figures:
+def measure(told: argparse.Namespace) -> Figures:
     """All that was asked for, by the network's name, with what the file had before."""
     file = FIGURES if told.docs else told.json
     found: Figures = json.loads(file.read_text("utf-8")) if file and file.is_file() else {}
@@ -131,7 +131,7 @@ def _section(name: str, own: Mapping[str, Any]) -> str:
     return "\n\n".join([told, *tables])
 
 
-def parsed(words: Sequence[str] | None) -> argparse.Namespace:
+def parse(words: Sequence[str] | None) -> argparse.Namespace:
     """The command line.
 
     Raises:
@@ -166,13 +166,13 @@ def parsed(words: Sequence[str] | None) -> argparse.Namespace:
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure, print tables and write the figures; 0 when done."""
-    told = parsed(words)
+    told = parse(words)
     try:
         check_device(told.device)
     except ValueError as error:
         print(f"speed: error: {error}", file=sys.stderr)
         return 2
-    found = measured(told)
+    found = measure(told)
     if told.docs:
         put(PAGE, "figures", page(found))
     return 0

@@ -36,9 +36,9 @@ OURS: dict[Function | Method, str] = {
     (RolloutAgent, "_propose"): "proposed rollouts",
 }
 TEXTBOOK: dict[Function | Method, str] = {
-    textbook.measured: FORWARD,
+    textbook.measure: FORWARD,
     textbook.refit: "refit",
-    textbook.masked: "ranking and masks",
+    textbook.masked_network: "ranking and masks",
 }
 
 

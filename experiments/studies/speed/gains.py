@@ -22,7 +22,7 @@ from amc.tasks import Samples
 from experiments.studies.markdown import markdown
 from experiments.studies.speed.cases import Case
 from experiments.studies.speed.policies import random_policies
-from experiments.studies.speed.replacing import replaced
+from experiments.studies.speed.replacing import replace_function
 
 POLICIES = 8
 WHOLE = "nothing"
@@ -112,13 +112,13 @@ def without(problem: Problem, calibration: Samples) -> dict[str, Evaluation]:
 
 def _unfolded(pruner: Pruner) -> Candidates:
     """Candidates with their batch norms."""
-    with replaced(fold_norms, lambda model, graph: graph):
+    with replace_function(fold_norms, lambda model, graph: graph):
         return Candidates.of(pruner)
 
 
 def _unfused(pruner: Pruner) -> Candidates:
     """Candidates whose activations are operations of their own."""
-    with replaced(fuse_activations, lambda model, graph: None):
+    with replace_function(fuse_activations, lambda model, graph: None):
         return Candidates.of(pruner)
 
 
@@ -126,7 +126,7 @@ def _plain_layout(ours: Candidates, measured: Measured) -> Evaluation:
     def evaluate(kept: Kept) -> Tensor:
         network = ours.network(kept)
         lay_out(network, torch.contiguous_format)
-        with replaced(laid_out, lambda inputs: inputs):
+        with replace_function(laid_out, lambda inputs: inputs):
             return measured(network)
 
     return evaluate
@@ -139,7 +139,7 @@ def _one_by_one(ours: Candidates, measured: Measured) -> Evaluation:
         return [function(item) for item in items]
 
     def evaluate(kept: Kept) -> Tensor:
-        with replaced(on_all_cores, in_turn, within=("amc.evaluation",)):
+        with replace_function(on_all_cores, in_turn, within=("amc.evaluation",)):
             return measured(ours.network(kept))
 
     return evaluate

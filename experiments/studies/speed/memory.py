@@ -59,7 +59,7 @@ def child(told: str) -> None:
     _forget_peak()
     problem = case.problem()
     ours(problem, EPISODES)
-    print(json.dumps({"peak": _resident("VmHWM") - before, **needed(problem)}))
+    print(json.dumps({"peak": _resident("VmHWM") - before, **bytes_needed(problem)}))
 
 
 def _load_late() -> None:
@@ -69,7 +69,7 @@ def _load_late() -> None:
     torch.optim.Adam(layer.parameters()).step()
 
 
-def needed(problem: Problem) -> dict[str, int]:
+def bytes_needed(problem: Problem) -> dict[str, int]:
     """Bytes of the unpruned network's activations, its weights, and the moments of its inputs.
 
     Activations are the outputs of convolutions and linear layers for the batches in flight, one for

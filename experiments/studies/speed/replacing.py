@@ -11,7 +11,7 @@ ROOMS = ("amc", "envs", "agents", "netadapt", "experiments")
 
 
 @contextmanager
-def replaced(
+def replace_function(
     function: Callable[..., Any], by: Callable[..., Any], within: tuple[str, ...] = ROOMS
 ) -> Iterator[None]:
     """Within, every module of ours that has the function has the other one instead.

@@ -9,7 +9,7 @@ from functools import wraps
 from typing import Any
 from unittest.mock import patch
 
-from experiments.studies.speed.replacing import replaced
+from experiments.studies.speed.replacing import replace_function
 
 Function = Callable[..., Any]
 Method = tuple[type, str]
@@ -42,7 +42,7 @@ class Stopwatch:
                     timed = self._timed(getattr(owner, name), stage)
                     stack.enter_context(patch.object(owner, name, timed))
                 else:
-                    stack.enter_context(replaced(place, self._timed(place, stage)))
+                    stack.enter_context(replace_function(place, self._timed(place, stage)))
             yield
 
     def taken(self) -> dict[str, float]:

@@ -51,19 +51,17 @@ class Textbook:
             calibration: Training images.
             points: Of each layer.
         """
-        return cls(problem, collected(problem, calibration, points))
+        return cls(problem, collect(problem, calibration, points))
 
     def accuracy(self, kept: tuple[int, ...]) -> float:
         """Of the masked network at these kept counts, on the held-out images."""
         units = self.problem.units(kept)
-        network = masked(self.problem, units)
+        network = masked_network(self.problem, units)
         refit(self, network, units)
-        return measured(network, self.problem.holdout)
+        return measure(network, self.problem.holdout)
 
 
-def collected(
-    problem: Problem, calibration: Samples, points: int
-) -> dict[str, NDArray[np.float32]]:
+def collect(problem: Problem, calibration: Samples, points: int) -> dict[str, NDArray[np.float32]]:
     """(points, d) patches of each layer that can be refit; fewer where a layer has fewer."""
     generator = torch.Generator().manual_seed(0)
     rows: dict[str, list[Tensor]] = {}
@@ -85,7 +83,7 @@ def collected(
     return {name: torch.cat(each)[:points].cpu().numpy() for name, each in rows.items()}
 
 
-def masked(problem: Problem, units: KeptUnits) -> nn.Module:
+def masked_network(problem: Problem, units: KeptUnits) -> nn.Module:
     """A copy of full size with zeros in place of what is pruned."""
     with torch.no_grad():
         return mask(problem.model, problem.graph, units).eval()
@@ -100,12 +98,12 @@ def refit(textbook: Textbook, network: nn.Module, units: KeptUnits) -> None:
             inputs = staying[name, "in"]
             outputs = staying.get((name, "out"), torch.arange(len(weight)))
             with torch.no_grad():
-                network.get_parameter(f"{name}.weight")[outputs[:, None], inputs] = solved(
+                network.get_parameter(f"{name}.weight")[outputs[:, None], inputs] = solve(
                     points, weight[outputs], inputs
                 )
 
 
-def solved(points: NDArray[np.float32], weight: Tensor, inputs: Tensor) -> Tensor:
+def solve(points: NDArray[np.float32], weight: Tensor, inputs: Tensor) -> Tensor:
     """(outputs, kept inputs, ...) weights that reproduce the layer's outputs on the points.
 
     Args:
@@ -121,7 +119,7 @@ def solved(points: NDArray[np.float32], weight: Tensor, inputs: Tensor) -> Tenso
     return new.reshape(len(weight), len(inputs), *weight.shape[2:])
 
 
-def measured(network: nn.Module, holdout: Samples) -> float:
+def measure(network: nn.Module, holdout: Samples) -> float:
     """Fraction that is right, batch by batch, each operation on all cores."""
     right = 0
     with torch.inference_mode():

@@ -6,7 +6,7 @@ from tiny_networks import images, samples, tiny
 from torch import Tensor, nn
 
 from amc.criteria import regression, scores
-from amc.criteria.regression import Reader, eliminated
+from amc.criteria.regression import Reader, eliminate
 from amc.tasks.samples import Samples
 from amc.tracing.build import trace
 
@@ -41,7 +41,7 @@ def reader(rows: Tensor, weight: Tensor, units: int) -> Reader:
 @pytest.mark.parametrize("width", [1, 4])
 def test_every_step_takes_the_unit_that_least_squares_misses_least(count: int, width: int) -> None:
     units, read = 5, layers(count, 5, width)
-    found = eliminated([reader(*one, units) for one in read])
+    found = eliminate([reader(*one, units) for one in read])
     left = list(range(units))
     while left:
         errors = {}

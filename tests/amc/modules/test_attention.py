@@ -9,7 +9,7 @@ import torch
 from tiny_networks import Wired
 from torch import Tensor, nn
 
-from amc.modules.attention import NarrowAttention, narrowed
+from amc.modules.attention import NarrowAttention, narrow_attention
 from amc.surgery import cut, mask
 from amc.tracing.build import trace
 
@@ -45,7 +45,7 @@ def test_with_all_heads_it_is_pytorchs_own(name: str) -> None:
     options, arguments = SETTINGS[name]
     own = attention(**options)
     ours = copy.deepcopy(own)
-    narrowed(ours)
+    narrow_attention(ours)
     assert isinstance(ours, NarrowAttention)
     inputs = noise(2, 5, 12) if own.batch_first else noise(5, 2, 12)
     for one, other in zip(
@@ -62,7 +62,7 @@ def test_with_all_heads_it_is_pytorchs_own(name: str) -> None:
 def test_without_a_batch_it_is_pytorchs_own() -> None:
     own, inputs = attention(), noise(5, 12)
     ours = copy.deepcopy(own)
-    narrowed(ours)
+    narrow_attention(ours)
     for one, other in zip(ours(inputs, inputs, inputs), own(inputs, inputs, inputs), strict=True):
         torch.testing.assert_close(one, other)
 
@@ -95,7 +95,7 @@ def test_a_cut_takes_heads_and_width_apart() -> None:
 
 def test_a_mask_for_each_head_is_refused() -> None:
     ours = attention(batch_first=True)
-    narrowed(ours)
+    narrow_attention(ours)
     inputs = noise(2, 5, 12)
     with pytest.raises(ValueError, match=r"mask for each head .* give one of shape"):
         ours(inputs, inputs, inputs, attn_mask=torch.zeros(6, 5, 5))

@@ -31,7 +31,7 @@ MODULES: dict[str, tuple[nn.Module, str, int, int]] = {
 @pytest.mark.parametrize("name", MODULES)
 def test_channels_are_counted_and_lie_where_the_table_says(name: str) -> None:
     module, layer, outputs, inputs = MODULES[name]
-    assert kinds.known(module).layer == layer
+    assert kinds.known_kind(module).layer == layer
     assert kinds.channels(module, "out") == outputs
     assert kinds.channels(module, "in") == inputs
     for key, tensor in kinds.tensors_of(module).items():
@@ -54,7 +54,7 @@ OTHERS: dict[str, nn.Module] = {
 def test_what_is_not_in_the_table_is_not_known(name: str) -> None:
     assert kinds.kind_of(OTHERS[name]) is None
     with pytest.raises(TypeError, match="is not in the table of kinds; leave it alone"):
-        kinds.known(OTHERS[name])
+        kinds.known_kind(OTHERS[name])
 
 
 COUNTED = sorted(set(MODULES) - {"attention"})

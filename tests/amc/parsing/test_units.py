@@ -2,7 +2,7 @@
 
 import pytest
 
-from amc.parsing.units import readable, scaled
+from amc.parsing.units import readable, scale
 
 
 @pytest.mark.parametrize(
@@ -21,7 +21,7 @@ from amc.parsing.units import readable, scaled
 def test_amounts_far_from_one_get_a_unit_that_suits_them(
     value: float, unit: str, number: float, name: str
 ) -> None:
-    found, called = scaled(value, unit)
+    found, called = scale(value, unit)
     assert called == name
     assert found == pytest.approx(number)
 

@@ -15,6 +15,7 @@ from amc.finetuning import Recipe, fit
 from amc.granularity import Granularity
 from amc.pruning import decisions
 from amc.pruning.masks import (
+    apply_masks,
     bake,
     held_masks,
     hold,
@@ -22,7 +23,6 @@ from amc.pruning.masks import (
     masks_of,
     unit_order,
     unit_scores,
-    zeroed,
 )
 from amc.tasks.samples import Samples
 from amc.tracing.build import survey
@@ -181,7 +181,7 @@ def test_baked_masks_are_plain_zeros_in_the_network_as_it_was() -> None:
     baked = bake(held)
     assert baked.state_dict().keys() == model.state_dict().keys()
     assert torch.equal(baked(IMAGES), logits)
-    assert torch.equal(zeroed(model, masks)(IMAGES), logits)
+    assert torch.equal(apply_masks(model, masks)(IMAGES), logits)
     assert not held_masks(baked)
 
 
@@ -198,5 +198,5 @@ def test_a_copy_is_baked_without_the_network_itself() -> None:
 def test_zeroing_leaves_the_network_itself_alone() -> None:
     model = residual()
     before = copy.deepcopy(model.state_dict())
-    zeroed(model, {"conv1": torch.zeros_like(model.get_submodule("conv1").weight) > 0})
+    apply_masks(model, {"conv1": torch.zeros_like(model.get_submodule("conv1").weight) > 0})
     assert all(torch.equal(before[key], value) for key, value in model.state_dict().items())

@@ -13,7 +13,7 @@ from amc.costs import COSTS, BudgetError, Limits, Params
 from amc.granularity import Rounding
 from amc.graph import Group, Layer, PruningGraph
 from amc.policy import Budget
-from amc.rules.projection import BISECTIONS, ROUNDS, bisect, filled, project, project_all
+from amc.rules.projection import BISECTIONS, ROUNDS, bisect, fill, project, project_all
 
 
 @given(cases())
@@ -31,7 +31,7 @@ def test_nothing_more_fits_after_filling_but_to_groups_that_were_given_much(case
     ratios = np.minimum(limits.rounding.max_ratio, np.asarray(case.ratios))
     down = limits.below(ratios)
     assume(limits.fits(down))
-    kept = filled(limits, ratios)
+    kept = fill(limits, ratios)
     assert limits.fits(kept)
     for number, legal in enumerate(limits.counts):
         counts = list(legal)
@@ -112,7 +112,7 @@ def test_the_group_that_lost_most_by_rounding_gets_the_next_unit_first() -> None
     assert room_for_one < params((6, 6))
     tight = limits_of(limits.graph, Budget("params", room_for_one, relative=False))
     # Wanted are 5.2 and 5.9.
-    assert filled(tight, np.array([0.48, 0.41])) == (5, 6)
+    assert fill(tight, np.array([0.48, 0.41])) == (5, 6)
 
 
 def test_what_is_left_over_goes_round_more_than_once() -> None:
@@ -120,7 +120,7 @@ def test_what_is_left_over_goes_round_more_than_once() -> None:
     # Rounded down to 50 and 50, and room for three more of each: 5 a + a b + 3 b at 53 and 53.
     room = COSTS["macs"](graph)((53, 53))
     limits = limits_of(graph, Budget("macs", room, relative=False))
-    assert filled(limits, np.array([0.5, 0.5])) == (53, 53)
+    assert fill(limits, np.array([0.5, 0.5])) == (53, 53)
 
 
 def test_without_a_budget_ratios_are_only_rounded() -> None:

@@ -9,30 +9,30 @@ from tiny_networks import images, samples, tiny
 from amc.costs import BudgetError
 from amc.policy import Budget
 from amc.problem import Problem
-from amc.rules import Manual, matched_ratios, project
+from amc.rules import Manual, match_ratios, project
 
 
 def test_patterns_set_the_ratio_of_the_groups_whose_layers_they_match(resnet8: Any) -> None:
-    found = matched_ratios(resnet8.graph, {"stages.1.*": 0.5, "stem.0": 0.2})
+    found = match_ratios(resnet8.graph, {"stages.1.*": 0.5, "stem.0": 0.2})
     assert found.tolist() == [0.2, 0, 0.5, 0.5, 0, 0]
 
 
 def test_any_layer_of_a_group_may_be_named(resnet8: Any) -> None:
-    found = matched_ratios(resnet8.graph, {"*.shortcut.0": 0.3})
+    found = match_ratios(resnet8.graph, {"*.shortcut.0": 0.3})
     assert found.tolist() == [0, 0, 0, 0.3, 0, 0.3]
 
 
 def test_the_last_pattern_that_matches_counts(resnet8: Any) -> None:
-    found = matched_ratios(resnet8.graph, {"*": 0.5, "*.conv1": 0.1})
+    found = match_ratios(resnet8.graph, {"*": 0.5, "*.conv1": 0.1})
     assert found.tolist() == [0.5, 0.1, 0.1, 0.5, 0.1, 0.5]
-    found = matched_ratios(resnet8.graph, {"*.conv1": 0.1, "*": 0.5})
+    found = match_ratios(resnet8.graph, {"*.conv1": 0.1, "*": 0.5})
     assert found.tolist() == [0.5] * 6
 
 
 @pytest.mark.parametrize("ratio", [-0.1, 1.1, math.nan, math.inf])
 def test_a_ratio_out_of_range_is_refused(ratio: float, resnet8: Any) -> None:
     with pytest.raises(ValueError, match=f"'stem.0' is {ratio}; it must lie in"):
-        matched_ratios(resnet8.graph, {"stem.0": ratio})
+        match_ratios(resnet8.graph, {"stem.0": ratio})
 
 
 @pytest.mark.parametrize("pattern", ["stem", "Stem.0", "classifier.*", "stages.9.*", ""])
@@ -40,7 +40,7 @@ def test_a_pattern_without_a_match_is_refused_and_the_layers_named(
     pattern: str, resnet8: Any
 ) -> None:
     with pytest.raises(ValueError, match="matches no prunable layer") as raised:
-        matched_ratios(resnet8.graph, {"stem.0": 0.5, pattern: 0.5})
+        match_ratios(resnet8.graph, {"stem.0": 0.5, pattern: 0.5})
     assert repr(pattern) in str(raised.value)
     assert "layers: stem.0, stages.0.0.conv1" in str(raised.value)
 
@@ -48,7 +48,7 @@ def test_a_pattern_without_a_match_is_refused_and_the_layers_named(
 def test_a_pattern_of_a_layer_that_cannot_be_pruned_gets_the_reason(resnet8: Any) -> None:
     (last,) = resnet8.graph.fixed
     with pytest.raises(ValueError, match="matches no prunable layer") as raised:
-        matched_ratios(resnet8.graph, {last.name: 0.5})
+        match_ratios(resnet8.graph, {last.name: 0.5})
     assert f"({last.name} stays whole: {last.reason})" in str(raised.value)
 
 

@@ -174,7 +174,7 @@ def test_a_search_that_is_interrupted_leaves_what_was_finished(
         if len(done) == 3:
             raise KeyboardInterrupt
         done.append(task)
-        return searching.searched(task)
+        return searching.run_contender(task)
 
     monkeypatch.setattr(bench_agents, "searched", interrupted)
     assert bench_agents.main([*WORDS, "--out", "out", "--only", "random"]) == 130

@@ -14,7 +14,7 @@ from exported import Exported
 from amc.costs.latency import Latency
 from amc.granularity import Rounding
 from experiments.latency import clock
-from experiments.latency.profiling.carrying import carried, prepare
+from experiments.latency.profiling.carrying import prepare, read_answer
 from experiments.latency.profiling.measuring import table
 from experiments.latency.profiling.plan import Plan, plan_of
 
@@ -45,7 +45,7 @@ def test_two_files_are_carried(folder: Path) -> None:
 
 
 def test_what_comes_back_makes_a_table(folder: Path, plan: Plan, small: Exported) -> None:
-    answer = carried(plan, folder / "timings.json", "onnxruntime", 1)
+    answer = read_answer(plan, folder / "timings.json", "onnxruntime", 1)
     here = clock.device("onnxruntime", 1)
     assert {key: getattr(answer.device, key) for key in here} == here
     assert (answer.device.batch, answer.device.dtype) == (2, "float32")
@@ -57,7 +57,7 @@ def test_what_comes_back_makes_a_table(folder: Path, plan: Plan, small: Exported
 def test_timings_of_other_settings_are_refused(folder: Path, small: Exported) -> None:
     finer = plan_of(small.template, Rounding(1, 0.7), fed=True)
     with pytest.raises(ValueError, match="made for another network or other settings"):
-        carried(finer, folder / "timings.json", "onnxruntime", 1)
+        read_answer(finer, folder / "timings.json", "onnxruntime", 1)
 
 
 @pytest.mark.parametrize(("runtime", "threads"), [("torch", 1), ("onnxruntime", 2)])
@@ -65,16 +65,16 @@ def test_timings_of_another_runtime_or_number_of_threads_are_refused(
     runtime: str, threads: int, folder: Path, plan: Plan
 ) -> None:
     with pytest.raises(ValueError, match="made for another network or other settings"):
-        carried(plan, folder / "timings.json", runtime, threads)
+        read_answer(plan, folder / "timings.json", runtime, threads)
 
 
 def test_what_the_script_did_not_write_is_refused(plan: Plan, tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"run timing\.py on the device"):
-        carried(plan, tmp_path / "timings.json", "onnxruntime", 1)
+        read_answer(plan, tmp_path / "timings.json", "onnxruntime", 1)
     for text in ("", "[]", "{}", json.dumps({"schema_version": 0})):
         (tmp_path / "timings.json").write_text(text, encoding="utf-8")
         with pytest.raises(ValueError, match=r"not timings that timing\.py wrote"):
-            carried(plan, tmp_path / "timings.json", "onnxruntime", 1)
+            read_answer(plan, tmp_path / "timings.json", "onnxruntime", 1)
 
 
 def test_the_script_runs_on_old_pythons() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from experiments.latency.profiling.planning import planned
+from experiments.latency.profiling.planning import plan_for
 from experiments.settings import NetworkSettings, ProfileSettings
 
 
@@ -14,7 +14,7 @@ def config(shape: str) -> ProfileSettings:
 
 
 def test_one_that_is_given_goes_before_that_of_the_images() -> None:
-    plan = planned(config("1,12,10"))
+    plan = plan_for(config("1,12,10"))
     assert list(plan.template.program.inputs.values()) == [(2, 1, 12, 10)]
     assert plan.template.graph.layers[0].in_size == (12, 10)
 
@@ -28,4 +28,4 @@ def test_what_is_no_shape_is_refused(shape: str) -> None:
 @pytest.mark.parametrize("shape", ["3,8,8", "9"])
 def test_one_that_the_network_does_not_take_is_refused_with_one_that_it_does(shape: str) -> None:
     with pytest.raises(ValueError, match=r"model resnet8 fails .* takes, 1,8,8 for example$"):
-        planned(config(shape))
+        plan_for(config(shape))

@@ -13,7 +13,12 @@ from torch import Tensor, nn
 
 from amc.tracing.build import trace
 from experiments.latency.profiling.program import from_onnx, shapes, to_onnx
-from experiments.latency.profiling.templates import ProfileError, made, proved_model, template
+from experiments.latency.profiling.templates import (
+    ProfileError,
+    model_at,
+    smaller_network,
+    template,
+)
 
 
 def test_groups_of_the_network(small: Exported) -> None:
@@ -25,17 +30,17 @@ def test_groups_of_the_network(small: Exported) -> None:
 @settings(max_examples=15)
 def test_a_program_computes_what_the_cut_network_does(small: Exported, data: st.DataObject) -> None:
     kept = tuple(data.draw(st.integers(1, units)) for units in small.graph.full)
-    network = made(small.model, small.graph, kept)
-    proved_model(small.template, network, kept, small.inputs)
+    network = smaller_network(small.model, small.graph, kept)
+    model_at(small.template, network, kept, small.inputs)
 
 
 def test_a_program_that_computes_something_else_is_refused(small: Exported) -> None:
     program = small.template.program
     ops = tuple(replace(op, kind="Identity") if op.kind == "Relu" else op for op in program.ops)
     linear = replace(small.template, program=replace(program, ops=ops))
-    network = made(small.model, small.graph, (6, 20))
+    network = smaller_network(small.model, small.graph, (6, 20))
     with pytest.raises(ProfileError, match="computes something else than the cut network"):
-        proved_model(linear, network, (6, 20), small.inputs)
+        model_at(linear, network, (6, 20), small.inputs)
 
 
 def test_shapes_by_hand(small: Exported) -> None:

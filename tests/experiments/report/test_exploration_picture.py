@@ -11,7 +11,7 @@ from experiments.report.exploration import (
     distances,
     exploration_picture,
     explores,
-    smoothed,
+    smooth,
 )
 from experiments.runs.results import RunResult
 
@@ -42,7 +42,7 @@ def test_until_the_budget_is_met_the_one_before_is_compared(made: Made) -> None:
 
 
 def test_smoothing_takes_what_came_before_alone() -> None:
-    assert smoothed(np.array([4.0, 0, 0, 0, 0, 0])) == pytest.approx([4, 2, 4 / 3, 1, 0.8, 0])
+    assert smooth(np.array([4.0, 0, 0, 0, 0, 0])) == pytest.approx([4, 2, 4 / 3, 1, 0.8, 0])
 
 
 def test_the_picture_tells_where_exploration_began_and_ended(made: Made) -> None:

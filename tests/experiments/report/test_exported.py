@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from experiments.report.comparison import compare
-from experiments.report.exports import Exported, exported
+from experiments.report.exports import Exported, read_export
 from experiments.report.speed import speed, speed_notes
 from experiments.report.tiles import tiles
 from experiments.runs.results import Remeasured, RunResult
@@ -33,9 +33,9 @@ READ = Exported(2e-3, 1e-3, (1.8, 2.0, 2.1), 5e5, 2e4, DEVICE)
 
 
 def test_a_folder_tells_what_it_has(tmp_path: Path) -> None:
-    assert exported(tmp_path) is None
+    assert read_export(tmp_path) is None
     (tmp_path / "export.json").write_text(json.dumps(EXPORT))
-    assert exported(tmp_path) == READ
+    assert read_export(tmp_path) == READ
 
 
 BROKEN = [
@@ -54,7 +54,7 @@ BROKEN = [
 def test_a_damaged_file_is_named_with_the_way_to_mend_it(text: str, tmp_path: Path) -> None:
     (tmp_path / "export.json").write_text(text)
     with pytest.raises(ValueError, match=r"export\.json: damaged .*; `amc export .*` writes it"):
-        exported(tmp_path)
+        read_export(tmp_path)
 
 
 ANY = st.recursive(
@@ -75,7 +75,7 @@ def test_whatever_stands_in_it_the_answer_is_a_value_or_a_sentence(
 
 def answer(folder: Path) -> Exported | ValueError | None:
     try:
-        return exported(folder)
+        return read_export(folder)
     except ValueError as error:
         return error
 

@@ -77,11 +77,11 @@ def test_counts_have_their_plural() -> None:
 
 
 def test_words_in_a_row() -> None:
-    assert formats.listed([]) == ""
-    assert formats.listed(["a"]) == "a"
-    assert formats.listed(["a", "b", "c"]) == "a, b and c"
+    assert formats.join_words([]) == ""
+    assert formats.join_words(["a"]) == "a"
+    assert formats.join_words(["a", "b", "c"]) == "a, b and c"
 
 
 def test_a_long_name_loses_its_middle() -> None:
-    assert formats.shortened("stages.0.conv1", 14) == "stages.0.conv1"
-    assert formats.shortened("backbone.layers.10.mlp.fc1", 16) == "backb…10.mlp.fc1"
+    assert formats.shorten("stages.0.conv1", 14) == "stages.0.conv1"
+    assert formats.shorten("backbone.layers.10.mlp.fc1", 16) == "backb…10.mlp.fc1"

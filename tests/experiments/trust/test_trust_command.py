@@ -74,7 +74,7 @@ def test_stopped_and_started_again_it_goes_on(amc, tried, tmp_path, monkeypatch)
     journal = folder / trusting.JOURNAL
     lines = journal.read_text(encoding="utf-8").splitlines()
     journal.write_text("\n".join(lines[:2]) + "\n" + lines[2][:40], encoding="utf-8")
-    asked, really = [], Meter.tried
+    asked, really = [], Meter.try_policy
 
     def counted(self, outcome, on_step=None):
         asked.append(outcome.kept)

@@ -11,7 +11,7 @@ from scipy import stats
 from amc.history import Outcome
 from experiments.commands.trust.correlation import correlation, spearman
 from experiments.commands.trust.journal import Journal
-from experiments.commands.trust.sampling import stratified
+from experiments.commands.trust.sampling import sample_by_rank
 from experiments.report.trust import sentences
 from experiments.runs.results import Correlation, Tried, Trust
 
@@ -25,7 +25,7 @@ def outcomes(*accuracies: float) -> list[Outcome]:
 def test_the_sample_has_some_of_every_part_of_the_range_and_the_best() -> None:
     # A search that ends among good candidates: nine in ten lie in the upper tenth.
     many = outcomes(*np.linspace(0.5, 0.88, 10), *np.linspace(0.881, 0.9, 90))
-    chosen = [outcome.accuracy for outcome in stratified(many, 5, seed=0)]
+    chosen = [outcome.accuracy for outcome in sample_by_rank(many, 5, seed=0)]
     assert chosen == sorted(chosen)
     assert chosen[-1] == 0.9
     for low in (0.5, 0.6, 0.7, 0.8):
@@ -34,7 +34,7 @@ def test_the_sample_has_some_of_every_part_of_the_range_and_the_best() -> None:
 
 def test_places_that_nobody_can_take_go_to_the_fullest_part() -> None:
     gap = outcomes(0.1, *np.linspace(0.8, 0.9, 20))
-    chosen = [outcome.accuracy for outcome in stratified(gap, 6, seed=1)]
+    chosen = [outcome.accuracy for outcome in sample_by_rank(gap, 6, seed=1)]
     assert len(set(chosen)) == 6
     assert chosen[0] == 0.1
     assert chosen[-1] == 0.9
@@ -45,16 +45,16 @@ def test_any_sample_is_of_different_policies_and_the_same_for_the_same_seed(
     tenths: list[int], count: int, seed: int
 ) -> None:
     found = outcomes(*(number / 10 for number in tenths))
-    chosen = stratified(found, count, seed)
+    chosen = sample_by_rank(found, count, seed)
     assert len({outcome.kept for outcome in chosen}) == len(chosen) == min(count, len(found))
     assert max(one.accuracy for one in chosen) == max(one.accuracy for one in found)
-    assert stratified(found, count, seed) == chosen
+    assert sample_by_rank(found, count, seed) == chosen
 
 
 def test_a_policy_that_was_evaluated_twice_is_one() -> None:
     first, again = outcomes(0.5, 0.5)
     twice = [first, Outcome(1, first.kept, again.accuracy, {}, 0.0), *outcomes(0.1, 0.2, 0.3)[1:]]
-    assert len(stratified(twice, 9, seed=0)) == 3
+    assert len(sample_by_rank(twice, 9, seed=0)) == 3
 
 
 @given(st.lists(st.tuples(st.integers(0, 6), st.integers(0, 6)), min_size=3, max_size=12))

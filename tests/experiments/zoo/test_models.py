@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import fx, nn
 
-from experiments.zoo.layers import scaled_to_multiple
+from experiments.zoo.layers import scale_to_multiple
 from experiments.zoo.models import MODELS, build_model
 
 NAMES = (
@@ -142,7 +142,7 @@ def test_the_narrowest_network_still_works(name: str) -> None:
     [(32, 1.0, 32), (32, 0.35, 16), (24, 0.75, 24), (16, 0.1, 8), (1280, 1.4, 1792)],
 )
 def test_rounding_to_8_never_loses_a_tenth(channels: int, width: float, expected: int) -> None:
-    assert scaled_to_multiple(channels, width) == expected
+    assert scale_to_multiple(channels, width) == expected
 
 
 def test_resnet20_with_the_weights_of_plain20_adds_its_shortcuts() -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from amc.costs.latency.interpolation import PERIOD, completed, knots, skeleton, weights
+from amc.costs.latency.interpolation import PERIOD, complete, knots, skeleton, weights
 
 RANGES = st.builds(
     lambda first, length, step: tuple(range(first, first + length * step, step)),
@@ -71,7 +71,7 @@ def test_two_kinds_of_loop_are_told_by_whole_rows_and_columns(block: int) -> Non
     whole_rows, whole_columns = list(skeleton(rows)), list(skeleton(columns))
     seen[whole_rows], seen[:, whole_columns] = times[whole_rows], times[:, whole_columns]
     assert np.isnan(seen).mean() > 0.5
-    np.testing.assert_allclose(completed(seen), times, rtol=0.02)
+    np.testing.assert_allclose(complete(seen), times, rtol=0.02)
 
 
 def test_noise_in_the_skeleton_is_not_made_larger() -> None:
@@ -82,17 +82,17 @@ def test_noise_in_the_skeleton_is_not_made_larger() -> None:
     seen = np.full(times.shape, np.nan)
     whole = list(skeleton(rows))
     seen[whole], seen[:, whole] = noisy[whole], noisy[:, whole]
-    error = np.abs(completed(seen) / times - 1)
+    error = np.abs(complete(seen) / times - 1)
     assert np.quantile(error, 0.9) < 0.025
 
 
 def test_what_was_measured_stays_as_it_was() -> None:
     times = np.array([[1.0, 2.0, 3.0], [2.0, 4.5, np.nan], [3.0, np.nan, 9.0]])
-    told = completed(times)
+    told = complete(times)
     assert (told[0].tolist(), told[1, 1]) == ([1, 2, 3], 4.5)
     assert told[2, 1] == pytest.approx(6)
 
 
 def test_a_matrix_without_whole_rows_is_refused() -> None:
     with pytest.raises(ValueError, match="need whole rows and columns"):
-        completed(np.array([[1.0, np.nan], [np.nan, 1.0]]))
+        complete(np.array([[1.0, np.nan], [np.nan, 1.0]]))
