@@ -13,7 +13,6 @@ from amc.granularity import Granularity
 from amc.parsing import AsText, Share, Some, read_record
 from amc.policy import Budget
 
-
 CHANNELS = Granularity("channel")
 
 
