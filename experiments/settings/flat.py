@@ -178,10 +178,10 @@ def from_flat(kind: type[S], named: Mapping[str, Any], *, others: bool = False) 
     for name, one in flags.items():
         if one.default is NO_DEFAULT and name not in own:
             raise Missing(name, f"amc {getattr(kind, 'command', '')}")
-    made = {item.name: item.default_factory for item in fields(kind) if item.name in parts}
     whole = {
-        name: replace(default(), **parts[name])  # type: ignore[operator]
-        for name, default in made.items()
+        item.name: replace(item.default_factory(), **parts[item.name])
+        for item in fields(kind)
+        if item.name in parts and item.default_factory is not MISSING
     }
     return kind(**own, **whole)
 

@@ -29,6 +29,14 @@ class Value(click.ParamType[str]):
         return value
 
 
+class TableOption(click.Option):
+    """The setting that is typed as --options.NAME VALUE."""
+
+    def get_help_record(self, ctx: click.Context) -> tuple[str, str]:
+        """How it is typed, and its help."""
+        return f"{self.opts[0]}.NAME VALUE", self.help or ""
+
+
 def sections(kind: type[CommandSettings]) -> list[tuple[str, list[click.Parameter]]]:
     """What matters first, then the other settings by their sections, but for bare words."""
     known = {one.name: one for one in flags_of(kind).values() if one.hint.way != "word"}
@@ -52,7 +60,8 @@ def parameter(one: Flag) -> click.Parameter:
         )
     # A switch means true where no value follows it.
     switch: dict[str, Any] = {"is_flag": False, "flag_value": "true"}
-    return click.Option(
+    option = TableOption if one.hint.way == "table" else click.Option
+    return option(
         [flag_name(one.name)],
         type=Value(),
         multiple=one.hint.way == "list",

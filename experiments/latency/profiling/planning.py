@@ -59,4 +59,4 @@ def _shape(sample: Tensor) -> str:
 
 def rounding_of(config: ProfileSettings) -> Rounding:
     """Which kept counts are measured."""
-    return Granularity.parse("channel").rounding(config.round_to, config.max_ratio)
+    return Granularity("channel").rounding(config.round_to, config.max_ratio)
