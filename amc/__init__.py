@@ -5,10 +5,9 @@ A name is looked up when it is first asked for, so that `import amc` takes milli
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING
 
-from amc.parsing import tell_moved
+from amc.parsing import on_demand, tell_moved
 
 if TYPE_CHECKING:
     from amc.costs import COSTS, BudgetError
@@ -52,7 +51,6 @@ _MOVED = {
     "rules": ("projection",),
     "tasks": ("samples",),
 }
-_PLACE_OF = {name: place for place, names in _PLACES.items() for name in names}
 
 __all__ = [
     "COSTS",
@@ -88,12 +86,7 @@ __all__ = [
 tell_moved("amc", {name: f"amc.{place}" for place, names in _MOVED.items() for name in names})
 
 
-def __getattr__(name: str) -> object:
-    if name not in _PLACE_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: object = getattr(import_module(f"amc.{_PLACE_OF[name]}"), name)
-    globals()[name] = found
-    return found
+__getattr__ = on_demand("amc", _PLACES)
 
 
 def __dir__() -> list[str]:

@@ -180,6 +180,11 @@ class Policy:
             PolicyError: if the text is not a valid policy of this schema version.
         """
         data = _parse(text, where)
+        if "evaluations" in data:
+            raise PolicyError(
+                f"{where}: the result of a run and not its policy; name "
+                f"{Path(where).with_name('policy.json')}"
+            )
         if "schema_version" not in data:
             raise PolicyError(
                 f"{where}: has no schema_version, so it is no policy; name the policy.json of a run"

@@ -4,6 +4,7 @@ from amc.parsing.checks import check
 from amc.parsing.json_text import read_json
 from amc.parsing.moved import tell_moved
 from amc.parsing.names import look_up
+from amc.parsing.on_demand import on_demand
 from amc.parsing.plain import (
     MOST,
     Amount,
@@ -29,6 +30,7 @@ __all__ = [
     "check",
     "digits",
     "look_up",
+    "on_demand",
     "quantity_of",
     "read_json",
     "read_record",

@@ -1,18 +1,26 @@
-"""Networks, data sets and weights: by name, or a user's own."""
+"""Networks, data sets and weights: by name, or a user's own.
 
-from experiments.zoo.datasets import load_dataset
-from experiments.zoo.image_dataset import Splits
-from experiments.zoo.models import build_model
-from experiments.zoo.networks import (
-    Setting,
-    check_device,
-    checkpoint,
-    first_line,
-    load_setting,
-    shipped_weights,
-)
-from experiments.zoo.resnet import SmallResNet
-from experiments.zoo.uci_digits import digits
+The networks need torch alone, so that whoever only builds one imports nothing else.
+"""
+
+from typing import TYPE_CHECKING
+
+from amc.parsing import on_demand
+
+if TYPE_CHECKING:
+    from experiments.zoo.datasets import load_dataset
+    from experiments.zoo.image_dataset import Splits
+    from experiments.zoo.models import build_model
+    from experiments.zoo.networks import (
+        Setting,
+        check_device,
+        checkpoint,
+        first_line,
+        load_setting,
+        shipped_weights,
+    )
+    from experiments.zoo.resnet import SmallResNet
+    from experiments.zoo.uci_digits import digits
 
 __all__ = [
     "Setting",
@@ -27,3 +35,18 @@ __all__ = [
     "load_setting",
     "shipped_weights",
 ]
+
+__getattr__ = on_demand(
+    "experiments.zoo",
+    {
+        "datasets": ("load_dataset",),
+        "image_dataset": ("Splits",),
+        "models": ("build_model",),
+        "networks": (
+            *("Setting", "check_device", "checkpoint", "first_line", "load_setting"),
+            "shipped_weights",
+        ),
+        "resnet": ("SmallResNet",),
+        "uci_digits": ("digits",),
+    },
+)

@@ -214,7 +214,7 @@ def test_the_result_says_what_it_was_made_with(ddpg_run):
     data = json.loads((ddpg_run / "result.json").read_text())
     assert data["config"]["episodes"] == 5
     assert data["machine"]["torch"] == torch.__version__
-    assert data["schema_version"] == 1
+    assert data["schema_version"] == 2
 
 
 def test_a_weight_that_was_zero_before_is_free_to_learn(search, weights, tmp_path):
