@@ -5,9 +5,41 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Annotated, ClassVar
+
+from annotated_types import Interval
 
 from amc.graph import Kept
-from amc.journal import BLANK, Journal
+from amc.journal import BLANK, Entry, Journal
+from amc.parsing import Amount, Count, Positive
+
+
+@dataclass(frozen=True)
+class Evaluation(Entry):
+    """A journal's entry of an evaluation, by its kept counts.
+
+    Args:
+        accuracy: As in `Outcome`; one that was estimated can be below 0.
+        seconds: As in `Outcome`.
+        seen: As in `Outcome`.
+    """
+
+    kind: ClassVar[str] = "evaluation"
+    accuracy: Annotated[float, Interval(ge=-1, le=1)]
+    seconds: Amount
+    seen: Count | None = None
+
+
+@dataclass(frozen=True)
+class DeviceCost(Entry):
+    """A journal's entry of a network that was measured on the device.
+
+    Args:
+        cost: In the cost's unit.
+    """
+
+    kind: ClassVar[str] = "measured"
+    cost: Positive
 
 
 @dataclass(frozen=True)

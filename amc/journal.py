@@ -9,22 +9,36 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import ClassVar, Protocol, TypeVar
 
 from torch import Tensor
 
 State = Mapping[str, Tensor]
 
 
-class Journal(Protocol):
-    """Notes of plain data, and states of networks, each under a name of its own."""
+@dataclass(frozen=True)
+class Entry:
+    """A piece of finished work, as plain data that JSON can hold; each kind is a class of its own.
 
-    def recall(self, name: str) -> Mapping[str, Any] | None:
-        """What was noted under this name; None where nothing was."""
+    Attributes:
+        kind: What a file calls it: one word.
+    """
+
+    kind: ClassVar[str]
+
+
+E = TypeVar("E", bound=Entry)
+
+
+class Journal(Protocol):
+    """Entries, each under a key that is its own among those of its kind, and states of networks."""
+
+    def recall(self, kind: type[E], key: str) -> E | None:
+        """The entry of this kind and key; None where there is none."""
         ...
 
-    def note(self, name: str, found: Mapping[str, Any]) -> None:
-        """Note what JSON can hold; it lasts from when this returns.
+    def note(self, key: str, entry: Entry) -> None:
+        """Note an entry; it lasts from when this returns.
 
         Raises:
             OSError: if it cannot be written.
@@ -54,10 +68,10 @@ class Journal(Protocol):
 class Blank:
     """A journal that keeps nothing."""
 
-    def recall(self, name: str) -> None:
+    def recall(self, kind: type[E], key: str) -> E | None:
         """Nothing was noted."""
 
-    def note(self, name: str, found: Mapping[str, Any]) -> None:
+    def note(self, key: str, entry: Entry) -> None:
         """Keep nothing."""
 
     def recall_state(self, name: str) -> None:

@@ -14,7 +14,7 @@ from amc.evaluation import Measured, accuracy
 from amc.evaluator import Evaluator
 from amc.granularity import Granularity, Rounding
 from amc.graph import Kept, KeptUnits, PruningGraph
-from amc.history import History, Outcome
+from amc.history import DeviceCost, Evaluation, History, Outcome
 from amc.journal import BLANK, Journal
 from amc.modules import Inputs
 from amc.policy import Budget, Policy
@@ -253,14 +253,14 @@ class Problem:
         return known if known is not None else self.history.remember(self._evaluate(key))
 
     def _evaluate(self, kept: Kept) -> Outcome:
-        name = f"evaluation {self._tightened_to}" + ",".join(map(str, kept))
-        noted = self.journal.recall(name)
+        key = self._tightened_to + ",".join(map(str, kept))
+        noted = self.journal.recall(Evaluation, key)
         if noted is None:
-            found = asdict(self._measure_accuracy(kept))
-            outcome = self.record(kept, **found)
-            self.journal.note(name, {**found, "seconds": outcome.seconds})
+            found = self._measure_accuracy(kept)
+            outcome = self.record(kept, **asdict(found))
+            self.journal.note(key, Evaluation(**asdict(found), seconds=outcome.seconds))
             return outcome
-        outcome = self.record(kept, **noted)
+        outcome = self.record(kept, **asdict(noted))
         if self._races(kept) and outcome.seen is None:
             self.evaluator.tell(kept, outcome.accuracy)
         return outcome
@@ -300,12 +300,12 @@ class Problem:
 
     def _on_device(self, cost: str, kept: Kept) -> float:
         """Measured once, because another time it would differ: decisions hang on it."""
-        name = f"measured {cost} {','.join(map(str, kept))}"
-        noted = self.journal.recall(name)
+        key = f"{cost} {','.join(map(str, kept))}"
+        noted = self.journal.recall(DeviceCost, key)
         if noted is None:
-            noted = {"cost": self.measure[cost](kept)}
-            self.journal.note(name, noted)
-        return float(noted["cost"])
+            noted = DeviceCost(float(self.measure[cost](kept)))
+            self.journal.note(key, noted)
+        return noted.cost
 
     def within(self, limits: Limits) -> Problem:
         """The same problem under other limits: it remembers the evaluations, and adds none here."""

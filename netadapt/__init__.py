@@ -1,5 +1,6 @@
 """The NetAdapt loop, for comparison."""
 
 from netadapt.loop import Iteration, NetAdapt
+from netadapt.rounds import Proposal
 
-__all__ = ["Iteration", "NetAdapt"]
+__all__ = ["Iteration", "NetAdapt", "Proposal"]

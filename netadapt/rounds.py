@@ -6,17 +6,34 @@ far: that is stored before the note that makes it the best.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import ClassVar
 
 from amc.finetuning import Recipe
 from amc.graph import Kept
 from amc.history import Outcome
-from amc.journal import State
+from amc.journal import Entry, State
+from amc.parsing import Amount, Share
 from amc.problem import Problem
 from amc.pruning import Narrowed, Narrowing
 from netadapt.trials import Trials, Tried
+
+
+@dataclass(frozen=True)
+class Proposal(Entry):
+    """The journal's entry of a proposal that was tried, by its iteration and kept counts.
+
+    Args:
+        accuracy: After the short fine-tuning; 0 where that diverged.
+        seconds: Since the search began.
+        diverged: Whether it did.
+    """
+
+    kind: ClassVar[str] = "proposal"
+    accuracy: Share
+    seconds: Amount
+    diverged: bool
 
 
 class Place:
@@ -96,15 +113,16 @@ class Round:
             FloatingPointError: if all diverge.
         """
         journal, stored = self.problem.journal, f"netadapt {self.number}"
-        notes = [journal.recall(self._name(kept)) for kept in proposals]
+        notes = [journal.recall(Proposal, self._key(kept)) for kept in proposals]
         self._record(proposals, notes)
         state = None
         for at, tried in self._tries(proposals, notes):
-            note = notes[at] = {**tried.note, "seconds": self.problem.seconds}
+            note = Proposal(tried.accuracy, self.problem.seconds, tried.diverged)
+            notes[at] = note
             if _lead(notes) == at:
                 state = tried.state
                 journal.note_state(stored, state)
-            journal.note(self._name(proposals[at]), note)
+            journal.note(self._key(proposals[at]), note)
             self._record(proposals, notes)
         lead = _lead(notes)
         if lead is None:
@@ -116,11 +134,11 @@ class Round:
         best = self.outcomes[lead]
         return lead, Place(self.problem, best.kept, best, stored, state)
 
-    def _name(self, kept: Kept) -> str:
-        return f"proposal {self.number} {','.join(map(str, kept))}"
+    def _key(self, kept: Kept) -> str:
+        return f"{self.number} {','.join(map(str, kept))}"
 
     def _tries(
-        self, proposals: Sequence[Kept], notes: Sequence[Mapping[str, Any] | None]
+        self, proposals: Sequence[Kept], notes: Sequence[Proposal | None]
     ) -> Iterator[tuple[int, Tried]]:
         """Those without a note, in the order in which they are finished."""
         left = [at for at, note in enumerate(notes) if note is None]
@@ -131,20 +149,20 @@ class Round:
         for at, tried in self.trials(narrowing, [proposals[at] for at in left], self.recipe):
             yield left[at], tried
 
-    def _record(self, proposals: Sequence[Kept], notes: Sequence[Mapping[str, Any] | None]) -> None:
+    def _record(self, proposals: Sequence[Kept], notes: Sequence[Proposal | None]) -> None:
         """Count what is finished in the order of the proposals, however they were tried."""
         seconds = 0.0
         for at, note in enumerate(notes):
             if note is None:
                 return
-            seconds = max(seconds, note["seconds"])
+            seconds = max(seconds, note.seconds)
             if at == len(self.outcomes):
                 self.outcomes.append(
-                    self.problem.record(proposals[at], note["accuracy"], seconds=seconds)
+                    self.problem.record(proposals[at], note.accuracy, seconds=seconds)
                 )
 
 
-def _lead(notes: Sequence[Mapping[str, Any] | None]) -> int | None:
+def _lead(notes: Sequence[Proposal | None]) -> int | None:
     """The most accurate of those finished, the first of equal ones; None where all diverged."""
-    known = [(at, note) for at, note in enumerate(notes) if note and not note["diverged"]]
-    return max(known, key=lambda item: item[1]["accuracy"], default=(None,))[0]
+    known = [(at, note) for at, note in enumerate(notes) if note and not note.diverged]
+    return max(known, key=lambda item: item[1].accuracy, default=(None,))[0]

@@ -6,9 +6,9 @@ that happens, because sums over several threads round differently.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from amc.devices import one_thread
 from amc.evaluation import fast_accuracy
@@ -39,11 +39,13 @@ class Tried:
     """What came of one proposal.
 
     Args:
-        note: For the journal: its `accuracy`, and whether it `diverged`.
+        accuracy: On the held-out samples; 0 where it diverged.
+        diverged: Whether its short fine-tuning did.
         state: Of its network, packed (`amc.pruning.narrowing.Narrowed`).
     """
 
-    note: Mapping[str, Any]
+    accuracy: float
+    diverged: bool
     state: State
 
 
@@ -79,7 +81,7 @@ def try_proposal(task: Task, narrowing: Narrowing, kept: Kept, recipe: Recipe) -
             if task.train is not None and task.steps:
                 fit(smaller.network, task.train, recipe, steps=task.steps)
         except FloatingPointError:
-            return Tried({"accuracy": 0.0, "diverged": True}, smaller.pack())
+            return Tried(0.0, True, smaller.pack())
     # The fast path changes its network, and this one may go on.
     measured = fast_accuracy(plain_copy(smaller.network), smaller.graph, task.holdout)
-    return Tried({"accuracy": measured, "diverged": False}, smaller.pack())
+    return Tried(measured, False, smaller.pack())

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from amc.history import Evaluation
 from amc.parsing import read_record
 from experiments.disk import read_yaml, run_at
 from experiments.runs import (
@@ -18,19 +19,17 @@ from experiments.runs import (
     JOURNAL_FILE,
     RunResult,
     Trained,
+    count_entries,
     failure,
     folders_of_benchmark,
-    names_in,
     steps_trained,
 )
 from experiments.settings import RunsSettings
 from experiments.terminal import accuracy, cost_name, count, percent, printable, shorten
+from netadapt import Proposal
 
 MARKS = ("result.json", FAILURE_FILE, JOURNAL_FILE)
 """Of these a run's folder has one at least."""
-
-EVALUATED = ("evaluation", "proposal")
-"""First words of notes that tell of one evaluation each; the second are NetAdapt's."""
 
 LONGEST = 200
 """Letters of what a run is."""
@@ -131,8 +130,7 @@ def _summary(folder: Path) -> tuple[str, str, str]:
 
 def _so_far(folder: Path) -> str:
     """What a run that has no result has come to."""
-    names = names_in(folder / JOURNAL_FILE)
-    evaluations = sum(name.partition(" ")[0] in EVALUATED for name in names)
+    evaluations = count_entries(folder / JOURNAL_FILE, (Evaluation, Proposal))
     steps = steps_trained(folder)
     words = [count(evaluations, "evaluation")] if evaluations or not steps else []
     return ", ".join([*words, count(steps, "gradient step")] if steps else words)

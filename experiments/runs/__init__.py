@@ -1,7 +1,7 @@
 """Run folders: journal, results, resuming, failures."""
 
 from experiments.runs.failures import FAILURE_FILE, failure, failure_kept
-from experiments.runs.journal import JOURNAL_FILE, RunJournal, names_in, steps_trained
+from experiments.runs.journal import JOURNAL_FILE, RunJournal, count_entries, steps_trained
 from experiments.runs.results import (
     Accuracies,
     Correlation,
@@ -37,12 +37,12 @@ __all__ = [
     "Tried",
     "Trust",
     "begin",
+    "count_entries",
     "failure",
     "failure_kept",
     "finished",
     "folders_of_benchmark",
     "is_finished",
-    "names_in",
     "resumable",
     "run_folders",
     "run_journal",

@@ -1,7 +1,7 @@
 """The journal of a run: a file of finished work that only grows, and checkpoints beside it.
 
-`journal.jsonl` has one line of JSON for each piece of finished work, with its checksum, on the disk
-before the work goes on. The first line is the header: the settings, and checksums of weights,
+`journal.jsonl` has one line of JSON for each entry, with its checksum, on the disk before the work
+goes on. The first line is the header: the settings, and checksums of weights,
 images and files that the run reads. A last line that was cut short, by a crash or a full disk, is
 dropped; what it told is done again. `checkpoints/` has states of networks as safetensors, written
 whole.
@@ -13,61 +13,37 @@ import json
 import os
 import shutil
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Annotated, Any
+from typing import Any
 
 import torch
-from annotated_types import Interval
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 from torch import Tensor
 
 from amc.finetuning import LOSSES
-from amc.journal import State
-from amc.parsing import Amount, Count, Positive, Share, read_json, read_record
+from amc.history import DeviceCost, Evaluation
+from amc.journal import E, Entry, State
+from amc.parsing import read_json, read_record
 from amc.weights import read_weights
 from experiments.disk import lock, write_durably
+from netadapt import Proposal
 
 JOURNAL_FILE = "journal.jsonl"
 FOLDER = "checkpoints"
-VERSION = 2
-READ_VERSIONS = (1, 2)
+VERSION = 3
+READ_VERSIONS = (1, 2, 3)
 HEADER = "header"
 STRIDES = "strides"
 START = b'{"crc32": '
 """Of every line."""
 
 
-@dataclass(frozen=True)
-class Evaluated:
-    """A note of an evaluation; an accuracy that was estimated can be below 0 (`amc.evaluation`)."""
-
-    accuracy: Annotated[float, Interval(ge=-1, le=1)]
-    seconds: Amount
-    seen: Count | None = None
-
-
-@dataclass(frozen=True)
-class Proposed:
-    """A note of a proposal of NetAdapt."""
-
-    accuracy: Share
-    seconds: Amount
-    diverged: bool
-
-
-@dataclass(frozen=True)
-class OnDevice:
-    """A note of a network that was measured on the device."""
-
-    cost: Positive
-
-
-KINDS = {"evaluation": Evaluated, "proposal": Proposed, "measured": OnDevice}
-"""What notes hold, by the first word of their names; others hold anything."""
+KINDS: dict[str, type[Entry]] = {one.kind: one for one in (Evaluation, Proposal, DeviceCost)}
+"""Entries of ours; a strategy of a user's own may have others."""
 
 
 class RunJournal:
@@ -95,7 +71,7 @@ class RunJournal:
                 "folder with --out"
             )
         try:
-            self._notes, self.damaged = ({}, 0) if anew else self._read()
+            self._entries, self.damaged = ({}, 0) if anew else self._read()
         except BaseException:
             self._file.close()
             raise
@@ -114,34 +90,38 @@ class RunJournal:
     @property
     def header(self) -> Mapping[str, Any] | None:
         """What the run was begun with; None where it was not."""
-        return self._notes.get(HEADER)
+        return self._entries.get((HEADER, ""))
 
-    def count(self, kind: str) -> int:
-        """Notes whose name begins with this word."""
-        return sum(name.partition(" ")[0] == kind for name in self._notes)
+    def count(self, kind: type[Entry]) -> int:
+        """Entries of this kind."""
+        return sum(word == kind.kind for word, _ in self._entries)
 
     def begin(self, header: Mapping[str, Any]) -> None:
         """Start anew with this header; whatever was noted before is gone."""
         self._file.truncate(0)
-        self._notes, self.damaged = {}, 0
+        self._entries, self.damaged = {}, 0
         self.tidy()
-        self.note(HEADER, {"version": VERSION, **header})
+        self._add(HEADER, "", {"version": VERSION, **header})
 
     def tidy(self) -> None:
         """Drop all checkpoints."""
         shutil.rmtree(self.folder / FOLDER, ignore_errors=True)
 
-    def recall(self, name: str) -> Mapping[str, Any] | None:
-        """What was noted under this name; None where nothing was."""
-        return self._notes.get(name)
+    def recall(self, kind: type[E], key: str) -> E | None:
+        """The entry of this kind and key; None where there is none."""
+        found = self._entries.get((kind.kind, key))
+        return None if found is None else read_record(kind, found)
 
-    def note(self, name: str, found: Mapping[str, Any]) -> None:
+    def note(self, key: str, entry: Entry) -> None:
         """Add a line, which is on the disk when this returns.
 
         Raises:
             OSError: if it cannot be written; names the file, and what to do.
         """
-        line = _line({"name": name, **found})
+        self._add(entry.kind, key, asdict(entry))
+
+    def _add(self, kind: str, key: str, found: Mapping[str, Any]) -> None:
+        line = _line({"kind": kind, "key": key, **found})
         try:
             # A full disk takes a part of it, and refuses the rest.
             while line:
@@ -149,7 +129,7 @@ class RunJournal:
             os.fsync(self._file.fileno())
         except OSError as error:
             raise _full(self.path, error) from None
-        self._notes[name] = dict(found)
+        self._entries[kind, key] = dict(found)
 
     def recall_state(self, name: str) -> dict[str, Tensor] | None:
         """The tensors stored last under this name, strides included; None where there are none.
@@ -191,28 +171,32 @@ class RunJournal:
     def _checkpoint(self, name: str) -> Path:
         return self.folder / FOLDER / f"{name.replace(' ', '-')}.safetensors"
 
-    def _read(self) -> tuple[dict[str, dict[str, Any]], int]:
-        """Notes by name, and how many lines were damaged; the file then ends with a whole line."""
+    def _read(self) -> tuple[dict[tuple[str, str], dict[str, Any]], int]:
+        """Entries by kind and key, and how many lines were damaged.
+
+        The file then ends with a whole line.
+        """
         self._file.seek(0)
         data = self._file.read()
         records, end = _records(data, self.path)
         if end < len(data):
             self._file.truncate(end)
-        notes = {one.pop("name"): one for one in records if one is not None}
-        return notes, records.count(None)
+        found = [one for one in records if one is not None]
+        return {(one.pop("kind"), one.pop("key")): one for one in found}, records.count(None)
 
 
-def names_in(path: Path) -> list[str]:
-    """Names of the notes in a journal that may be in use; empty without the file.
+def count_entries(path: Path, kinds: Collection[type[Entry]]) -> int:
+    """Entries of these kinds in a journal that may be in use; none without the file.
 
     Raises:
         OSError: if it cannot be read.
         ValueError: if it is no journal of this release.
     """
     if not path.is_file():
-        return []
+        return 0
     records, _ = _records(path.read_bytes(), path)
-    return [str(one["name"]) for one in records if one is not None]
+    words = {kind.kind for kind in kinds}
+    return sum(one is not None and one["kind"] in words for one in records)
 
 
 def _records(data: bytes, path: Path) -> tuple[list[dict[str, Any] | None], int]:
@@ -253,15 +237,26 @@ def _record(line: bytes) -> dict[str, Any] | None:
     """What a line tells; None where it is not what is written."""
     try:
         found = read_json(line)["record"]
-        whole = _line(found) == line + b"\n"
-        name = found["name"]
-        if not whole or not isinstance(name, str):
+        if _line(found) != line + b"\n":
             return None
-        if kind := KINDS.get(name.partition(" ")[0]):
-            read_record(kind, {key: value for key, value in found.items() if key != "name"}, name)
-    except (KeyError, TypeError, ValueError):
+        kind, key, plain = _parted(found)
+        if kind in KINDS:
+            read_record(KINDS[kind], plain, kind)
+    except (AttributeError, KeyError, TypeError, ValueError):
         return None
-    return dict(found)
+    return {**plain, "kind": kind, "key": key}
+
+
+def _parted(record: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
+    """Kind, key and the rest; journals of version 2 and before have the first two as one name."""
+    plain = dict(record)
+    if "name" in plain:
+        kind, _, key = plain.pop("name").partition(" ")
+    else:
+        kind, key = plain.pop("kind"), plain.pop("key")
+    if not (isinstance(kind, str) and isinstance(key, str)):
+        raise TypeError("a kind and a key are texts")
+    return kind, key, plain
 
 
 def _plain(tensor: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
+from amc.history import Evaluation
 from amc.parsing import read_record
 from amc.tasks import Samples
 from experiments.disk import machine, ready_folder
@@ -31,6 +32,7 @@ from experiments.settings import (
 )
 from experiments.terminal import count, stop_in_time
 from experiments.zoo import Setting
+from netadapt import Proposal
 
 RUN_FILES = ("result.json", "policy.json", "model.safetensors", "report.html", "config.yaml")
 """What a finished run's folder has beside its journal; the result marks it as finished."""
@@ -154,7 +156,7 @@ def begin(journal: RunJournal, config: RunSettings, setting: Setting, console: C
 
 def _progress(journal: RunJournal) -> str:
     """What is done, in words."""
-    evaluations = journal.count("evaluation") + journal.count("proposal")
+    evaluations = journal.count(Evaluation) + journal.count(Proposal)
     steps = steps_trained(journal.folder)
     done = [count(evaluations, "evaluation")] if evaluations else []
     done += [count(steps, "gradient step")] if steps else []

@@ -1,7 +1,6 @@
 """The one way in which candidates are pruned and measured."""
 
 import copy
-from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, replace
 from functools import partial
 from typing import Any
@@ -16,7 +15,7 @@ from amc.costs import COSTS, BudgetError, Macs, Memory, Params
 from amc.evaluation.scoring import accuracy
 from amc.granularity import Rounding
 from amc.history import Outcome
-from amc.journal import Blank
+from amc.journal import Blank, E, Entry
 from amc.policy import Budget, Policy
 from amc.problem import Problem
 from amc.pruning import prune
@@ -63,13 +62,13 @@ class Notes(Blank):
     """A journal in memory."""
 
     def __init__(self) -> None:
-        self.notes: dict[str, Any] = {}
+        self.notes: dict[tuple[str, str], Entry] = {}
 
-    def recall(self, name: str) -> Any:
-        return self.notes.get(name)
+    def recall(self, kind: type[E], key: str) -> Any:
+        return self.notes.get((kind.kind, key))
 
-    def note(self, name: str, found: Mapping[str, Any]) -> None:
-        self.notes[name] = dict(found)
+    def note(self, key: str, entry: Entry) -> None:
+        self.notes[entry.kind, key] = entry
 
 
 @pytest.mark.parametrize("racing", [0.0, 0.4])

@@ -30,8 +30,8 @@ RUNS = {
     "train": ("train", *OWN, "--epochs", "8", "--batch-size", "16", "--gamma-l1", "1e-4"),
 }
 TWO = ("--options.jobs", "2")
-WORK = {"gp-rollout": "evaluation ", "netadapt": "proposal "}
-"""How the names of a journal's notes begin, of which a run has more than a few."""
+WORK = {"gp-rollout": "evaluation", "netadapt": "proposal"}
+"""Kinds of a journal's entries, of which a run has more than a few."""
 
 
 def untimed(text):
@@ -74,7 +74,7 @@ def test_a_run_killed_at_random_moments_ends_as_if_never_killed(name, more, kill
     assert answer["kills"] == kills
     whole = tmp_path / "whole"
     if name in WORK:
-        assert (whole / "journal.jsonl").read_text().count(f'"name": "{WORK[name]}') > 8
+        assert (whole / "journal.jsonl").read_text().count(f'"kind": "{WORK[name]}"') > 8
     files = [path.name for path in whole.iterdir() if path.name in EQUAL]
     assert files
     for folder in answer["folders"]:

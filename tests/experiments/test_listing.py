@@ -6,14 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from amc.history import Evaluation
 from experiments.commands.runs import entry, runs_in
 from experiments.runs.failures import FAILURE_FILE, failure_kept
 from experiments.runs.journal import JOURNAL_FILE, RunJournal
+from netadapt import Proposal
 
 fcntl = pytest.importorskip("fcntl", reason="no locks of this kind on this system")
 
 SETTINGS = "strategy: tpe\nmodel: resnet8\ndataset: digits\n"
-NOTE = {"accuracy": 0.5, "seconds": 1.0}
+NOTE = Evaluation(accuracy=0.5, seconds=1.0)
 
 
 def begun(folder):
@@ -22,7 +24,7 @@ def begun(folder):
     (folder / "config.yaml").write_text(SETTINGS)
     with RunJournal(folder) as journal:
         journal.begin({})
-        journal.note("evaluation 8,8", NOTE)
+        journal.note("8,8", NOTE)
     with open(folder / JOURNAL_FILE, "ab") as file:
         file.write(b'{"crc32": "00000000", "record": {"accuracy": 0.5, "na')
     return folder
@@ -63,10 +65,10 @@ def test_the_proposals_of_netadapt_are_evaluations_and_half_a_line_is_none(tmp_p
     folder = tmp_path / "run"
     folder.mkdir()
     with RunJournal(folder) as journal:
-        journal.begin({"settings": {"name": "evaluation 0"}})
+        journal.begin({"settings": {"kind": "evaluation"}})
         for kept in ("8,8", "8,7"):
-            journal.note(f"proposal 0 {kept}", {**NOTE, "diverged": False})
-        journal.note("evaluation 8,7", NOTE)
+            journal.note(f"0 {kept}", Proposal(accuracy=0.5, seconds=1.0, diverged=False))
+        journal.note("8,7", NOTE)
     assert entry(folder).result == "3 evaluations"
     with open(folder / JOURNAL_FILE, "ab") as file:
         file.write(b'{"crc32": "00000000", "record": {"accuracy": 0.5, "na')

@@ -360,7 +360,7 @@ def test_a_run_says_that_it_goes_on_with_other_versions(amc, whole, tmp_path):
     (out / "result.json").unlink()
     with RunJournal(out) as journal:
         header = journal.header
-        journal.note("header", {**header, "machine": {**header["machine"], "torch": "1.0"}})
+        journal._add("header", "", {**header, "machine": {**header["machine"], "torch": "1.0"}})
     shown = amc.good("search", *RANDOM, "--out", out)
     assert "begun with torch 1.0, goes on with" in shown
     assert same(out, whole(RANDOM))
@@ -375,7 +375,7 @@ def test_a_run_of_an_earlier_release_goes_on_under_the_name_that_its_strategy_ha
     (out / "result.json").unlink()
     with RunJournal(out) as journal:
         settings = {**journal.header["settings"], "strategy": "ddpg"}
-        journal.note("header", {**journal.header, "version": 1, "settings": settings})
+        journal._add("header", "", {**journal.header, "version": 1, "settings": settings})
     assert "holds another run: --strategy was gp-rollout and is ddpg" in (
         amc("search", *words, "--strategy", "ddpg", "--out", out).err
     )

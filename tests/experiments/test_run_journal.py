@@ -4,16 +4,21 @@ import errno
 import json
 import os
 import resource
+from dataclasses import dataclass
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from amc.history import DeviceCost, Evaluation
+from amc.journal import Entry
 from experiments.disk import locking as locks
-from experiments.runs.journal import JOURNAL_FILE, RunJournal
+from experiments.runs.journal import JOURNAL_FILE, RunJournal, _line
+from netadapt import Proposal
 
-NOTES = {f"evaluation {n},4": {"accuracy": 0.1 * n, "seconds": 1e-3 * n} for n in range(4)}
+NOTES = {f"{n},4": Evaluation(accuracy=0.1 * n, seconds=1e-3 * n) for n in range(4)}
+MORE = Evaluation(accuracy=0.5, seconds=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +27,15 @@ def written(tmp_path_factory):
     folder = tmp_path_factory.mktemp("journal")
     with RunJournal(folder) as journal:
         journal.begin({"settings": {"budget": "macs=0.5"}})
-        for name, found in NOTES.items():
-            journal.note(name, found)
+        for key, entry in NOTES.items():
+            journal.note(key, entry)
     return (folder / JOURNAL_FILE).read_bytes()
 
 
 def notes_of(folder):
     with RunJournal(folder) as journal:
-        return {name: journal.recall(name) for name in NOTES if journal.recall(name) is not None}
+        found = {key: journal.recall(Evaluation, key) for key in NOTES}
+    return {key: entry for key, entry in found.items() if entry is not None}
 
 
 def test_what_was_noted_comes_back_to_the_last_digit(written, tmp_path):
@@ -37,13 +43,47 @@ def test_what_was_noted_comes_back_to_the_last_digit(written, tmp_path):
     assert notes_of(tmp_path) == NOTES
     with RunJournal(tmp_path) as journal:
         assert journal.header["settings"] == {"budget": "macs=0.5"}
-        assert (journal.count("evaluation"), journal.damaged) == (4, 0)
-        assert journal.recall("evaluation 9,9") is None
+        assert (journal.count(Evaluation), journal.damaged) == (4, 0)
+        assert journal.recall(Evaluation, "9,9") is None
 
 
 def test_every_line_is_json_that_others_can_read(written):
     records = [json.loads(line)["record"] for line in written.splitlines()]
-    assert [record["name"] for record in records] == ["header", *NOTES]
+    assert [record["kind"] for record in records] == ["header", *["evaluation"] * len(NOTES)]
+    assert [record["key"] for record in records] == ["", *NOTES]
+
+
+def test_a_journal_of_an_earlier_release_has_kind_and_key_as_one_name(tmp_path):
+    lines = [
+        {"name": "header", "version": 2, "settings": {}},
+        {"name": "evaluation 8,8", "accuracy": 0.5, "seconds": 1.0},
+        {"name": "proposal 3 8,8", "accuracy": 0.25, "seconds": 2.0, "diverged": False},
+        {"name": "measured latency 8,8", "cost": 0.125},
+    ]
+    (tmp_path / JOURNAL_FILE).write_bytes(b"".join(map(_line, lines)))
+    with RunJournal(tmp_path) as journal:
+        assert journal.header["version"] == 2
+        assert journal.recall(Evaluation, "8,8") == MORE
+        assert journal.recall(Proposal, "3 8,8") == Proposal(0.25, 2.0, False)
+        assert journal.recall(DeviceCost, "latency 8,8") == DeviceCost(0.125)
+        assert journal.damaged == 0
+
+
+@dataclass(frozen=True)
+class Own(Entry):
+    """Of a strategy that somebody else wrote."""
+
+    kind = "own"
+    what: str
+
+
+def test_entries_of_a_kind_of_ones_own_come_back(tmp_path):
+    with RunJournal(tmp_path) as journal:
+        journal.begin({})
+        journal.note("here", Own("this"))
+    with RunJournal(tmp_path) as journal:
+        assert journal.recall(Own, "here") == Own("this")
+        assert journal.recall(Evaluation, "here") is None
 
 
 @given(data=st.data())
@@ -55,10 +95,10 @@ def test_a_torn_end_costs_the_torn_record_alone(data, written, tmp_path_factory)
     whole = written[:end].count(b"\n") - 1
     assert notes_of(folder) == dict(list(NOTES.items())[:whole])
     with RunJournal(folder) as journal:
-        journal.note("evaluation 7,7", {"accuracy": 0.5, "seconds": 1.0})
+        journal.note("7,7", MORE)
     with RunJournal(folder) as journal:
-        assert journal.recall("evaluation 7,7") == {"accuracy": 0.5, "seconds": 1.0}
-        assert (journal.count("evaluation"), journal.damaged) == (whole + 1, 0)
+        assert journal.recall(Evaluation, "7,7") == MORE
+        assert (journal.count(Evaluation), journal.damaged) == (whole + 1, 0)
 
 
 @given(data=st.data())
@@ -83,18 +123,18 @@ def test_a_file_of_another_kind_is_refused_and_left_alone(written, tmp_path):
         assert (tmp_path / JOURNAL_FILE).read_bytes() == text
     with RunJournal(tmp_path, anew=True) as journal:
         journal.begin({})
-        assert not any(map(journal.recall, NOTES))
+        assert not any(journal.recall(Evaluation, key) for key in NOTES)
 
 
 def test_a_journal_of_another_release_is_refused(written, tmp_path):
     with RunJournal(tmp_path) as journal:
-        journal.note("header", {"version": 99})
+        journal._add("header", "", {"version": 99})
     with pytest.raises(ValueError, match=r"not a journal that this release can go on with; name"):
         RunJournal(tmp_path)
 
 
 ODD = {
-    "evaluation 8,8": [
+    (Evaluation, "8,8"): [
         {"accuracy": 0.5, "seconds": 1.0, "more": 1},
         {"accuracy": "high", "seconds": 1.0},
         {"accuracy": 1.5, "seconds": 1.0},
@@ -104,12 +144,12 @@ ODD = {
         {"accuracy": 0.5, "seconds": 1.0, "seen": 2.5},
         {},
     ],
-    "proposal 1 8,8": [
+    (Proposal, "1 8,8"): [
         {"accuracy": 0.5, "seconds": 1.0},
         {"accuracy": 0.5, "seconds": 1.0, "diverged": 1},
         {"accuracy": -0.5, "seconds": 1.0, "diverged": False},
     ],
-    "measured latency 8,8": [{}, {"cost": 0}, {"cost": "1"}, {"cost": float("inf")}],
+    (DeviceCost, "latency 8,8"): [{}, {"cost": 0}, {"cost": "1"}, {"cost": float("inf")}],
 }
 
 
@@ -119,11 +159,11 @@ ODD = {
 def test_a_whole_line_that_tells_odd_things_is_done_again(name, note, written, tmp_path):
     (tmp_path / JOURNAL_FILE).write_bytes(written)
     with RunJournal(tmp_path) as journal:
-        journal.note(name, note)
-        journal.note("evaluation 4,4", {"accuracy": 0.75, "seconds": 2.0})
+        journal._add(name[0].kind, name[1], note)
+        journal.note("4,4", Evaluation(accuracy=0.75, seconds=2.0))
     with RunJournal(tmp_path) as journal:
-        assert journal.recall(name) is None
-        assert (journal.count("evaluation"), journal.damaged) == (5, 1)
+        assert journal.recall(*name) is None
+        assert (journal.count(Evaluation), journal.damaged) == (5, 1)
 
 
 def test_one_process_at_a_time(tmp_path):
@@ -176,7 +216,7 @@ def test_a_full_disk_is_told_and_loses_nothing_that_was_finished(tmp_path, writt
             full_disk(len(written) + 20),
             pytest.raises(OSError, match=r"journal\.jsonl: cannot be written .*goes on"),
         ):
-            journal.note("evaluation 8,8", {"accuracy": 0.25, "seconds": 1.0})
+            journal.note("8,8", Evaluation(accuracy=0.25, seconds=1.0))
         assert len((tmp_path / JOURNAL_FILE).read_bytes()) == len(written) + 20
     assert notes_of(tmp_path) == NOTES
 

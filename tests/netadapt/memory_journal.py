@@ -8,27 +8,27 @@ from typing import Any
 
 from torch import Tensor
 
-from amc.journal import Blank
+from amc.journal import Blank, E, Entry
 
 
 class MemoryJournal(Blank):
     """Keeps what it is told, until there were so many writes."""
 
     def __init__(self, room: float = math.inf) -> None:
-        self.notes: dict[str, Mapping[str, Any]] = {}
+        self.notes: dict[tuple[str, str], Entry] = {}
         self.states: dict[str, Mapping[str, Tensor]] = {}
         self.room = room
 
-    def recall(self, name: str) -> Any:
-        return self.notes.get(name)
+    def recall(self, kind: type[E], key: str) -> Any:
+        return self.notes.get((kind.kind, key))
 
     def recall_state(self, name: str) -> Any:
         found = self.states.get(name)
         return found and {key: tensor.clone() for key, tensor in found.items()}
 
-    def note(self, name: str, found: Mapping[str, Any]) -> None:
+    def note(self, key: str, entry: Entry) -> None:
         self._use()
-        self.notes[name] = dict(found)
+        self.notes[entry.kind, key] = entry
 
     def note_state(self, name: str, state: Mapping[str, Tensor]) -> None:
         self._use()

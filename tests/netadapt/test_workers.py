@@ -17,6 +17,7 @@ from small_networks import mixed, striped
 
 from amc import Budget, Problem, Recipe, SearchResult
 from amc.devices import one_thread
+from amc.journal import Entry
 from netadapt import NetAdapt, workers
 
 LOOP = NetAdapt(reduction=0.1, decay=1.0, steps=1, recipe=Recipe(lr=0.05, batch_size=32))
@@ -47,8 +48,8 @@ class Seen(MemoryJournal):
         super().__init__()
         self.folder = folder
 
-    def note(self, name: str, found: Any) -> None:
-        super().note(name, found)
+    def note(self, key: str, entry: Entry) -> None:
+        super().note(key, entry)
         (self.folder / f"noted {len(self.notes)}").touch()
 
 
