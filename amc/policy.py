@@ -58,7 +58,7 @@ class Budget:
         """Read `macs=0.5`, `macs=50%`, `params=1.2M`, `size=300kB` or `latency=1.5ms`.
 
         A bare number up to 1 and a percentage are fractions of the unpruned network; a number
-        above 1, or one with a unit that suits the cost (`amc.parsing.units`), is absolute.
+        above 1, or one with a unit that suits the cost (`amc.parsing.quantities`), is absolute.
 
         Raises:
             ValueError: if the text has another form, or the unit does not suit the cost.

@@ -16,7 +16,7 @@ from amc.parsing.plain import (
     Some,
     read_record,
 )
-from amc.parsing.units import digits, quantity_of, readable, scale
+from amc.parsing.quantities import digits, quantity_of, readable, scale
 
 __all__ = [
     "MOST",

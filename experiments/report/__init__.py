@@ -1,10 +1,10 @@
 """Results for people: one self-contained page, and a table for the terminal."""
 
+from experiments.report.convergence import excesses
 from experiments.report.exports import read_export
 from experiments.report.headline import latency_sentence
 from experiments.report.page import render
-from experiments.report.progress import excesses
-from experiments.report.table import results_table
+from experiments.report.terminal_table import results_table
 from experiments.report.trust import sentences
 
 __all__ = ["excesses", "latency_sentence", "read_export", "render", "results_table", "sentences"]

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from experiments.report.comparison import Comparison, Run
+from experiments.report.convergence import progress
 from experiments.report.drawing import Picture, percent_axis_up, series_keys
-from experiments.report.progress import progress
 from experiments.report.svg import draw, series_colour
 from experiments.runs import RunResult
 from experiments.terminal import percent

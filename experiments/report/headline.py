@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import permutations
 
 from experiments.report.comparison import Comparison, Run
-from experiments.report.progress import excesses
+from experiments.report.convergence import excesses
 from experiments.report.score import margin
 from experiments.runs import Accuracies, Remeasured, RunResult
 from experiments.terminal import accuracy, cost_name, count, join_words, percent, printable

@@ -10,11 +10,11 @@ from markupsafe import Markup
 
 from experiments.report.commands import FOLDER, folder, use
 from experiments.report.comparison import Comparison, compare
+from experiments.report.convergence import verdict
 from experiments.report.drawing import Picture, series_key
 from experiments.report.exports import Exported
 from experiments.report.headline import best, headlines, leaders, notes
 from experiments.report.origin import settings_rows
-from experiments.report.progress import verdict
 from experiments.report.score import score_notes
 from experiments.report.sensitivity import DROPS, scans, sensitivity_picture
 from experiments.report.speed import speed, speed_notes

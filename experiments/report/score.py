@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from experiments.report.comparison import Comparison, Run
-from experiments.report.progress import progress
+from experiments.report.convergence import progress
 from experiments.runs import RunResult
 from experiments.terminal import accuracy, count
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from experiments.report.comparison import Comparison, Run, Series
+from experiments.report.convergence import Progress, progress
 from experiments.report.drawing import (
     Picture,
     accuracy_axis,
@@ -18,7 +19,6 @@ from experiments.report.drawing import (
     series_keys,
     span,
 )
-from experiments.report.progress import Progress, progress
 from experiments.report.svg import draw, series_colour
 from experiments.terminal import accuracy, count
 

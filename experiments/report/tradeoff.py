@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from experiments.report.comparison import Comparison, Run
+from experiments.report.convergence import fits_budgets
 from experiments.report.drawing import (
     Key,
     Picture,
@@ -22,7 +23,6 @@ from experiments.report.drawing import (
     span,
 )
 from experiments.report.markers import LINE, MARKERS, STAR
-from experiments.report.progress import fits_budgets
 from experiments.report.svg import INK, PAPER, draw, series_colour
 from experiments.terminal import accuracy, cost_name, percent
 

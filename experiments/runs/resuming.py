@@ -19,7 +19,7 @@ from amc.history import Evaluation
 from amc.parsing import read_record
 from amc.tasks import Samples
 from experiments.disk import machine, ready_folder
-from experiments.runs.journal import RunJournal, steps_trained
+from experiments.runs.journal_file import RunJournal, steps_trained
 from experiments.runs.results import RENAMED
 from experiments.settings import (
     BenchmarkSettings,

@@ -1,8 +1,7 @@
 """From settings to a problem, a strategy, a tuned network."""
 
 from experiments.search.calls import write_report, write_result
-from experiments.search.problems import prepare
-from experiments.search.runs import (
+from experiments.search.one_run import (
     accuracies,
     apply_policy,
     chosen_strategy,
@@ -10,6 +9,7 @@ from experiments.search.runs import (
     search,
     told_again,
 )
+from experiments.search.problems import prepare
 from experiments.search.searching import run_strategy
 from experiments.search.strategies import expected_evaluations, is_agent, make_strategy
 from experiments.search.tuning import RATE_KEY, recipe_of

@@ -39,7 +39,7 @@ def holding(
     bound = 1.0
     # Whether it holds in the end is no part of the result: the network is timed once more when all
     # is done, fine-tuning included, and by that the terminal and the report say that a budget is
-    # broken (`experiments.report.progress.excesses`). A flag from here would be an older opinion.
+    # broken (`experiments.report.excesses`). A flag from here would be an older opinion.
     for _ in range(TIGHTENINGS):
         if limits.fits(result.best.kept) or not limits.fits(limits.smallest):
             break

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from amc.parsing.units import QUANTITIES
+from amc.parsing.quantities import QUANTITIES
 from amc.policy import MAX_POLICY_BYTES, Budget, GroupChoice, Policy, PolicyError
 
 GOOD: dict[str, Any] = {

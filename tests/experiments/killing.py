@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from experiments.cli import main
-from experiments.runs.journal import JOURNAL_FILE
+from experiments.runs.journal_file import JOURNAL_FILE
 
 ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
 

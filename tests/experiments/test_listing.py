@@ -9,7 +9,7 @@ import pytest
 from amc.history import Evaluation
 from experiments.commands.runs import entry, runs_in
 from experiments.runs.failures import FAILURE_FILE, failure_kept
-from experiments.runs.journal import JOURNAL_FILE, RunJournal
+from experiments.runs.journal_file import JOURNAL_FILE, RunJournal
 from netadapt import Proposal
 
 fcntl = pytest.importorskip("fcntl", reason="no locks of this kind on this system")

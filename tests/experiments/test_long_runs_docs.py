@@ -9,7 +9,7 @@ import pytest
 
 from amc.journal import Blank
 from experiments.cli import KINDS
-from experiments.runs.journal import FOLDER, JOURNAL_FILE
+from experiments.runs.journal_file import FOLDER, JOURNAL_FILE
 from experiments.settings import parse
 
 DOCS = Path(__file__).parents[2] / "docs"

@@ -18,9 +18,9 @@ from amc.strategies import RandomSearch
 from experiments.latency.terms import STEADY, allowance, steadiest
 from experiments.report import latency_sentence
 from experiments.report.comparison import compare
+from experiments.report.convergence import excesses
 from experiments.report.headline import notes
-from experiments.report.progress import excesses
-from experiments.runs.journal import RunJournal
+from experiments.runs.journal_file import RunJournal
 from experiments.runs.results import CostChange, Remeasured, RunResult
 from experiments.search.holding import TIGHTENINGS, holding
 

@@ -12,7 +12,7 @@ from torch import nn
 
 from amc.evaluation.scoring import accuracy, hits
 from experiments.commands.export import load_pruned
-from experiments.search.runs import search
+from experiments.search.one_run import search
 from experiments.settings import NetworkSettings, SearchSettings
 from experiments.zoo.datasets import DATASETS
 from experiments.zoo.models import MODELS

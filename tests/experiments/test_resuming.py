@@ -15,7 +15,7 @@ import netadapt.trials
 from amc.finetuning import fitting
 from amc.policy import Policy
 from experiments.commands.runs import entry
-from experiments.runs.journal import JOURNAL_FILE, RunJournal
+from experiments.runs.journal_file import JOURNAL_FILE, RunJournal
 
 OWN = ("--model", "striped_images:network", "--dataset", "striped_images:images")
 FEW = (*OWN, "--calibration-images", "60", "--search-images", "30", "--budget", "macs=0.4")

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from amc.history import DeviceCost, Evaluation
 from amc.journal import Entry
 from experiments.disk import locking as locks
-from experiments.runs.journal import JOURNAL_FILE, RunJournal, _line
+from experiments.runs.journal_file import JOURNAL_FILE, RunJournal, _line
 from netadapt import Proposal
 
 NOTES = {f"{n},4": Evaluation(accuracy=0.1 * n, seconds=1e-3 * n) for n in range(4)}

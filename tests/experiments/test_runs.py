@@ -16,8 +16,8 @@ from amc.pruning import prune
 from amc.tracing.build import trace
 from experiments.commands.export import load_pruned
 from experiments.runs.results import RunResult
-from experiments.search import runs
-from experiments.search.runs import apply_policy
+from experiments.search import one_run as runs
+from experiments.search.one_run import apply_policy
 from experiments.settings import PruneSettings, SearchSettings
 from experiments.zoo.networks import load_setting
 

@@ -7,7 +7,7 @@ from flat_settings import settings_of
 
 from experiments.cli import KINDS
 from experiments.search import strategies
-from experiments.search.runs import chosen_strategy
+from experiments.search.one_run import chosen_strategy
 from experiments.settings import SearchSettings, parse
 
 NETWORK = ("--model", "resnet8", "--dataset", "digits", "--width", 0.5)

@@ -13,7 +13,7 @@ from amc.evaluation.scoring import accuracy
 from amc.finetuning.schedule import KINDS
 from amc.policy import Policy
 from amc.pruning import decisions, prune
-from experiments.search.runs import apply_policy, search
+from experiments.search.one_run import apply_policy, search
 from experiments.search.tuning import Start, recipe_of, training_rate, tune
 from experiments.settings import PruneSettings, SearchSettings, TuningSettings, flat
 from experiments.settings.kinds import Schedule

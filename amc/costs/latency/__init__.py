@@ -3,7 +3,7 @@
 from amc.costs.latency.cost import Latency
 from amc.costs.latency.fast import fast_counts
 from amc.costs.latency.interpolation import knots, skeleton
-from amc.costs.latency.table import (
+from amc.costs.latency.latency_table import (
     Correction,
     Device,
     Fit,

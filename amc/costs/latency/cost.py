@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amc.costs.latency.table import LatencyTable, LatencyTableError, Piece
+from amc.costs.latency.latency_table import LatencyTable, LatencyTableError, Piece
 from amc.costs.latency.widths import Reach, reach
 from amc.graph import Layer, PruningGraph
 

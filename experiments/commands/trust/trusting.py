@@ -14,9 +14,9 @@ from amc.finetuning import Recipe
 from amc.history import Outcome
 from amc.problem import Problem
 from experiments.commands.trust.correlation import correlation
-from experiments.commands.trust.journal import Journal
 from experiments.commands.trust.measuring import RECALIBRATION, Meter
 from experiments.commands.trust.sampling import sample_by_rank
+from experiments.commands.trust.tried_policies import Journal
 from experiments.disk import run_at, write_whole
 from experiments.report import read_export, render, sentences
 from experiments.runs import RunResult, Tried, Trust, folders_of_benchmark

@@ -1,8 +1,8 @@
 """A latency table from programs that are timed alone; needs the extra `onnx`."""
 
 from experiments.latency.profiling.carrying import ARCHIVE, SCRIPT, prepare, read_answer
+from experiments.latency.profiling.correction import judge
 from experiments.latency.profiling.describe import reach_of, trust, where, widths
-from experiments.latency.profiling.fitting import judge
 from experiments.latency.profiling.measuring import Answer, Timings, payload, table
 from experiments.latency.profiling.plan import WHOLE, Plan
 from experiments.latency.profiling.planning import measure_here, plan_for, rounding_of

@@ -19,7 +19,7 @@ from amc.costs.latency import (
     Point,
 )
 from experiments.latency import clock
-from experiments.latency.profiling.fitting import fit_correction
+from experiments.latency.profiling.correction import fit_correction
 from experiments.latency.profiling.plan import (
     EMPTY,
     WHOLE,

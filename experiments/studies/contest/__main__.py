@@ -22,9 +22,9 @@ from pathlib import Path
 from joblib import Parallel, delayed
 
 from experiments.disk import ready_folder
-from experiments.studies.contest.journal import Journal
 from experiments.studies.contest.material import NETWORKS
-from experiments.studies.contest.progress import Progress
+from experiments.studies.contest.records import Journal
+from experiments.studies.contest.reporting import Progress
 from experiments.studies.contest.searching import Record, run_contender
 from experiments.studies.contest.study import NAMES, Contender, Study, Task
 from experiments.studies.contest.variants import contenders

@@ -17,7 +17,7 @@ from amc.costs.base import costs_of
 from amc.criteria import best_units, scores
 from amc.granularity import Granularity, Rounding
 from amc.graph import PruningGraph
-from amc.parsing.units import QUANTITIES
+from amc.parsing.quantities import QUANTITIES
 from amc.policy import Budget
 from amc.pruning import decisions
 from amc.pruning.masks import masking_graph

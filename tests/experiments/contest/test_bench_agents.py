@@ -14,8 +14,8 @@ from amc.evaluation.scoring import accuracy
 from amc.tasks.samples import Samples
 from experiments.studies.contest import __main__ as bench_agents
 from experiments.studies.contest import material, searching
-from experiments.studies.contest.journal import Journal
 from experiments.studies.contest.material import Material
+from experiments.studies.contest.records import Journal
 
 NETWORK = "three convolutions"
 WORDS = ["--evaluations", "4,6", "--seeds", "2"]

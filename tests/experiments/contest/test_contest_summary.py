@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from experiments.studies.contest.progress import Progress
+from experiments.studies.contest.reporting import Progress
 from experiments.studies.contest.searching import Record
 from experiments.studies.contest.study import Contender, Study
 from experiments.studies.contest.summary import Mean, heights, verdicts

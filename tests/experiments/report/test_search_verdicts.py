@@ -6,7 +6,7 @@ import pytest
 
 from amc.history import Outcome
 from experiments.report.comparison import compare
-from experiments.report.progress import excesses, progress, verdict
+from experiments.report.convergence import excesses, progress, verdict
 from experiments.runs.results import CostChange, Remeasured, RunResult
 
 Made = Callable[..., RunResult]

@@ -10,8 +10,8 @@ from scipy import stats
 
 from amc.history import Outcome
 from experiments.commands.trust.correlation import correlation, spearman
-from experiments.commands.trust.journal import Journal
 from experiments.commands.trust.sampling import sample_by_rank
+from experiments.commands.trust.tried_policies import Journal
 from experiments.report.trust import sentences
 from experiments.runs.results import Correlation, Tried, Trust
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from amc.parsing.units import readable, scale
+from amc.parsing.quantities import readable, scale
 
 
 @pytest.mark.parametrize(
