@@ -13,8 +13,7 @@ from amc.problem import Strategy
 from experiments.commands.conclusion import conclude
 from experiments.disk import ready_folder, write_whole
 from experiments.report import render
-from experiments.runs import Interrupted, RunResult, begin, failure_kept, is_finished
-from experiments.runs import journal_file as run_journal
+from experiments.runs import Interrupted, RunResult, begin, failure_kept, is_finished, run_journal
 from experiments.search import (
     accuracies,
     chosen_strategy,

@@ -24,8 +24,8 @@ from experiments.runs import (
     finished,
     is_finished,
     resumable,
+    run_journal,
 )
-from experiments.runs import journal_file as run_journal
 from experiments.search import RATE_KEY
 from experiments.settings import TrainSettings
 from experiments.terminal import Reporter

@@ -35,8 +35,8 @@ from experiments.runs import (
     finished,
     is_finished,
     resumable,
+    run_journal,
 )
-from experiments.runs import journal_file as run_journal
 from experiments.search.problems import calibration, prepare
 from experiments.search.searching import Found, run_strategy
 from experiments.search.strategies import make_strategy, with_scalars
