@@ -55,6 +55,7 @@ from experiments.latency.profiling import (
 )
 from experiments.latency.profiling import table as table_of
 from experiments.settings import NetworkSettings, ProfileSettings
+from experiments.studies.figures import svg_figure
 from experiments.studies.markdown import markdown
 from experiments.terminal import Reporter, duration, percent
 from experiments.zoo import Setting, load_setting
@@ -301,19 +302,9 @@ def misses(studies: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def draw(studies: Sequence[Mapping[str, Any]], path: Path) -> None:
     """Predicted against measured, as an SVG."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    # Text as text, and no time stamp: the same figures give the same file.
-    with pyplot.rc_context({"svg.fonttype": "none", "svg.hashsalt": "amc"}):
-        figure, plots = pyplot.subplots(1, len(studies), figsize=(9, 4.4), layout="constrained")
-        for axes, study in zip(np.atleast_1d(plots), studies, strict=True):
+    with svg_figure(path, 1, len(studies), size=(9, 4.4)) as (_, (plots,)):
+        for axes, study in zip(plots, studies, strict=True):
             _scatter(axes, study)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, metadata={"Date": None})
-        pyplot.close(figure)
 
 
 def _scatter(axes: Any, study: Mapping[str, Any]) -> None:

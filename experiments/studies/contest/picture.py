@@ -11,6 +11,7 @@ import numpy as np
 from experiments.studies.contest.searching import Record
 from experiments.studies.contest.study import Study
 from experiments.studies.contest.summary import heights, records_of
+from experiments.studies.figures import svg_figure
 from experiments.studies.statistics import half_interval
 
 if TYPE_CHECKING:
@@ -22,27 +23,14 @@ POINTS = 100
 
 def draw(study: Study, records: Sequence[Record], path: Path) -> None:
     """One panel a cell: mean over the seeds and its 95% interval; rules as dotted lines."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
     columns = len(study.budgets)
     rows = len(study.networks)
-    # Text as text, and no time stamp: the same figures give the same file.
-    with pyplot.rc_context({"svg.fonttype": "none", "svg.hashsalt": "amc"}):
-        size = (4.6 * columns, 3.4 * rows)
-        figure, grid = pyplot.subplots(
-            rows, columns, figsize=size, layout="constrained", squeeze=False
-        )
+    with svg_figure(path, rows, columns, size=(4.6 * columns, 3.4 * rows)) as (figure, grid):
         for cell, axes in zip(study.cells, grid.flat, strict=True):
             _panel(study, records, cell, axes)
         handles, labels = grid.flat[0].get_legend_handles_labels()
         if handles:
             figure.legend(handles, labels, loc="outside lower center", ncols=len(labels))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, metadata={"Date": None})
-        pyplot.close(figure)
 
 
 def _panel(study: Study, records: Sequence[Record], cell: tuple[str, str], axes: Axes) -> None:

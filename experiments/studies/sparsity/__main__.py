@@ -27,6 +27,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from experiments.disk import machine, write_whole
+from experiments.studies.figures import svg_figure
 from experiments.studies.markdown import markdown
 from experiments.studies.sparsity.routes import (
     DENSE,
@@ -91,14 +92,7 @@ def _points(point: Mapping[str, float]) -> str:
 
 def draw(routes: Routes, path: Path) -> None:
     """Accuracy against that of the dense network, by sparsity, as an SVG."""
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot
-
-    # Text as text, and no time stamp: the same figures give the same file.
-    with pyplot.rc_context({"svg.fonttype": "none", "svg.hashsalt": "amc"}):
-        figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
+    with svg_figure(path, size=(7, 4.2)) as (_, ((axes,),)):
         axes.axhline(0, color="0.3", linewidth=1, label=DENSE)
         on = -100 * routes[TRAINED_ON][0]["lost"]
         axes.axhline(on, color="0.3", linewidth=1, linestyle="--", label=TRAINED_ON)
@@ -115,9 +109,6 @@ def draw(routes: Routes, path: Path) -> None:
         )
         axes.legend(loc="lower left")
         axes.grid(alpha=0.3)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        figure.savefig(path, metadata={"Date": None})
-        pyplot.close(figure)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
