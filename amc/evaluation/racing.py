@@ -23,7 +23,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
-from scipy.special import bdtrc  # type: ignore[import-untyped]
 from torch import Tensor
 
 from amc.tasks import Samples
@@ -175,4 +174,7 @@ def tail(least: int, of: int) -> float:
     The survival function of a binomial distribution, which does not underflow where a sum of its
     terms does: from about 1,075 coins on, the first of these is 0.
     """
+    # Imported by races alone: what loads a finished network needs neither them nor scipy.
+    from scipy.special import bdtrc  # type: ignore[import-untyped]
+
     return 1.0 if least <= 0 else float(bdtrc(least - 1, of, 0.5))

@@ -12,7 +12,7 @@ from amc.granularity import Granularity
 from amc.policy import Budget
 from amc.pruning import decisions
 from envs.rewards import REWARDS
-from experiments.studies.costs import falling, measure
+from experiments.studies.costs import falling, memory_table
 from experiments.terminal.formats import COSTS as NAMES
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -77,6 +77,6 @@ def test_every_cost_has_a_name_in_reports():
 
 
 def test_the_allocator_hands_out_no_less_than_is_said():
-    cells = measure(["alexnet-small"], [2]).splitlines()[-1].split(" | ")
+    cells = memory_table(["alexnet-small"], [2]).splitlines()[-1].split(" | ")
     assert cells[0] == "| alexnet-small"
     assert 0 <= float(cells[-1].rstrip("% |")) < 20

@@ -95,7 +95,7 @@ def test_it_goes_on_where_it_was_stopped(bench, monkeypatch: pytest.MonkeyPatch)
     def fail(*_: object) -> None:
         raise AssertionError("searched again")
 
-    monkeypatch.setattr(bench_agents, "searched", fail)
+    monkeypatch.setattr(bench_agents, "run_contender", fail)
     bench("--only", "random,cma-es", out="part")
 
 
@@ -176,7 +176,7 @@ def test_a_search_that_is_interrupted_leaves_what_was_finished(
         done.append(task)
         return searching.run_contender(task)
 
-    monkeypatch.setattr(bench_agents, "searched", interrupted)
+    monkeypatch.setattr(bench_agents, "run_contender", interrupted)
     assert bench_agents.main([*WORDS, "--out", "out", "--only", "random"]) == 130
     assert len(records(tmp_path / "out")) == 6
     assert "not yet run" in (tmp_path / "out" / "agents.md").read_text(encoding="utf-8")

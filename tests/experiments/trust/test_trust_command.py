@@ -80,7 +80,7 @@ def test_stopped_and_started_again_it_goes_on(amc, tried, tmp_path, monkeypatch)
         asked.append(outcome.kept)
         return really(self, outcome, on_step)
 
-    monkeypatch.setattr(Meter, "tried", counted)
+    monkeypatch.setattr(Meter, "try_policy", counted)
     amc.good("trust", folder, *FEW)
     again = RunResult.load(folder / "result.json").trust
     assert len(asked) == 2
