@@ -96,7 +96,7 @@ def ours(
     """The last episodes of a search by the default agent, its warm-up over.
 
     An episode lasts from one evaluation's end to the next one's: the agent's updates, its rollouts,
-    imagined ones included, the bounds of their actions, and the candidate's evaluation.
+    proposed ones included, the bounds of their actions, and the candidate's evaluation.
 
     Args:
         problem: What is searched.
