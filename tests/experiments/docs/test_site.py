@@ -13,7 +13,7 @@ from studies_there import STUDIES
 
 from experiments.cli import main
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
 WALKS = ("tutorial", "own-network", "latency-budget", "write-a-strategy")
 STEP = re.compile(

@@ -6,7 +6,7 @@ from pathlib import Path
 from amc.costs.size import FORMATS
 from amc.granularity import Granularity
 
-PAGE = (Path(__file__).parents[2] / "docs" / "granularities.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "granularities.md").read_text(encoding="utf-8")
 
 
 def test_its_code_runs():

@@ -18,7 +18,7 @@ from experiments.settings import parse
 from experiments.zoo.datasets import DATASETS
 from experiments.zoo.models import MODELS
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+README = (Path(__file__).parents[3] / "README.md").read_text(encoding="utf-8")
 
 
 def block():

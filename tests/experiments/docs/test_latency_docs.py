@@ -30,7 +30,7 @@ from experiments.studies.latency import (
 )
 from experiments.zoo.models import build_model
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "latency.md").read_text(encoding="utf-8")
 STUDIES = json.loads((DOCS / "figures" / "latency.json").read_text(encoding="utf-8"))["studies"]
 

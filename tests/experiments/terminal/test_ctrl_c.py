@@ -122,7 +122,7 @@ def test_it_is_obeyed_while_the_command_line_itself_is_imported(tmp_path):
     (tmp_path / "click.py").write_text(
         "import sys, time\nprint('importing', flush=True)\ntime.sleep(60)\n"
     )
-    root = str(Path(__file__).parents[2])
+    root = str(Path(__file__).parents[3])
     process = subprocess.Popen(
         [sys.executable, "-m", "experiments", "runs"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(tmp_path), root])},
@@ -167,7 +167,7 @@ def ended(script, code):
     """Exit code and output of a process that leaves with this code."""
     done = subprocess.run(
         [sys.executable, "-c", script, str(code)],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         capture_output=True,
         text=True,
         timeout=30,

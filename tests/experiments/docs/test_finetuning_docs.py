@@ -9,7 +9,7 @@ from experiments.settings import ScheduleSettings, TuningSettings, flat
 from experiments.studies import finetuning as bench_finetuning
 from experiments.studies.finetuning import NORMS, SCHEDULES, TEACHERS, Column, cell, main, tables
 
-PAGE = (Path(__file__).parents[2] / "docs" / "fine-tuning.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "fine-tuning.md").read_text(encoding="utf-8")
 
 
 def test_its_code_runs_and_gives_a_smaller_network():

@@ -12,7 +12,7 @@ from experiments.settings import TrustSettings, flat, parse
 from experiments.studies.contest import __main__ as bench_agents
 from experiments.studies.pages import put
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 AGENTS, TRUST = ((DOCS / name).read_text("utf-8") for name in ("agents.md", "trust.md"))
 
 

@@ -15,7 +15,7 @@ from envs.rewards import REWARDS
 from experiments.studies.costs import falling, memory_table
 from experiments.terminal.formats import COSTS as NAMES
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "costs.md").read_text(encoding="utf-8")
 ROWS = re.findall(
     r"^\| `(\w+)` \| [^|]+ \| [^|]+ \| `([\w.]+)` \(([^)]*)\) \| (yes|no) \|", PAGE, re.MULTILINE

@@ -19,7 +19,7 @@ from amc.pruning import kept_counts
 from experiments.commands.export import FORMATS
 from experiments.zoo.models import build_model
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 PAGE = (ROOT / "docs" / "deployment.md").read_text(encoding="utf-8")
 BLOCKS = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 EXAMPLE = torch.zeros(1, 1, 28, 28)

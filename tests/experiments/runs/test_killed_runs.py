@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parents[1]
 EQUAL = ("policy.json", "model.safetensors")
 OWN = ("--model", "striped_images:network", "--dataset", "striped_images:images")
 SMALL = (

@@ -234,7 +234,7 @@ def test_other_files_are_no_ratios(tmp_path, text):
         read_ratios(tmp_path / "ratios.yaml")
 
 
-PAGE = (Path(__file__).parents[2] / "docs" / "ratio-rules.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "ratio-rules.md").read_text(encoding="utf-8")
 
 
 def rows(heading):

@@ -10,7 +10,7 @@ import pytest
 from experiments.studies.sparsity.__main__ import table
 from experiments.studies.sparsity.routes import DENSE, GOAL, TRAINED_ON, Study
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "sparsity.md").read_text(encoding="utf-8")
 FIGURES = json.loads((DOCS / "figures" / "sparsity.json").read_text(encoding="utf-8"))
 

@@ -9,7 +9,7 @@ import pytest
 from experiments.studies.speed.__main__ import PARTS, parse
 from experiments.studies.speed.cases import NETWORKS
 
-PAGE = (Path(__file__).parents[2] / "docs" / "search-speed.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[3] / "docs" / "search-speed.md").read_text(encoding="utf-8")
 COMMANDS = re.findall(r"^    python -m experiments\.studies\.speed (.+)$", PAGE, re.MULTILINE)
 
 

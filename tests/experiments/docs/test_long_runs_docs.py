@@ -12,7 +12,7 @@ from experiments.cli import KINDS
 from experiments.runs.journal_file import FOLDER, JOURNAL_FILE
 from experiments.settings import parse
 
-DOCS = Path(__file__).parents[2] / "docs"
+DOCS = Path(__file__).parents[3] / "docs"
 LONG_RUNS, SAFETY = ((DOCS / name).read_text("utf-8") for name in ("long-runs.md", "safety.md"))
 
 
