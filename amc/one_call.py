@@ -140,13 +140,10 @@ def search(
         seed=seed,
     )
     result = chosen.search(problem, seed)
-    smaller = problem.held(result.best.kept)
-    if result.weights is not None:
-        smaller.load_state_dict(result.weights)
     origin = {"strategy": name, "seed": str(seed)}
     policy = problem.policy(result.best.kept, origin, result.criterion)
     return Pruned(
-        network=smaller.eval(),
+        network=problem.network_of(result).eval(),
         policy=policy,
         score=result.best.accuracy,
         budgets=limits,

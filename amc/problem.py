@@ -237,6 +237,13 @@ class Problem:
         """That of `network`, its zeros held by masks: what may be trained further."""
         return self.pruner.held(kept)
 
+    def network_of(self, result: SearchResult) -> nn.Module:
+        """That of `held` at a result's counts, with the weights that the search tuned, if any."""
+        network = self.held(result.best.kept)
+        if result.weights is not None:
+            network.load_state_dict(result.weights)
+        return network
+
     def candidate(self, kept: Sequence[int]) -> nn.Module:
         """What is measured of these kept counts: the same, faster (`amc.pruning.Candidates`)."""
         return self.evaluator.candidate(tuple(kept))

@@ -52,7 +52,7 @@ def benchmark(config: BenchmarkSettings, console: Console) -> list[RunResult]:
     setting = load_setting(config.network, device=config.compute.device)
     problem, seconds = prepare(config, setting, console)
     save_config(config, ready_folder(config.output.out) / "config.yaml")
-    unpruned = accuracies(setting.model, problem.graph, setting)
+    unpruned = accuracies(setting.model, problem.graph, setting.splits)
 
     def result(run: SearchSettings, strategy: Strategy) -> RunResult:
         with run_journal(run, setting) as journal:

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from torch import nn
-
 from amc import Pruned
 from amc.costs import Size
-from amc.evaluation import fast_accuracy
 from amc.granularity import Granularity
-from amc.pruning import plain_copy
-from amc.tasks import Samples
 from experiments.disk import machine, write_whole
 from experiments.report import render
-from experiments.runs import Accuracies, CostChange, RunResult
+from experiments.runs import RunResult
+from experiments.search.one_run import accuracies, cost_changes
+from experiments.zoo import Splits
 
 
 def write_report(found: Pruned, path: Path) -> None:
@@ -45,27 +42,17 @@ def _result(found: Pruned) -> RunResult:
             "none; give amc.search the data as amc.Classification(train, holdout, test)"
         )
 
-    def accuracies(network: nn.Module) -> Accuracies:
-        def measured(samples: Samples) -> float:
-            return fast_accuracy(plain_copy(network), problem.graph, samples)
-
-        assert data.test is not None
-        return Accuracies(measured(data.holdout), measured(data.test))
-
-    costs = {
-        name: CostChange(cost.unit, cost(problem.graph.full), cost(best.kept))
-        for name, cost in problem.costs.items()
-    }
+    splits = Splits(data.train, data.holdout, data.test)
     return RunResult(
         strategy=found.strategy,
         model=type(problem.model).__name__,
         dataset="",
         seed=found.seed,
         budgets=found.budgets,
-        unpruned=accuracies(problem.model),
-        searched=accuracies(found.network),
+        unpruned=accuracies(problem.model, problem.graph, splits),
+        searched=accuracies(found.network, problem.graph, splits),
         finetuned=None,
-        costs=costs,
+        costs=cost_changes(problem.costs, problem.graph.full, best.kept),
         groups=found.policy.groups,
         granularity=Granularity.parse(found.policy.granularity),
         stored=Size(problem.graph).table(best.kept),

@@ -49,7 +49,7 @@ from experiments.settings import (
     save_config,
     split_words,
 )
-from experiments.zoo import Setting, load_setting
+from experiments.zoo import Setting, Splits, load_setting
 
 
 def search(config: SearchSettings, console: Console) -> RunResult:
@@ -68,7 +68,7 @@ def search(config: SearchSettings, console: Console) -> RunResult:
         with failure_kept(config.output.out):
             made = run_strategy(config, strategy, problem, journal, console)
             made = replace(made, prepare_seconds=seconds)
-            unpruned = accuracies(setting.model, problem.graph, setting)
+            unpruned = accuracies(setting.model, problem.graph, setting.splits)
             return finish(config, setting, made, unpruned, journal, console)
 
 
@@ -110,7 +110,7 @@ def apply_policy(config: PruneSettings, console: Console) -> RunResult:
             console.print(note, soft_wrap=True)
         begin(journal, config, setting, console)
         with failure_kept(config.output.out):
-            unpruned = accuracies(setting.model, made.graph, setting)
+            unpruned = accuracies(setting.model, made.graph, setting.splits)
             return finish(config, setting, made, unpruned, journal, console)
 
 
@@ -172,7 +172,7 @@ def _finish(
     graph, kept = made.graph, kept_counts(made.policy, made.graph)
     if config.tuning.recalibrate:
         recalibrate(made.network, setting.splits.train.take(slice(0, config.tuning.recalibrate)))
-    searched = accuracies(made.network, graph, setting)
+    searched = accuracies(made.network, graph, setting.splits)
     start = Start(made.network, made.policy, graph, calibration(config.cut, setting))
     tuned = tune(config, setting, start, console, journal)
     seconds = {
@@ -189,7 +189,7 @@ def _finish(
         budgets=made.budgets,
         unpruned=unpruned,
         searched=searched,
-        finetuned=accuracies(tuned.network, graph, setting) if tuned.steps else None,
+        finetuned=accuracies(tuned.network, graph, setting.splits) if tuned.steps else None,
         costs=changes,
         groups=made.policy.groups,
         granularity=Granularity.parse(made.policy.granularity),
@@ -231,13 +231,13 @@ def _remeasure(
     return replace(again, bound=bound) if again else None
 
 
-def accuracies(model: nn.Module, graph: PruningGraph, setting: Setting) -> Accuracies:
+def accuracies(model: nn.Module, graph: PruningGraph, splits: Splits) -> Accuracies:
     """Accuracy on all held-out images and on the test images; `model` is left as it is."""
 
     def measured(samples: Samples) -> float:
         return fast_accuracy(plain_copy(model), graph, samples)
 
-    return Accuracies(measured(setting.splits.holdout), measured(setting.splits.test))
+    return Accuracies(measured(splits.holdout), measured(splits.test))
 
 
 def cost_changes(

@@ -122,9 +122,7 @@ def found(
         ValueError: for stages after a strategy that has tuned weights without saying so before.
     """
     check_stages(config, result.weights is not None)
-    network = problem.held(result.best.kept)
-    if result.weights is not None:
-        network.load_state_dict(result.weights)
+    network = problem.network_of(result)
     policy = problem.policy(result.best.kept, _origin(config), result.criterion)
     return Found(
         policy=policy,
