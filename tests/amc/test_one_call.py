@@ -104,13 +104,13 @@ def test_weights_that_the_search_tuned_are_the_networks() -> None:
     [
         ({"strategy": "unifrom"}, "unknown strategy 'unifrom'; did you mean 'uniform'"),
         ({"budget": "mac=0.5"}, "unknown cost 'mac'; did you mean 'macs'"),
-        ({"strategy": "manual"}, "manual needs ratios, .* give a amc.rules:Manual instead"),
+        ({"strategy": "manual"}, r"manual needs ratios, .* give a amc\.rules\.Manual instead"),
         ({"strategy": RandomSearch(3), "episodes": 5}, "give it to RandomSearch"),
     ],
 )
 def test_mistakes_are_answered(given: dict[str, object], said: str) -> None:
     usual = {"budget": "macs=0.6", "strategy": "uniform"}
-    with pytest.raises((LookupError, ValueError), match=said.replace(":", ".")):
+    with pytest.raises((LookupError, ValueError), match=said):
         amc.search(tiny("residual"), images(), DATA, **usual | given)  # type: ignore[arg-type]
 
 
