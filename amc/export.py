@@ -80,7 +80,7 @@ def _shape_like(model: nn.Module, policy: Policy, example_inputs: Inputs) -> nn.
     """A copy of the shapes that the policy gives; which units stay does not change them."""
     graph = decisions(model, example_inputs, policy.granularity, policy.exclude)
     kept = kept_counts(policy, graph)
-    if policy.granularity != "channel":
+    if policy.granularity.masks:
         return copy.deepcopy(model)
     return cut(model, graph, tuple(tuple(range(count)) for count in kept))
 
@@ -103,7 +103,7 @@ def channel_ratios(graph: PruningGraph, kept: tuple[int, ...]) -> dict[str, floa
     Raises:
         ValueError: at other granularities.
     """
-    if graph.granularity != "channel":
+    if graph.granularity.masks:
         raise ValueError(
             f"torch-pruning removes whole channels, and this policy sets weights to zero "
             f"(granularity {graph.granularity}); export it as json"

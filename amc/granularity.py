@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
-from typing import overload
+from typing import Annotated, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amc.graph import Layer
-from amc.parsing import look_up
+from amc.parsing import AsText, look_up
 
 Whole = NDArray[np.int64]
 
@@ -48,13 +46,15 @@ class Granularity:
     m: int = 0
 
     @classmethod
-    def parse(cls, text: str) -> Granularity:
-        """Read `channel`, `kernel`, `vector`, `element`, `2:4` or `n:4`.
+    def parse(cls, text: str | Granularity) -> Granularity:
+        """Read `channel`, `kernel`, `vector`, `element`, `2:4` or `n:4`; what is read stays.
 
         Raises:
             LookupError: for an unknown name.
             ValueError: for a pattern that keeps all or more than all.
         """
+        if isinstance(text, Granularity):
+            return text
         pattern = _PATTERN.fullmatch(text)
         if pattern is None:
             named = {name: name for name in GRANULARITIES if name != "n:m"}
@@ -71,14 +71,6 @@ class Granularity:
     def masks(self) -> bool:
         """Whether pruned weights become zeros; otherwise shapes shrink."""
         return self.name != "channel"
-
-    def unit_weights(self, layer: Layer) -> int:
-        """Weights of one unit of a layer, at a granularity that masks."""
-        if self.name == "n:m":
-            return layer.weights // self.m
-        if self.name == "kernel":
-            return prod(layer.kernel)
-        return layer.kernel[-1] if self.name == "vector" and layer.kernel else 1
 
     def rounding(self, round_to: int = 1, max_ratio: float | None = None) -> Rounding:
         """Which counts are legal.
@@ -102,6 +94,12 @@ class Granularity:
 
     def __str__(self) -> str:
         return f"{self.n or 'n'}:{self.m}" if self.m else self.name
+
+
+CHANNELS = Granularity("channel")
+
+Unit = Annotated[Granularity, AsText(Granularity.parse)]
+"""A granularity in plain data, where it is a text."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from amc.granularity import CHANNELS, Granularity
+
 Kept = tuple[int, ...]
 """Units that stay, per group."""
 
@@ -203,7 +205,7 @@ class PruningGraph:
         other_params: Parameters outside of `layers`, which pruning does not change.
         other_bytes: All that is stored outside of the layers' weights and statistics, with 32 bits
             a floating-point number.
-        granularity: What a unit is: "channel", or one of those that mask (`amc.granularity`).
+        granularity: What a unit is.
         exclude: Shell patterns of layers that were to stay whole.
         activations: All that a forward pass holds beside the stored weights.
         overwriting: Activations that may overwrite their input, as nothing else reads it.
@@ -214,7 +216,7 @@ class PruningGraph:
     fixed: tuple[Fixed, ...] = ()
     other_params: int = 0
     other_bytes: int = 0
-    granularity: str = "channel"
+    granularity: Granularity = CHANNELS
     exclude: tuple[str, ...] = ()
     activations: tuple[Activation, ...] = ()
     overwriting: tuple[str, ...] = ()

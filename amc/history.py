@@ -104,7 +104,7 @@ class History:
         """Since the search began."""
         return time.perf_counter() - self._start
 
-    def known(self, kept: Kept) -> Outcome | None:
+    def recall(self, kept: Kept) -> Outcome | None:
         """What was found of these kept counts; None where nothing was."""
         return self._known.get(kept)
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from torch import nn
 
 from amc.export import save_pruned
+from amc.granularity import CHANNELS, Granularity
 from amc.history import Outcome
 from amc.modules import Inputs
 from amc.policy import Budget, Policy
@@ -100,7 +101,7 @@ def search(
     episodes: int | None = None,
     seed: int = 0,
     criterion: str = "l1",
-    granularity: str = "channel",
+    granularity: str | Granularity = CHANNELS,
     exclude: Sequence[str] = (),
 ) -> Pruned:
     """Find how much to prune from each layer of a trained classifier, and prune it.

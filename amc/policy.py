@@ -12,6 +12,7 @@ from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
+from amc.granularity import CHANNELS, Unit
 from amc.parsing import digits, quantity_of, read_json, read_record
 
 SCHEMA_VERSION = 1
@@ -137,7 +138,7 @@ class Policy:
 
     Args:
         groups: One choice per group, in forward order.
-        granularity: What a unit is: "channel", "kernel", "vector", "element", "2:4", "n:4", ...
+        granularity: What a unit is.
         criterion: Short name of the criterion that ranks the units.
         exclude: Shell patterns of layers that stay whole and have no group of their own.
         origin: Where it comes from (strategy, model, budget, seed), for people to read.
@@ -147,7 +148,7 @@ class Policy:
     """
 
     groups: tuple[GroupChoice, ...]
-    granularity: str = "channel"
+    granularity: Unit = CHANNELS
     criterion: str = "l1"
     exclude: tuple[str, ...] = ()
     origin: dict[str, str] = field(default_factory=dict)
@@ -170,7 +171,8 @@ class Policy:
 
     def to_json(self) -> str:
         """The policy as JSON text that `from_json` reads back to an equal policy."""
-        return json.dumps({"schema_version": SCHEMA_VERSION, **asdict(self)}, indent=2) + "\n"
+        data = {"schema_version": SCHEMA_VERSION, **asdict(self), "granularity": self.granularity}
+        return json.dumps(data, indent=2, default=str) + "\n"
 
     @classmethod
     def from_json(cls, text: str, where: str = "policy") -> Policy:

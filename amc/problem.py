@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from amc.costs import COSTS, Cost, Costs, Limit, Limits
 from amc.evaluation import Measured, accuracy
 from amc.evaluator import Evaluator
-from amc.granularity import Granularity, Rounding
+from amc.granularity import CHANNELS, Granularity, Rounding
 from amc.graph import Kept, KeptUnits, PruningGraph
 from amc.history import DeviceCost, Evaluation, History, Outcome
 from amc.journal import BLANK, Journal
@@ -127,7 +127,7 @@ class Problem:
         train: Samples | None = None,
         criterion: str = "l1",
         rounding: Rounding | None = None,
-        granularity: str = "channel",
+        granularity: str | Granularity = CHANNELS,
         exclude: Sequence[str] = (),
         positions: int = POSITIONS,
         seed: int = 0,
@@ -138,7 +138,7 @@ class Problem:
     ) -> None:
         model.eval()
         known = graph or decisions(model, example_inputs, granularity, exclude)
-        legal = rounding or Granularity.parse(granularity).rounding()
+        legal = rounding or known.granularity.rounding()
         limits = Limits.of(known, budgets, costs, legal)
         pruner = Pruner.of(
             model, known, criterion, calibration=calibration, positions=positions, seed=seed
@@ -233,13 +233,13 @@ class Problem:
         """The network as the cut alone leaves it: no refit, no batch norm measured again."""
         return replace(self.pruner, moments=None, calibration=None).network(kept)
 
-    def held(self, kept: Sequence[int]) -> nn.Module:
+    def trainable(self, kept: Sequence[int]) -> nn.Module:
         """That of `network`, its zeros held by masks: what may be trained further."""
-        return self.pruner.held(kept)
+        return self.pruner.trainable(kept)
 
     def network_of(self, result: SearchResult) -> nn.Module:
         """That of `held` at a result's counts, with the weights that the search tuned, if any."""
-        network = self.held(result.best.kept)
+        network = self.trainable(result.best.kept)
         if result.weights is not None:
             network.load_state_dict(result.weights)
         return network
@@ -256,7 +256,7 @@ class Problem:
     def evaluate(self, kept: Sequence[int]) -> Outcome:
         """Cost and held-out accuracy at these kept counts; asked again, it answers from memory."""
         key = tuple(int(count) for count in kept)
-        known = self.history.known(key)
+        known = self.history.recall(key)
         return known if known is not None else self.history.remember(self._evaluate(key))
 
     def _evaluate(self, kept: Kept) -> Outcome:
@@ -291,7 +291,7 @@ class Problem:
         costs = {name: cost(key) for name, cost in self.costs.items()}
         return self.history.add(key, accuracy, costs, seen, seconds)
 
-    def measured(self, kept: Kept) -> Limits:
+    def limits_at(self, kept: Kept) -> Limits:
         """The limits, tightened by as much as a network is measured to cost more than predicted.
 
         The network fits them where it meets the budgets on the device as well. Nothing is ever

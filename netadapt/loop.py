@@ -134,7 +134,7 @@ class NetAdapt:
             tried = Round(problem, place, number, criterion, recipe, trials)
             winner, place = tried.run([kept for _, kept in candidates])
             self._report(number, target, [group for group, _ in candidates], tried, winner)
-            limits = problem.measured(place.kept)
+            limits = problem.limits_at(place.kept)
             step, number = step * self.decay, number + 1
         if place.best is None:
             return problem.result(problem.evaluate(place.kept))

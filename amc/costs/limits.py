@@ -147,9 +147,9 @@ def _limit(graph: PruningGraph, budget: Budget, costs: Costs) -> Limit:
 
 def _unreachable(budget: Budget, item: Limit, limits: Limits, costs: Costs) -> str:
     granularity = limits.graph.granularity
-    if granularity != "channel" and _least_ever(item.cost, limits) == item.full:
+    if granularity.masks and _least_ever(item.cost, limits) == item.full:
         return (
-            f"budget {budget} cannot be reached: pruning at granularity {granularity!r} does not "
+            f"budget {budget} cannot be reached: pruning at granularity {granularity} does not "
             f"change {item.name}, because zeros are held and computed like other weights; "
             f"{_costs_of_zeros(limits, costs)}prune channels"
         )

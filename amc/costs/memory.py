@@ -56,7 +56,7 @@ class Memory:
 
     def each(self, kept: NDArray[np.int64]) -> NDArray[np.float64]:
         """(policies,) the same at (policies, groups) kept counts."""
-        worst: NDArray[np.float64] = self.held(kept).max(-1, initial=0)
+        worst: NDArray[np.float64] = self.live(kept).max(-1, initial=0)
         return self.weights(kept) + worst
 
     def weights(self, kept: ArrayLike) -> NDArray[np.float64]:
@@ -65,7 +65,7 @@ class Memory:
         stored: NDArray[np.float64] = layers.sum(-1) + float(self._graph.other_bytes)
         return stored
 
-    def held(self, kept: ArrayLike) -> NDArray[np.float64]:
+    def live(self, kept: ArrayLike) -> NDArray[np.float64]:
         """(..., operations + 1) bytes of all other tensors during each operation.
 
         Args:

@@ -66,7 +66,7 @@ class Size:
 
     def __init__(self, graph: PruningGraph) -> None:
         self._graph = graph
-        self._granularity = Granularity.parse(graph.granularity)
+        self._granularity = graph.granularity
         layers = graph.layers
         self._rows = np.array([layer.outputs for layer in layers], np.float64)
         self._units = np.zeros(len(layers))

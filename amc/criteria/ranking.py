@@ -30,9 +30,9 @@ def scores(
         ValueError: if the criterion needs samples and there are none, cannot score this network,
             or the graph's units are not channels.
     """
-    if graph.granularity != "channel":
+    if graph.granularity.masks:
         raise ValueError(
-            f"criterion {name!r}: units at granularity {graph.granularity!r} are no channels; "
+            f"criterion {name!r}: units at granularity {graph.granularity} are no channels; "
             "rank their weights instead (amc.criteria.weight_scores)"
         )
     chosen = criterion(name)

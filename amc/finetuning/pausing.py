@@ -76,7 +76,7 @@ class Pause:
                 LOSSES: torch.tensor(losses, dtype=torch.float64),
                 **{f"model.{name}": item for name, item in self._model.state_dict().items()},
                 **momentum,
-                **(self._best.packed() if self._best is not None else {}),
+                **(self._best.pack() if self._best is not None else {}),
                 **self._generators(),
             }
         )

@@ -51,7 +51,7 @@ class BestWeights:
         """Put the best weights back into the network."""
         self._model.load_state_dict(self._state)
 
-    def packed(self) -> dict[str, Tensor]:
+    def pack(self) -> dict[str, Tensor]:
         """All of this as tensors."""
         standing = torch.tensor([self._accuracy, self._since], dtype=torch.float64)
         return {"standing": standing, **{f"best.{name}": t for name, t in self._state.items()}}

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from math import prod
 from typing import Any
 
 import torch
@@ -59,12 +60,20 @@ def masking_graph(graph: PruningGraph, granularity: Granularity) -> PruningGraph
         if reason:
             fixed.append(Fixed(layer.name, reason))
         else:
-            each = granularity.unit_weights(layer)
+            each = _unit_weights(layer, granularity)
             groups.append(Group(layer.name, layer.weights // each, (), (layer.name,), each))
     if not groups:
         why = "; ".join(f"{item.name}: {item.reason}" for item in fixed) or "no layers"
         raise ValueError(f"the network has nothing to prune at granularity {granularity} ({why})")
-    return replace(graph, groups=tuple(groups), fixed=tuple(fixed), granularity=str(granularity))
+    return replace(graph, groups=tuple(groups), fixed=tuple(fixed), granularity=granularity)
+
+
+def _unit_weights(layer: Layer, granularity: Granularity) -> int:
+    if granularity.name == "n:m":
+        return layer.weights // granularity.m
+    if granularity.name == "kernel":
+        return prod(layer.kernel)
+    return layer.kernel[-1] if granularity.name == "vector" and layer.kernel else 1
 
 
 def _obstacle(layer: Layer, granularity: Granularity) -> str:

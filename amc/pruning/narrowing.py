@@ -41,7 +41,7 @@ class Narrowed:
     @classmethod
     def start(cls, model: nn.Module, graph: PruningGraph) -> Narrowed:
         """The unpruned network, which narrowing never changes."""
-        channels = graph.granularity == "channel"
+        channels = not graph.granularity.masks
         units = tuple(tuple(range(count)) for count in graph.full) if channels else ()
         return cls(model, graph, graph.full, units)
 
@@ -101,7 +101,7 @@ class Narrowing:
         """
         counts, graph, pruner = tuple(map(int, kept)), self._graph, self._pruner
         if pruner.orders:
-            return Narrowed(pruner.held(counts), graph, counts)
+            return Narrowed(pruner.trainable(counts), graph, counts)
         units = pruner.units(counts)
         left = tuple(
             tuple(old[unit] for unit in new) for old, new in zip(self._units, units, strict=False)

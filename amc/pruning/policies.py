@@ -7,7 +7,7 @@ from itertools import zip_longest
 
 from torch import nn
 
-from amc.granularity import Granularity
+from amc.granularity import CHANNELS, Granularity
 from amc.graph import PruningGraph
 from amc.modules import Inputs
 from amc.policy import GroupChoice, Policy, PolicyError
@@ -21,7 +21,7 @@ from amc.tracing import survey, trace
 def decisions(
     model: nn.Module,
     example_inputs: Inputs,
-    granularity: str = "channel",
+    granularity: str | Granularity = CHANNELS,
     exclude: Sequence[str] = (),
 ) -> PruningGraph:
     """What there is to decide for a network at a granularity.
@@ -29,7 +29,7 @@ def decisions(
     Args:
         model: The network, left untouched.
         example_inputs: One tensor (batch, ...) or a tuple of the forward's arguments.
-        granularity: As `Granularity.parse` reads it.
+        granularity: What a unit is, or the text that `Granularity.parse` reads.
         exclude: Shell patterns of layers (such as "stem.*") to leave whole.
 
     Raises:
@@ -81,7 +81,7 @@ def prune(
     kept = kept_counts(policy, graph)
     pruner = Pruner.of(model, graph, policy.criterion, calibration=calibration, seed=seed)
     if pruner.orders:
-        return pruner.held(kept)
+        return pruner.trainable(kept)
     if masked:
         return mask(model, graph, pruner.units(kept), pruner.moments)
     check_cut(model, graph, pruner.units(kept), example_inputs)
@@ -97,7 +97,7 @@ def kept_counts(policy: Policy, graph: PruningGraph) -> tuple[int, ...]:
     """
     if policy.granularity != graph.granularity:
         raise PolicyError(
-            f"the policy's granularity is {policy.granularity!r}, not {graph.granularity!r}; "
+            f"the policy's granularity is {policy.granularity}, not {graph.granularity}; "
             "trace the network at the policy's"
         )
     ours = [f"{choice.name!r} of {choice.total} units" for choice in policy.groups]
@@ -108,7 +108,7 @@ def kept_counts(policy: Policy, graph: PruningGraph) -> tuple[int, ...]:
                 f"the policy is for another network: as group {number} it has {asked}, where this "
                 f"network has {found}; use the model and width that it was searched on"
             )
-    unit = Granularity.parse(policy.granularity)
+    unit = policy.granularity
     for choice in policy.groups:
         if unit.n and choice.kept not in (unit.n, unit.m):
             raise PolicyError(

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from amc.criteria import best_units, scores, weight_scores
 from amc.evaluation import recalibrate
-from amc.granularity import Granularity
 from amc.graph import KeptUnits, PruningGraph
 from amc.pruning.masks import (
     apply_masks,
@@ -79,7 +78,7 @@ class Pruner:
             LookupError: if there is no such criterion.
             ValueError: if the criterion does not suit the granularity, or lacks samples.
         """
-        if graph.granularity != "channel":
+        if graph.granularity.masks:
             saliency = weight_scores(criterion, model, graph, calibration, seed)
             for name, stays in (held or {}).items():
                 saliency[name] = saliency[name].where(stays, -1.0)
@@ -114,7 +113,7 @@ class Pruner:
         first = min(self.graph.layer_index[name] for name in masks)
         return [layer.name for layer in self.graph.layers[first:]]
 
-    def held(self, kept: Sequence[int]) -> nn.Module:
+    def trainable(self, kept: Sequence[int]) -> nn.Module:
         """The same; its zeros stay zeros in training (`amc.pruning.masks.hold`)."""
         return hold(self.network(kept), self.masks(kept))
 
@@ -123,7 +122,7 @@ def _order(
     model: nn.Module, graph: PruningGraph, saliency: Mapping[str, Tensor]
 ) -> tuple[list[Tensor], dict[str, Tensor]]:
     """Scores of every group's units, and the order in which its layer's weights go."""
-    granularity = Granularity.parse(graph.granularity)
+    granularity = graph.granularity
     ranking, orders = [], {}
     for group in graph.groups:
         axis = input_axis(model.get_submodule(group.name))

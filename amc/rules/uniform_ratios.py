@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from amc.costs import COSTS, Limits
-from amc.granularity import Granularity, Rounding
+from amc.granularity import Rounding
 from amc.graph import PruningGraph
 from amc.policy import Budget, Policy
 from amc.problem import Problem, SearchResult
@@ -37,7 +37,7 @@ def uniform_policy(
         ValueError: if there is none.
     """
     budgets = (budget,) if isinstance(budget, Budget) else tuple(budget)
-    legal = rounding or Granularity.parse(graph.granularity).rounding()
+    legal = rounding or graph.granularity.rounding()
     limits = Limits.of(graph, budgets, COSTS, legal)
     check_budget(limits, "uniform")
     origin = {"strategy": "uniform", "budget": ",".join(map(str, budgets))}

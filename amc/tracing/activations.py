@@ -156,7 +156,7 @@ def _with_plain_attention(model: nn.Module) -> nn.Module:
 def _with_one_unit_less(model: nn.Module, graph: PruningGraph) -> Iterable[nn.Module]:
     """For each group the network without its last unit."""
     full = tuple(tuple(range(units)) for units in graph.full)
-    for at, units in enumerate(full if graph.granularity == "channel" else ()):
+    for at, units in enumerate(() if graph.granularity.masks else full):
         yield cut(model, graph, (*full[:at], units[:-1], *full[at + 1 :]), sharing=True)
 
 

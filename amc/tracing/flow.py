@@ -53,7 +53,7 @@ class Flow:
         for plane in planes:
             self.atoms.refuse(plane, reason)
 
-    def refused(self, tensor: Tensor, reason: str) -> None:
+    def fix(self, tensor: Tensor, reason: str) -> None:
         """Give a tensor channels along every axis, none of which may go."""
         planes = [
             along(self.atoms.fresh(size), axis, tensor.dim())
@@ -63,7 +63,7 @@ class Flow:
         self.refuse(planes, reason)
         self.label(tensor, planes)
 
-    def merged(self, planes: Iterable[Tensor]) -> list[Tensor]:
+    def merge(self, planes: Iterable[Tensor]) -> list[Tensor]:
         """What labels numbers have that are computed from numbers at the same place."""
         found: list[Tensor] = []
         every = list(planes)
@@ -128,7 +128,7 @@ class Flow:
             for part in parts[1:]:
                 self.atoms.tie(parts[0], part)
 
-    def sliced(self, source: Tensor, axis: int, part: Tensor) -> None:
+    def slice(self, source: Tensor, axis: int, part: Tensor) -> None:
         """Remember a slice of a tensor's channels."""
         self._slices[id(source), axis].append(part)
 

@@ -106,7 +106,7 @@ def _rearrange(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Te
             flow.tie_parts(kept, axis)
         shorter = out[0].dim() == source.dim() and out[0].shape[axis] < source.shape[axis]
         if name == "slice" and axis in varying(plane) and small[0] is not None and shorter:
-            flow.sliced(source, axis, small[0])
+            flow.slice(source, axis, small[0])
 
 
 def _move(function: Any, given: Mapping[str, Any], source: Tensor, plane: Tensor) -> list[Tensor]:
@@ -163,7 +163,7 @@ def _multiply_and_add(
 ) -> None:
     added, left, right = (given[name] for name in SUMMED_PRODUCTS[_name(function)].split())
     product = _product(flow, flow.planes(left), flow.planes(right), out[0].dim())
-    flow.label(out[0], flow.merged([*product, *flow.planes(added)]))
+    flow.label(out[0], flow.merge([*product, *flow.planes(added)]))
 
 
 def _product(
@@ -183,7 +183,7 @@ def _product(
     left_over = [flow.residue(p, (rows, columns)) for p, _ in summed]
     left_over += [p for p in left if columns not in varying(p)]
     left_over += [p for p in right if rows not in varying(p)]
-    return flow.merged(p for p in left_over if p is not None)
+    return flow.merge(p for p in left_over if p is not None)
 
 
 @rule(*ATTENTIONS)
@@ -194,7 +194,7 @@ def _attend(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tenso
     scores = _product(flow, flow.planes(query), turned, axes)
     bias = given.get("attn_mask", given.get("attn_bias"))
     if isinstance(bias, Tensor):
-        scores = flow.merged([*scores, *flow.planes(bias)])
+        scores = flow.merge([*scores, *flow.planes(bias)])
     values = _for_each_head(flow.planes(value), shared)
     flow.label(out[0], _product(flow, tuple(scores), values, axes))
 
@@ -212,7 +212,7 @@ def _join(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]
     axis = int(given.get("dim", 0)) % out[0].dim()
     parts = [part for part in given["tensors"] if part.dim() == out[0].dim()]
     across = [[p for p in flow.planes(part) if axis not in varying(p)] for part in parts]
-    joined = flow.merged(plane for planes in across for plane in planes)
+    joined = flow.merge(plane for planes in across for plane in planes)
     columns = [[p for p in flow.planes(part) if axis in varying(p)] for part in parts]
     if any(len(planes) > 1 for planes in columns):
         flow.refuse((p for planes in columns for p in planes), _unknown("cat"))
@@ -239,7 +239,7 @@ def _side_by_side(parts: list[Tensor], columns: list[list[Tensor]], axis: int) -
 def _stack(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
     axis = int(given.get("dim", 0)) % out[0].dim()
     planes = [p.unsqueeze(axis) for part in given["tensors"] for p in flow.planes(part)]
-    flow.label(out[0], flow.merged(planes))
+    flow.label(out[0], flow.merge(planes))
 
 
 @rule("glu")
@@ -250,7 +250,7 @@ def _gate(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]
         parts = plane.chunk(2, axis)
         flow.tie_parts(parts, axis)
         halves += [compact(part) for part in parts]
-    flow.label(out[0], flow.merged(half for half in halves if half is not None))
+    flow.label(out[0], flow.merge(half for half in halves if half is not None))
 
 
 def _other(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
@@ -259,7 +259,7 @@ def _other(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor
     labelled = [tensor for tensor in operands if flow.planes(tensor)]
     planes = [plane for tensor in labelled for plane in flow.planes(tensor)]
     if _broadcast(operands) == tuple(out[0].shape) or torch.Tag.pointwise in function.tags:
-        planes = flow.merged(planes)
+        planes = flow.merge(planes)
     elif len(labelled) != 1 or not _keeps_channels(labelled[0], out[0], planes):
         flow.refuse(planes, _unknown(_name(function)))
         return

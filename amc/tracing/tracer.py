@@ -98,7 +98,7 @@ class _Tracer:
             if id(tensor) in self._parameters and not self.trace.flow.knows(tensor):
                 name = self._parameters[id(tensor)]
                 reason = f"it meets {name}, a parameter outside of a known layer"
-                self.trace.flow.refused(tensor, reason)
+                self.trace.flow.fix(tensor, reason)
         propagate(self.trace.flow, func, args, kwargs, out)
         if not any(result.alias_info for result in func._schema.returns):
             self._fresh.update((id(tensor), tensor) for tensor in tensors(out))

@@ -31,7 +31,7 @@ from experiments.settings import (
     run_folder,
     save_config,
 )
-from experiments.zoo import load_setting
+from experiments.zoo import load_workload
 
 RUN_FILES = ("policy.json", "model.safetensors", "result.json")
 """What the benchmark's folder has of its best run; the result last, as in every run folder."""
@@ -49,20 +49,20 @@ def benchmark(config: BenchmarkSettings, console: Console) -> list[RunResult]:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
     """
     entries = [(run, chosen_strategy(run)) for run in _runs(config)]
-    setting = load_setting(config.network, device=config.compute.device)
-    problem, seconds = prepare(config, setting, console)
+    workload = load_workload(config.network, device=config.compute.device)
+    problem, seconds = prepare(config, workload, console)
     save_config(config, ready_folder(config.output.out) / "config.yaml")
-    unpruned = accuracies(setting.model, problem.graph, setting.splits)
+    unpruned = accuracies(workload.model, problem.graph, workload.splits)
 
     def result(run: SearchSettings, strategy: Strategy) -> RunResult:
-        with run_journal(run, setting) as journal:
+        with run_journal(run, workload) as journal:
             if is_finished(journal):
                 return told_again(run, console)
-            begin(journal, run, setting, console)
+            begin(journal, run, workload, console)
             with failure_kept(run.output.out):
                 made = run_strategy(run, strategy, problem, journal, console)
                 made = replace(made, prepare_seconds=seconds)
-                return finish(run, setting, made, unpruned, journal, console)
+                return finish(run, workload, made, unpruned, journal, console)
 
     try:
         results = [result(run, strategy) for run, strategy in entries]

@@ -22,7 +22,7 @@ from experiments.disk import file_to_write, read_yaml, run_at, write_whole
 from experiments.latency import Gain, device
 from experiments.runs import RunResult
 from experiments.settings import ExportSettings, NetworkSettings, check_network, flat, from_flat
-from experiments.zoo import Setting, checkpoint, load_setting
+from experiments.zoo import Workload, checkpoint, load_workload
 
 PROVED_ON = 128
 """Held-out images that an ONNX file has to answer as the network does."""
@@ -79,13 +79,13 @@ def export(config: ExportSettings, console: Console) -> None:
 
 
 def load_pruned(
-    run: Path, setting: Setting | None = None, typed: Mapping[str, Any] | None = None
-) -> tuple[nn.Module, Setting, Policy]:
-    """The smaller network of a run folder, with the setting that it was made in.
+    run: Path, workload: Workload | None = None, typed: Mapping[str, Any] | None = None
+) -> tuple[nn.Module, Workload, Policy]:
+    """The smaller network of a run folder, with the workload that it was made in.
 
     Args:
         run: The folder.
-        setting: What is loaded of it already.
+        workload: What is loaded of it already.
         typed: The model and data set, where they are code that may be imported.
 
     Raises:
@@ -93,11 +93,11 @@ def load_pruned(
         ValueError: if the weights do not fit.
     """
     # Only the shapes are needed: the run's own weights replace all others.
-    setting = setting or load_setting(settings_of(run, typed or {}), trained=False)
+    workload = workload or load_workload(settings_of(run, typed or {}), trained=False)
     policy = Policy.load(run / "policy.json")
     weights = run / "model.safetensors"
-    network = formats.load_pruned(setting.model, setting.example, weights, policy)
-    return network, setting, policy
+    network = formats.load_pruned(workload.model, workload.example, weights, policy)
+    return network, workload, policy
 
 
 def settings_of(run: Path, typed: Mapping[str, Any]) -> NetworkSettings:
@@ -137,8 +137,8 @@ def _write_onnx(order: Order) -> None:
     if order.config.measure:
         _write_both(order)
     else:
-        network, setting, _ = load_pruned(order.run, typed=flat(order.config))
-        write_proved(network, _images(setting), order.target)
+        network, workload, _ = load_pruned(order.run, typed=flat(order.config))
+        write_proved(network, _images(workload), order.target)
 
 
 def _write_both(order: Order) -> None:
@@ -150,12 +150,12 @@ def _write_both(order: Order) -> None:
             f"--out {order.target}: the unpruned network is written there; name another file"
         )
     result = RunResult.load(order.run / "result.json")
-    setting = _trained_setting(order)
-    network, *_ = load_pruned(order.run, setting)
-    images = _images(setting)
+    workload = _trained_workload(order)
+    network, *_ = load_pruned(order.run, workload)
+    images = _images(workload)
     worst = [
         write_proved(model, images, path)
-        for model, path in zip((setting.model, network), files, strict=True)
+        for model, path in zip((workload.model, network), files, strict=True)
     ]
     batch, threads = latency_terms(order, result)
     inputs = images[torch.arange(batch) % len(images)]
@@ -180,8 +180,8 @@ def latency_terms(order: Order, result: RunResult) -> tuple[int, int]:
     return batch, order.config.threads or threads
 
 
-def _trained_setting(order: Order) -> Setting:
-    """The setting of a run, with the network as it was before.
+def _trained_workload(order: Order) -> Workload:
+    """The workload of a run, with the network as it was before.
 
     Raises:
         FileNotFoundError: if its weights are gone.
@@ -194,11 +194,11 @@ def _trained_setting(order: Order) -> Setting:
             f"no weights at {path}, and unpruned.onnx needs them; name the checkpoint with "
             "--weights, or write the pruned network alone with --measure 0"
         )
-    return load_setting(settings)
+    return load_workload(settings)
 
 
-def _images(setting: Setting) -> Tensor:
-    return setting.splits.holdout.floats(slice(0, PROVED_ON))
+def _images(workload: Workload) -> Tensor:
+    return workload.splits.holdout.floats(slice(0, PROVED_ON))
 
 
 def _write_torch(order: Order) -> None:
@@ -208,8 +208,8 @@ def _write_torch(order: Order) -> None:
 
 def _write_torch_pruning(order: Order) -> None:
     saved = settings_of(order.run, flat(order.config))
-    policy, setting = order.policy, load_setting(saved, trained=False)
-    graph = decisions(setting.model, setting.example, policy.granularity, policy.exclude)
+    policy, workload = order.policy, load_workload(saved, trained=False)
+    graph = decisions(workload.model, workload.example, policy.granularity, policy.exclude)
     ratios = formats.channel_ratios(graph, kept_counts(policy, graph))
     write_whole(order.target, json.dumps(ratios, indent=1) + "\n")
     heads = [group.name for group in graph.groups if group.layers[0] not in ratios]

@@ -29,7 +29,7 @@ from experiments.runs import (
 from experiments.search import RATE_KEY
 from experiments.settings import TrainSettings
 from experiments.terminal import Reporter
-from experiments.zoo import Setting, load_setting
+from experiments.zoo import Workload, load_workload
 
 WARMUP = 0.2
 RESULT = "result.json"
@@ -55,25 +55,25 @@ def train(config: TrainSettings, console: Console) -> Accuracies:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
         Interrupted: at Ctrl-C.
     """
-    setting = _setting(config)
-    recipe = _recipe(config, setting)
-    with run_journal(config, setting) as journal:
+    workload = _workload(config)
+    recipe = _recipe(config, workload)
+    with run_journal(config, workload) as journal:
         if is_finished(journal):
             console.print(finished(config), soft_wrap=True)
             return Trained.load(Path(config.output.out) / RESULT).accuracy
-        begin(journal, config, setting, console)
+        begin(journal, config, workload, console)
         kept = Interrupted("all whole passes over the images are kept", config)
         with failure_kept(config.output.out), resumable(lambda: kept):
-            seconds = _fit(setting, recipe, journal, console)
-            return _finish(config, setting, seconds, journal)
+            seconds = _fit(workload, recipe, journal, console)
+            return _finish(config, workload, seconds, journal)
 
 
-def _setting(config: TrainSettings) -> Setting:
+def _workload(config: TrainSettings) -> Workload:
     trained = config.network.weights is not None
-    return load_setting(config.network, trained=trained, device=config.compute.device)
+    return load_workload(config.network, trained=trained, device=config.compute.device)
 
 
-def _recipe(config: TrainSettings, setting: Setting) -> Recipe:
+def _recipe(config: TrainSettings, workload: Workload) -> Recipe:
     return Recipe(
         epochs=config.epochs,
         lr=config.lr,
@@ -82,16 +82,16 @@ def _recipe(config: TrainSettings, setting: Setting) -> Recipe:
         seed=config.network.seed,
         gamma_l1=config.gamma_l1,
         gamma_l2=config.gamma_l2,
-        **setting.augmentation,
+        **workload.augmentation,
     )
 
 
-def _fit(setting: Setting, recipe: Recipe, journal: RunJournal, console: Console) -> float:
+def _fit(workload: Workload, recipe: Recipe, journal: RunJournal, console: Console) -> float:
     """Train the network in place; the seconds that this took."""
-    images, start = setting.splits.train, time.perf_counter()
+    images, start = workload.splits.train, time.perf_counter()
     with Reporter("training", recipe.steps(len(images)), console) as reporter:
         fit(
-            setting.model,
+            workload.model,
             images,
             recipe,
             on_step=lambda step, total, loss: reporter.update(step, f"loss {loss:.3f}"),
@@ -101,16 +101,16 @@ def _fit(setting: Setting, recipe: Recipe, journal: RunJournal, console: Console
 
 
 def _finish(
-    config: TrainSettings, setting: Setting, seconds: float, journal: RunJournal
+    config: TrainSettings, workload: Workload, seconds: float, journal: RunJournal
 ) -> Accuracies:
     """Measure, and write what a training leaves; the result last, as it marks a finished one."""
     reached = Accuracies(
-        accuracy(setting.model, setting.splits.holdout),
-        accuracy(setting.model, setting.splits.test),
+        accuracy(workload.model, workload.splits.holdout),
+        accuracy(workload.model, workload.splits.test),
     )
     metadata = {RATE_KEY: str(config.lr)}
-    save_weights(setting.model, journal.folder / "model.safetensors", metadata)
-    report = {"accuracy": asdict(reached), "seconds": seconds, "machine": machine(setting.device)}
+    save_weights(workload.model, journal.folder / "model.safetensors", metadata)
+    report = {"accuracy": asdict(reached), "seconds": seconds, "machine": machine(workload.device)}
     write_whole(journal.folder / RESULT, json.dumps(report, indent=1) + "\n")
     journal.tidy()
     return reached

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     Run = Callable[[], Any]
+    Rounds = list[list[float]]  # for each round the seconds of each run in a burst
 
 PASSES = 4
 ROUNDS = 3  # in a pass, at least
@@ -303,24 +304,33 @@ def measure(
         chance.shuffle(order)
         for at in batches:
             batch = [steady, *order[at : at + AT_ONCE]]
-            found = _batch([ready(name) for name in batch])
+            found = take_turns([ready(name) for name in batch])
             for name, rounds in zip(batch, found):  # noqa: B905
                 bursts[name] += rounds
-            paces.append(_timing(found[0])["seconds"])
+            paces.append(timing(found[0])["seconds"])
             said(len(names) * len(paces) // (PASSES * len(batches)))
     middle = statistics.median(paces)
     unsteady = statistics.median(abs(one / middle - 1) for one in paces)
-    return {name: _timing(rounds) for name, rounds in bursts.items()}, unsteady
+    return {name: timing(rounds) for name, rounds in bursts.items()}, unsteady
 
 
-def _batch(runs: list[Run]) -> list[list[list[float]]]:
-    """Rounds of turns over programs that are all loaded; for each program its bursts."""
+def take_turns(runs: Sequence[Run], seconds: float = PASS_SECONDS) -> list[Rounds]:
+    """Rounds of turns over programs that are all loaded; for each program its bursts.
+
+    Every other round goes backwards, so that none always follows the same one.
+
+    Args:
+        runs: The programs.
+        seconds: To spend, warm-up excluded; there are at least `ROUNDS`.
+    """
     lengths = [_length(run) for run in runs]
-    bursts: list[list[list[float]]] = [[] for _ in runs]
+    bursts: list[Rounds] = [[] for _ in runs]
+    order = list(range(len(runs)))
     start = time.perf_counter()
-    while len(bursts[0]) < ROUNDS or time.perf_counter() - start < PASS_SECONDS:
-        for at, run in enumerate(runs):
-            bursts[at].append(_burst(run, lengths[at]))
+    while len(bursts[0]) < ROUNDS or time.perf_counter() - start < seconds:
+        for at in order:
+            bursts[at].append(_burst(runs[at], lengths[at]))
+        order.reverse()
     return bursts
 
 
@@ -342,7 +352,7 @@ def _burst(run: Run, length: int) -> list[float]:
     return times
 
 
-def _timing(rounds: list[list[float]]) -> Timing:
+def timing(rounds: Rounds) -> Timing:
     """Of one program, from its bursts."""
     best = sorted(min(times) for times in rounds)
     low, high = best[len(best) // 4], best[-1 - len(best) // 4]

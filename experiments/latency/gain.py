@@ -13,11 +13,26 @@ from numpy.typing import NDArray
 from rich.table import Table
 
 from experiments.disk import machine, write_whole
-from experiments.latency.interleaved import Spread
+from experiments.latency import clock
 from experiments.runs import CostChange
 from experiments.terminal import count, percent
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A median, and the quartiles around it."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64]) -> Spread:
+        """Of (values,)."""
+        low, median, high = np.quantile(values, (0.25, 0.5, 0.75))
+        return cls(float(median), float(low), float(high))
 
 
 @dataclass(frozen=True)
@@ -29,14 +44,14 @@ class Deployed:
         bytes: Its size.
         params: Parameters of the network; of masked layers those that are not zero.
         macs: Multiply-accumulates for one sample.
-        latency: Seconds of a pass.
+        latency: Of a pass, as a profile measures it.
     """
 
     file: str
     bytes: int
     params: float
     macs: float
-    latency: Spread
+    latency: clock.Timing
 
 
 @dataclass(frozen=True)
@@ -66,7 +81,7 @@ class Gain:
         cls,
         files: Sequence[Path],
         costs: Mapping[str, CostChange],
-        times: NDArray[np.float64],
+        rounds: Sequence[clock.Rounds],
         difference: float,
         device: Mapping[str, Any],
     ) -> Gain:
@@ -75,18 +90,18 @@ class Gain:
         Args:
             files: Both.
             costs: "params" and "macs" of both.
-            times: (2, rounds) seconds.
+            rounds: Of each file, as many of both, measured in turns.
             difference: The largest of either file's logits from PyTorch's.
             device: What the times depend on.
         """
         params, macs = costs["params"], costs["macs"]
         amounts = ((params.unpruned, macs.unpruned), (params.pruned, macs.pruned))
         unpruned, pruned = [
-            Deployed(file.name, file.stat().st_size, *amount, Spread.of(seconds))
-            for file, amount, seconds in zip(files, amounts, times, strict=True)
+            Deployed(file.name, file.stat().st_size, *amount, clock.timing(bursts))
+            for file, amount, bursts in zip(files, amounts, rounds, strict=True)
         ]
-        speedup = Spread.of(times[0] / times[1])
-        return cls(unpruned, pruned, speedup, times.shape[1], difference, device)
+        slow, fast = (np.array([min(burst) for burst in bursts]) for bursts in rounds)
+        return cls(unpruned, pruned, Spread.of(slow / fast), len(slow), difference, device)
 
     def save(self, path: Path) -> None:
         """Write it as JSON, whole or not at all."""
@@ -105,8 +120,9 @@ class Gain:
             ("MACs", before.macs, after.macs),
         ):
             table.add_row(name, f"{one:,.0f}", f"{other:,.0f}", percent(other / one))
-        slow, fast = _milliseconds(before.latency), _milliseconds(after.latency)
-        table.add_row("latency, ms", slow, fast, percent(1 / self.speedup.median))
+        slow, fast = (1000 * one.latency["seconds"] for one in (before, after))
+        left = percent(1 / self.speedup.median)
+        table.add_row("latency, ms", f"{slow:.3f}", f"{fast:.3f}", left)
         return table
 
     def notes(self) -> str:
@@ -115,8 +131,8 @@ class Gain:
         return (
             f"{self.pruned.file} {self.verdict()}\n"
             f"latency: batch {device['batch']}, {device['runtime']} {device['version']}, "
-            f"{count(device['threads'], 'thread')}; median and quartiles of "
-            f"{count(self.rounds, 'round')} in turns\n"
+            f"{count(device['threads'], 'thread')}; in turns, "
+            f"{count(self.rounds, 'round')}\n"
             f"logits differ from PyTorch's by at most {self.difference:.1e}"
         )
 
@@ -125,8 +141,3 @@ class Gain:
         low, median, high = self.speedup.low, self.speedup.median, self.speedup.high
         times = f"{median:.2f} times as fast ({low:.2f} to {high:.2f})"
         return f"is {times}" if low > 1 else f"is not measurably faster: {times}"
-
-
-def _milliseconds(seconds: Spread) -> str:
-    low, median, high = (1000 * value for value in (seconds.low, seconds.median, seconds.high))
-    return f"{median:.3f} ({low:.3f} to {high:.3f})"

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from amc.export import save_onnx
-from experiments.latency.interleaved import interleave
+from experiments.latency import clock
 from experiments.terminal import count
 
 TOLERANCE = 1e-4
@@ -72,8 +72,8 @@ def _logits(run: Any, images: Tensor, batch: int) -> NDArray[np.float32]:
 
 def latencies(
     paths: Sequence[Path], images: Tensor, threads: int, seconds: float
-) -> NDArray[np.float64]:
-    """(files, rounds) seconds that a pass of each file takes, measured in turns.
+) -> list[clock.Rounds]:
+    """Seconds that a pass of each file takes, measured in turns (`clock.take_turns`).
 
     Args:
         paths: ONNX files.
@@ -83,7 +83,7 @@ def latencies(
     """
     inputs = {"input": images.numpy()}
     calls = [partial(session(path, threads).run, None, inputs) for path in paths]
-    return interleave(calls, seconds)
+    return clock.take_turns(calls, seconds)
 
 
 def session(path: Path, threads: int = 1) -> Any:

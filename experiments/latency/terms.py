@@ -11,7 +11,7 @@ from torch import nn
 
 from amc.costs import COSTS, Cost, Costs, Memory
 from amc.costs.latency import Device, Latency, LatencyTable, LatencyTableError, fast_counts
-from amc.granularity import Rounding
+from amc.granularity import Granularity, Rounding
 from amc.graph import Kept, PruningGraph
 from amc.problem import Measure
 from amc.pruning import plain_copy
@@ -20,7 +20,7 @@ from experiments.latency.outlook import LATENCY, outlook
 from experiments.latency.semi_structured import SemiStructured, refusal, time_layers
 from experiments.runs import Remeasured
 from experiments.settings import HARDWARE, RUNTIMES, CutSettings, SearchingSettings
-from experiments.zoo import Setting
+from experiments.zoo import Workload
 
 STEADY = 0.03
 """Noise up to which a network's time on this device is taken as it is."""
@@ -94,7 +94,7 @@ def terms_of(
     """
     cut, budgets = config.cut, config.problem.budget
     limited = any(budget.cost == LATENCY for budget in budgets)
-    if limited and graph.granularity != "channel":
+    if limited and graph.granularity.masks:
         return Terms(
             {**COSTS, LATENCY: _latency_of_zeros(model, graph, cut.memory_batch)}, rounding
         )
@@ -104,7 +104,7 @@ def terms_of(
             raise ValueError(_no_table(config, limited))
         return Terms(costs_of(cut, None), rounding)
     plain, costs = Latency(graph, table), costs_of(cut, table)
-    if graph.granularity != "channel":
+    if graph.granularity.masks:
         return Terms(costs, rounding, about_device(table))
     fast = replace(rounding, widths=fast_counts(graph, plain, rounding.legal(graph.full)))
     if limited or config.problem.round_to == HARDWARE:
@@ -123,7 +123,7 @@ def _latency_of_zeros(
     Raises:
         ValueError: where they do not, with the reason.
     """
-    if graph.granularity != "2:4":
+    if graph.granularity != Granularity("n:m", 2, 4):
         raise ValueError(refusal(f"this granularity is {graph.granularity}"))
     return partial(SemiStructured, times=time_layers(model, graph, batch))
 
@@ -157,13 +157,13 @@ def _here(device: Device) -> Device:
 
 
 def remeasure(
-    table: LatencyTable, setting: Setting, network: nn.Module, predicted: float
+    table: LatencyTable, workload: Workload, network: nn.Module, predicted: float
 ) -> Remeasured | None:
     """Time the unpruned and the pruned network, where the table is of this device.
 
     Args:
         table: Of the run.
-        setting: With the unpruned network.
+        workload: With the unpruned network.
         network: The pruned one.
         predicted: Its latency by the table, in seconds.
 
@@ -175,7 +175,7 @@ def remeasure(
     # Needs the extra `onnx`, which a table from elsewhere does without.
     from experiments.latency.profiling import latencies
 
-    device, here = table.device, setting.on_processor
+    device, here = table.device, workload.on_processor
     inputs = torch.cat([here.example] * device.batch)
     models = [here.model, plain_copy(network).cpu()]
     tries = (latencies(models, inputs, device.runtime, device.threads) for _ in range(TRIES))
@@ -191,17 +191,19 @@ def remeasure(
 
 
 def measures(
-    config: SearchingSettings, setting: Setting, graph: PruningGraph, agreed: Terms
+    config: SearchingSettings, workload: Workload, graph: PruningGraph, agreed: Terms
 ) -> dict[str, Measure]:
     """What measures latency where a budget of it is given and the table is of this device."""
     budget = next((one for one in config.problem.budget if one.cost == LATENCY), None)
-    if budget is None or graph.granularity != "channel":
+    if budget is None or graph.granularity.masks:
         return {}
     table = table_of(config.cut)
     if table is None or about_device(table):
         return {}
     full = agreed.costs[LATENCY](graph)(graph.full)
-    return {LATENCY: OnDevice(setting.on_processor, graph, table, full if budget.relative else 0.0)}
+    return {
+        LATENCY: OnDevice(workload.on_processor, graph, table, full if budget.relative else 0.0)
+    }
 
 
 def steadiest(tries: Iterable[Timed]) -> Timed:
@@ -228,12 +230,12 @@ def allowance(noise: float, usual: float) -> float:
 
 
 class OnDevice:
-    """Seconds of the network at kept counts by the clock; see `amc.problem.Problem.measured`.
+    """Seconds of the network at kept counts by the clock; see `amc.problem.Problem.limits_at`.
 
     Noise is added, so that what holds here holds when it is measured again.
 
     Args:
-        setting: With the unpruned network.
+        workload: With the unpruned network.
         graph: Its decisions.
         table: Of this device.
         full: What the unpruned network counts as: its time meanwhile becomes the unit. 0 for plain
@@ -241,9 +243,9 @@ class OnDevice:
     """
 
     def __init__(
-        self, setting: Setting, graph: PruningGraph, table: LatencyTable, full: float
+        self, workload: Workload, graph: PruningGraph, table: LatencyTable, full: float
     ) -> None:
-        self._setting, self._graph, self._table, self._full = setting, graph, table, full
+        self._workload, self._graph, self._table, self._full = workload, graph, table, full
 
     def __call__(self, kept: Kept) -> float:
         """Seconds."""
@@ -257,8 +259,8 @@ class OnDevice:
         from experiments.latency.profiling import Gauge, template
 
         device = self._table.device
-        inputs = torch.cat([self._setting.example] * device.batch)
-        found = template(self._setting.model, self._graph, inputs)
+        inputs = torch.cat([self._workload.example] * device.batch)
+        found = template(self._workload.model, self._graph, inputs)
         return Gauge(found, device.runtime, device.threads)
 
 

@@ -16,7 +16,7 @@ class Exported:
     """Both networks as ONNX files, timed in turns by `amc export`.
 
     Args:
-        unpruned: Seconds of a pass of the unpruned network, the median.
+        unpruned: Seconds of a pass of the unpruned network.
         pruned: The same of the pruned one.
         speedup: Lower quartile, median and upper quartile of how many times as fast that is.
         macs: Of the pruned network, by which it is known again.
@@ -49,8 +49,8 @@ def read_export(folder: Path) -> Exported | None:
         ) from None
     spread, device = found.speedup, found.device
     return Exported(
-        unpruned=found.unpruned.latency.median,
-        pruned=found.pruned.latency.median,
+        unpruned=found.unpruned.latency.told,
+        pruned=found.pruned.latency.told,
         speedup=(spread.low, spread.median, spread.high),
         macs=found.pruned.macs,
         params=found.pruned.params,
@@ -67,13 +67,27 @@ class _Spread:
 
 
 @dataclass(frozen=True)
+class _Latency:
+    seconds: Amount | None = None
+    median: Amount | None = None  # of an earlier release
+
+    def __post_init__(self) -> None:
+        if self.seconds is None and self.median is None:
+            raise ValueError("latency.seconds is missing")
+
+    @property
+    def told(self) -> float:
+        return (self.median if self.seconds is None else self.seconds) or 0.0
+
+
+@dataclass(frozen=True)
 class _Unpruned:
-    latency: _Spread
+    latency: _Latency
 
 
 @dataclass(frozen=True)
 class _Pruned:
-    latency: _Spread
+    latency: _Latency
     macs: Amount
     params: Amount
 

@@ -1,7 +1,8 @@
 """Run folders: journal, results, resuming, failures."""
 
+from experiments.runs.checkpoints import steps_trained
 from experiments.runs.failures import FAILURE_FILE, failure, failure_kept
-from experiments.runs.journal_file import JOURNAL_FILE, RunJournal, count_entries, steps_trained
+from experiments.runs.journal_file import JOURNAL_FILE, RunJournal, count_entries
 from experiments.runs.results import (
     Accuracies,
     Correlation,

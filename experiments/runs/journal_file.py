@@ -1,17 +1,15 @@
-"""The journal of a run: a file of finished work that only grows, and checkpoints beside it.
+"""The journal of a run: a file of finished work that only grows.
 
 `journal.jsonl` has one line of JSON for each entry, with its checksum, on the disk before the work
 goes on. The first line is the header: the settings, and checksums of weights,
 images and files that the run reads. A last line that was cut short, by a crash or a full disk, is
-dropped; what it told is done again. `checkpoints/` has states of networks as safetensors, written
-whole.
+dropped; what it told is done again. States of networks are in `checkpoints/` beside it.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import shutil
 import zlib
 from collections.abc import Collection, Mapping
 from dataclasses import asdict
@@ -19,25 +17,19 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
 from torch import Tensor
 
-from amc.finetuning import LOSSES
 from amc.history import DeviceCost, Evaluation
 from amc.journal import E, Entry, State
 from amc.parsing import read_json, read_record
-from amc.weights import read_weights
-from experiments.disk import lock, write_durably
+from experiments.disk import lock
+from experiments.runs.checkpoints import FOLDER, Checkpoints, unwritable
 from netadapt import Proposal
 
 JOURNAL_FILE = "journal.jsonl"
-FOLDER = "checkpoints"
 VERSION = 3
 READ_VERSIONS = (1, 2, 3)
 HEADER = "header"
-STRIDES = "strides"
 START = b'{"crc32": '
 """Of every line."""
 
@@ -63,6 +55,7 @@ class RunJournal:
 
     def __init__(self, folder: Path, *, anew: bool = False) -> None:
         self.folder, self.path = folder, folder / JOURNAL_FILE
+        self._checkpoints = Checkpoints(folder / FOLDER)
         self._file = open(self.path, "a+b", buffering=0)  # noqa: SIM115
         if not lock(self._file):
             self._file.close()
@@ -105,7 +98,7 @@ class RunJournal:
 
     def tidy(self) -> None:
         """Drop all checkpoints."""
-        shutil.rmtree(self.folder / FOLDER, ignore_errors=True)
+        self._checkpoints.clear()
 
     def recall(self, kind: type[E], key: str) -> E | None:
         """The entry of this kind and key; None where there is none."""
@@ -128,7 +121,7 @@ class RunJournal:
                 line = line[self._file.write(line) :]
             os.fsync(self._file.fileno())
         except OSError as error:
-            raise _full(self.path, error) from None
+            raise unwritable(self.path, error) from None
         self._entries[kind, key] = dict(found)
 
     def recall_state(self, name: str) -> dict[str, Tensor] | None:
@@ -137,17 +130,7 @@ class RunJournal:
         Raises:
             ValueError: if the file is damaged.
         """
-        path = self._checkpoint(name)
-        if not path.is_file():
-            return None
-        try:
-            state, metadata = read_weights(path)
-            strides = json.loads(metadata[STRIDES])
-            return {key: _with_strides(tensor, strides[key]) for key, tensor in state.items()}
-        except (KeyError, RuntimeError, TypeError, ValueError) as error:
-            raise ValueError(
-                f"{path}: damaged ({error}); begin the run anew with --overwrite"
-            ) from None
+        return self._checkpoints.load(name)
 
     def note_state(self, name: str, state: State) -> None:
         """Store tensors whole, or leave those of before.
@@ -155,21 +138,11 @@ class RunJournal:
         Raises:
             OSError: if they cannot be written; names the file, and what to do.
         """
-        path = self._checkpoint(name)
-        strides = json.dumps({key: tensor.stride() for key, tensor in state.items()})
-        plain = {key: _plain(tensor) for key, tensor in state.items()}
-        try:
-            path.parent.mkdir(exist_ok=True)
-            write_durably(path, save(plain, {STRIDES: strides}))
-        except (OSError, SafetensorError) as error:
-            raise _full(path, error) from None
+        self._checkpoints.save(name, state)
 
     def forget_state(self, name: str) -> None:
         """Drop the tensors of this name, which nothing needs any more."""
-        self._checkpoint(name).unlink(missing_ok=True)
-
-    def _checkpoint(self, name: str) -> Path:
-        return self.folder / FOLDER / f"{name.replace(' ', '-')}.safetensors"
+        self._checkpoints.drop(name)
 
     def _read(self) -> tuple[dict[tuple[str, str], dict[str, Any]], int]:
         """Entries by kind and key, and how many lines were damaged.
@@ -215,19 +188,6 @@ def _records(data: bytes, path: Path) -> tuple[list[dict[str, Any] | None], int]
     return records, sum(len(line) + 1 for line in lines[: len(records)])
 
 
-def steps_trained(folder: Path) -> int:
-    """Gradient steps that the checkpoints in a run's folder have come to, without their weights."""
-    return sum(_steps(path) for path in (folder / FOLDER).glob("*.safetensors"))
-
-
-def _steps(path: Path) -> int:
-    try:
-        with safe_open(path, framework="np") as file:
-            return int(file.get_slice(LOSSES).get_shape()[0])
-    except (OSError, SafetensorError):
-        return 0  # Of no training; or damaged, which whoever reads it whole says.
-
-
 def _line(record: Mapping[str, Any]) -> bytes:
     text = json.dumps(record, sort_keys=True).encode()
     return START + b'"%08x", "record": %b}\n' % (zlib.crc32(text), text)
@@ -257,21 +217,3 @@ def _parted(record: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
     if not (isinstance(kind, str) and isinstance(key, str)):
         raise TypeError("a kind and a key are texts")
     return kind, key, plain
-
-
-def _plain(tensor: Tensor) -> Tensor:
-    return tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-
-
-def _with_strides(tensor: Tensor, strides: list[int]) -> Tensor:
-    """The same numbers in the layout that they had: sums in another order differ in last bits."""
-    laid_out = torch.empty_strided(tensor.shape, strides, dtype=tensor.dtype)
-    return laid_out.copy_(tensor)
-
-
-def _full(path: Path, error: Exception) -> OSError:
-    reason = getattr(error, "strerror", None) or str(error)
-    return OSError(
-        f"{path}: cannot be written ({reason}); make room or mend that, and the same command goes "
-        "on from what is finished"
-    )

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from amc.costs import Stored
-from amc.granularity import Granularity
+from amc.granularity import CHANNELS, Unit
 from amc.history import Outcome
 from amc.parsing import Amount, Count, Positive, Rank, Share, read_json, read_record
 from amc.policy import GroupChoice
 from experiments.disk import read_yaml, write_whole
 from experiments.runs.result_checks import mistakes
-from experiments.settings import Budgets, Unit, run_folder, split_words
+from experiments.settings import Budgets, run_folder, split_words
 
 SCHEMA_VERSION = 2
 READ_VERSIONS = (1, 2)
@@ -23,7 +23,6 @@ READ_VERSIONS = (1, 2)
 RENAMED = {"ddpg": "gp-rollout"}
 """Strategies of results of version 1 by the names that they have now."""
 
-CHANNELS = Granularity("channel")
 MAX_BYTES = 256_000_000
 
 

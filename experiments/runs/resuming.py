@@ -19,7 +19,8 @@ from amc.history import Evaluation
 from amc.parsing import read_record
 from amc.tasks import Samples
 from experiments.disk import machine, ready_folder
-from experiments.runs.journal_file import RunJournal, steps_trained
+from experiments.runs.checkpoints import steps_trained
+from experiments.runs.journal_file import RunJournal
 from experiments.runs.results import RENAMED
 from experiments.settings import (
     BenchmarkSettings,
@@ -31,7 +32,7 @@ from experiments.settings import (
     save_config,
 )
 from experiments.terminal import count, stop_in_time
-from experiments.zoo import Setting
+from experiments.zoo import Workload
 from netadapt import Proposal
 
 RUN_FILES = ("result.json", "policy.json", "model.safetensors", "report.html", "config.yaml")
@@ -102,7 +103,7 @@ def going_on(config: RunSettings | BenchmarkSettings) -> str:
 
 
 @contextmanager
-def run_journal(config: RunSettings, setting: Setting) -> Iterator[RunJournal]:
+def run_journal(config: RunSettings, workload: Workload) -> Iterator[RunJournal]:
     """The journal of the run in the folder of these settings, as far as that has come.
 
     Where there is none, or with `overwrite`, it is empty until `begin` is called.
@@ -118,7 +119,7 @@ def run_journal(config: RunSettings, setting: Setting) -> Iterator[RunJournal]:
     with RunJournal(folder, anew=config.output.overwrite) as journal:
         try:
             if not config.output.overwrite:
-                _check(journal, config, setting)
+                _check(journal, config, workload)
             if is_finished(journal):
                 journal.tidy()  # It may have been killed right after its result was written.
             yield journal
@@ -129,7 +130,7 @@ def run_journal(config: RunSettings, setting: Setting) -> Iterator[RunJournal]:
                     folder.rmdir()
 
 
-def begin(journal: RunJournal, config: RunSettings, setting: Setting, console: Console) -> None:
+def begin(journal: RunJournal, config: RunSettings, workload: Workload, console: Console) -> None:
     """Go on with a run that was begun, or begin it."""
     made = machine(config.compute.device)
     for stale in journal.folder.glob(".*.tmp"):
@@ -137,7 +138,7 @@ def begin(journal: RunJournal, config: RunSettings, setting: Setting, console: C
     if journal.header is None:
         for name in RUN_FILES:
             (journal.folder / name).unlink(missing_ok=True)
-        journal.begin({**header(config, setting), "machine": made})
+        journal.begin({**header(config, workload), "machine": made})
         save_config(config, journal.folder / "config.yaml")
         return
     if not (journal.folder / "config.yaml").is_file():  # killed between the two
@@ -174,10 +175,10 @@ def is_finished(journal: RunJournal) -> bool:
     return journal.header is not None and (journal.folder / "result.json").is_file()
 
 
-def header(config: RunSettings, setting: Setting) -> dict[str, Any]:
+def header(config: RunSettings, workload: Workload) -> dict[str, Any]:
     """What a run is bound to: its settings, and checksums of all that it reads."""
-    splits = setting.splits
-    weights = {name: _sha256(tensor) for name, tensor in setting.model.state_dict().items()}
+    splits = workload.splits
+    weights = {name: _sha256(tensor) for name, tensor in workload.model.state_dict().items()}
     images = [_images(split) for split in (splits.train, splits.holdout, splits.test)]
     settings = _without(flat(config), UNBOUND)
     if "options" in settings:
@@ -220,7 +221,7 @@ def _check_reads(config: RunSettings) -> None:
             )
 
 
-def _check(journal: RunJournal, config: RunSettings, setting: Setting) -> None:
+def _check(journal: RunJournal, config: RunSettings, workload: Workload) -> None:
     folder = journal.folder
     if journal.header is None:
         if (folder / "result.json").is_file():
@@ -231,7 +232,7 @@ def _check(journal: RunJournal, config: RunSettings, setting: Setting) -> None:
         return
     was = asdict(_header(journal))
     was["settings"] = as_written(type(config), was["settings"])
-    if difference := _difference(was, header(config, setting)):
+    if difference := _difference(was, header(config, workload)):
         raise ValueError(
             f"{folder} holds another run: {difference}; name another folder with --out, or begin "
             "anew in this one with --overwrite"

@@ -6,7 +6,6 @@ from pathlib import Path
 
 from amc import Pruned
 from amc.costs import Size
-from amc.granularity import Granularity
 from experiments.disk import machine, write_whole
 from experiments.report import render
 from experiments.runs import RunResult
@@ -54,7 +53,7 @@ def _result(found: Pruned) -> RunResult:
         finetuned=None,
         costs=cost_changes(problem.costs, problem.graph.full, best.kept),
         groups=found.policy.groups,
-        granularity=Granularity.parse(found.policy.granularity),
+        granularity=found.policy.granularity,
         stored=Size(problem.graph).table(best.kept),
         evaluations=found.outcomes,
         seconds={"search": found.result.seconds},

@@ -33,7 +33,7 @@ def holding(
     result, latest = search(problem), problem
     if not problem.measure:
         return result, 1.0
-    limits = problem.measured(result.best.kept)
+    limits = problem.limits_at(result.best.kept)
     if not again:
         return result, _part(limits, problem.limits)
     bound = 1.0
@@ -49,7 +49,7 @@ def holding(
             result = replace(result, best=best)
         else:
             result, latest = _added(result, search(within)), within
-        limits = problem.measured(result.best.kept)
+        limits = problem.limits_at(result.best.kept)
     return result, bound
 
 

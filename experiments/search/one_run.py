@@ -14,7 +14,6 @@ from amc.costs import Cost, Size
 from amc.costs.latency import LatencyTable
 from amc.evaluation import fast_accuracy, recalibrate
 from amc.export import save_pruned
-from amc.granularity import Granularity
 from amc.graph import PruningGraph
 from amc.policy import Budget, Policy
 from amc.problem import Strategy
@@ -49,7 +48,7 @@ from experiments.settings import (
     save_config,
     split_words,
 )
-from experiments.zoo import Setting, Splits, load_setting
+from experiments.zoo import Splits, Workload, load_workload
 
 
 def search(config: SearchSettings, console: Console) -> RunResult:
@@ -59,17 +58,17 @@ def search(config: SearchSettings, console: Console) -> RunResult:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
     """
     strategy = chosen_strategy(config)
-    setting = load_setting(config.network, device=config.compute.device)
-    with run_journal(config, setting) as journal:
+    workload = load_workload(config.network, device=config.compute.device)
+    with run_journal(config, workload) as journal:
         if is_finished(journal):
             return told_again(config, console)
-        problem, seconds = prepare(config, setting, console)
-        begin(journal, config, setting, console)
+        problem, seconds = prepare(config, workload, console)
+        begin(journal, config, workload, console)
         with failure_kept(config.output.out):
             made = run_strategy(config, strategy, problem, journal, console)
             made = replace(made, prepare_seconds=seconds)
-            unpruned = accuracies(setting.model, problem.graph, setting.splits)
-            return finish(config, setting, made, unpruned, journal, console)
+            unpruned = accuracies(workload.model, problem.graph, workload.splits)
+            return finish(config, workload, made, unpruned, journal, console)
 
 
 def told_again(config: PruningSettings, console: Console) -> RunResult:
@@ -100,29 +99,29 @@ def apply_policy(config: PruneSettings, console: Console) -> RunResult:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
     """
     policy = Policy.load(config.policy)
-    setting = load_setting(config.network, device=config.compute.device)
-    with run_journal(config, setting) as journal:
+    workload = load_workload(config.network, device=config.compute.device)
+    with run_journal(config, workload) as journal:
         if is_finished(journal):
             return told_again(config, console)
-        made = cut_by(config, policy, setting)
+        made = cut_by(config, policy, workload)
         table = table_of(config.cut)
         for note in () if table is None else about_device(table):
             console.print(note, soft_wrap=True)
-        begin(journal, config, setting, console)
+        begin(journal, config, workload, console)
         with failure_kept(config.output.out):
-            unpruned = accuracies(setting.model, made.graph, setting.splits)
-            return finish(config, setting, made, unpruned, journal, console)
+            unpruned = accuracies(workload.model, made.graph, workload.splits)
+            return finish(config, workload, made, unpruned, journal, console)
 
 
-def cut_by(config: PruneSettings, policy: Policy, setting: Setting) -> Found:
+def cut_by(config: PruneSettings, policy: Policy, workload: Workload) -> Found:
     """A network cut by a policy."""
     start = time.perf_counter()
-    graph = decisions(setting.model, setting.example, policy.granularity, policy.exclude)
-    images = calibration(config.cut, setting)
+    graph = decisions(workload.model, workload.example, policy.granularity, policy.exclude)
+    images = calibration(config.cut, workload)
     network = prune(
-        setting.model,
+        workload.model,
         policy,
-        setting.example,
+        workload.example,
         calibration=images,
         seed=config.network.seed,
         graph=graph,
@@ -144,7 +143,7 @@ def _budgets_named(policy: Policy) -> tuple[Budget, ...]:
 
 def finish(
     config: PruningSettings,
-    setting: Setting,
+    workload: Workload,
     made: Found,
     unpruned: Accuracies,
     journal: RunJournal,
@@ -158,12 +157,12 @@ def finish(
     path = Path(config.output.out) / "policy.json"
     made.policy.save(path)
     with resumable(lambda: Interrupted(f"the policy is found and in {path}", config)):
-        return _finish(config, setting, made, unpruned, journal, console)
+        return _finish(config, workload, made, unpruned, journal, console)
 
 
 def _finish(
     config: PruningSettings,
-    setting: Setting,
+    workload: Workload,
     made: Found,
     unpruned: Accuracies,
     journal: RunJournal,
@@ -171,10 +170,10 @@ def _finish(
 ) -> RunResult:
     graph, kept = made.graph, kept_counts(made.policy, made.graph)
     if config.tuning.recalibrate:
-        recalibrate(made.network, setting.splits.train.take(slice(0, config.tuning.recalibrate)))
-    searched = accuracies(made.network, graph, setting.splits)
-    start = Start(made.network, made.policy, graph, calibration(config.cut, setting))
-    tuned = tune(config, setting, start, console, journal)
+        recalibrate(made.network, workload.splits.train.take(slice(0, config.tuning.recalibrate)))
+    searched = accuracies(made.network, graph, workload.splits)
+    start = Start(made.network, made.policy, graph, calibration(config.cut, workload))
+    tuned = tune(config, workload, start, console, journal)
     seconds = {
         "prepare": made.prepare_seconds,
         "search": made.search_seconds,
@@ -189,18 +188,18 @@ def _finish(
         budgets=made.budgets,
         unpruned=unpruned,
         searched=searched,
-        finetuned=accuracies(tuned.network, graph, setting.splits) if tuned.steps else None,
+        finetuned=accuracies(tuned.network, graph, workload.splits) if tuned.steps else None,
         costs=changes,
         groups=made.policy.groups,
-        granularity=Granularity.parse(made.policy.granularity),
+        granularity=made.policy.granularity,
         stored=Size(graph).table(kept),
-        latency=_remeasure(table_of(config.cut), setting, tuned.network, changes, made.bound),
+        latency=_remeasure(table_of(config.cut), workload, tuned.network, changes, made.bound),
         evaluations=made.outcomes,
         seconds=seconds,
         tuned_steps=made.tuned_steps,
         finetune_steps=tuned.steps,
         most_evaluations=made.most_evaluations,
-        images=_images(made.search_images, setting),
+        images=_images(made.search_images, workload),
         config={**flat(config), "overwrite": False},
         machine=machine(config.compute.device),
     )
@@ -213,21 +212,21 @@ def _finish(
     return result
 
 
-def _images(searched: int, setting: Setting) -> dict[str, int]:
+def _images(searched: int, workload: Workload) -> dict[str, int]:
     """How many each accuracy is measured on; a search's are all held-out ones where it says 0."""
-    holdout = len(setting.splits.holdout)
+    holdout = len(workload.splits.holdout)
     search = min(searched or holdout, holdout)
-    return {"search": search, "holdout": holdout, "test": len(setting.splits.test)}
+    return {"search": search, "holdout": holdout, "test": len(workload.splits.test)}
 
 
 def _remeasure(
     table: LatencyTable | None,
-    setting: Setting,
+    workload: Workload,
     network: nn.Module,
     costs: Mapping[str, CostChange],
     bound: float,
 ) -> Remeasured | None:
-    again = table and remeasure(table, setting, network, costs[LATENCY].pruned)
+    again = table and remeasure(table, workload, network, costs[LATENCY].pruned)
     return replace(again, bound=bound) if again else None
 
 

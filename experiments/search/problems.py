@@ -11,44 +11,46 @@ from amc.pruning import decisions
 from amc.tasks import Samples
 from experiments.latency import measures, terms_of
 from experiments.settings import CutSettings, SearchingSettings
-from experiments.zoo import Setting
+from experiments.zoo import Workload
 
 
-def prepare(config: SearchingSettings, setting: Setting, console: Console) -> tuple[Problem, float]:
+def prepare(
+    config: SearchingSettings, workload: Workload, console: Console
+) -> tuple[Problem, float]:
     """The problem that a search solves, and the seconds that it took to set up."""
     start = time.perf_counter()
     asked = config.problem
     unit = asked.granularity
-    graph = decisions(setting.model, setting.example, str(unit), asked.exclude)
+    graph = decisions(workload.model, workload.example, str(unit), asked.exclude)
     rounding = unit.rounding(asked.multiple, asked.max_ratio)
-    agreed = terms_of(config, setting.model, graph, rounding)
+    agreed = terms_of(config, workload.model, graph, rounding)
     for note in agreed.notes:
         console.print(note, soft_wrap=True)
-    holdout = setting.splits.holdout
+    holdout = workload.splits.holdout
     if asked.search_images:
         holdout = holdout.take(slice(0, asked.search_images))
     problem = Problem(
-        setting.model,
-        setting.example,
+        workload.model,
+        workload.example,
         asked.budget,
         holdout=holdout,
-        calibration=calibration(config.cut, setting),
-        train=setting.splits.train,
+        calibration=calibration(config.cut, workload),
+        train=workload.splits.train,
         criterion=asked.criterion,
         rounding=agreed.rounding,
-        granularity=str(unit),
+        granularity=unit,
         exclude=asked.exclude,
         seed=config.network.seed,
         costs=agreed.costs,
         graph=graph,
         racing=asked.racing,
-        measure=measures(config, setting, graph, agreed),
+        measure=measures(config, workload, graph, agreed),
     )
     return problem, time.perf_counter() - start
 
 
-def calibration(cut: CutSettings, setting: Setting) -> Samples | None:
+def calibration(cut: CutSettings, workload: Workload) -> Samples | None:
     """The training images that the refit reads; the same for every command and seed."""
     if not cut.calibration_images:
         return None
-    return setting.splits.train.take(slice(0, cut.calibration_images))
+    return workload.splits.train.take(slice(0, cut.calibration_images))

@@ -27,7 +27,7 @@ from experiments.settings import (
     TuningSettings,
 )
 from experiments.terminal import Reporter
-from experiments.zoo import Setting, checkpoint
+from experiments.zoo import Workload, checkpoint
 
 RATE_KEY = "training_rate"
 """What the metadata of a checkpoint call the peak learning rate that it was trained with."""
@@ -68,7 +68,7 @@ class Tuned:
 
 def tune(
     config: PruningSettings,
-    setting: Setting,
+    workload: Workload,
     start: Start,
     console: Console,
     journal: Journal = BLANK,
@@ -80,8 +80,8 @@ def tune(
     Raises:
         FloatingPointError: if the loss stops being finite.
     """
-    began, recipe = time.perf_counter(), recipe_of(config.tuning, config.network, setting)
-    total = recipe.steps(len(setting.splits.train))
+    began, recipe = time.perf_counter(), recipe_of(config.tuning, config.network, workload)
+    total = recipe.steps(len(workload.splits.train))
     if not total:
         return Tuned(start.network)
     made: list[float] = []
@@ -93,13 +93,13 @@ def tune(
 
         plan = Plan(_schedule(config.schedule), recipe)
         end = prune_iteratively(
-            Narrowed.start(setting.model, start.graph),
+            Narrowed.start(workload.model, start.graph),
             kept_counts(start.policy, start.graph),
             plan,
-            setting.splits.train,
+            workload.splits.train,
             narrow=_narrowing(start, plan.schedule, config.network.seed),
-            holdout=setting.splits.holdout if config.tuning.patience else None,
-            teacher=setting.model if config.tuning.distill else None,
+            holdout=workload.splits.holdout if config.tuning.patience else None,
+            teacher=workload.model if config.tuning.distill else None,
             on_step=watch,
             journal=journal,
         )
@@ -133,7 +133,7 @@ def _narrowing(start: Start, schedule: Schedule, seed: int) -> Callable[[Narrowe
     return partial(narrow, criterion=criterion, calibration=images, seed=seed)
 
 
-def recipe_of(tuning: TuningSettings, network: NetworkSettings, setting: Setting) -> Recipe:
+def recipe_of(tuning: TuningSettings, network: NetworkSettings, workload: Workload) -> Recipe:
     """How the network is fine-tuned."""
     rate = tuning.finetune_lr
     return Recipe(
@@ -143,7 +143,7 @@ def recipe_of(tuning: TuningSettings, network: NetworkSettings, setting: Setting
         distill=tuning.distill,
         temperature=tuning.temperature,
         patience=tuning.patience,
-        **setting.augmentation,
+        **workload.augmentation,
     )
 
 

@@ -12,7 +12,7 @@ from experiments.settings.flat import (
 )
 from experiments.settings.foreign import NETWORK, check_network, code_flags, code_in
 from experiments.settings.importing import import_named
-from experiments.settings.kinds import DEVICES, HARDWARE, RUNTIMES, Budgets, Unit, is_device
+from experiments.settings.kinds import DEVICES, HARDWARE, RUNTIMES, Budgets, is_device
 from experiments.settings.mistakes import Mistake
 from experiments.settings.parts import (
     TRAINING_RATE,
@@ -65,7 +65,6 @@ __all__ = [
     "TrainSettings",
     "TrustSettings",
     "TuningSettings",
-    "Unit",
     "as_written",
     "check_network",
     "code_flags",

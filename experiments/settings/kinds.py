@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal, get_args
 
 from annotated_types import Interval, Len, Predicate
 
-from amc.granularity import Granularity
 from amc.parsing import AsText
 from amc.policy import Budget
 
@@ -68,7 +67,6 @@ Switch = Annotated[bool, Typed("switch")]
 Table = Annotated[dict[str, Any], Typed("table")]
 
 Budgets = Annotated[tuple[Annotated[Budget, AsText(Budget.parse)], ...], Typed("list")]
-Unit = Annotated[Granularity, AsText(Granularity.parse)]
 
 Natural = Annotated[int, Interval(ge=0)]
 Some = Annotated[int, Interval(ge=1)]

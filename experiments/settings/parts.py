@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from amc.granularity import Granularity
+from amc.granularity import CHANNELS, Unit
 from amc.policy import Budget
 from experiments.settings.checked import Part
 from experiments.settings.kinds import (
@@ -27,12 +27,9 @@ from experiments.settings.kinds import (
     Stages,
     Switch,
     Text,
-    Unit,
     Width,
 )
 from experiments.settings.mistakes import Mistake
-
-CHANNELS = Granularity("channel")
 
 TRAINING_RATE = 0.1
 """Peak learning rate of `amc train`, and of the networks that come with the project."""

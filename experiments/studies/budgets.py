@@ -42,7 +42,7 @@ from experiments.settings import (
 )
 from experiments.studies.markdown import markdown
 from experiments.terminal import percent
-from experiments.zoo import load_setting
+from experiments.zoo import load_workload
 
 MODEL, DATASET = "resnet20", "fashion-mnist"
 BUDGET = Budget("latency", 0.6)
@@ -136,11 +136,11 @@ def results_of(
 
 def time_networks(results: Sequence[RunResult], table: LatencyTable) -> tuple[list[float], float]:
     """What is left of the time for each run's network, and the noise."""
-    setting = load_setting(NetworkSettings(model=MODEL, dataset=DATASET))
-    networks = [export.load_pruned(Path(result.config["out"]), setting)[0] for result in results]
+    workload = load_workload(NetworkSettings(model=MODEL, dataset=DATASET))
+    networks = [export.load_pruned(Path(result.config["out"]), workload)[0] for result in results]
     device = table.device
     times, noise = latencies(
-        [setting.model, *networks], setting.example, device.runtime, device.threads
+        [workload.model, *networks], workload.example, device.runtime, device.threads
     )
     unpruned, *others = (one["seconds"] for one in times)
     return [seconds / unpruned for seconds in others], noise

@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from torch.profiler import ProfilerActivity, profile
 
 from amc.costs import COSTS, Limits, Memory
-from amc.granularity import Granularity
 from amc.graph import PruningGraph
 from amc.policy import Budget
 from amc.pruning import decisions
@@ -56,7 +55,7 @@ def network(name: str) -> nn.Module:
 
 def kept_at(graph: PruningGraph, shape: str, budget: str) -> tuple[int, ...]:
     """Kept counts that use a budget up."""
-    rounding = Granularity.parse(graph.granularity).rounding()
+    rounding = graph.granularity.rounding()
     limits = Limits.of(graph, [Budget.parse(budget)], COSTS, rounding)
     return project(limits, SHAPES[shape](graph))
 

@@ -58,7 +58,7 @@ from experiments.settings import NetworkSettings, ProfileSettings
 from experiments.studies.figures import svg_figure
 from experiments.studies.markdown import markdown
 from experiments.terminal import Reporter, duration, percent
-from experiments.zoo import Setting, load_setting
+from experiments.zoo import Workload, load_workload
 
 NETWORKS = (("resnet20", 1.0), ("mobilenet-v1", 0.5))
 BUDGETS = (0.75, 0.5, 0.25)
@@ -137,7 +137,7 @@ def policies_to_test(
 
 
 def in_turns(
-    plan: Plan, networks: Sequence[Kept], setting: Setting, console: Console
+    plan: Plan, networks: Sequence[Kept], workload: Workload, console: Console
 ) -> tuple[Answer, Timings]:
     """The programs of a plan, and networks that are really cut, twice each, all in turns.
 
@@ -146,8 +146,8 @@ def in_turns(
     """
     programs, payloads = plan.programs(), {}
     for number, kept in enumerate(networks):
-        network = smaller_network(setting.model, plan.template.graph, kept)
-        model = model_at(plan.template, network, kept, setting.example)
+        network = smaller_network(workload.model, plan.template.graph, kept)
+        model = model_at(plan.template, network, kept, workload.example)
         payloads[f"{number}"] = payloads[f"{number} again"] = model.SerializeToString()
 
     def ready(name: str) -> clock.Run:
@@ -210,13 +210,13 @@ def study(
     name: str, width: float, number: int, seed: int, kept: Path | None, console: Console
 ) -> dict[str, Any]:
     """Profile one network, and test the table."""
-    setting = load_setting(NetworkSettings(model=name, width=width))
+    workload = load_workload(NetworkSettings(model=name, width=width))
     start = time.perf_counter()
     plan = plan_for(ProfileSettings(NetworkSettings(name, width=width)))
     prepared = time.perf_counter() - start
     earlier, graph = table_for(plan, name, kept, console), plan.template.graph
     networks = policies_to_test(graph, earlier, number, seed)
-    answer, times = in_turns(plan, [kept for _, _, kept in networks], setting, console)
+    answer, times = in_turns(plan, [kept for _, _, kept in networks], workload, console)
     table = table_of(plan, answer, name)
     results = test_policies(graph, networks, (table, earlier), times)
     return {

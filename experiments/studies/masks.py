@@ -19,7 +19,7 @@ from amc.rules import uniform
 from experiments.disk import machine
 from experiments.settings import NetworkSettings
 from experiments.studies.markdown import markdown
-from experiments.zoo import Setting, load_setting
+from experiments.zoo import Workload, load_workload
 
 NETWORKS = (NetworkSettings("resnet20"), NetworkSettings("mobilenet-v1", width=0.5))
 CASES = (("element", 0.3), ("2:4", 0.55), ("kernel", 0.5))
@@ -37,13 +37,13 @@ class Row:
     accuracies: tuple[float, ...]
 
 
-def row(model: str, setting: Setting, granularity: str, budget: float) -> Row:
+def row(model: str, workload: Workload, granularity: str, budget: float) -> Row:
     """Prune uniformly and measure."""
     problem = Problem(
-        setting.model,
-        setting.example,
+        workload.model,
+        workload.example,
         [Budget("params", budget)],
-        holdout=setting.splits.holdout.take(slice(0, HELD_OUT)),
+        holdout=workload.splits.holdout.take(slice(0, HELD_OUT)),
         granularity=granularity,
     )
     kept = uniform(problem.limits)
@@ -51,7 +51,7 @@ def row(model: str, setting: Setting, granularity: str, budget: float) -> Row:
     for images in IMAGES:
         network = problem.network(kept)
         if images:
-            recalibrate(network, setting.splits.train.take(slice(0, images)))
+            recalibrate(network, workload.splits.train.take(slice(0, images)))
         found.append(fast_accuracy(network, problem.graph, problem.holdout))
     return Row(model, granularity, budget, tuple(found))
 
@@ -74,8 +74,8 @@ def main(words: Sequence[str] | None = None) -> int:
     ).parse_args(words)
     rows = []
     for config in NETWORKS:
-        setting = load_setting(config)
-        rows += [row(config.model, setting, *case) for case in CASES]
+        workload = load_workload(config)
+        rows += [row(config.model, workload, *case) for case in CASES]
     print(table(rows))
     print(f"\ntorch {machine()['torch']}, {machine()['processor']}")
     return 0

@@ -12,27 +12,27 @@ if TYPE_CHECKING:
     from experiments.zoo.image_dataset import Splits
     from experiments.zoo.models import build_model
     from experiments.zoo.networks import (
-        Setting,
+        Workload,
         check_device,
         checkpoint,
         first_line,
-        load_setting,
+        load_workload,
         shipped_weights,
     )
     from experiments.zoo.resnet import SmallResNet
     from experiments.zoo.uci_digits import digits
 
 __all__ = [
-    "Setting",
     "SmallResNet",
     "Splits",
+    "Workload",
     "build_model",
     "check_device",
     "checkpoint",
     "digits",
     "first_line",
     "load_dataset",
-    "load_setting",
+    "load_workload",
     "shipped_weights",
 ]
 
@@ -43,7 +43,7 @@ __getattr__ = on_demand(
         "image_dataset": ("Splits",),
         "models": ("build_model",),
         "networks": (
-            *("Setting", "check_device", "checkpoint", "first_line", "load_setting"),
+            *("Workload", "check_device", "checkpoint", "first_line", "load_workload"),
             "shipped_weights",
         ),
         "resnet": ("SmallResNet",),

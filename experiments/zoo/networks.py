@@ -25,7 +25,7 @@ COPIES = 8
 
 
 @dataclass(frozen=True)
-class Setting:
+class Workload:
     """A network with the images that it is pruned on.
 
     Args:
@@ -46,7 +46,7 @@ class Setting:
         return str(self.example.device)
 
     @property
-    def on_processor(self) -> Setting:
+    def on_processor(self) -> Workload:
         """The same with the network on the processor, where runtimes are timed."""
         if self.example.device.type == "cpu":
             return self
@@ -63,7 +63,9 @@ def augmentation(dataset: str) -> dict[str, Any]:
     return {"shift": 1, "flip": False} if dataset == "digits" else {"shift": 2, "flip": True}
 
 
-def load_setting(config: NetworkSettings, *, trained: bool = True, device: str = "cpu") -> Setting:
+def load_workload(
+    config: NetworkSettings, *, trained: bool = True, device: str = "cpu"
+) -> Workload:
     """Load the data set and build the network, with its weights if `trained`.
 
     Args:
@@ -88,7 +90,7 @@ def load_setting(config: NetworkSettings, *, trained: bool = True, device: str =
     splits = dataset.splits()
     example = splits.train.floats(slice(0, 1)).to(device)
     _check_fit(model, config, example, len(dataset.classes))
-    return Setting(model, dataset, splits, example)
+    return Workload(model, dataset, splits, example)
 
 
 def check_device(name: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from amc.granularity import CHANNELS, Granularity
 from amc.parsing.quantities import QUANTITIES
 from amc.policy import MAX_POLICY_BYTES, Budget, GroupChoice, Policy, PolicyError
 
@@ -152,7 +153,7 @@ GROUPS = st.lists(st.text(), unique=True).flatmap(
 POLICIES = st.builds(
     Policy,
     groups=GROUPS,
-    granularity=st.text(),
+    granularity=st.sampled_from(["channel", "element", "2:4", "n:4"]).map(Granularity.parse),
     criterion=st.text(),
     origin=st.dictionaries(st.text(), st.text()),
 )
@@ -181,7 +182,7 @@ def test_a_saved_policy_names_its_schema(tmp_path: Path) -> None:
 def test_words_may_be_left_out() -> None:
     least = {"schema_version": 1, "groups": GOOD["groups"]}
     policy = Policy.from_json(json.dumps(least))
-    assert (policy.granularity, policy.criterion, policy.origin) == ("channel", "l1", {})
+    assert (policy.granularity, policy.criterion, policy.origin) == (CHANNELS, "l1", {})
 
 
 def changed(**entries: Any) -> str:

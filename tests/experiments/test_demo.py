@@ -11,7 +11,7 @@ from experiments import demo
 from experiments.cli import KINDS
 from experiments.search.strategies import make_strategy
 from experiments.settings import BenchmarkSettings, NetworkSettings, TrainSettings, parse
-from experiments.zoo.networks import load_setting
+from experiments.zoo.networks import load_workload
 
 
 @pytest.fixture
@@ -55,9 +55,9 @@ def test_it_shows_what_it_runs(typed, capsys):
 
 
 def test_its_manual_ratios_are_for_its_network():
-    setting = load_setting(NetworkSettings(model="resnet8", dataset="digits"), trained=False)
+    workload = load_workload(NetworkSettings(model="resnet8", dataset="digits"), trained=False)
     patterns = yaml.safe_load(demo.MANUAL.read_text())
-    ratios = match_ratios(trace(setting.model, setting.example), patterns)
+    ratios = match_ratios(trace(workload.model, workload.example), patterns)
     assert (ratios > 0).all()
 
 

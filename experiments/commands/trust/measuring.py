@@ -80,7 +80,7 @@ class Meter:
             name: self._accuracy(make(kept), self.problem.holdout)
             for name, make in self.ways.items()
         }
-        network = self.problem.held(kept)
+        network = self.problem.trainable(kept)
         if self.recalibrated:
             self._recalibrate(network)
         holdout = self.problem.holdout if self.recipe.patience else None

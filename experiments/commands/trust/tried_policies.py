@@ -32,7 +32,7 @@ class Journal:
         """Write one policy down."""
         append_lines(self._path, [json.dumps({"terms": self._terms, **asdict(tried)})])
 
-    def known(self) -> dict[tuple[int, ...], Tried]:
+    def recall(self) -> dict[tuple[int, ...], Tried]:
         """What is there, by kept counts."""
         found = (self._tried(line) for line in whole_lines(self._path))
         return {tried.kept: tried for tried in found if tried is not None}

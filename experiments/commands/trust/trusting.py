@@ -33,7 +33,7 @@ from experiments.settings import (
     from_flat,
 )
 from experiments.terminal import Reporter, count
-from experiments.zoo import Setting, load_setting
+from experiments.zoo import Workload, load_workload
 
 JOURNAL = "trust.jsonl"
 """In the run's folder, one fine-tuned policy a line."""
@@ -71,10 +71,10 @@ def trust(config: TrustSettings, console: Console) -> Trust:
         ),
     )
     network = replace(own.network, seed=seed)
-    setting = load_setting(network, device=config.compute.device)
-    problem, _ = prepare(config, setting, console)
-    recipe = recipe_of(config.tuning, network, setting)
-    meter = _meter(config, recipe, setting, problem)
+    workload = load_workload(network, device=config.compute.device)
+    problem, _ = prepare(config, workload, console)
+    recipe = recipe_of(config.tuning, network, workload)
+    meter = _meter(config, recipe, workload, problem)
     chosen = sample_by_rank(_usable(result, problem), config.policies, seed)
     terms = {**meter.terms(), "problem": _problem_settings(result)}
     tried = _try_policies(meter, chosen, Journal(folder / JOURNAL, terms), console)
@@ -155,10 +155,10 @@ def _usable(result: RunResult, problem: Problem) -> list[Outcome]:
     return usable
 
 
-def _meter(config: TrustSettings, recipe: Recipe, setting: Setting, problem: Problem) -> Meter:
-    train = setting.splits.train
-    holdout, seen = setting.splits.holdout, len(problem.holdout)
-    judged = setting.splits.test if seen == len(holdout) else holdout.take(slice(seen, None))
+def _meter(config: TrustSettings, recipe: Recipe, workload: Workload, problem: Problem) -> Meter:
+    train = workload.splits.train
+    holdout, seen = workload.splits.holdout, len(problem.holdout)
+    judged = workload.splits.test if seen == len(holdout) else holdout.take(slice(seen, None))
     return Meter(
         problem,
         recipe,
@@ -166,7 +166,7 @@ def _meter(config: TrustSettings, recipe: Recipe, setting: Setting, problem: Pro
         judged,
         train.take(slice(0, config.tuning.recalibrate or RECALIBRATION)),
         recalibrated=bool(config.tuning.recalibrate),
-        teacher=setting.model,
+        teacher=workload.model,
     )
 
 
@@ -177,7 +177,7 @@ def _try_policies(
     console: Console,
 ) -> list[Tried]:
     """Each policy's results, those from the journal first; new ones are written at once."""
-    known = journal.known()
+    known = journal.recall()
     if journal.damaged:
         console.print(f"{count(journal.damaged, 'damaged line')} of {JOURNAL} tell nothing")
     steps = meter.recipe.steps(len(meter.train))

@@ -25,7 +25,7 @@ from experiments.latency.profiling.plan import (
     WHOLE,
     Part,
     Plan,
-    Setting,
+    Sizes,
     feed_name,
     part_name,
 )
@@ -113,7 +113,7 @@ def table(plan: Plan, answer: Answer, network: str) -> LatencyTable:
 
 
 def _piece(plan: Plan, number: int, part: Part, timings: Timings) -> Piece:
-    points = tuple(_point(plan, number, part, item, timings) for item in part.settings)
+    points = tuple(_point(plan, number, part, item, timings) for item in part.sizes)
     piece = Piece(part.about, part.kind, part.tied, points)
     errors = [
         abs(float(piece.over([item.inputs], [item.outputs]).item()) / own.seconds - 1)
@@ -123,7 +123,7 @@ def _piece(plan: Plan, number: int, part: Part, timings: Timings) -> Piece:
     return replace(piece, error=float(np.median(errors)) if errors else 0.0)
 
 
-def _point(plan: Plan, number: int, part: Part, item: Setting, timings: Timings) -> Point:
+def _point(plan: Plan, number: int, part: Part, item: Sizes, timings: Timings) -> Point:
     """A part's own time: without the pass around it, and without what fed it."""
     own, empty = timings[part_name(number, item)], timings[EMPTY]["seconds"]
     feeds = [timings[feed_name(shape)]["seconds"] - empty for shape in plan.feeds(part, item)]

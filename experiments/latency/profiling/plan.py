@@ -35,7 +35,7 @@ EMPTY, WHOLE, FEED = "empty", "network/0", "feed/"
 
 
 @dataclass(frozen=True)
-class Setting:
+class Sizes:
     """Kept counts at which a part has these widths."""
 
     inputs: int
@@ -57,7 +57,7 @@ class Part:
         kind: Which correction it takes.
         segment: One of the calls.
         tied: Inputs and outputs go together.
-        settings: That are timed.
+        sizes: That are timed.
         checks: That are timed to judge the others by.
     """
 
@@ -65,8 +65,8 @@ class Part:
     kind: str
     segment: Segment
     tied: bool
-    settings: tuple[Setting, ...]
-    checks: tuple[Setting, ...]
+    sizes: tuple[Sizes, ...]
+    checks: tuple[Sizes, ...]
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ class Plan:
             for name in (f"network/{number}", f"again/{number}"):
                 made[name] = lambda kept=kept: self.template.at(kept)  # type: ignore[misc]
         for number, part in enumerate(self.parts):
-            for item in (*part.settings, *part.checks):
+            for item in (*part.sizes, *part.checks):
                 made[part_name(number, item)] = lambda part=part, item=item: segment_program(  # type: ignore[misc]
                     self.template, part.segment, item.kept, fed=self.fed
                 )
@@ -114,14 +114,14 @@ class Plan:
         """Of the programs those whose time is taken off that of many parts."""
         return [name for name in names if name == EMPTY or name.startswith(FEED)]
 
-    def feeds(self, part: Part, item: Setting) -> list[Shape]:
-        """Shapes that a part is fed with at a setting."""
+    def feeds(self, part: Part, item: Sizes) -> list[Shape]:
+        """Shapes that a part is fed with at these sizes."""
         names = fed_inputs(self.template, part.segment) if self.fed else ()
         return [self.template.shape(name, item.kept) for name in names]
 
 
-def part_name(number: int, item: Setting) -> str:
-    """The program of a part at a setting."""
+def part_name(number: int, item: Sizes) -> str:
+    """The program of a part at these sizes."""
     return f"part/{number}/{item.inputs}x{item.outputs}"
 
 
@@ -213,14 +213,14 @@ class _Widths:
         """Equal for layers that can have the same widths."""
         return tuple(self.inputs), tuple(self.outputs)
 
-    def at(self, inputs: int, outputs: int) -> Setting:
-        """The setting of two widths; where they are tied, the outputs decide."""
+    def at(self, inputs: int, outputs: int) -> Sizes:
+        """The sizes at two widths; where they are tied, the outputs decide."""
         kept = _kept(self.graph, {**self.inputs.get(inputs, {}), **self.outputs[outputs]})
         both = [int(side[self.row]) for side in self.graph.widths(kept)]
-        return Setting(both[1], both[0], kept)
+        return Sizes(both[1], both[0], kept)
 
-    def measured(self) -> Iterator[Setting]:
-        """Settings from which all others can be told."""
+    def anchors(self) -> Iterator[Sizes]:
+        """Sizes from which all others can be told."""
         columns = knots(tuple(self.outputs))
         if self.tied:
             yield from (self.at(0, outputs) for outputs in columns)
@@ -263,14 +263,14 @@ def _kept(graph: PruningGraph, assigned: Assigned) -> Kept:
 def _part(
     graph: PruningGraph, segment: Segment, widths: _Widths, chance: np.random.Generator
 ) -> Part:
-    settings = tuple(widths.measured())
-    known = {(item.inputs, item.outputs) for item in settings}
+    sizes = tuple(widths.anchors())
+    known = {(item.inputs, item.outputs) for item in sizes}
     pairs = widths.every()
     drawn = [pairs[at] for at in chance.permutation(len(pairs))[: len(known) + CHECKS].tolist()]
     others = [item for pair in drawn if (item := widths.at(*pair)).pair not in known]
     layer = graph.layers[widths.row]
     about, kind = _about(layer, segment), _kind(layer)
-    return Part(about, kind, segment, widths.tied, settings, tuple(others[:CHECKS]))
+    return Part(about, kind, segment, widths.tied, sizes, tuple(others[:CHECKS]))
 
 
 def _kind(layer: Layer) -> str:

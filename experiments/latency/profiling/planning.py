@@ -6,14 +6,14 @@ import torch
 from rich.console import Console
 from torch import Tensor
 
-from amc.granularity import Granularity, Rounding
+from amc.granularity import CHANNELS, Rounding
 from amc.pruning import decisions
 from experiments.latency.profiling.measuring import RUNTIMES, Answer, measure
 from experiments.latency.profiling.plan import Plan, plan_of
 from experiments.latency.profiling.templates import template
 from experiments.settings import ProfileSettings, split_words
 from experiments.terminal import Reporter
-from experiments.zoo import Setting, first_line, load_setting
+from experiments.zoo import Workload, first_line, load_workload
 
 
 def measure_here(plan: Plan, runtime: str, threads: int, console: Console) -> Answer:
@@ -26,29 +26,29 @@ def plan_for(config: ProfileSettings) -> Plan:
     """What to time for these settings; the same wherever it is asked."""
     fed = RUNTIMES[config.runtime].fed
     # How long a pass takes does not depend on the weights.
-    setting = load_setting(config.network, trained=False)
-    sample = _sample(config, setting)
-    graph = decisions(setting.model, sample, exclude=config.exclude)
+    workload = load_workload(config.network, trained=False)
+    sample = _sample(config, workload)
+    graph = decisions(workload.model, sample, exclude=config.exclude)
     inputs = torch.cat([sample] * config.batch_size)
-    return plan_of(template(setting.model, graph, inputs), rounding_of(config), fed=fed)
+    return plan_of(template(workload.model, graph, inputs), rounding_of(config), fed=fed)
 
 
-def _sample(config: ProfileSettings, setting: Setting) -> Tensor:
+def _sample(config: ProfileSettings, workload: Workload) -> Tensor:
     """One sample of the shape that is asked for.
 
     Raises:
         ValueError: if the network does not take it.
     """
     if not config.input_shape:
-        return setting.example
+        return workload.example
     sample = torch.zeros(1, *map(int, split_words(config.input_shape)))
     try:
         with torch.no_grad():
-            setting.model(sample)
+            workload.model(sample)
     except Exception as error:
         raise ValueError(
             f"--input-shape is {config.input_shape}, on which model {config.network.model} fails "
-            f"({first_line(error)}); give one that it takes, {_shape(setting.example)} for example"
+            f"({first_line(error)}); give one that it takes, {_shape(workload.example)} for example"
         ) from error
     return sample
 
@@ -59,4 +59,4 @@ def _shape(sample: Tensor) -> str:
 
 def rounding_of(config: ProfileSettings) -> Rounding:
     """Which kept counts are measured."""
-    return Granularity("channel").rounding(config.round_to, config.max_ratio)
+    return CHANNELS.rounding(config.round_to, config.max_ratio)

@@ -61,7 +61,7 @@ def main(words: Sequence[str] | None = None) -> int:
 def studies(seeds: int, evaluations: Sequence[int]) -> dict[str, Study]:
     """The contest, and the ablation, which takes the tightest budget alone."""
     names, counts = tuple(NETWORKS), tuple(sorted(evaluations))
-    named, numbers = tuple(map(Contender.named, NAMES)), tuple(range(seeds))
+    named, numbers = tuple(map(Contender.of_name, NAMES)), tuple(range(seeds))
     return {
         "agents": Study(named, names, BUDGETS, counts, numbers),
         "ablation": Study(contenders(), names, BUDGETS[-1:], counts, numbers),

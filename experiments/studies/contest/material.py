@@ -12,7 +12,7 @@ from amc.policy import Budget
 from amc.problem import Problem
 from amc.tasks import Samples
 from experiments.settings import NetworkSettings
-from experiments.zoo import load_setting
+from experiments.zoo import load_workload
 
 SEARCH_IMAGES = 1000
 CALIBRATION_IMAGES = 4000
@@ -53,11 +53,11 @@ class Material:
 
 def shipped_network(model: str, width: float, device: str) -> Material:
     """A network of the zoo with the weights that come with the project, on Fashion-MNIST."""
-    setting = load_setting(NetworkSettings(model=model, width=width), device=device)
-    train, holdout = setting.splits.train, setting.splits.holdout
+    workload = load_workload(NetworkSettings(model=model, width=width), device=device)
+    train, holdout = workload.splits.train, workload.splits.holdout
     return Material(
-        setting.model,
-        setting.example,
+        workload.model,
+        workload.example,
         search=holdout.take(slice(0, SEARCH_IMAGES)),
         other=holdout.take(slice(SEARCH_IMAGES, None)),
         calibration=train.take(slice(0, CALIBRATION_IMAGES)),

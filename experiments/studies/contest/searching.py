@@ -68,7 +68,7 @@ def run_contender(task: Task) -> list[Record]:
     """Search on one thread; one record for each number of evaluations."""
     with one_thread():
         asked = problem(task.network, task.budget, task.device)
-        result = task.contender.made(task.episodes).search(asked, task.seed)
+        result = task.contender.make(task.episodes).search(asked, task.seed)
         counts = task.evaluations or (0,)
         return [_record(task, asked, result.outcomes, count) for count in counts]
 

@@ -39,7 +39,7 @@ class Contender:
     options: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def named(cls, name: str) -> Contender:
+    def of_name(cls, name: str) -> Contender:
         """A strategy with its defaults."""
         return cls(name, name)
 
@@ -48,13 +48,13 @@ class Contender:
         """Whether one search, of as many evaluations as it likes, says all."""
         return self.strategy in RULES
 
-    def made(self, episodes: int) -> Strategy:
+    def make(self, episodes: int) -> Strategy:
         """The strategy, ready to search."""
         return make_strategy(self.strategy, episodes, self.options)
 
     def settings(self) -> dict[str, Any]:
         """All its settings but the number of episodes, as JSON has them."""
-        made = asdict(self.made(1))  # type: ignore[call-overload]
+        made = asdict(self.make(1))  # type: ignore[call-overload]
         made.pop("episodes", None)
         settings: dict[str, Any] = json.loads(json.dumps(made, default=lambda kind: kind.__name__))
         return settings
@@ -161,8 +161,8 @@ def courses(contender: Contender, evaluations: Sequence[int]) -> list[tuple[int,
     if contender.is_rule:
         return [()]
     longest = max(evaluations)
-    whole = contender.made(longest)
-    prefixes = [n for n in sorted(evaluations) if begins_as(contender.made(n), whole)]
+    whole = contender.make(longest)
+    prefixes = [n for n in sorted(evaluations) if begins_as(contender.make(n), whole)]
     apart = [n for n in sorted(evaluations) if n not in prefixes and n != longest]
     return [(*(n for n in prefixes if n != longest), longest), *((n,) for n in apart)]
 

@@ -13,7 +13,6 @@ from torch import nn
 from amc.costs import COSTS, Limits, kept_weights
 from amc.evaluation import accuracy
 from amc.finetuning import Plan, Recipe, Schedule, fit, prune_iteratively
-from amc.granularity import Granularity
 from amc.graph import Kept, PruningGraph
 from amc.policy import Budget
 from amc.pruning import Narrowed, Pruner, decisions, narrow
@@ -155,7 +154,7 @@ class Case:
 
     def one_shot(self, sparsity: float) -> list[Point]:
         kept = self.kept(sparsity)
-        network = fit(self._pruner.held(kept), self._train, self._recipe)
+        network = fit(self._pruner.trainable(kept), self._train, self._recipe)
         return [self._point("one shot", network, kept)]
 
     def not_retrained(self) -> list[Point]:
@@ -192,7 +191,7 @@ def limits_at(graph: PruningGraph, sparsity: float) -> Limits:
     weights = kept_weights(graph, graph.full).sum()
     full = COSTS["params"](graph)(graph.full)
     budget = Budget("params", (full - sparsity * weights) / full)
-    rounding = Granularity.parse(graph.granularity).rounding(max_ratio=0.999)
+    rounding = graph.granularity.rounding(max_ratio=0.999)
     return Limits.of(graph, [budget], COSTS, rounding)
 
 

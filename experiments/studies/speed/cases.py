@@ -9,7 +9,7 @@ from amc.policy import Budget
 from amc.problem import Problem
 from amc.tasks import Samples
 from experiments.settings import NetworkSettings
-from experiments.zoo import Setting, load_setting, shipped_weights
+from experiments.zoo import Workload, load_workload, shipped_weights
 
 NETWORKS = {
     "resnet20": NetworkSettings("resnet20"),
@@ -45,13 +45,13 @@ class Case:
 
     Args:
         name: Of the network.
-        setting: The network and its data set.
+        workload: The network and its data set.
         weights: Where its weights come from.
         sizes: How much is measured.
     """
 
     name: str
-    setting: Setting
+    workload: Workload
     weights: str
     sizes: Sizes
 
@@ -60,27 +60,27 @@ class Case:
         """Load the shipped weights; where there are none, train quickly."""
         config = NETWORKS[name]
         shipped = shipped_weights(config.model, config.dataset, config.width) is not None
-        setting = load_setting(config, trained=shipped, device=sizes.device)
+        workload = load_workload(config, trained=shipped, device=sizes.device)
         if not shipped:
-            few = setting.splits.train.take(slice(0, QUICK))
-            fit(setting.model, few, Recipe(epochs=1, **setting.augmentation))
-        return cls(name, setting, SHIPPED if shipped else TRAINED, sizes)
+            few = workload.splits.train.take(slice(0, QUICK))
+            fit(workload.model, few, Recipe(epochs=1, **workload.augmentation))
+        return cls(name, workload, SHIPPED if shipped else TRAINED, sizes)
 
     @property
     def calibration(self) -> Samples:
         """Training images for the refit."""
-        return self.setting.splits.train.take(slice(0, self.sizes.calibration))
+        return self.workload.splits.train.take(slice(0, self.sizes.calibration))
 
     @property
     def holdout(self) -> Samples:
         """Images that candidates are measured on."""
-        return self.setting.splits.holdout.take(slice(0, self.sizes.images))
+        return self.workload.splits.holdout.take(slice(0, self.sizes.images))
 
     def problem(self, racing: float = 0.0) -> Problem:
         """The search problem, as `amc search` sets it up."""
         return Problem(
-            self.setting.model,
-            self.setting.example,
+            self.workload.model,
+            self.workload.example,
             [Budget("macs", self.sizes.budget)],
             holdout=self.holdout,
             calibration=self.calibration,

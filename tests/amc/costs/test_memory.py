@@ -25,7 +25,7 @@ def two_convolutions(inplace: bool) -> nn.Module:
 def test_the_worst_moment_by_hand() -> None:
     memory = Memory(trace(two_convolutions(inplace=False), images()))
     # Numbers held: images and the first layer's output; that and its ReLU; the ReLU and the last.
-    assert memory.held([5])[:3].tolist() == [
+    assert memory.live([5])[:3].tolist() == [
         4 * (192 + 5 * 36),
         4 * (192 + 2 * 5 * 36),
         4 * (192 + 5 * 36 + 4 * 36),
@@ -50,14 +50,14 @@ def test_a_tensor_that_is_read_later_is_held_until_then() -> None:
     net = nn.Sequential(Wired(forward, **layers), nn.Conv2d(4, 2, 1))
     memory = Memory(trace(net, images()))
     joined = 4 * 64 * (3 + 2 + 2 + 4)  # images, what is joined, and the whole
-    assert memory.held([2, 3, 2])[3] == joined
+    assert memory.live([2, 3, 2])[3] == joined
 
 
 def test_weights_are_held_all_the_time_and_the_batch_is_not_in_them() -> None:
     graph = trace(tiny("residual"), images())
     one, many = Memory(graph), Memory(graph, batch=64)
     assert one.weights(graph.full) == many.weights(graph.full) > 0
-    assert (many.held(graph.full) == 64 * one.held(graph.full)).all()
+    assert (many.live(graph.full) == 64 * one.live(graph.full)).all()
 
 
 @pytest.mark.parametrize("name", TINY)

@@ -10,6 +10,7 @@ from tiny_networks import TINY, Wired, averaged, images, samples, tiny
 from torch import Tensor, nn
 
 from amc.criteria import CRITERIA, best_units, criterion, scores, weight_scores
+from amc.granularity import Granularity
 from amc.graph import PruningGraph
 from amc.tracing.build import trace
 
@@ -218,8 +219,8 @@ def test_layers_of_every_kind_are_scored() -> None:
 
 def test_units_that_are_no_channels_are_refused() -> None:
     net, graph = two_layers([[1.0], [1.0]], [[1.0, 1.0]])
-    with pytest.raises(ValueError, match=r"'element' are no channels; rank their weights"):
-        scores("l1", net, replace(graph, granularity="element"))
+    with pytest.raises(ValueError, match=r"element are no channels; rank their weights"):
+        scores("l1", net, replace(graph, granularity=Granularity("element")))
 
 
 @pytest.mark.parametrize("name", [name for name, entry in CRITERIA.items() if entry.needs_samples])

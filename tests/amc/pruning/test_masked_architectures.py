@@ -35,7 +35,7 @@ def test_half_of_every_layer_is_zero_and_the_network_runs(name: str, granularity
     graph = decisions(model, inputs, granularity)
     kept = [max(1, units // 2) for units in graph.full]
     pruner = Pruner.of(model, graph, "l1")
-    held = pruner.held(kept).eval()
+    held = pruner.trainable(kept).eval()
     masks = held_masks(held)
     for group, count in zip(graph.groups, kept, strict=True):
         weight = held.get_submodule(group.name).weight

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from amc import Budget, Policy, PolicyError, Problem, Samples, bake, prune
 from amc.export import save_onnx, save_pruned
+from amc.granularity import Granularity
 from amc.pruning import Pruner, decisions, kept_counts, policy_of
 from amc.pruning.masks import held_masks
 
@@ -81,7 +82,7 @@ def test_a_budget_of_operations_is_refused_where_zeros_are_computed_too() -> Non
 
 
 def test_a_policy_of_another_granularity_names_what_differs() -> None:
-    policy = Policy(halved("element").groups, granularity="kernel")
+    policy = Policy(halved("element").groups, granularity=Granularity("kernel"))
     with pytest.raises(PolicyError, match="'0' of 288 units, where this network has '0' of"):
         prune(network(), policy, IMAGES[:1])
 
@@ -148,7 +149,7 @@ def test_where_nothing_is_pruned_the_network_is_the_unpruned_one(granularity: st
     model = network()
     graph = decisions(model, IMAGES[:1], granularity)
     pruner = Pruner.of(model, graph, "l1", calibration=SAMPLES)
-    for pruned in (pruner.network(graph.full), pruner.held(graph.full)):
+    for pruned in (pruner.network(graph.full), pruner.trainable(graph.full)):
         state = pruned.state_dict()
         assert all(torch.equal(state[name], item) for name, item in model.state_dict().items())
 

@@ -10,7 +10,7 @@ from limit_cases import Case, cases, limits_of, perceptron
 from numpy.typing import NDArray
 
 from amc.costs import COSTS, BudgetError, Limits, Params
-from amc.granularity import Rounding
+from amc.granularity import Granularity, Rounding
 from amc.graph import Group, Layer, PruningGraph
 from amc.policy import Budget
 from amc.rules.projection import BISECTIONS, ROUNDS, bisect, fill, project, project_all
@@ -169,7 +169,7 @@ def single_weights(*sizes: int) -> PruningGraph:
         Group(layer.name, size, (), (layer.name,), unit_weights=1)
         for layer, size in zip(layers, sizes, strict=True)
     )
-    return PruningGraph(layers, groups, granularity="element")
+    return PruningGraph(layers, groups, granularity=Granularity("element"))
 
 
 class Asked(Params):

@@ -59,11 +59,11 @@ def answers(path, images):
 
 @pytest.mark.parametrize("batch", [1, 7])
 def test_onnx_computes_the_same_on_digits_for_any_batch(exported, tuned_run, weights, batch):
-    network, setting, _ = load_pruned(tuned_run)
-    images = setting.splits.test.floats(slice(0, batch))
-    setting.model.load_state_dict(load_file(weights))
+    network, workload, _ = load_pruned(tuned_run)
+    images = workload.splits.test.floats(slice(0, batch))
+    workload.model.load_state_dict(load_file(weights))
     files = (exported[0], exported[0].with_name("unpruned.onnx"))
-    for model, path in zip((network, setting.model), files, strict=True):
+    for model, path in zip((network, workload.model), files, strict=True):
         with torch.no_grad():
             wanted = model(images).numpy()
         found = answers(path, images)
@@ -78,7 +78,7 @@ def test_the_command_says_what_it_wrote_and_what_was_gained(exported, tuned_run)
     for name, heading in (("params", "parameters"), ("macs", "MACs")):
         row = rf"{heading} +{costs[name].unpruned:,.0f} +{costs[name].pruned:,.0f} +[0-9.]+%"
         assert re.search(row, said)
-    assert re.search(r"latency, ms +[0-9.]+ \([0-9.]+ to [0-9.]+\) +[0-9.]+ \(", said)
+    assert re.search(r"latency, ms +[0-9.]+ +[0-9.]+ +[0-9.]+%", said)
     assert re.search(r"net\.onnx is .* times as fast \(", said)
     assert f"onnxruntime {onnxruntime.__version__}, 1 thread" in said
 
@@ -110,7 +110,7 @@ def test_what_was_gained_stands_beside_the_files(exported):
     for side in ("unpruned", "pruned"):
         assert found[side]["bytes"] == (folder / found[side]["file"]).stat().st_size
         seconds = found[side]["latency"]
-        assert 0 < seconds["low"] <= seconds["median"] <= seconds["high"]
+        assert 0 < seconds["seconds"] <= seconds["typical"]
     assert found["pruned"]["bytes"] < found["unpruned"]["bytes"]
     assert found["difference"] <= 1e-4
     assert found["machine"]["torch"] == torch.__version__
@@ -144,11 +144,11 @@ def test_the_unpruned_networks_file_is_not_written_over(amc, copy):
 def test_torch_weights_carry_their_policy_and_need_no_images(tuned_run, tmp_path):
     path = tmp_path / "net.safetensors"
     assert told(tuned_run, "torch", path).startswith("torch: ")
-    wanted, setting, policy = load_pruned(tuned_run)
+    wanted, workload, policy = load_pruned(tuned_run)
     untrained = build_model("resnet8", 1, 10, 0.5)
     with safe_open(path, "pt") as file:
         assert Policy.from_json(file.metadata()["policy"]) == policy
-    network = amc_export.load_pruned(untrained, setting.example, path)
+    network = amc_export.load_pruned(untrained, workload.example, path)
     assert same(network, wanted.state_dict())
 
 
@@ -162,10 +162,10 @@ def test_a_runs_own_weights_are_such_a_file(tuned_run):
 def test_torch_pruning_gets_the_ratio_of_every_layer_of_a_group(tuned_run, tmp_path):
     path = tmp_path / "ratios.json"
     assert told(tuned_run, "torch-pruning", path).startswith(f"torch-pruning: {path}")
-    network, setting, policy = load_pruned(tuned_run)
+    network, workload, policy = load_pruned(tuned_run)
     ratios = json.loads(path.read_text())
     for name, ratio in ratios.items():
-        full = setting.model.get_submodule(name).out_channels
+        full = workload.model.get_submodule(name).out_channels
         assert int(full * (1 - ratio)) == network.get_submodule(name).out_channels
     assert {group.name for group in policy.groups} < ratios.keys()
 
@@ -263,7 +263,7 @@ def test_a_network_that_ties_parameters_goes_all_the_way(amc, tmp_path):
     amc.good("search", *network, *weights, *few, "--out", tmp_path / "run")
     path = tmp_path / "net.safetensors"
     assert told(tmp_path / "run", "torch", path, model).startswith("torch: ")
-    wanted, setting, _ = load_pruned(tmp_path / "run", typed={"model": model})
+    wanted, workload, _ = load_pruned(tmp_path / "run", typed={"model": model})
     assert wanted[5].weight is wanted[3].weight
     assert wanted[7].out_features < 12
-    assert same(amc_export.load_pruned(tied(), setting.example, path), wanted.state_dict())
+    assert same(amc_export.load_pruned(tied(), workload.example, path), wanted.state_dict())

@@ -9,7 +9,8 @@ import pytest
 
 from amc.journal import Blank
 from experiments.cli import KINDS
-from experiments.runs.journal_file import FOLDER, JOURNAL_FILE
+from experiments.runs.checkpoints import FOLDER
+from experiments.runs.journal_file import JOURNAL_FILE
 from experiments.settings import parse
 
 DOCS = Path(__file__).parents[3] / "docs"

@@ -26,16 +26,22 @@ from experiments.latency.semi_structured import obstacle
 from experiments.latency.terms import about_device, terms_of
 from experiments.runs.results import RunResult
 from experiments.settings import NetworkSettings, SearchSettings
-from experiments.zoo.networks import load_setting
+from experiments.zoo.networks import load_workload
 
 NETWORK = NetworkSettings(model="resnet8", dataset="digits", width=0.5)
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Commands without --out meet no run that somebody left where the tests are started."""
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture(scope="module")
 def graph() -> PruningGraph:
     """Of the network that the fixture `search` prunes."""
-    setting = load_setting(NETWORK, trained=False)
-    return trace(setting.model, setting.example)
+    workload = load_workload(NETWORK, trained=False)
+    return trace(workload.model, workload.example)
 
 
 @pytest.fixture(scope="module")

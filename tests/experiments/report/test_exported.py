@@ -19,9 +19,9 @@ from experiments.runs.results import Remeasured, RunResult
 Made = Callable[..., RunResult]
 
 EXPORT: dict[str, Any] = {
-    "unpruned": {"latency": {"low": 1.9e-3, "median": 2e-3, "high": 2.1e-3}},
+    "unpruned": {"latency": {"seconds": 2e-3, "spread": 2e-4, "typical": 2.1e-3}},
     "pruned": {
-        "latency": {"low": 0.9e-3, "median": 1e-3, "high": 1.1e-3},
+        "latency": {"seconds": 1e-3, "spread": 1e-4, "typical": 1.1e-3},
         "macs": 5e5,
         "params": 2e4,
     },
@@ -38,6 +38,15 @@ def test_a_folder_tells_what_it_has(tmp_path: Path) -> None:
     assert read_export(tmp_path) == READ
 
 
+def test_what_an_earlier_release_left_is_read(tmp_path: Path) -> None:
+    times = {"low": 0.9e-3, "median": 1e-3, "high": 1.1e-3}
+    before, after = ({**EXPORT[side], "latency": times} for side in ("unpruned", "pruned"))
+    (tmp_path / "export.json").write_text(
+        json.dumps({**EXPORT, "unpruned": before, "pruned": after})
+    )
+    assert read_export(tmp_path) == replace(READ, unpruned=1e-3)
+
+
 BROKEN = [
     "",
     "[]",
@@ -46,6 +55,7 @@ BROKEN = [
     json.dumps({**EXPORT, "speedup": {"low": "1", "median": 2, "high": 3}}),
     json.dumps({**EXPORT, "speedup": {"low": float("nan"), "median": 2, "high": 3}}),
     json.dumps({**EXPORT, "device": None}),
+    json.dumps({**EXPORT, "unpruned": {"latency": {"low": 1}}}),
     "[" * 100_000,
 ]
 

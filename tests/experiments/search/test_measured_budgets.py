@@ -113,7 +113,7 @@ def test_of_several_tries_the_first_quiet_one_counts_or_the_quietest() -> None:
 def test_limits_are_tightened_by_what_was_measured_and_never_loosened() -> None:
     for factor, most in ((1.25, 0.6 / 1.25), (0.5, 0.6)):
         asked = problem(factor)
-        (item,) = asked.measured(asked.limits.smallest).items
+        (item,) = asked.limits_at(asked.limits.smallest).items
         assert item.most == pytest.approx(most * item.full)
 
 

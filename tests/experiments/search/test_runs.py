@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from amc.costs import Macs
 from amc.evaluation.scoring import accuracy
+from amc.granularity import Granularity
 from amc.policy import Budget, Policy
 from amc.pruning import prune
 from amc.tracing.build import trace
@@ -19,7 +20,7 @@ from experiments.runs.results import RunResult
 from experiments.search import one_run as runs
 from experiments.search.one_run import apply_policy
 from experiments.settings import PruneSettings, SearchSettings
-from experiments.zoo.networks import load_setting
+from experiments.zoo.networks import load_workload
 
 
 @pytest.fixture(scope="session")
@@ -48,9 +49,9 @@ def test_a_run_folder_holds_everything(ddpg_run):
 
 
 def test_the_smaller_network_keeps_to_the_budget(ddpg_run):
-    network, setting, policy = load_pruned(ddpg_run)
-    full = trace(setting.model, setting.example)
-    small = trace(network, setting.example)
+    network, workload, policy = load_pruned(ddpg_run)
+    full = trace(workload.model, workload.example)
+    small = trace(network, workload.example)
     assert Macs(small)(small.full) <= 0.5 * Macs(full)(full.full)
     change = result_of(ddpg_run).costs["macs"]
     assert (change.pruned, change.unpruned) == (Macs(small)(small.full), Macs(full)(full.full))
@@ -75,10 +76,10 @@ def test_hopeless_candidates_are_stopped_and_never_win(search):
 
 
 def test_the_result_tells_what_the_network_scores(ddpg_run):
-    network, setting, _ = load_pruned(ddpg_run)
+    network, workload, _ = load_pruned(ddpg_run)
     result = result_of(ddpg_run)
     # Where the search's fast arithmetic is another than this, single images may differ.
-    assert result.searched.test == pytest.approx(accuracy(network, setting.splits.test), abs=0.03)
+    assert result.searched.test == pytest.approx(accuracy(network, workload.splits.test), abs=0.03)
     best = max(candidate.accuracy for candidate in result.evaluations)
     assert result.searched.holdout == pytest.approx(best)
     assert result.finetuned is None
@@ -93,12 +94,12 @@ def test_fine_tuning_changes_the_weights_and_is_recorded(ddpg_run, tuned_run):
         name: tensor.shape for name, tensor in after.items()
     }
     assert not same(before, after)
-    network, setting, _ = load_pruned(tuned_run)
+    network, workload, _ = load_pruned(tuned_run)
     result = result_of(tuned_run)
     assert result.searched == result_of(ddpg_run).searched
     assert result.finetuned is not None
     assert result.finetuned.holdout == pytest.approx(
-        accuracy(network, setting.splits.holdout), abs=0.03
+        accuracy(network, workload.splits.holdout), abs=0.03
     )
     assert result.finetune_steps > 0
     assert result.seconds["finetune"] > 0
@@ -159,13 +160,13 @@ def test_without_calibration_weights_are_only_selected(search, uniform_run, trai
 
 
 def test_netadapt_leaves_the_network_that_it_adapted(netadapt_run):
-    network, setting, policy = load_pruned(netadapt_run)
+    network, workload, policy = load_pruned(netadapt_run)
     result = result_of(netadapt_run)
     assert result.tuned_steps > 0
     assert result.costs["macs"].fraction <= 0.6
-    assert result.searched.test == pytest.approx(accuracy(network, setting.splits.test), abs=0.03)
+    assert result.searched.test == pytest.approx(accuracy(network, workload.splits.test), abs=0.03)
     assert policy.criterion == "l2"
-    from_policy = prune(load_setting(config_of(result).network).model, policy, setting.example)
+    from_policy = prune(load_workload(config_of(result).network).model, policy, workload.example)
     assert not same(from_policy.state_dict(), weights_of(netadapt_run))
 
 
@@ -248,11 +249,11 @@ def test_a_masked_run_keeps_the_networks_shapes_and_stores_zeros(search):
         *("--finetune-epochs", 0.2),
     )
     result = result_of(run)
-    network, setting, policy = load_pruned(run)
-    assert policy.granularity == str(result.granularity) == "element"
+    network, workload, policy = load_pruned(run)
+    assert policy.granularity == result.granularity == Granularity("element")
     assert result.costs["params"].fraction <= 0.3
     assert result.costs["macs"].fraction == 1
-    state, full = weights_of(run), setting.model.state_dict()
+    state, full = weights_of(run), workload.model.state_dict()
     assert {name: value.shape for name, value in state.items()} == {
         name: value.shape for name, value in full.items()
     }
@@ -261,4 +262,4 @@ def test_a_masked_run_keeps_the_networks_shapes_and_stores_zeros(search):
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "What does it take to store?" in page
     assert "bitmap" in page
-    assert accuracy(network, setting.splits.test) == pytest.approx(result.finetuned.test, abs=0.02)
+    assert accuracy(network, workload.splits.test) == pytest.approx(result.finetuned.test, abs=0.02)

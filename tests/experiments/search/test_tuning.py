@@ -17,7 +17,7 @@ from experiments.search.one_run import apply_policy, search
 from experiments.search.tuning import Start, recipe_of, training_rate, tune
 from experiments.settings import PruneSettings, SearchSettings, TuningSettings, flat
 from experiments.settings.kinds import Schedule
-from experiments.zoo.networks import load_setting
+from experiments.zoo.networks import load_workload
 
 
 @pytest.fixture(scope="module")
@@ -36,17 +36,17 @@ def config(weights, uniform_run, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def setting(config):
-    return load_setting(config.network)
+def workload(config):
+    return load_workload(config.network)
 
 
-def tuned(config, setting, **changes):
+def tuned(config, workload, **changes):
     """What fine-tuning leaves of the network that the policy prunes, with these settings."""
     policy = Policy.load(config.policy)
-    graph = decisions(setting.model, setting.example, policy.granularity)
-    network = prune(setting.model, policy, setting.example)
+    graph = decisions(workload.model, workload.example, policy.granularity)
+    network = prune(workload.model, policy, workload.example)
     start = Start(network, policy, graph, None)
-    return tune(changed(config, **changes), setting, start, Console(quiet=True))
+    return tune(changed(config, **changes), workload, start, Console(quiet=True))
 
 
 def same(one, other):
@@ -82,55 +82,57 @@ def test_other_checkpoints_tell_no_rate(config, tmp_path):
         assert training_rate(replace(config.network, weights=str(tmp_path / name))) == 0.1
 
 
-def test_training_writes_its_rate_for_fine_tuning(amc, config, setting, tmp_path):
+def test_training_writes_its_rate_for_fine_tuning(amc, config, workload, tmp_path):
     out = tmp_path / "trained"
     network = ("--model", "resnet8", "--dataset", "digits", "--width", 0.25)
     amc.good("train", *network, "--epochs", 0, "--lr", 0.4, "--out", out)
     other = changed(config, weights=str(out / "model.safetensors"), finetune_rate=0.01)
-    assert recipe_of(other.tuning, other.network, setting).lr == pytest.approx(0.004)
-    assert recipe_of(replace(other.tuning, finetune_lr=0.3), other.network, setting).lr == 0.3
+    assert recipe_of(other.tuning, other.network, workload).lr == pytest.approx(0.004)
+    assert recipe_of(replace(other.tuning, finetune_lr=0.3), other.network, workload).lr == 0.3
 
 
-def test_the_recipe_is_what_the_settings_say(config, setting):
+def test_the_recipe_is_what_the_settings_say(config, workload):
     tuning = TuningSettings(2.0, distill=0.3, temperature=2.0, patience=5)
-    recipe = recipe_of(tuning, replace(config.network, seed=7), setting)
+    recipe = recipe_of(tuning, replace(config.network, seed=7), workload)
     assert recipe.lr == pytest.approx(0.01)
     assert (recipe.epochs, recipe.distill, recipe.temperature) == (2, 0.3, 2)
     assert (recipe.patience, recipe.seed, recipe.shift, recipe.flip) == (5, 7, 1, False)
 
 
-def test_no_epochs_leave_the_network_alone(config, setting):
-    left = tuned(config, setting, distill=0.5, finetune_schedule="cubic")
+def test_no_epochs_leave_the_network_alone(config, workload):
+    left = tuned(config, workload, distill=0.5, finetune_schedule="cubic")
     assert (left.steps, left.seconds) == (0, 0.0)
-    assert same(left, tuned(config, setting))
+    assert same(left, tuned(config, workload))
 
 
-def test_one_shot_fine_tunes_the_network_that_the_search_left(config, setting):
-    one = tuned(config, setting, finetune_epochs=0.3)
+def test_one_shot_fine_tunes_the_network_that_the_search_left(config, workload):
+    one = tuned(config, workload, finetune_epochs=0.3)
     assert one.steps == 3
-    assert not same(one, tuned(config, setting))
+    assert not same(one, tuned(config, workload))
     single = {"finetune_schedule": "cubic", "finetune_stages": 1}
-    assert same(one, tuned(config, setting, finetune_epochs=0.3, **single))
+    assert same(one, tuned(config, workload, finetune_epochs=0.3, **single))
 
 
 @pytest.mark.parametrize("schedule", ["linear", "cubic"])
-def test_a_schedule_of_stages_ends_at_the_counts_of_the_policy(config, setting, schedule):
+def test_a_schedule_of_stages_ends_at_the_counts_of_the_policy(config, workload, schedule):
     ways = {"finetune_schedule": schedule, "finetune_stages": 2, "finetune_epochs": 0.4}
-    left = tuned(config, setting, **ways)
+    left = tuned(config, workload, **ways)
     assert left.steps == 4
-    shapes = [item.shape for item in tuned(config, setting).network.state_dict().values()]
+    shapes = [item.shape for item in tuned(config, workload).network.state_dict().values()]
     assert [item.shape for item in left.network.state_dict().values()] == shapes
-    assert not same(left, tuned(config, setting, finetune_epochs=0.4))
-    assert not same(left, tuned(config, setting, **ways, finetune_last=1))
+    assert not same(left, tuned(config, workload, finetune_epochs=0.4))
+    assert not same(left, tuned(config, workload, **ways, finetune_last=1))
 
 
 @pytest.mark.parametrize(("criterion", "alike"), [("l1", True), ("random", False)])
-def test_the_seed_reaches_the_criterion_of_every_stage(config, setting, criterion, alike, tmp_path):
+def test_the_seed_reaches_the_criterion_of_every_stage(
+    config, workload, criterion, alike, tmp_path
+):
     policy = replace(Policy.load(config.policy), criterion=criterion)
     policy.save(tmp_path / "policy.json")
     still = {"finetune_schedule": "linear", "finetune_epochs": 0.2, "finetune_lr": 1e-20}
     made = changed(config, policy=str(tmp_path / "policy.json"), **still)
-    one, other = (tuned(made, setting, seed=seed).network for seed in (0, 1))
+    one, other = (tuned(made, workload, seed=seed).network for seed in (0, 1))
     assert torch.equal(one.stem[0].weight, other.stem[0].weight) == alike
 
 
@@ -155,22 +157,22 @@ def test_stages_are_refused_after_any_search_that_tuned_its_network(config, tmp_
     assert search(settings_of(SearchSettings, **own | alone), Console(quiet=True)).tuned_steps == 1
 
 
-def test_the_unpruned_network_is_the_teacher_and_stays_as_it_is(config, setting):
-    before = {name: item.clone() for name, item in setting.model.state_dict().items()}
-    taught = tuned(config, setting, finetune_epochs=0.2, distill=0.9)
-    assert not same(taught, tuned(config, setting, finetune_epochs=0.2))
-    hot = tuned(config, setting, finetune_epochs=0.2, distill=0.9, temperature=1)
+def test_the_unpruned_network_is_the_teacher_and_stays_as_it_is(config, workload):
+    before = {name: item.clone() for name, item in workload.model.state_dict().items()}
+    taught = tuned(config, workload, finetune_epochs=0.2, distill=0.9)
+    assert not same(taught, tuned(config, workload, finetune_epochs=0.2))
+    hot = tuned(config, workload, finetune_epochs=0.2, distill=0.9, temperature=1)
     assert not same(taught, hot)
-    after = setting.model.state_dict()
+    after = workload.model.state_dict()
     assert all(torch.equal(after[name], before[name]) for name in before)
 
 
-def test_patience_ends_it_on_held_out_images(config, setting):
-    left = tuned(config, setting, finetune_epochs=10, finetune_lr=0.5, patience=1)
+def test_patience_ends_it_on_held_out_images(config, workload):
+    left = tuned(config, workload, finetune_epochs=10, finetune_lr=0.5, patience=1)
     assert left.steps < 90
     assert left.steps % 9 == 0, "there is a check every epoch"
-    before = accuracy(tuned(config, setting).network, setting.splits.holdout)
-    assert accuracy(left.network, setting.splits.holdout) >= before
+    before = accuracy(tuned(config, workload).network, workload.splits.holdout)
+    assert accuracy(left.network, workload.splits.holdout) >= before
 
 
 def test_recalibration_measures_batch_norms_before_the_network_is_judged(config):

@@ -19,7 +19,7 @@ from experiments.zoo.models import MODELS
 from experiments.zoo.networks import (
     WEIGHTS,
     augmentation,
-    load_setting,
+    load_workload,
     read_checkpoint,
     shipped_weights,
 )
@@ -30,16 +30,16 @@ SHIPPED = (("resnet20", 1.0, 0.930), ("mobilenet-v1", 0.5, 0.920))
 
 @pytest.mark.parametrize(("model", "width", "wanted"), SHIPPED)
 def test_shipped_weights_reach_their_accuracy_on_test_images(fashion_mnist, model, width, wanted):
-    setting = load_setting(NetworkSettings(model=model, width=width))
+    workload = load_workload(NetworkSettings(model=model, width=width))
     # All 10,000 take long; of them resnet20 recognises 0.9353 and mobilenet-v1 0.9286.
-    assert accuracy(setting.model, setting.splits.test.take(slice(None, None, 5))) >= wanted
+    assert accuracy(workload.model, workload.splits.test.take(slice(None, None, 5))) >= wanted
 
 
 @pytest.mark.parametrize(("model", "width"), [known[:2] for known in SHIPPED])
 def test_bfloat16_hardly_changes_their_answers(fashion_mnist, model, width):
-    setting = load_setting(NetworkSettings(model=model, width=width))
-    few = setting.splits.holdout.take(slice(0, 200))  # emulated on most processors
-    changed = hits(setting.model, few) != hits(setting.model, few, bfloat16=True)
+    workload = load_workload(NetworkSettings(model=model, width=width))
+    few = workload.splits.holdout.take(slice(0, 200))  # emulated on most processors
+    changed = hits(workload.model, few) != hits(workload.model, few, bfloat16=True)
     assert int(changed.sum()) <= 2
 
 
@@ -60,13 +60,13 @@ def test_other_networks_have_no_shipped_weights():
 
 
 def test_a_checkpoint_fills_the_network(weights):
-    setting = load_setting(replace(SMALL, weights=str(weights)))
+    workload = load_workload(replace(SMALL, weights=str(weights)))
     wanted = load_file(weights)
-    state = setting.model.state_dict()
+    state = workload.model.state_dict()
     assert all(torch.equal(state[name], tensor) for name, tensor in wanted.items())
-    assert not setting.model.training
-    assert setting.example.shape == (1, 1, 8, 8)
-    assert setting.dataset.name == "digits"
+    assert not workload.model.training
+    assert workload.example.shape == (1, 1, 8, 8)
+    assert workload.dataset.name == "digits"
 
 
 @pytest.mark.parametrize("ending", ["pt", "pth", "safetensors"])
@@ -100,13 +100,13 @@ def test_nothing_in_a_checkpoint_is_executed(tmp_path):
 def test_a_checkpoint_with_more_than_the_network_has_is_refused(weights, tmp_path):
     save_file({**load_file(weights), "extra": torch.ones(1)}, tmp_path / "more.safetensors")
     with pytest.raises(ValueError, match=r"more\.safetensors does not fit .*: it also has 'extra'"):
-        load_setting(replace(SMALL, weights=str(tmp_path / "more.safetensors")))
+        load_workload(replace(SMALL, weights=str(tmp_path / "more.safetensors")))
 
 
 def test_old_checkpoints_without_batch_counts_are_welcome(weights, tmp_path):
     state = {k: v for k, v in load_file(weights).items() if "num_batches" not in k}
     save_file(state, tmp_path / "old.safetensors")
-    load_setting(replace(SMALL, weights=str(tmp_path / "old.safetensors")))
+    load_workload(replace(SMALL, weights=str(tmp_path / "old.safetensors")))
 
 
 class Tied(nn.Module):
@@ -136,9 +136,9 @@ def test_a_run_of_a_network_with_tied_weights_can_be_loaded(granularity, budget,
         out=str(tmp_path / "run"),
     )
     result = search(config, Console(quiet=True))
-    network, setting, _ = load_pruned(tmp_path / "run", typed={"model": config.network.model})
+    network, workload, _ = load_pruned(tmp_path / "run", typed={"model": config.network.model})
     assert network.one.weight is network.other.weight
-    assert accuracy(network, setting.splits.test) == pytest.approx(result.searched.test, abs=0.01)
+    assert accuracy(network, workload.splits.test) == pytest.approx(result.searched.test, abs=0.01)
 
 
 def test_a_checkpoint_of_a_network_with_tied_weights_fills_it_again(tmp_path):
@@ -146,7 +146,7 @@ def test_a_checkpoint_of_a_network_with_tied_weights_fills_it_again(tmp_path):
     model, path = Tied(), tmp_path / "tied.safetensors"
     save_model(model, str(path))
     assert not {"one.weight", "other.weight"} <= load_file(path).keys()
-    again = load_setting(NetworkSettings(f"{__name__}:Tied", "digits", weights=str(path))).model
+    again = load_workload(NetworkSettings(f"{__name__}:Tied", "digits", weights=str(path))).model
     assert again.one.weight is again.other.weight
     for name, tensor in model.state_dict().items():
         assert torch.equal(again.state_dict()[name], tensor)
@@ -154,7 +154,7 @@ def test_a_checkpoint_of_a_network_with_tied_weights_fills_it_again(tmp_path):
 
 def test_untrained_networks_need_no_weights_and_depend_on_the_seed():
     first, again, other = (
-        load_setting(replace(SMALL, seed=seed), trained=False).model.state_dict()["stem.0.weight"]
+        load_workload(replace(SMALL, seed=seed), trained=False).model.state_dict()["stem.0.weight"]
         for seed in (0, 0, 1)
     )
     assert torch.equal(first, again)
@@ -180,25 +180,25 @@ OWN = NetworkSettings(model=f"{__name__}:own", dataset="digits")
 
 @pytest.mark.parametrize("name", ["own", "instance"])
 def test_a_network_of_ones_own_comes_as_it_is(name):
-    made = load_setting(replace(OWN, model=f"{__name__}:{name}")).model
+    made = load_workload(replace(OWN, model=f"{__name__}:{name}")).model
     assert torch.equal(made[1].weight, own()[1].weight)
 
 
 def test_a_checkpoint_fills_a_network_of_ones_own(tmp_path):
     state = {name: tensor + 1 for name, tensor in own().state_dict().items()}
     save_file(state, tmp_path / "own.safetensors")
-    made = load_setting(replace(OWN, weights=str(tmp_path / "own.safetensors"))).model
+    made = load_workload(replace(OWN, weights=str(tmp_path / "own.safetensors"))).model
     assert torch.equal(made[1].weight, state["1.weight"])
 
 
 def test_the_width_of_ones_own_network_cannot_be_set():
     with pytest.raises(ValueError, match=r"--width is 0\.5, but only networks of the zoo"):
-        load_setting(replace(OWN, width=0.5))
+        load_workload(replace(OWN, width=0.5))
 
 
 def test_what_gives_no_logits_is_refused():
     with pytest.raises(ValueError, match=r"gives tuple for one image of digits; it must give"):
-        load_setting(replace(OWN, model=f"{__name__}:two_outputs"))
+        load_workload(replace(OWN, model=f"{__name__}:two_outputs"))
 
 
 @pytest.mark.parametrize(("dataset", "flip"), [("digits", False), ("fashion-mnist", True)])

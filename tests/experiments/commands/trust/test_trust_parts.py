@@ -143,5 +143,5 @@ def test_a_damaged_line_of_what_was_tried_is_counted_and_tells_nothing(junk, tmp
     with open(path, "ab") as file:
         file.write(junk)
     journal = Journal(path, {"epochs": 1})
-    assert journal.known() == {(3, 8): ENTRY}
+    assert journal.recall() == {(3, 8): ENTRY}
     assert journal.damaged == 1

@@ -29,7 +29,7 @@ def answer(plan: Plan, formula: Formula, constant: float = 0.0, scale: float = 1
     """Parts take what the formula says and what feeds them; whole networks are off by a scale."""
     found = {EMPTY: timing(PASS)}
     for number, part in enumerate(plan.parts):
-        for item in (*part.settings, *part.checks):
+        for item in (*part.sizes, *part.checks):
             shapes = plan.feeds(part, item)
             found |= {feed_name(shape): timing(PASS + _fed(shape)) for shape in shapes}
             own = formula(item.inputs, item.outputs) + PASS + sum(map(_fed, shapes))

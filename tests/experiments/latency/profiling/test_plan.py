@@ -57,8 +57,8 @@ def test_every_program_has_shapes_that_fit(plan: Plan) -> None:
 def test_a_depthwise_convolution_is_measured_along_one_line(plan: Plan) -> None:
     (part,) = [part for part in plan.parts if part.kind == "depthwise"]
     assert part.tied
-    assert all(item.inputs == item.outputs for item in part.settings)
-    assert [item.outputs for item in part.settings] == list(range(2, 13))
+    assert all(item.inputs == item.outputs for item in part.sizes)
+    assert [item.outputs for item in part.sizes] == list(range(2, 13))
 
 
 def test_the_unpruned_network_comes_first_and_the_others_can_be_reached(plan: Plan) -> None:

@@ -26,7 +26,7 @@ def tiny() -> Problem:
 
 def walks(contender: Contender, episodes: int) -> list[tuple[int, ...]]:
     """Every candidate of a search, in order."""
-    result = contender.made(episodes).search(tiny(), 5)
+    result = contender.make(episodes).search(tiny(), 5)
     return [outcome.kept for outcome in result.outcomes]
 
 
@@ -57,14 +57,14 @@ def test_what_plans_for_its_length_is_run_for_each(strategy: str, options: dict)
 
 
 def test_the_agent_shares_where_its_warm_up_is_as_long() -> None:
-    gp = Contender.named("gp-rollout")
+    gp = Contender.of_name("gp-rollout")
     assert courses(gp, (100, 300)) == [(100, 300)]
     assert courses(gp, (50, 300)) == [(300,), (50,)]
-    assert not begins_as(gp.made(100), Contender("other", "gp-rollout", {"imitation": 5}).made(300))
+    assert not begins_as(gp.make(100), Contender("other", "gp-rollout", {"imitation": 5}).make(300))
 
 
 def study() -> Study:
-    contenders = tuple(map(Contender.named, NAMES))
+    contenders = tuple(map(Contender.of_name, NAMES))
     return Study(contenders, ("resnet20", "mobilenet-v1"), seeds=(0, 1))
 
 

@@ -25,7 +25,7 @@ def record(contender: str, asked: int, seed: int, other: float, **changes: objec
 
 def study() -> Study:
     names = ("gp-rollout", "tpe", "cma-es", "uniform")
-    contenders = tuple(map(Contender.named, names))
+    contenders = tuple(map(Contender.of_name, names))
     return Study(contenders, ("net",), ("macs=0.3",), (100, 300), (0, 1, 2))
 
 
