@@ -1,9 +1,9 @@
 """Which rollout to take next: many are proposed, and the one that promises most is taken.
 
 The environment's rules are known, so a rollout can be followed to its kept counts without
-evaluating them; only what it earns must be learned (`agents.surrogate`). Learning from imagined
-experience beside the real is Dyna (Sutton, "Integrated Architectures for Learning, Planning, and
-Reacting", ICML 1990).
+evaluating them; only what it earns must be learned (`agents.surrogate`). Learning from such
+rollouts beside the real ones is Dyna (Sutton, "Integrated Architectures for Learning, Planning, and
+Reacting", ICML 1990), who calls them imagined.
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ from envs import REWARDS, PruningEnv
 
 @dataclass(frozen=True)
 class AgentSearch:
-    """AMC: an actor-critic agent walks the groups once an episode.
+    """AMC: an actor-critic agent that sets one group's ratio after the other, all once an episode.
 
     Args:
         episodes: Each evaluates one candidate.

@@ -32,6 +32,7 @@ from amc.graph import Kept
 from amc.history import Outcome
 from amc.parsing import check
 from amc.problem import Problem, SearchResult
+from amc.rules import check_budget
 from netadapt.proposals import propose, resource
 from netadapt.rounds import Place, Round
 from netadapt.trials import InTurn, Task, Trials
@@ -107,8 +108,7 @@ class NetAdapt:
         Raises:
             ValueError: if the problem has no budget, or no training samples to fine-tune on.
         """
-        if not problem.limits.items:
-            raise ValueError("netadapt needs a budget to come down to; give one, such as macs=0.5")
+        check_budget(problem.limits, "netadapt")
         if problem.train is None and self.steps:
             raise ValueError("netadapt fine-tunes its proposals; give the problem training samples")
         problem.restart()

@@ -57,7 +57,7 @@ class Manual:
     """Ratios set by hand, as a strategy of one evaluation.
 
     Args:
-        ratios: From shell patterns of layer names to pruning ratios; see `matched_ratios`.
+        ratios: From shell patterns of layer names to pruning ratios; see `match_ratios`.
         scale: Scale all ratios together onto the budget, in their proportions, up or down; layers
             without a ratio stay whole unless the others cannot reach the budget. Without it the
             ratios must fit as they are.

@@ -142,7 +142,7 @@ def _write_onnx(order: Order) -> None:
 
 
 def _write_both(order: Order) -> None:
-    from experiments.latency import latencies, write_proved
+    from experiments.latency import time_files, write_proved
 
     config, files = order.config, (order.target.with_name("unpruned.onnx"), order.target)
     if order.target == files[0]:
@@ -159,7 +159,7 @@ def _write_both(order: Order) -> None:
     ]
     batch, threads = latency_terms(order, result)
     inputs = images[torch.arange(batch) % len(images)]
-    times = latencies(files, inputs, threads, config.measure)
+    times = time_files(files, inputs, threads, config.measure)
     where = {**device("onnxruntime", threads), "batch": batch}
     found = Gain.of(files, result.costs, times, max(worst), where)
     found.save(order.target.with_name("export.json"))

@@ -3,7 +3,7 @@
 from experiments.latency import clock
 from experiments.latency.clock import device
 from experiments.latency.gain import Gain
-from experiments.latency.onnx_files import latencies, write_proved
+from experiments.latency.onnx_files import time_files, write_proved
 from experiments.latency.outlook import LATENCY
 from experiments.latency.semi_structured import dense_and_sparse, obstacle
 from experiments.latency.terms import (
@@ -23,11 +23,11 @@ __all__ = [
     "costs_of",
     "dense_and_sparse",
     "device",
-    "latencies",
     "measures",
     "obstacle",
     "remeasure",
     "table_of",
     "terms_of",
+    "time_files",
     "write_proved",
 ]

@@ -64,7 +64,7 @@ class Gain:
         speedup: How many times as fast the pruned one is, over the rounds.
         rounds: In each of which both had their turn.
         difference: The largest of either file's logits from PyTorch's.
-        device: What the times depend on (`latency.profiling.timing.device`, and batch).
+        device: What the times depend on (`latency.clock.device`, and batch).
         machine: Versions and processor.
     """
 

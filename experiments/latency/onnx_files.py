@@ -70,7 +70,7 @@ def _logits(run: Any, images: Tensor, batch: int) -> NDArray[np.float32]:
     )
 
 
-def latencies(
+def time_files(
     paths: Sequence[Path], images: Tensor, threads: int, seconds: float
 ) -> list[clock.Rounds]:
     """Seconds that a pass of each file takes, measured in turns (`clock.take_turns`).

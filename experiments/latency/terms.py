@@ -173,12 +173,12 @@ def remeasure(
     if about_device(table):
         return None
     # Needs the extra `onnx`, which a table from elsewhere does without.
-    from experiments.latency.profiling import latencies
+    from experiments.latency.profiling import time_networks
 
     device, here = table.device, workload.on_processor
     inputs = torch.cat([here.example] * device.batch)
     models = [here.model, plain_copy(network).cpu()]
-    tries = (latencies(models, inputs, device.runtime, device.threads) for _ in range(TRIES))
+    tries = (time_networks(models, inputs, device.runtime, device.threads) for _ in range(TRIES))
     (unpruned, pruned), noise = steadiest(tries)
     return Remeasured(
         unpruned["seconds"],

@@ -16,6 +16,7 @@ from experiments.terminal import printable
 KNOWN = (
     *("gp-rollout", "netadapt", "uniform", "manual", "random", "ddpg-paper"),
     *("tpe", "cma-es", "sensitivity", "global", "shallow", "deep", "ddpg"),
+    *("td3", "sac"),
 )
 
 Member = tuple[RunResult, Exported | None]

@@ -41,7 +41,7 @@ def render(
         exports: What `amc export` measured of each run; left out, nothing.
 
     Raises:
-        ValueError: if there are no results, or a budget in them cannot be read.
+        ValueError: if there are no results.
     """
     comparisons = compare(results, exports)
     template = _environment().get_template("report.html.j2")

@@ -232,6 +232,8 @@ def _check(journal: RunJournal, config: RunSettings, workload: Workload) -> None
         return
     was = asdict(_header(journal))
     was["settings"] = as_written(type(config), was["settings"])
+    # A setting that an earlier release did not have was at what is its default now.
+    was["settings"] = {**_without(flat(type(config)()), UNBOUND), **was["settings"]}
     if difference := _difference(was, header(config, workload)):
         raise ValueError(
             f"{folder} holds another run: {difference}; name another folder with --out, or begin "

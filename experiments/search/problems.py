@@ -21,7 +21,7 @@ def prepare(
     start = time.perf_counter()
     asked = config.problem
     unit = asked.granularity
-    graph = decisions(workload.model, workload.example, str(unit), asked.exclude)
+    graph = decisions(workload.model, workload.example, unit, asked.exclude)
     rounding = unit.rounding(asked.multiple, asked.max_ratio)
     agreed = terms_of(config, workload.model, graph, rounding)
     for note in agreed.notes:

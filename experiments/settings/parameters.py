@@ -76,6 +76,15 @@ def debug() -> click.Parameter:
     return click.Option(["--debug"], is_flag=True, expose_value=False, help=DEBUG)
 
 
+def version() -> click.Parameter:
+    """Tells which release this is."""
+    tell = click.version_option(
+        package_name="amc-pruning", prog_name="amc", message="%(prog)s %(version)s"
+    )
+    (found,) = click.command(tell(lambda: None)).params
+    return found
+
+
 def _help(one: Flag) -> str:
     if one.default is NO_DEFAULT:
         return f"{one.help.rstrip('.')}. (required)"

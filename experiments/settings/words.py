@@ -23,7 +23,7 @@ from experiments.settings.mistakes import (
     TooEarly,
     Unknown,
 )
-from experiments.settings.parameters import Value, debug, parameter, sections
+from experiments.settings.parameters import Value, debug, parameter, sections, version
 
 Kinds = Mapping[str, tuple[type[CommandSettings], str]]
 """For each command the class of its settings, and what it does."""
@@ -65,7 +65,7 @@ def read_words(words: Sequence[str], kinds: Kinds) -> Words:
     amc = Commands(
         "amc",
         {name: Command(name, *kind, options) for name, kind in kinds.items()},
-        params=[debug()],
+        params=[debug(), version()],
         help=ABOUT,
         epilog=MORE,
         no_args_is_help=True,

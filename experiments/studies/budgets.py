@@ -28,7 +28,7 @@ from amc.costs.latency import LatencyTable
 from amc.policy import Budget
 from experiments.commands import benchmark, export, profile
 from experiments.disk import machine, write_whole
-from experiments.latency.profiling import latencies
+from experiments.latency.profiling import time_networks
 from experiments.runs import RunResult
 from experiments.settings import (
     HARDWARE,
@@ -134,12 +134,12 @@ def results_of(
     return benchmark.benchmark(config, console)
 
 
-def time_networks(results: Sequence[RunResult], table: LatencyTable) -> tuple[list[float], float]:
+def times_left(results: Sequence[RunResult], table: LatencyTable) -> tuple[list[float], float]:
     """What is left of the time for each run's network, and the noise."""
     workload = load_workload(NetworkSettings(model=MODEL, dataset=DATASET))
     networks = [export.load_pruned(Path(result.config["out"]), workload)[0] for result in results]
     device = table.device
-    times, noise = latencies(
+    times, noise = time_networks(
         [workload.model, *networks], workload.example, device.runtime, device.threads
     )
     unpruned, *others = (one["seconds"] for one in times)
@@ -208,7 +208,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         profile.profile(ProfileSettings(NetworkSettings(MODEL, DATASET), out=str(runs)), console)
     pairs = [(b, result) for b in BLOCKS for result in results_of(b, chosen, path, console)]
     table = LatencyTable.load(path)
-    left, noise = time_networks([result for _, result in pairs], table)
+    left, noise = times_left([result for _, result in pairs], table)
     rows = [row(*pair, measured) for pair, measured in zip(pairs, left, strict=True)]
     print(table_of(rows, noise))
     write_whole(Path(chosen.out) / "budgets.json", _told(rows, noise, table, chosen))

@@ -9,7 +9,7 @@ from amc.parsing import on_demand
 
 if TYPE_CHECKING:
     from experiments.zoo.datasets import load_dataset
-    from experiments.zoo.image_dataset import Splits
+    from experiments.zoo.image_dataset import ImageDataset, Splits
     from experiments.zoo.models import build_model
     from experiments.zoo.networks import (
         Workload,
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from experiments.zoo.uci_digits import digits
 
 __all__ = [
+    "ImageDataset",
     "SmallResNet",
     "Splits",
     "Workload",
@@ -40,7 +41,7 @@ __getattr__ = on_demand(
     "experiments.zoo",
     {
         "datasets": ("load_dataset",),
-        "image_dataset": ("Splits",),
+        "image_dataset": ("ImageDataset", "Splits"),
         "models": ("build_model",),
         "networks": (
             *("Workload", "check_device", "checkpoint", "first_line", "load_workload"),

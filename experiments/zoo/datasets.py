@@ -57,12 +57,12 @@ def _from_function(name: str) -> ImageDataset:
     except (Exception, SystemExit) as error:
         raise ValueError(
             f"data set {name!r} cannot be loaded ({error}); it must be a function without "
-            "arguments that returns an ImageDataset (experiments.zoo.datasets)"
+            "arguments that returns an ImageDataset (experiments.zoo)"
         ) from error
     if not isinstance(dataset, ImageDataset):
         raise ValueError(
             f"data set {name!r}: gave a {type(dataset).__name__}; "
-            "let the function return an ImageDataset (experiments.zoo.datasets)"
+            "let the function return an ImageDataset (experiments.zoo)"
         )
     if wrong := dataset.mistake():
         raise ValueError(f"data set {name!r}: {wrong}")

@@ -151,7 +151,7 @@ def test_a_rate_near_zero_keeps_only_its_own_network_still(slow: str) -> None:
     assert min(moved.values()) > 1e-3
 
 
-def test_after_the_warm_up_walks_are_the_imagined_ones_and_none_is_taken_twice() -> None:
+def test_after_the_warm_up_rollouts_are_the_proposed_ones_and_none_is_taken_twice() -> None:
     problem = small("macs=0.4", widths=(20, 24, 30))
     agent = agent_of(problem, replace(FAST, proposals=16), episodes=12, warmup=4)
     before = weights_of(agent.actor)
@@ -160,7 +160,7 @@ def test_after_the_warm_up_walks_are_the_imagined_ones_and_none_is_taken_twice()
     assert not torch.equal(weights_of(agent.actor), before)
 
 
-def test_an_actor_that_imitates_walks_nearer_to_the_walk_it_was_shown() -> None:
+def test_an_actor_that_imitates_walks_nearer_to_the_rollout_it_was_shown() -> None:
     problem = small("macs=0.5", widths=(20, 24, 30))
     agent = agent_of(problem, replace(FAST, hidden=64, imitation=100))
     shown = (6, 20, 24)

@@ -19,7 +19,7 @@ from amc.rules import uniform
 FAST = AgentSettings(hidden=16, batch_size=8, updates=2, proposals=0)
 ALL_SETTINGS = {
     "default": AgentSettings(hidden=16, proposals=8),
-    "without imagination": FAST,
+    "without proposals": FAST,
     "published": replace(AgentSettings.published(), hidden=16, batch_size=8),
     "bootstrap": replace(FAST, returns="bootstrap"),
 }

@@ -85,7 +85,7 @@ def test_it_learns_where_to_prune(algorithm: Any) -> None:
     assert np.mean(learnt) > np.mean(warm_up) + 0.3
 
 
-def test_walks_can_be_imagined_whatever_the_algorithm() -> None:
+def test_rollouts_can_be_proposed_whatever_the_algorithm() -> None:
     problem = known()
     found = DDPGSearch(30, settings=AgentSettings(hidden=16), algorithm=SAC).search(problem, 0)
     assert np.abs(np.subtract(found.best.kept, problem.wanted)).max() <= 4

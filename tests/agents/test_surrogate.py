@@ -20,7 +20,7 @@ def rollouts(number: int, seed: int) -> np.ndarray:
     return np.stack([random.integers(units // 5, units + 1, number) for units in FULL], axis=1)
 
 
-def test_it_ranks_walks_that_it_has_not_seen() -> None:
+def test_it_ranks_rollouts_that_it_has_not_seen() -> None:
     model, seen, new = Surrogate(FULL), rollouts(60, 0), rollouts(200, 1)
     model.fit(seen.tolist(), rewards(seen).tolist())
     promise = model.expected_improvement(new.tolist())
@@ -29,7 +29,7 @@ def test_it_ranks_walks_that_it_has_not_seen() -> None:
     assert rewards(new)[np.argmax(promise)] > np.quantile(rewards(new), 0.97)
 
 
-def test_what_it_expects_of_walks_that_were_taken_is_near_what_they_earned() -> None:
+def test_what_it_expects_of_rollouts_that_were_taken_is_near_what_they_earned() -> None:
     model, seen = Surrogate(FULL), rollouts(60, 2)
     expected = model.fit(seen.tolist(), rewards(seen).tolist())
     assert spearmanr(expected, rewards(seen)).statistic > 0.95
@@ -44,7 +44,7 @@ def test_improvement_is_never_negative_and_least_where_it_has_been() -> None:
 
 
 @pytest.mark.parametrize("earned", [[0.5, 0.5, 0.5], [0.1, 0.1, 0.9]])
-def test_few_walks_and_equal_rewards_are_no_trouble(earned: list[float]) -> None:
+def test_few_rollouts_and_equal_rewards_are_no_trouble(earned: list[float]) -> None:
     model = Surrogate(FULL)
     expected = model.fit(rollouts(3, 5).tolist(), earned)
     assert np.isfinite(expected).all()

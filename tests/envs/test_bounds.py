@@ -91,7 +91,7 @@ WIDE_ROUNDINGS = {
 
 @pytest.mark.parametrize("rounding", WIDE_ROUNDINGS.values(), ids=WIDE_ROUNDINGS)
 @pytest.mark.parametrize("budgets", [("macs=0.2",), ("memory=0.8",), ("params=0.05", "macs=0.3")])
-def test_many_walks_of_wide_groups_end_where_a_search_through_all_counts_would(
+def test_many_rollouts_of_wide_groups_end_where_a_search_through_all_counts_would(
     rounding: Rounding, budgets: tuple[str, ...]
 ) -> None:
     linear = torch.nn.Linear
@@ -110,7 +110,7 @@ def test_many_walks_of_wide_groups_end_where_a_search_through_all_counts_would(
         assert end == decided
 
 
-def test_no_walks_end_nowhere() -> None:
+def test_no_rollouts_end_nowhere() -> None:
     assert execute_rollouts(limits_of("plain", Rounding(), "macs=0.4"), []) == []
 
 

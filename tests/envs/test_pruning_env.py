@@ -42,7 +42,7 @@ def test_it_passes_gymnasium_s_check(model: nn.Module) -> None:
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_where_a_walk_would_end_is_where_it_ends(seed: int) -> None:
+def test_where_a_rollout_would_end_is_where_it_ends(seed: int) -> None:
     env = PruningEnv(problem(small(), HALF))
     ratios = np.random.default_rng(seed).random(len(env.problem.graph.groups)).astype(np.float32)
     (end,) = env.rollout_ends([ratios])
@@ -52,7 +52,7 @@ def test_where_a_walk_would_end_is_where_it_ends(seed: int) -> None:
     assert np.array_equal(episode.observations, env.states(end))
 
 
-def test_a_rule_walks_as_an_agent_would() -> None:
+def test_a_rule_acts_as_an_agent_would() -> None:
     env = PruningEnv(problem(small(), HALF))
     ratios = env.rollout(lambda state: float(state[:9].mean()))
     state, _ = env.reset()
@@ -120,7 +120,7 @@ def test_each_step_tells_the_executed_action_at_once() -> None:
         assert np.array_equal(seen, rollout.observations[number + 1])
 
 
-def test_a_new_walk_starts_from_nothing() -> None:
+def test_a_new_rollout_starts_from_nothing() -> None:
     env = PruningEnv(problem(small(), HALF))
     first, _ = env.reset(seed=3)
     env.step(np.array([0.7], np.float32))

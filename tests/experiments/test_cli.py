@@ -1,12 +1,17 @@
 """What a person meets at the command line; mistakes are in test_mistakes.py."""
 
 import re
+import subprocess
+import sys
+from configparser import ConfigParser
 from importlib.machinery import ModuleSpec
+from importlib.metadata import EntryPoint
+from pathlib import Path
 
 import pytest
 import yaml
 
-from experiments import cli
+from experiments import __main__, cli
 from experiments.cli import COMMANDS
 from experiments.commands import runs, search
 from experiments.settings import flags_of
@@ -163,3 +168,13 @@ def test_a_current_folder_that_is_gone_is_told(monkeypatch, capsys, tmp_path):
     (tmp_path / "gone").rmdir()
     assert cli.main(["runs"]) == 2
     assert "the current folder is no longer there; change to another" in capsys.readouterr().err
+
+
+def test_what_is_installed_as_amc_obeys_ctrl_c_from_the_start_and_runs():
+    told = ConfigParser()
+    told.read(Path(__file__).parents[2] / "setup.cfg", encoding="utf-8")
+    _, _, where = told["options.entry_points"]["console_scripts"].strip().partition(" = ")
+    assert EntryPoint("amc", where, "console_scripts").load() is __main__.run
+    installed = Path(sys.executable).with_name("amc")
+    answer = subprocess.run([installed, "--version"], capture_output=True, text=True, check=True)
+    assert re.fullmatch(r"amc [0-9.]+\n", answer.stdout)

@@ -17,8 +17,7 @@ from small_networks import mixed, striped
 from amc import Budget, Problem, SearchResult
 from amc.finetuning import Recipe
 from amc.pruning.narrowing import Narrowed, narrow
-from netadapt import NetAdapt, trials
-from netadapt import rounds as walk
+from netadapt import NetAdapt, rounds, trials
 
 
 def searched(
@@ -78,7 +77,7 @@ def test_a_finished_walk_is_told_without_computing(monkeypatch: pytest.MonkeyPat
     journal = MemoryJournal()
     whole = searched(journal)
     monkeypatch.setattr(trials, "fit", None)
-    monkeypatch.setattr(walk, "Narrowing", None)
+    monkeypatch.setattr(rounds, "Narrowing", None)
     again = searched(journal)
     assert told(again) == told(whole)
     assert [o.seconds for o in again.outcomes] == [o.seconds for o in whole.outcomes]

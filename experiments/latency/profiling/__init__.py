@@ -7,7 +7,7 @@ from experiments.latency.profiling.measuring import Answer, Timings, payload, ta
 from experiments.latency.profiling.plan import WHOLE, Plan
 from experiments.latency.profiling.planning import measure_here, plan_for, rounding_of
 from experiments.latency.profiling.templates import model_at, smaller_network, template
-from experiments.latency.profiling.whole import Gauge, latencies
+from experiments.latency.profiling.whole import Gauge, time_networks
 
 __all__ = [
     "ARCHIVE",
@@ -18,7 +18,6 @@ __all__ = [
     "Plan",
     "Timings",
     "judge",
-    "latencies",
     "measure_here",
     "model_at",
     "payload",
@@ -30,6 +29,7 @@ __all__ = [
     "smaller_network",
     "table",
     "template",
+    "time_networks",
     "trust",
     "where",
     "widths",

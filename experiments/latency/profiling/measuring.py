@@ -36,20 +36,22 @@ Timings = Mapping[str, clock.Timing]
 
 @dataclass(frozen=True)
 class Runtime:
-    """What differs between runtimes beside how `timing` loads a program.
+    """What differs between runtimes beside how `clock` loads a program.
 
     Args:
         payload: A program in the form that it is given.
+        reads_onnx: It is given ONNX as it is.
         fed: It lays tensors out as it likes between layers, so that parts have to be fed.
     """
 
     payload: Callable[[Program], bytes]
+    reads_onnx: bool
     fed: bool
 
 
 RUNTIMES: dict[str, Runtime] = {
-    "onnxruntime": Runtime(lambda program: to_onnx(program).SerializeToString(), fed=True),
-    "torch": Runtime(to_json, fed=False),
+    "onnxruntime": Runtime(lambda one: to_onnx(one).SerializeToString(), reads_onnx=True, fed=True),
+    "torch": Runtime(to_json, reads_onnx=False, fed=False),
 }
 """Short names."""
 

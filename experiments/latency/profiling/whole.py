@@ -12,7 +12,7 @@ from amc.export import onnx_model
 from amc.graph import Kept
 from amc.modules import Inputs
 from experiments.latency import clock
-from experiments.latency.profiling.measuring import payload
+from experiments.latency.profiling.measuring import RUNTIMES, payload
 from experiments.latency.profiling.program import from_onnx
 from experiments.latency.profiling.templates import Template
 
@@ -24,7 +24,7 @@ def export_network(model: nn.Module, inputs: Inputs, runtime: str) -> bytes:
         ImportError: without the extra `onnx`.
     """
     made = onnx_model(model, inputs)
-    if runtime == "onnxruntime":
+    if RUNTIMES[runtime].reads_onnx:
         serialised: bytes = made.SerializeToString()
         return serialised
     return payload(from_onnx(made, _weights(made)), runtime)
@@ -35,7 +35,7 @@ def _weights(model: onnx.ModelProto) -> list[str]:
     return [name for name, value in values.items() if value.ndim and value.dtype == np.float32]
 
 
-def latencies(
+def time_networks(
     models: Sequence[nn.Module], inputs: Inputs, runtime: str, threads: int
 ) -> tuple[list[clock.Timing], float]:
     """Time networks against each other, in turns, each twice.
@@ -69,7 +69,7 @@ class Gauge:
         self._template, self._runtime, self._threads = template, runtime, threads
 
     def __call__(self, kept: Kept) -> tuple[list[clock.Timing], float]:
-        """Times of the unpruned and of the pruned network, and the noise as in `latencies`."""
+        """Times of the unpruned and of the pruned network, and the noise as in `time_networks`."""
         programs = (self._template.at(self._template.graph.full), self._template.at(kept))
         payloads = [payload(program, self._runtime) for program in programs]
         return _in_turns(payloads, self._runtime, self._threads)

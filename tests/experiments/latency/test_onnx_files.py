@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from experiments.latency import clock, onnx_files
-from experiments.latency.onnx_files import BATCHES, latencies, write_proved
+from experiments.latency.onnx_files import BATCHES, time_files, write_proved
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,6 @@ def test_another_answer_is_refused_and_the_old_file_stays(
 
 
 def test_latencies_are_measured_for_every_file_in_every_round(written):
-    found = latencies([written[0], written[0]], torch.randn(1, 1, 4, 4), threads=1, seconds=0)
+    found = time_files([written[0], written[0]], torch.randn(1, 1, 4, 4), threads=1, seconds=0)
     assert [len(rounds) for rounds in found] == [clock.ROUNDS] * 2
     assert all(run > 0 for rounds in found for burst in rounds for run in burst)

@@ -23,22 +23,22 @@ def seen(at: int, kept: tuple[int, ...], accuracy: float, macs: float = 5e5) -> 
 
 
 def test_each_candidate_is_compared_with_the_best_before_it(made: Made) -> None:
-    walk = (
+    path = (
         seen(0, (8, 16, 32), 0.5),
         seen(1, (16, 16, 32), 0.4),  # 0.5 of the first group away from number 0
         seen(2, (8, 32, 32), 0.6),  # 0.5 of the second away from number 0: the best from here
         seen(3, (8, 32, 64), 0.1),  # 0.5 of the third away from number 2
     )
-    assert distances(made(evaluations=walk)) == pytest.approx([0.5 / 3] * 3)
+    assert distances(made(evaluations=path)) == pytest.approx([0.5 / 3] * 3)
 
 
 def test_until_the_budget_is_met_the_one_before_is_compared(made: Made) -> None:
-    walk = (
+    path = (
         seen(0, (16, 32, 64), 0.9, 9e5),
         seen(1, (16, 32, 32), 0.9, 8e5),
         seen(2, (16, 32, 16), 0.9, 4e5),
     )
-    assert distances(made(evaluations=walk)) == pytest.approx([0.5 / 3, 0.25 / 3])
+    assert distances(made(evaluations=path)) == pytest.approx([0.5 / 3, 0.25 / 3])
 
 
 def test_smoothing_takes_what_came_before_alone() -> None:

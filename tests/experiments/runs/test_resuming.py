@@ -383,6 +383,21 @@ def test_a_run_of_an_earlier_release_goes_on_under_the_name_that_its_strategy_ha
     assert same(out, whole(words))
 
 
+def test_a_run_of_a_release_without_a_setting_goes_on_where_that_is_at_its_default(
+    amc, whole, tmp_path
+):
+    out = tmp_path / "run"
+    shutil.copytree(whole(RANDOM), out)
+    with RunJournal(out) as journal:
+        settings = dict(journal.header["settings"])
+        assert settings.pop("max_ratio") is None
+        assert settings.pop("finetune_rate") > 0
+        journal._add("header", "", {**journal.header, "settings": settings})
+    assert "is finished" in amc.good("search", *RANDOM, "--out", out)
+    refused = amc("search", *RANDOM, "--finetune-rate", "0.9", "--out", out)
+    assert "--finetune-rate was 0.1 and is 0.9" in refused.err
+
+
 HEADERS = {
     "command": (None, "command is null; it must be a text"),
     "settings": ([], "settings is []; it must be named values"),

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from exported import Exported
 
+from experiments import settings
 from experiments.latency import clock as stopwatch
-from experiments.latency.profiling.measuring import payload
+from experiments.latency.profiling.measuring import RUNTIMES, payload
 from experiments.latency.profiling.program import to_onnx
 
 
@@ -213,3 +214,7 @@ def test_where_the_system_tells_nothing_only_the_name_is_made_up() -> None:
     found = stopwatch.processor("")
     assert found["processor"]
     assert (found["revision"], found["instructions"]) == ("", "")
+
+
+def test_every_runtime_that_can_be_asked_for_is_known_everywhere() -> None:
+    assert tuple(stopwatch.LOADERS) == tuple(RUNTIMES) == settings.RUNTIMES

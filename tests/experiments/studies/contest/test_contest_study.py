@@ -24,7 +24,7 @@ def tiny() -> Problem:
     return Problem(model, inputs[:1], [Budget.parse("macs=0.4")], holdout=holdout)
 
 
-def walks(contender: Contender, episodes: int) -> list[tuple[int, ...]]:
+def rollouts(contender: Contender, episodes: int) -> list[tuple[int, ...]]:
     """Every candidate of a search, in order."""
     result = contender.make(episodes).search(tiny(), 5)
     return [outcome.kept for outcome in result.outcomes]
@@ -37,8 +37,8 @@ def walks(contender: Contender, episodes: int) -> list[tuple[int, ...]]:
 def test_a_shared_search_goes_the_way_of_the_shorter_one(strategy: str, options: dict) -> None:
     contender = Contender(strategy, strategy, options)
     assert courses(contender, (6, 9)) == [(6, 9)]
-    short = walks(contender, 6)
-    assert walks(contender, 9)[: len(short)] == short
+    short = rollouts(contender, 6)
+    assert rollouts(contender, 9)[: len(short)] == short
 
 
 @pytest.mark.parametrize(
@@ -52,8 +52,8 @@ def test_a_shared_search_goes_the_way_of_the_shorter_one(strategy: str, options:
 def test_what_plans_for_its_length_is_run_for_each(strategy: str, options: dict) -> None:
     contender = Contender(strategy, strategy, options)
     assert courses(contender, (6, 9)) == [(9,), (6,)]
-    short = walks(contender, 6)
-    assert walks(contender, 9)[: len(short)] != short
+    short = rollouts(contender, 6)
+    assert rollouts(contender, 9)[: len(short)] != short
 
 
 def test_the_agent_shares_where_its_warm_up_is_as_long() -> None:
