@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import logging
 import os
 import warnings
@@ -14,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from amc.graph import Group, PruningGraph
-from amc.modules import Inputs
+from amc.modules import Inputs, duplicate
 from amc.policy import Policy
 from amc.pruning import decisions, kept_counts, plain_copy
 from amc.surgery import cut
@@ -81,7 +80,7 @@ def _shape_like(model: nn.Module, policy: Policy, example_inputs: Inputs) -> nn.
     graph = decisions(model, example_inputs, policy.granularity, policy.exclude)
     kept = kept_counts(policy, graph)
     if policy.granularity.masks:
-        return copy.deepcopy(model)
+        return duplicate(model)
     return cut(model, graph, tuple(tuple(range(count)) for count in kept))
 
 

@@ -17,6 +17,9 @@ Kept = tuple[int, ...]
 KeptUnits = tuple[tuple[int, ...], ...]
 """For each group, which units stay, ascending."""
 
+Indices = tuple[tuple[int, ...], ...]
+"""For each unit of a group, the places that it takes along one axis."""
+
 NUMBER_BYTES = 4
 """Of a floating-point number, wherever bytes are counted."""
 
@@ -52,6 +55,8 @@ class Layer:
         written: The same of what it makes, of each output channel.
         norm: Name of the batch norm that alone reads this layer's output, if there is one.
         activation: The same of an activation that PyTorch can let overwrite its input.
+        extra_inputs: Weights for each input alone: lengths, of a transposed convolution's norm.
+        shared: Its weights are stored once with those of a layer before it.
     """
 
     name: str
@@ -71,6 +76,8 @@ class Layer:
     read: float = 0
     written: float = 0
     activation: str | None = None
+    extra_inputs: int = 0
+    shared: bool = False
 
     @property
     def depthwise(self) -> bool:
@@ -95,11 +102,31 @@ class Member:
 
     module: str
     side: Side
-    indices: tuple[tuple[int, ...], ...]
+    indices: Indices
 
     @cached_property
     def places(self) -> NDArray[np.int64]:
         """(units, channels of a unit) the same as an array."""
+        return np.array(self.indices, np.int64)
+
+
+@dataclass(frozen=True)
+class Slice:
+    """An axis of a parameter or buffer outside of known modules, which loses places with a group.
+
+    Args:
+        tensor: Dotted name.
+        axis: From 0.
+        indices: For each unit of the group, the places that it takes along that axis.
+    """
+
+    tensor: str
+    axis: int
+    indices: Indices
+
+    @cached_property
+    def places(self) -> NDArray[np.int64]:
+        """(units, places of a unit) the same as an array."""
         return np.array(self.indices, np.int64)
 
 
@@ -131,6 +158,7 @@ class Group:
         unit_weights: At a granularity that masks, weights that each unit takes; there are no
             members then, because no shape changes.
         attributes: Numbers of modules that change with the units that stay.
+        slices: Tensors of no known module that shrink as well.
     """
 
     name: str
@@ -139,6 +167,7 @@ class Group:
     layers: tuple[str, ...]
     unit_weights: int = 0
     attributes: tuple[Attribute, ...] = ()
+    slices: tuple[Slice, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -152,6 +181,21 @@ class Width:
 
     fixed: int
     parts: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Product:
+    """An amount that is `each` times all its widths: work that no layer does, or a tensor's size.
+
+    Args:
+        name: The module in whose code the work is done, empty for the network's own; or the tensor.
+        each: For one place of every width.
+        widths: Those that shrink.
+    """
+
+    name: str
+    each: float
+    widths: tuple[Width, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -202,13 +246,18 @@ class PruningGraph:
         layers: Weighted layers and norms in the order they first run.
         groups: The decisions, in forward order.
         fixed: Layers that no decision shrinks on their output side.
-        other_params: Parameters outside of `layers`, which pruning does not change.
-        other_bytes: All that is stored outside of the layers' weights and statistics, with 32 bits
-            a floating-point number.
+        other_params: Parameters outside of `layers` and `loose_params`, which pruning does not
+            change.
+        other_bytes: All that is stored outside of the layers' weights and statistics and of loose
+            tensors, with 32 bits a floating-point number.
         granularity: What a unit is.
         exclude: Shell patterns of layers that were to stay whole.
         activations: All that a forward pass holds beside the stored weights.
         overwriting: Activations that may overwrite their input, as nothing else reads it.
+        products: Multiply-accumulates of a sample that no layer has: of activations with each
+            other, of recurrent layers, of weights outside of known modules.
+        loose_params: Numbers of parameters of no known module that shrink with a group.
+        loose_buffers: The same of stored buffers.
     """
 
     layers: tuple[Layer, ...]
@@ -220,6 +269,9 @@ class PruningGraph:
     exclude: tuple[str, ...] = ()
     activations: tuple[Activation, ...] = ()
     overwriting: tuple[str, ...] = ()
+    products: tuple[Product, ...] = ()
+    loose_params: tuple[Product, ...] = ()
+    loose_buffers: tuple[Product, ...] = ()
 
     @cached_property
     def full(self) -> tuple[int, ...]:
@@ -266,6 +318,11 @@ class PruningGraph:
     def channelwise(self) -> NDArray[np.bool_]:
         """(layers,) which layers treat each channel alone: norms and depthwise convolutions."""
         return np.array([layer.depthwise or layer.kind == "norm" for layer in self.layers])
+
+    @cached_property
+    def stored(self) -> NDArray[np.float64]:
+        """(layers,) 1 where a layer's weights are stored with it, 0 where with one before it."""
+        return np.array([not layer.shared for layer in self.layers], np.float64)
 
     @cached_property
     def areas(self) -> NDArray[np.float64]:

@@ -16,7 +16,7 @@ from amc.granularity import CHANNELS, Granularity, Rounding
 from amc.graph import Kept, KeptUnits, PruningGraph
 from amc.history import DeviceCost, Evaluation, History, Outcome
 from amc.journal import BLANK, Journal
-from amc.modules import Inputs
+from amc.modules import Inputs, unwrapped
 from amc.policy import Budget, Policy
 from amc.pruning import Pruner, decisions, policy_of
 from amc.refit import POSITIONS, Moments
@@ -136,7 +136,7 @@ class Problem:
         racing: float = 0.0,
         measure: Mapping[str, Measure] | None = None,
     ) -> None:
-        model.eval()
+        model = unwrapped(model).eval()
         known = graph or decisions(model, example_inputs, granularity, exclude)
         legal = rounding or known.granularity.rounding()
         limits = Limits.of(known, budgets, costs, legal)

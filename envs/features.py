@@ -42,7 +42,7 @@ class Features:
     def __init__(self, graph: PruningGraph) -> None:
         self._graph = graph
         self._macs = Macs(graph)
-        self._total = self._macs(graph.full)
+        self._total = float(self._macs.per_layer(graph.full).sum())
         static = np.array([self._describe(number) for number in range(len(graph.groups))])
         scaled = static / np.maximum(static.max(axis=0), 1e-12)
         self._static = np.vstack([scaled, np.zeros(static.shape[1])])  # (groups + 1, 7)

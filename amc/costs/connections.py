@@ -38,11 +38,26 @@ def kept_weights(graph: PruningGraph, kept: ArrayLike) -> NDArray[np.float64]:
     return weights
 
 
+def channel_numbers(
+    graph: PruningGraph, kept: ArrayLike, *, statistics: bool
+) -> NDArray[np.float64]:
+    """(..., layers) numbers that are stored for each channel alone: biases, norms.
+
+    Args:
+        graph: The network.
+        kept: (..., groups) kept counts.
+        statistics: Those of norms as well.
+    """
+    outputs, inputs = graph.widths(kept)
+    each = [layer.extra + statistics * layer.statistics for layer in graph.layers]
+    read = [layer.extra_inputs for layer in graph.layers]
+    found: NDArray[np.float64] = np.array(each, np.float64) * outputs + np.array(read) * inputs
+    return found
+
+
 def channel_bytes(graph: PruningGraph, kept: ArrayLike) -> NDArray[np.float64]:
-    """(layers,) bytes of what is stored for each output alone: biases, norms, their statistics."""
-    outputs, _ = graph.widths(kept)
-    each = np.array([layer.extra + layer.statistics for layer in graph.layers], np.float64)
-    return NUMBER_BYTES * each * outputs
+    """(..., layers) bytes of these, statistics included."""
+    return NUMBER_BYTES * channel_numbers(graph, kept, statistics=True)
 
 
 class Places:

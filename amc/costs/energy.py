@@ -9,12 +9,13 @@ from on-chip SRAM. Words of 32 bits that come from DRAM or go there: what is sto
 once, in the format that `Size` counts, positions of sparse weights included; all that it reads,
 once; all that it makes, once. Of an embedding only the rows that are looked up move.
 
-Norms move their numbers, and nothing else. Parameters outside of known layers count nothing, as for
-`macs`, and a weight that two layers share moves for each of them.
+Norms move their numbers, and nothing else. Products of activations with each other, and with
+weights outside of known layers, take the first term alone. A weight that two layers share moves for
+each of them.
 
 Left out: registers and caches that would serve an operand again; what does not fit on the chip and
 moves more than once; norms, activation functions, pooling and sums, which are taken to be done on
-the way out of a layer; products of activations with each other; control and leakage; zeros among
+the way out of a layer; what products of activations read and make; control and leakage; zeros among
 the activations. So it compares networks, and is nobody's bill.
 """
 
@@ -28,6 +29,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from amc.costs.connections import Places, kept_weights
 from amc.costs.size import Size
+from amc.costs.volumes import Amounts
 from amc.graph import NUMBER_BYTES, PruningGraph
 
 
@@ -74,16 +76,17 @@ class Energy:
             )
             for kind in ("positions", "read", "written")
         )
+        self._others = Amounts(graph.products, len(graph.groups))
         self._looked_up = np.array([layer.kind == "embedding" for layer in layers])
 
     def __call__(self, kept: Sequence[int]) -> float:
         """Joules of all layers."""
-        return float(self.per_layer(kept).sum())
+        return float(self.each(np.asarray(kept, np.int64)))
 
     def each(self, kept: NDArray[np.int64]) -> NDArray[np.float64]:
         """(policies,) the same at (policies, groups) kept counts."""
-        joules: NDArray[np.float64] = self.per_layer(kept).sum(-1)
-        return joules
+        layers: NDArray[np.float64] = self.per_layer(kept).sum(-1)
+        return layers + self._technology.mac * self._others(kept)
 
     def per_layer(self, kept: ArrayLike) -> NDArray[np.float64]:
         """(..., layers) joules of each layer at (..., groups) kept counts."""
@@ -94,6 +97,6 @@ class Energy:
         """(..., layers) words of 32 bits that move from and to DRAM."""
         outputs, inputs = self._graph.widths(kept)
         made = self._written(kept) * outputs
-        stored = self._size.per_layer(kept) / NUMBER_BYTES
+        stored = self._size.moved(kept) / NUMBER_BYTES
         weights = np.where(self._looked_up, made, stored)
         return weights + self._read(kept) * inputs + made

@@ -15,9 +15,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from amc.costs.connections import channel_bytes, connections
-from amc.graph import NUMBER_BYTES, Activation, PruningGraph, Width
-
-NO_AXIS = Width(1, ())
+from amc.costs.volumes import Amounts, Volumes
+from amc.graph import NUMBER_BYTES, Activation, PruningGraph
 
 
 class Memory:
@@ -45,10 +44,8 @@ class Memory:
         grown = [batch / item.samples if item.samples else 1 for item in held]
         self._each = np.array([item.each for item in held]) * grown
         self._alive = _alive(held)
-        widths = tuple(dict.fromkeys(width for item in held for width in item.widths))
-        self._fixed = np.array([width.fixed for width in (NO_AXIS, *widths)], np.int64)
-        self._parts = _parts((NO_AXIS, *widths), len(graph.groups))
-        self._axes = _axes(held, widths)
+        self._volumes = Volumes([item.widths for item in held], len(graph.groups))
+        self._loose = Amounts((*graph.loose_params, *graph.loose_buffers), len(graph.groups))
 
     def __call__(self, kept: Sequence[int]) -> float:
         """Bytes at the worst moment."""
@@ -61,8 +58,10 @@ class Memory:
 
     def weights(self, kept: ArrayLike) -> NDArray[np.float64]:
         """(...) bytes of the stored weights and statistics, zeros of masks included."""
-        layers = NUMBER_BYTES * connections(self._graph, kept) + channel_bytes(self._graph, kept)
-        stored: NDArray[np.float64] = layers.sum(-1) + float(self._graph.other_bytes)
+        weights = self._graph.stored * connections(self._graph, kept)
+        layers = NUMBER_BYTES * weights + channel_bytes(self._graph, kept)
+        others = NUMBER_BYTES * self._loose(kept) + self._graph.other_bytes
+        stored: NDArray[np.float64] = layers.sum(-1) + others
         return stored
 
     def live(self, kept: ArrayLike) -> NDArray[np.float64]:
@@ -71,8 +70,7 @@ class Memory:
         Args:
             kept: (..., groups) kept counts.
         """
-        widths = self._fixed + np.asarray(kept, np.int64) @ self._parts.T
-        sizes = np.rint(self._each * widths[..., self._axes].prod(-1))
+        sizes = np.rint(self._each * self._volumes(kept))
         held: NDArray[np.float64] = sizes @ self._alive
         return held
 
@@ -82,21 +80,3 @@ def _alive(held: Sequence[Activation]) -> NDArray[np.float64]:
     steps = np.arange(max((item.last + 2 for item in held), default=1))
     alive = [(item.first <= steps) & (steps <= item.last) for item in held]
     return np.array(alive, np.float64).reshape(len(held), len(steps))
-
-
-def _parts(widths: Sequence[Width], groups: int) -> NDArray[np.int64]:
-    """(widths, groups) what a unit of each group takes."""
-    parts = np.zeros((len(widths), groups), np.int64)
-    for row, width in enumerate(widths):
-        for group, each in width.parts:
-            parts[row, group] = each
-    return parts
-
-
-def _axes(held: Sequence[Activation], widths: Sequence[Width]) -> NDArray[np.int64]:
-    """(tensors, axes) which width each axis has, from 1; 0 where a tensor has no more axes."""
-    places = {width: row for row, width in enumerate(widths, 1)}
-    axes = np.zeros((len(held), max((len(x.widths) for x in held), default=0)), np.int64)
-    for at, item in enumerate(held):
-        axes[at, : len(item.widths)] = [places[width] for width in item.widths]
-    return axes

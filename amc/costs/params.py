@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amc.costs.connections import kept_weights
+from amc.costs.connections import channel_numbers, kept_weights
+from amc.costs.volumes import Amounts
 from amc.graph import PruningGraph
 
 
@@ -21,18 +22,18 @@ class Params:
 
     def __init__(self, graph: PruningGraph) -> None:
         self._graph = graph
-        self._extra = np.array([layer.extra for layer in graph.layers], np.float64)
+        self._loose = Amounts(graph.loose_params, len(graph.groups))
 
     def __call__(self, kept: Sequence[int]) -> float:
         """Parameters, those of modules that pruning does not touch included."""
-        return float(self.per_layer(kept).sum()) + self._graph.other_params
+        return float(self.each(np.asarray(kept, np.int64)))
 
     def each(self, kept: NDArray[np.int64]) -> NDArray[np.float64]:
         """(policies,) the same at (policies, groups) kept counts."""
-        params: NDArray[np.float64] = self.per_layer(kept).sum(-1) + self._graph.other_params
-        return params
+        layers: NDArray[np.float64] = self.per_layer(kept).sum(-1)
+        return layers + self._loose(kept) + self._graph.other_params
 
     def per_layer(self, kept: ArrayLike) -> NDArray[np.float64]:
         """(..., layers) parameters of each layer at (..., groups) kept counts."""
-        outputs, _ = self._graph.widths(kept)
-        return kept_weights(self._graph, kept) + self._extra * outputs
+        weights = self._graph.stored * kept_weights(self._graph, kept)
+        return weights + channel_numbers(self._graph, kept, statistics=False)

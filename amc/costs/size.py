@@ -28,6 +28,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from amc.costs.connections import channel_bytes, connections, kept_weights
+from amc.costs.volumes import Amounts
 from amc.granularity import Granularity
 from amc.graph import NUMBER_BYTES, PruningGraph
 
@@ -67,6 +68,7 @@ class Size:
     def __init__(self, graph: PruningGraph) -> None:
         self._graph = graph
         self._granularity = graph.granularity
+        self._loose = Amounts((*graph.loose_params, *graph.loose_buffers), len(graph.groups))
         layers = graph.layers
         self._rows = np.array([layer.outputs for layer in layers], np.float64)
         self._units = np.zeros(len(layers))
@@ -81,17 +83,24 @@ class Size:
 
     def __call__(self, kept: Sequence[int]) -> float:
         """Bytes of all that is stored."""
-        return float(self.per_layer(kept).sum()) + self._graph.other_bytes
+        return float(self.each(np.asarray(kept, np.int64)))
 
     def each(self, kept: NDArray[np.int64]) -> NDArray[np.float64]:
         """(policies,) the same at (policies, groups) kept counts."""
-        size: NDArray[np.float64] = self.per_layer(kept).sum(-1) + self._graph.other_bytes
-        return size
+        layers: NDArray[np.float64] = self.per_layer(kept).sum(-1)
+        return layers + NUMBER_BYTES * self._loose(kept) + self._graph.other_bytes
 
     def per_layer(self, kept: ArrayLike) -> NDArray[np.float64]:
         """(..., layers) bytes of each layer at (..., groups) kept counts."""
+        return self._graph.stored * self._weights(kept) + channel_bytes(self._graph, kept)
+
+    def moved(self, kept: ArrayLike) -> NDArray[np.float64]:
+        """(..., layers) bytes that each layer reads of what is stored, shared weights included."""
+        return self._weights(kept) + channel_bytes(self._graph, kept)
+
+    def _weights(self, kept: ArrayLike) -> NDArray[np.float64]:
         weights: NDArray[np.float64] = np.min(list(self.by_format(kept).values()), axis=0)
-        return weights + channel_bytes(self._graph, kept)
+        return weights
 
     def by_format(self, kept: ArrayLike) -> dict[str, NDArray[np.float64]]:
         """For each format that the granularity allows, (..., layers) bytes of the layers' weights.

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from amc.criteria.base import Asked, Criterion
 from amc.criteria.known import criterion
 from amc.graph import KeptUnits, PruningGraph
+from amc.modules import without_weight_norms
 from amc.tasks import Samples
 
 
@@ -39,7 +40,7 @@ def scores(
     _check_samples(name, chosen, samples)
     # A caller in inference mode would leave a criterion no gradients to take.
     with torch.inference_mode(False), torch.no_grad():
-        return chosen.units(Asked(model, graph, samples, seed))
+        return chosen.units(Asked(without_weight_norms(model), graph, samples, seed))
 
 
 def weight_scores(

@@ -2,11 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+
+@contextmanager
+def plain_attention() -> Iterator[None]:
+    """Within, PyTorch's own attention takes no kernel that passes the layers inside by.
+
+    Nor does it make nested tensors of what is padded.
+    """
+    fast = torch.backends.mha.get_fastpath_enabled()
+    torch.backends.mha.set_fastpath_enabled(False)
+    try:
+        yield
+    finally:
+        torch.backends.mha.set_fastpath_enabled(fast)
 
 
 class NarrowAttention(nn.MultiheadAttention):

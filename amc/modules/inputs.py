@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields, is_dataclass
 from typing import Any
 
@@ -34,6 +34,31 @@ def _parts(value: Any) -> Iterable[Any]:
     if is_dataclass(value) and not isinstance(value, type):
         return [getattr(value, field.name) for field in fields(value)]
     return ()
+
+
+def changed(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
+    """The same nested inputs with other tensors."""
+    if isinstance(value, Tensor):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {name: changed(item, change) for name, item in value.items()}
+    if isinstance(value, list):
+        return [changed(item, change) for item in value]
+    return tuple(changed(item, change) for item in value) if type(value) is tuple else value
+
+
+def in_double(inputs: Inputs) -> Any:
+    """The same inputs with 64 bits a floating-point number."""
+    return changed(inputs, lambda one: one.double() if one.is_floating_point() else one)
+
+
+def samples_of(inputs: Inputs) -> int:
+    """How many samples are given: pictures in a list, or what the first tensor's first axis has."""
+    first = next(iter(_parts(inputs)), inputs)
+    if isinstance(first, list):
+        return len(first)
+    found = tensors(inputs)
+    return found[0].shape[0] if found and found[0].dim() else 1
 
 
 def shapes(inputs: Inputs) -> str:

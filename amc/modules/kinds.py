@@ -12,6 +12,7 @@ from operator import attrgetter
 from typing import Any, Literal
 
 from torch import Tensor, nn
+from torch.nn.utils.parametrize import is_parametrized
 
 from amc.graph import Side
 
@@ -105,6 +106,9 @@ def _is_own_norm(module: nn.Module) -> bool:
     return own.keys() == {"weight"} and own["weight"].dim() == 1
 
 
+PICTURES = 4
+"""Axes of pictures: samples, channels, rows and columns."""
+
 HOOKS = frozenset(key for key in vars(nn.Module()) if key.endswith("_hooks"))
 """Where a module has its hooks."""
 
@@ -175,19 +179,60 @@ def channel_axis(module: nn.Module, shape: tuple[int, ...]) -> int:
     """The axis of inputs or outputs of this shape along which the channels lie."""
     axes = known_kind(module).axes
     first = axes is None or getattr(module, "data_format", "") == "channels_first"
+    # Norms of a package's own over the channels of pictures, as timm has them.
+    first |= axes == 0 and len(shape) == PICTURES and type(module).__name__.endswith("Norm2d")
     return 1 if first else len(shape) - 1 - (axes or 0)
+
+
+@dataclass(frozen=True)
+class WeightNorm:
+    """A weight that is computed from its lengths and its directions.
+
+    Args:
+        lengths: Name of the parameter that holds them: of each first channel, 1 along other axes.
+        directions: The same, in the shape of the weight.
+    """
+
+    lengths: str
+    directions: str
+
+
+def weight_norm_of(module: nn.Module) -> WeightNorm | None:
+    """How PyTorch's weight norm, by parametrization or by the older hook, computes a weight.
+
+    None where nothing or something else does.
+    """
+    found = None
+    if is_parametrized(module, "weight"):
+        (first, *others) = getattr(module.parametrizations, "weight")  # noqa: B009
+        if type(first).__name__ == "_WeightNorm" and not others:
+            where = "parametrizations.weight"
+            found = WeightNorm(f"{where}.original0", f"{where}.original1")
+    elif {"weight_g", "weight_v"} <= module._parameters.keys():
+        found = WeightNorm("weight_g", "weight_v")
+    if found is None:
+        return None
+    lengths, weight = attrgetter(found.lengths)(module), attrgetter(found.directions)(module)
+    return found if lengths.dim() == weight.dim() and lengths.numel() == len(weight) else None
 
 
 def tensors_of(module: nn.Module) -> dict[str, Tensor]:
     """The tensors of a module that have a channel axis."""
     own = {**dict(module.named_parameters(recurse=False)), **dict(module.named_buffers())}
+    if norm := weight_norm_of(module):
+        names = (norm.lengths, norm.directions)
+        own.update({name: attrgetter(name)(module) for name in names})
     return {key: tensor for key, tensor in own.items() if tensor.dim() > 0}
 
 
 def roles(module: nn.Module, key: str) -> Roles:
     """What lies along the first axes of one tensor of the module."""
-    if attrgetter(key)(module).dim() == 1:
+    tensor = attrgetter(key)(module)
+    if tensor.dim() == 1:
         return ("out",)
+    norm = weight_norm_of(module)
+    if norm is not None and key == norm.lengths:
+        return known_kind(module).weight[:1]
     return ("out", None) if channelwise(module) else known_kind(module).weight
 
 
@@ -195,7 +240,13 @@ def extra(module: nn.Module) -> int:
     """Weights for each output channel alone."""
     names = ("weight", "bias", "in_proj_bias")
     found = (getattr(module, name, None) for name in names)
-    return sum(tensor.dim() == 1 for tensor in found if isinstance(tensor, Tensor))
+    lengths = weight_norm_of(module) is not None and known_kind(module).weight[0] == "out"
+    return lengths + sum(tensor.dim() == 1 for tensor in found if isinstance(tensor, Tensor))
+
+
+def extra_inputs(module: nn.Module) -> int:
+    """Weights for each input channel alone."""
+    return int(weight_norm_of(module) is not None and known_kind(module).weight[0] == "in")
 
 
 def statistics(module: nn.Module) -> int:
@@ -226,23 +277,32 @@ def _set(module: nn.Module, names: tuple[str, ...], count: int) -> None:
 
 
 def frozen(model: nn.Module) -> dict[str, str]:
-    """Modules of the table whose weights are computed or shared: cutting would break others."""
+    """Modules of the table whose weights are computed: cutting would break what computes them."""
     found: dict[str, str] = {}
-    owners: dict[int, str] = {}
     for name, module in model.named_modules():
         own = dict(module.named_parameters(recurse=False))
-        for key, parameter in own.items():
-            other = owners.setdefault(id(parameter), name)
-            if other != name:
-                found[name] = f"it meets {name}, which shares its {key} with {other}"
-                found[other] = f"it meets {other}, which shares its {key} with {name}"
         if kind_of(module) is not None and (unusual := _unusual(module, own)):
             found[name] = f"it meets {name}, which {unusual}"
     return found
 
 
+def shared(model: nn.Module) -> dict[str, str]:
+    """Modules of the table that share a parameter with another one, with that as a reason."""
+    found: dict[str, str] = {}
+    owners: dict[int, str] = {}
+    for name, module in model.named_modules():
+        for key, parameter in module.named_parameters(recurse=False):
+            other = owners.setdefault(id(parameter), name)
+            if other != name:
+                found[name] = f"it meets {name}, which shares its {key} with {other}"
+                found[other] = f"it meets {other}, which shares its {key} with {name}"
+    return found
+
+
 def _unusual(module: nn.Module, own: dict[str, nn.Parameter]) -> str:
     """What keeps the parameters of a module of the table from being cut."""
+    if weight_norm_of(module) is not None:
+        return ""
     key = "in_proj_weight" if kind_of(module) is ATTENTION else "weight"
     if weight_of(module) is not None and key not in own:
         return "computes its weight from other parameters"

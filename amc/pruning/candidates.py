@@ -9,7 +9,6 @@ that a candidate computes what `Pruner.network` does.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -19,6 +18,7 @@ from torch import nn
 from amc.devices import lay_out
 from amc.evaluation import make_ready
 from amc.graph import PruningGraph
+from amc.modules import duplicate
 from amc.pruning.pruner import Pruner
 from amc.refit import Reconstruction
 from amc.surgery import cut
@@ -49,7 +49,7 @@ class Candidates:
         """
         if pruner.orders:
             return cls(pruner, pruner.model, pruner.graph, None)
-        model = copy.deepcopy(pruner.model).eval().requires_grad_(False)
+        model = duplicate(pruner.model).eval().requires_grad_(False)
         graph = make_ready(model, pruner.graph)
         known = None
         if pruner.moments is not None:

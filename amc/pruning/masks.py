@@ -7,7 +7,6 @@ zero through any training loop, copies and state dicts; `bake` turns it into pla
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from math import prod
@@ -19,7 +18,7 @@ from torch.nn.utils import parametrize
 
 from amc.granularity import Granularity
 from amc.graph import Fixed, Group, Layer, PruningGraph
-from amc.modules import kinds
+from amc.modules import duplicate, kinds
 
 
 class Mask(nn.Module):
@@ -65,7 +64,8 @@ def masking_graph(graph: PruningGraph, granularity: Granularity) -> PruningGraph
     if not groups:
         why = "; ".join(f"{item.name}: {item.reason}" for item in fixed) or "no layers"
         raise ValueError(f"the network has nothing to prune at granularity {granularity} ({why})")
-    return replace(graph, groups=tuple(groups), fixed=tuple(fixed), granularity=granularity)
+    others = [item for item in graph.fixed if item.name not in graph.layer_index]
+    return replace(graph, groups=tuple(groups), fixed=(*fixed, *others), granularity=granularity)
 
 
 def _unit_weights(layer: Layer, granularity: Granularity) -> int:
@@ -162,7 +162,7 @@ def apply_masks(model: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
         old = model.get_submodule(name).weight
         assert isinstance(old, nn.Parameter)
         memo[id(old)] = nn.Parameter(old.detach() * kept, old.requires_grad)
-    return copy.deepcopy(model, memo)
+    return duplicate(model, memo)
 
 
 def hold(model: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:
@@ -194,7 +194,7 @@ def _make_plain(module: nn.Module) -> None:
 
 def plain_copy(model: nn.Module) -> nn.Module:
     """A copy whose masks are plain zeros."""
-    return bake(copy.deepcopy(model))
+    return bake(duplicate(model))
 
 
 def _is_masked(module: nn.Module) -> bool:

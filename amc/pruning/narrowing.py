@@ -7,13 +7,13 @@ since the last step.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from amc.graph import Kept, KeptUnits, Layer, Member, PruningGraph, Side
+from amc.graph import Group, Indices, Kept, KeptUnits, Layer, PruningGraph, Side
 from amc.pruning.masks import held_masks, hold, plain_copy
 from amc.pruning.pruner import Pruner
 from amc.surgery import cut
@@ -134,8 +134,17 @@ def narrower(graph: PruningGraph, units: KeptUnits) -> PruningGraph:
             group,
             units=len(staying),
             members=tuple(
-                _renumber(member, staying, gone[member.module, member.side])
+                replace(
+                    member,
+                    indices=_renumber(member.indices, staying, gone[member.module, member.side]),
+                )
                 for member in group.members
+            ),
+            slices=tuple(
+                replace(
+                    part, indices=_renumber(part.indices, staying, gone[part.tensor, part.axis])
+                )
+                for part in group.slices
             ),
         )
         for group, staying in zip(graph.groups, units, strict=True)
@@ -149,21 +158,26 @@ def _resize(layer: Layer, outputs: int, inputs: int) -> Layer:
     return replace(layer, outputs=outputs, inputs=outputs if layer.kind == "norm" else inputs)
 
 
-def _gone(graph: PruningGraph, units: KeptUnits) -> dict[tuple[str, Side], list[int]]:
-    """For each side of each module, the positions that it loses to any group, ascending."""
-    gone: dict[tuple[str, Side], list[int]] = {}
+def _gone(graph: PruningGraph, units: KeptUnits) -> dict[tuple[str, Side | int], list[int]]:
+    """For each side of a module or axis of a tensor, the places that it loses, ascending."""
+    gone: dict[tuple[str, Side | int], list[int]] = {}
     for group, staying in zip(graph.groups, units, strict=True):
         leaving = set(range(group.units)) - set(staying)
-        for member in group.members:
-            lost = gone.setdefault((member.module, member.side), [])
-            lost += [index for unit in leaving for index in member.indices[unit]]
-    return {side: sorted(lost) for side, lost in gone.items()}
+        for where, indices in _places(group):
+            lost = gone.setdefault(where, [])
+            lost += [index for unit in leaving for index in indices[unit]]
+    return {where: sorted(lost) for where, lost in gone.items()}
 
 
-def _renumber(member: Member, staying: tuple[int, ...], gone: list[int]) -> Member:
-    """The member without the units that go; positions move up into the gaps."""
-    indices = tuple(
-        tuple(index - bisect_left(gone, index) for index in member.indices[unit])
-        for unit in staying
+def _places(group: Group) -> Iterator[tuple[tuple[str, Side | int], Indices]]:
+    for member in group.members:
+        yield (member.module, member.side), member.indices
+    for part in group.slices:
+        yield (part.tensor, part.axis), part.indices
+
+
+def _renumber(indices: Indices, staying: tuple[int, ...], gone: list[int]) -> Indices:
+    """Places without the units that go; they move up into the gaps."""
+    return tuple(
+        tuple(index - bisect_left(gone, index) for index in indices[unit]) for unit in staying
     )
-    return replace(member, indices=indices)

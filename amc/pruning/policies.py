@@ -9,7 +9,7 @@ from torch import nn
 
 from amc.granularity import CHANNELS, Granularity
 from amc.graph import PruningGraph
-from amc.modules import Inputs
+from amc.modules import Inputs, unwrapped
 from amc.policy import GroupChoice, Policy, PolicyError
 from amc.pruning.masks import masking_graph
 from amc.pruning.pruner import Pruner
@@ -76,6 +76,7 @@ def prune(
         SurgeryError: if the cut network cannot run, because its code fixes a number of channels,
             or computes something else than the masked one.
     """
+    model = unwrapped(model)
     if graph is None:
         graph = decisions(model, example_inputs, policy.granularity, policy.exclude)
     kept = kept_counts(policy, graph)

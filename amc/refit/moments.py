@@ -73,9 +73,11 @@ class Moments:
         Raises:
             MemoryError: if memory runs out even for one sample at a time.
         """
+        shared = kinds.shared(model)
         layers = {
             name: module
             for name in refittable(graph)
+            if name not in shared  # A new weight would be another layer's too.
             if _is_plain(module := model.get_submodule(name))
             if kinds.channels(module, "in") <= WIDEST
         }

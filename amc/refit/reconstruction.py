@@ -226,7 +226,7 @@ def refit_layers(
 
 def _equations(model: nn.Module, graph: PruningGraph, name: str, moments: Moments) -> Equations:
     swapped = kinds.known_kind(model.get_submodule(name)).weight == ("in", "out")
-    weight = model.get_parameter(f"{name}.weight")
+    weight = kinds.weight_of(model.get_submodule(name))
     layer = graph.layers[graph.layer_index[name]]
     offset = _takes_offset(model, layer)
     return Equations.of(weight.T if swapped else weight, moments.by_layer[name], offset, swapped)

@@ -1,7 +1,16 @@
 """Cutting a network, and checking that the cut computes what it should."""
 
-from amc.surgery.checking import SurgeryError, check_cut, fault
-from amc.surgery.cutting import cut, staying_channels
+from amc.surgery.checking import SurgeryError, check_cut, fault, fault_in_training
+from amc.surgery.cutting import cut, staying_channels, tensor_of
 from amc.surgery.masking import mask
 
-__all__ = ["SurgeryError", "check_cut", "cut", "fault", "mask", "staying_channels"]
+__all__ = [
+    "SurgeryError",
+    "check_cut",
+    "cut",
+    "fault",
+    "fault_in_training",
+    "mask",
+    "staying_channels",
+    "tensor_of",
+]

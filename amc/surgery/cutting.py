@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor, nn
 
 from amc.devices import one_thread
 from amc.graph import SIDES, KeptUnits, PruningGraph, Side
-from amc.modules import ClampedConv2d, kinds, narrow_attention
+from amc.modules import ClampedConv2d, duplicate, kinds, narrow_attention, unwrapped
 from amc.refit import Moments, Reconstruction, Refit, refit_layers
 
 Channels = dict[tuple[str, Side], Tensor]
@@ -39,7 +40,8 @@ def cut(
         sharing: Take what does not change from `model` itself, which is quick: for a forward pass,
             and nothing else.
     """
-    staying = staying_channels(graph, units)
+    model = unwrapped(model)
+    staying, places = staying_channels(graph, units), staying_places(model, graph, units)
     refits = {} if moments is None else refit_layers(model, graph, staying, moments)
     with one_thread():
         changed = {
@@ -47,25 +49,31 @@ def cut(
             for name in dict.fromkeys(name for name, _ in staying)
         }
         _shift_offsets(changed, model, graph, refits)
-        memo = _shareable(model, graph, changed) if sharing else {}
+        memo = shareable(model, graph, changed) if sharing else {}
         for name, tensors in changed.items():
             module = model.get_submodule(name)
             _replace(memo, module, tensors)
             if sharing and _is_plain(module):
                 memo[id(module)] = _sharing(module, memo)
-        smaller = copy.deepcopy(model, memo)
+        for name, kept in places.items():
+            old = tensor_of(model, name)
+            memo[id(old)] = like(old, old.detach()[region(old, kept)])
+        smaller = duplicate(model, memo)
         _resize(smaller, staying)
         _set_attributes(smaller, graph, units)
         return smaller
 
 
-def _shareable(model: nn.Module, graph: PruningGraph, changed: Iterable[str]) -> dict[int, Any]:
+def shareable(model: nn.Module, graph: PruningGraph, changed: Iterable[str]) -> dict[int, Any]:
     """What deepcopy is to leave as it is: modules in which nothing is cut, and tables of no hooks.
 
     Such tables make up most of a module's copy.
     """
     names = set(changed) | {item.module for group in graph.groups for item in group.attributes}
+    slices = (part.tensor for group in graph.groups for part in group.slices)
+    names |= {name.rpartition(".")[0] for name in slices}
     inner = {id(model.get_submodule(name)) for name in names}
+    inner |= {id(part) for name in changed for part in model.get_submodule(name).modules()}
     memo: dict[int, Any] = {}
 
     def visit(module: nn.Module) -> bool:
@@ -97,6 +105,45 @@ def staying_channels(graph: PruningGraph, units: KeptUnits) -> Channels:
     return {side: torch.from_numpy(np.flatnonzero(here)) for side, here in stays.items()}
 
 
+Places = dict[str, dict[int, Tensor]]
+"""For each tensor of no known module that shrinks, the places that stay along some axes."""
+
+
+def staying_places(model: nn.Module, graph: PruningGraph, units: KeptUnits) -> Places:
+    """Places that stay along each axis of each loose tensor that loses some."""
+    stays: dict[str, dict[int, NDArray[np.bool_]]] = {}
+    for group, staying in zip(graph.groups, units, strict=True):
+        if len(staying) == group.units:
+            continue
+        leaving = np.ones(group.units, bool)
+        leaving[list(staying)] = False
+        for part in group.slices:
+            size = tensor_of(model, part.tensor).shape[part.axis]
+            axes = stays.setdefault(part.tensor, {})
+            axes.setdefault(part.axis, np.ones(size, bool))[part.places[leaving]] = False
+    return {
+        name: {axis: torch.from_numpy(np.flatnonzero(here)) for axis, here in axes.items()}
+        for name, axes in stays.items()
+    }
+
+
+def tensor_of(model: nn.Module, name: str) -> Tensor:
+    """A parameter or buffer by its dotted name."""
+    owner, _, own = name.rpartition(".")
+    found: Tensor = getattr(model.get_submodule(owner), own)
+    return found
+
+
+def region(tensor: Tensor, kept: Mapping[int, Tensor]) -> tuple[Tensor, ...]:
+    """Index of what stays of a tensor, where some axes have only these places."""
+    axes = tensor.dim()
+    index = []
+    for axis, size in enumerate(tensor.shape):
+        stays = kept.get(axis, torch.arange(size)).to(tensor.device)
+        index.append(stays.reshape([-1 if at == axis else 1 for at in range(axes)]))
+    return tuple(index)
+
+
 def _slice(
     module: nn.Module, name: str, staying: Channels, refit: Refit | None
 ) -> dict[str, Tensor]:
@@ -111,7 +158,23 @@ def _slice(
                 where = within_group(kept, tensor.shape[axis]).to(tensor.device)
                 own = own.index_select(axis, where)
         sliced[key] = own.clone() if own.data_ptr() == tensor.data_ptr() else own
+    if norm := kinds.weight_norm_of(module):
+        # What is left of the weight stays as it is, so that its lengths become others.
+        weight = _weight_left(module, name, staying) if refit is None else refit.weight
+        others = tuple(range(1, weight.dim()))
+        sliced[norm.directions] = weight
+        sliced[norm.lengths] = weight.pow(2).sum(others, keepdim=True).sqrt()
     return sliced
+
+
+def _weight_left(module: nn.Module, name: str, staying: Channels) -> Tensor:
+    weight = kinds.weight_of(module).detach()
+    for axis, side in enumerate(kinds.known_kind(module).weight):
+        if (kept := staying.get((name, side)) if side else None) is not None:
+            where = within_group(kept, weight.shape[axis]).to(weight.device)
+            weight = weight.index_select(axis, where)
+    found: Tensor = weight
+    return found
 
 
 def within_group(kept: Tensor, size: int) -> Tensor:
@@ -122,10 +185,14 @@ def within_group(kept: Tensor, size: int) -> Tensor:
 def _replace(memo: dict[int, Any], module: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     """Tell deepcopy to put these in place of the module's own, which are then never copied."""
     for key, tensor in tensors.items():
-        old = getattr(module, key)
-        new = tensor.contiguous()
-        is_parameter = isinstance(old, nn.Parameter)
-        memo[id(old)] = nn.Parameter(new, old.requires_grad) if is_parameter else new
+        old = attrgetter(key)(module)
+        memo[id(old)] = like(old, tensor)
+
+
+def like(old: Tensor, new: Tensor) -> Tensor:
+    """A parameter where the old one is."""
+    plain = new.contiguous()
+    return nn.Parameter(plain, old.requires_grad) if isinstance(old, nn.Parameter) else plain
 
 
 def _is_plain(module: nn.Module) -> bool:
@@ -144,14 +211,25 @@ def _sharing(module: nn.Module, memo: Mapping[int, Any]) -> nn.Module:
 
 def _resize(model: nn.Module, staying: Channels) -> None:
     """Make the modules' own numbers agree with their tensors."""
+    narrowed = False
     for name in {name for name, _ in staying}:
         module = model.get_submodule(name)
         if isinstance(module, nn.MultiheadAttention):
             narrow_attention(module)
+            narrowed = True
             continue
         for side in SIDES:
             if (name, side) in staying:
                 kinds.set_channels(module, side, len(staying[name, side]))
+    if narrowed:
+        without_nested_tensors(model)
+
+
+def without_nested_tensors(model: nn.Module) -> None:
+    """In place: nested tensors are for PyTorch's own attention and norms alone."""
+    for module in model.modules():
+        if isinstance(module, nn.TransformerEncoder):
+            module.enable_nested_tensor = module.use_nested_tensor = False
 
 
 def _set_attributes(model: nn.Module, graph: PruningGraph, units: KeptUnits) -> None:

@@ -10,9 +10,20 @@ import torch
 from torch import Tensor, nn
 
 from amc.graph import KeptUnits, PruningGraph
-from amc.modules import kinds
+from amc.modules import duplicate, kinds, unwrapped
 from amc.refit import Moments, Reconstruction
-from amc.surgery.cutting import Channels, cut, staying_channels, within_group
+from amc.surgery.cutting import (
+    Channels,
+    cut,
+    like,
+    region,
+    shareable,
+    staying_channels,
+    staying_places,
+    tensor_of,
+    within_group,
+    without_nested_tensors,
+)
 
 
 def mask(
@@ -26,28 +37,68 @@ def mask(
     Norms over several channels (layer, group and RMS norms) take their statistics over the channels
     that stay only, as in the cut network, whose norms stand there with the hooks of `OnKept`.
     """
+    model = unwrapped(model)
     return enlarge(model, graph, units, cut(model, graph, units, moments))
 
 
-def enlarge(model: nn.Module, graph: PruningGraph, units: KeptUnits, small: nn.Module) -> nn.Module:
-    """A network of full size that computes what `small`, its cut, does."""
-    staying, state = staying_channels(graph, units), small.state_dict()
-    masked = copy.deepcopy(model)
-    for name in {name for name, _ in staying}:
-        module = masked.get_submodule(name)
+def enlarge(
+    model: nn.Module,
+    graph: PruningGraph,
+    units: KeptUnits,
+    small: nn.Module,
+    *,
+    sharing: bool = False,
+) -> nn.Module:
+    """A network of full size that computes what `small`, its cut, does.
+
+    Args:
+        model: Left as it is.
+        graph: Its groups.
+        units: That stay of each group.
+        small: The network that `cut` made.
+        sharing: Take what does not change from `model` itself, as `cut` does.
+    """
+    staying, places = staying_channels(graph, units), staying_places(model, graph, units)
+    names = dict.fromkeys(name for name, _ in staying)
+    memo = shareable(model, graph, names) if sharing else {}
+    for name in names:
+        module, own = model.get_submodule(name), kinds.tensors_of(small.get_submodule(name))
         for key, tensor in kinds.tensors_of(module).items():
             full = torch.zeros_like(tensor) if key != "running_var" else torch.ones_like(tensor)
-            full[_region(module, name, key, staying)] = state[f"{name}.{key}"]
-            tensor.data.copy_(full)
-    for name, tensor in masked.state_dict().items():
-        if name in state and state[name].shape == tensor.shape:
-            tensor.copy_(state[name])
+            lengths = kinds.weight_norm_of(module)
+            if lengths is not None and key == lengths.directions:
+                _point(full, staying.get((name, kinds.known_kind(module).weight[0] or "out")))
+            full[_region(module, name, key, staying)] = own[key]
+            memo[id(tensor)] = like(tensor, full)
+    for name, axes in places.items():
+        tensor = tensor_of(model, name)
+        # A number for each channel stays: under a logarithm a zero would be none any more, and
+        # whatever reads the channel does not.
+        alone = tensor.numel() == tensor.shape[next(iter(axes))]
+        full = tensor.detach().clone() if alone else torch.zeros_like(tensor)
+        full[region(tensor, axes)] = tensor_of(small, name)
+        memo[id(tensor)] = like(tensor, full)
+    masked = duplicate(model, memo)
+    if not sharing:  # A refit changes tensors that keep their shape.
+        state = small.state_dict()
+        for name, tensor in masked.state_dict().items():
+            if name in state and state[name].shape == tensor.shape:
+                tensor.copy_(state[name])
+    without_nested_tensors(masked)
     for (name, _), kept in staying.items():
         if kinds.known_kind(module := masked.get_submodule(name)).mixes:
             serving = OnKept(kept, kinds.channels(module, "out"))
             norm = copy.deepcopy(small.get_submodule(name))
             masked.set_submodule(name, serving.attach(norm))
     return masked
+
+
+def _point(directions: Tensor, kept: Tensor | None) -> None:
+    """In place: of what goes some direction, because none has no length to be divided by."""
+    if kept is not None:
+        gone = torch.ones(len(directions), dtype=torch.bool, device=directions.device)
+        gone[kept] = False
+        directions[gone] = 1
 
 
 @dataclass(frozen=True)

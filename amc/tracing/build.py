@@ -7,8 +7,7 @@ result is plain picklable data: everything after this file works on that alone.
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -18,10 +17,11 @@ from typing import Any
 from torch import nn
 
 from amc.graph import NUMBER_BYTES, Fixed, Group, Layer, PruningGraph
-from amc.modules import Inputs, kinds, shapes, tensors
+from amc.modules import Inputs, duplicate, kinds, shapes, tensors, unwrapped
 from amc.tracing.activations import activations
 from amc.tracing.couplings import ALL_OR_NONE, Block, blocks
 from amc.tracing.forward import Call, Trace
+from amc.tracing.products import loose, products
 from amc.tracing.tracer import trace_channels
 from amc.tracing.units import group_units
 from amc.tracing.verification import candidate, verify
@@ -59,15 +59,16 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
             candidates.append(candidate(model, block, ways))
         else:
             _explain(reasons, block, block.reason or ALL_OR_NONE)
-    verified = verify(model, layers, candidates, example_inputs)
+    trains = bool(forward.in_training)
+    verified = verify(model, layers, candidates, example_inputs, trains=trains)
     for block, reason in verified.refused:
         _explain(reasons, block, reason)
     graph = replace(
-        _graph(layers, verified.groups, reasons),
+        _graph(layers, verified.groups, reasons, _others(forward)),
         overwriting=forward.overwriting,
         exclude=tuple(exclude),
     )
-    return _with_costs(graph, model, example_inputs)
+    return _with_costs(graph, model, forward, example_inputs)
 
 
 def survey(
@@ -85,20 +86,34 @@ def survey(
         GraphError: if the forward pass fails or returns no numbers, or a pattern matches no layer.
     """
     model, forward, layers = _run(model, example_inputs)
-    reasons = {**_without_weight(model, layers), **kinds.frozen(model)}
+    reasons = {**_without_weight(model, layers), **kinds.shared(model), **kinds.frozen(model)}
     reasons |= dict.fromkeys(_matching(layers, exclude), "excluded by hand")
     weighted = [layer.name for layer in layers if layer.kind != "norm"]
-    fixed = tuple(Fixed(name, reasons[name]) for name in weighted if name in reasons)
+    whole = tuple(Fixed(name, reasons[name]) for name in weighted if name in reasons)
+    fixed = (*whole, *_others(forward))
     graph = PruningGraph(layers, (), fixed, overwriting=forward.overwriting, exclude=tuple(exclude))
-    return _with_costs(graph, model, example_inputs)
+    return _with_costs(graph, model, forward, example_inputs)
 
 
 def _run(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, Trace, tuple[Layer, ...]]:
     """A copy of the network in evaluation mode, what its forward pass showed, and its layers."""
-    model = copy.deepcopy(model).eval()
+    model = duplicate(unwrapped(model)).eval()
     forward = _trace_channels(model, inputs)
-    layers = tuple(_layer(model, name, call, forward) for name, call in forward.calls.items())
-    return model, forward, layers
+    layers = [_layer(model, name, call, forward) for name, call in forward.calls.items()]
+    return model, forward, tuple(_without_shared(model, layers))
+
+
+def _without_shared(model: nn.Module, layers: Iterable[Layer]) -> Iterator[Layer]:
+    """Layers whose weight, or numbers for each output, are those of one before say so."""
+    seen: set[int] = set()
+    for layer in layers:
+        module = model.get_submodule(layer.name)
+        own = list(module.parameters(recurse=False))
+        weight = kinds.weight_of(module)
+        again = sum(one.dim() == 1 for one in own if id(one) in seen)
+        shared = weight is not None and id(weight) in seen
+        yield replace(layer, shared=shared, extra=layer.extra - again)
+        seen |= {id(one) for one in own}
 
 
 def _without_weight(model: nn.Module, layers: Iterable[Layer]) -> dict[str, str]:
@@ -146,6 +161,7 @@ def _layer(model: nn.Module, name: str, call: Call, forward: Trace) -> Layer:
         _whole(call.positions / each),
         area=0 if kind.layer == "norm" else prod(kernel),
         extra=kinds.extra(module),
+        extra_inputs=kinds.extra_inputs(module),
         norm=forward.norms.get(name),
         activation=forward.activations.get(name),
         over=over,
@@ -182,10 +198,18 @@ def _explain(reasons: dict[str, str], block: Block, reason: str) -> None:
         reasons.setdefault(name, reason)
 
 
+def _others(forward: Trace) -> tuple[Fixed, ...]:
+    """Modules that no layer stands for, with the reason why nothing of them goes."""
+    silent = [Fixed(name, "it did not run on the example inputs") for name in forward.silent]
+    names = dict.fromkeys(forward.recurrent)
+    return (*silent, *(Fixed(name, "a recurrent layer, which stays as it is") for name in names))
+
+
 def _graph(
     layers: tuple[Layer, ...],
     groups: tuple[Group, ...],
     reasons: dict[str, str],
+    others: tuple[Fixed, ...],
 ) -> PruningGraph:
     made = {name for group in groups for name in group.layers}
     whole = [layer.name for layer in layers if layer.kind != "norm" and layer.name not in made]
@@ -196,17 +220,33 @@ def _graph(
             f"the network has nothing that can be pruned ({why}); a layer can be cut where another "
             "one reads its outputs (docs/architectures.md), and --granularity element needs no cut"
         )
-    return PruningGraph(layers, groups, fixed)
+    return PruningGraph(layers, groups, (*fixed, *others))
 
 
-def _with_costs(graph: PruningGraph, model: nn.Module, inputs: Inputs) -> PruningGraph:
+def _with_costs(
+    graph: PruningGraph, model: nn.Module, forward: Trace, inputs: Inputs
+) -> PruningGraph:
     """The graph with what its costs need beside the layers."""
-    weights = sum(layer.weights + layer.extra * layer.outputs for layer in graph.layers)
+    weights = sum(
+        (0 if layer.shared else layer.weights)
+        + layer.extra * layer.outputs
+        + layer.extra_inputs * layer.inputs
+        for layer in graph.layers
+    )
     statistics = sum(layer.statistics * layer.outputs for layer in graph.layers)
+    shrinking, stored = loose(model, graph.groups), model.state_dict()
+    parameters = dict(model.named_parameters(remove_duplicate=False))
+    params = tuple(one for one in shrinking if one.name in parameters)
+    buffers = tuple(one for one in shrinking if one.name in stored and one not in params)
+    trained = sum(parameters[one.name].numel() for one in params)
+    kept = sum(stored[one.name].numel() for one in buffers)
     return replace(
         graph,
-        other_params=sum(parameter.numel() for parameter in model.parameters()) - weights,
-        other_bytes=_stored_bytes(model) - NUMBER_BYTES * (weights + statistics),
+        products=products(forward, graph.groups),
+        loose_params=params,
+        loose_buffers=buffers,
+        other_params=sum(one.numel() for one in model.parameters()) - weights - trained,
+        other_bytes=_stored_bytes(model) - NUMBER_BYTES * (weights + statistics + trained + kept),
         activations=activations(model, graph, inputs),
     )
 

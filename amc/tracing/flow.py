@@ -10,8 +10,8 @@ from itertools import combinations
 import torch
 from torch import Tensor
 
-from amc.graph import Side
 from amc.tracing.labels import Atoms, Planes, align, along, broadcast, varying
+from amc.tracing.units import Place
 
 Link = tuple[int, tuple[int, ...]]
 """A label, and labels that it stands for where they all go together: a head and its channels."""
@@ -23,14 +23,15 @@ class Flow:
 
     Attributes:
         atoms: The labels and their ties.
-        elements: For each side of a module, (channels,) its labels.
+        elements: For each side of a module, or axis of a tensor outside of known modules,
+            (channels,) its labels.
         factorings: Labels of channels that code lays out along several axes, as heads are: it works
             on only where whole rows along one of these axes go.
         links: Labels that stand for others.
     """
 
     atoms: Atoms = field(default_factory=Atoms)
-    elements: dict[tuple[str, Side], Tensor] = field(default_factory=dict)
+    elements: dict[tuple[str, Place], Tensor] = field(default_factory=dict)
     factorings: list[Tensor] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
     _planes: dict[int, tuple[Tensor, Planes]] = field(default_factory=dict)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 from torch import Tensor
 
 from amc.tracing.flow import Flow
+from amc.tracing.work import Work
 
 
 @dataclass
@@ -41,6 +43,12 @@ class Trace:
         activations: The same for those that PyTorch can let overwrite their input.
         overwriting: Activations that may overwrite their input, as nothing else reads it.
         outputs: The tensors that the network returned.
+        batch: Samples.
+        in_training: Modules of known kinds that ran in training alone.
+        silent: Those that did not run at all.
+        recurrent: Recurrent layers that ran.
+        work: Products outside of the modules of known kinds.
+        inside: Multiply-accumulates of all samples inside of each module of a known kind.
     """
 
     flow: Flow = field(default_factory=Flow)
@@ -49,6 +57,12 @@ class Trace:
     activations: dict[str, str] = field(default_factory=dict)
     overwriting: tuple[str, ...] = ()
     outputs: list[Tensor] = field(default_factory=list)
+    batch: int = 1
+    in_training: list[str] = field(default_factory=list)
+    silent: list[str] = field(default_factory=list)
+    recurrent: list[str] = field(default_factory=list)
+    work: list[Work] = field(default_factory=list)
+    inside: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def over(self, name: str) -> str:
         """The module whose output channels are places of this one; empty for none."""

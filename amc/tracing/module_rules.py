@@ -31,7 +31,7 @@ class ModuleRules:
         if kinds.known_kind(module).layer == "embedding":
             return []
         alone = kinds.channelwise(module)
-        ids = self._labels(name, module, "out" if alone else "in")
+        ids = self.labels(name, module, "out" if alone else "in")
         axis = kinds.channel_axis(module, tuple(tensor.shape))
         rest, covered = [], torch.zeros(len(ids), dtype=torch.bool)
         for plane in self.flow.planes(tensor):
@@ -48,20 +48,20 @@ class ModuleRules:
     def give(self, name: str, module: nn.Module, output: Tensor, rest: list[Tensor]) -> None:
         """Label what a module makes: its own channels, and `rest` along other axes."""
         axis = kinds.channel_axis(module, tuple(output.shape))
-        own = along(self._labels(name, module, "out"), axis, output.dim())
+        own = along(self.labels(name, module, "out"), axis, output.dim())
         self.flow.label(output, [plane for plane in (own, *rest) if varying(plane)])
 
     def tie_heads(self, name: str, module: nn.MultiheadAttention) -> None:
         """A head is rows of each of the three projections, and columns of the last one."""
         atoms, heads, last = self.flow.atoms, module.num_heads, f"{name}.out_proj"
-        rows = self._labels(name, module, "out").reshape(3, heads, -1)
-        columns = self._labels(last, module.out_proj, "in").reshape(heads, -1)
+        rows = self.labels(name, module, "out").reshape(3, heads, -1)
+        columns = self.labels(last, module.out_proj, "in").reshape(heads, -1)
         for block in rows:
             atoms.tie(block, columns)
         atoms.tie(columns, columns[:, :1])
 
-    def _labels(self, name: str, module: nn.Module, side: Side) -> Tensor:
-        """(channels,) of one side of a module, made when first asked for."""
+    def labels(self, name: str, module: nn.Module, side: Side) -> Tensor:
+        """(channels,) labels of one side of a module, made when first asked for."""
         elements, atoms = self.flow.elements, self.flow.atoms
         if (name, side) not in elements:
             labels = atoms.fresh(kinds.channels(module, side))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from amc.modules import tensors
 from amc.tracing.flow import Flow
-from amc.tracing.labels import Planes, align, compact, varying
+from amc.tracing.labels import Planes, align, along, compact, varying
 
 Rule = Callable[[Flow, Any, Mapping[str, Any], list[Tensor]], None]
 """Gives the outputs their labels, from the operation and its arguments by name."""
@@ -65,20 +65,29 @@ def propagate(
     flow: Flow, function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any], out: Any
 ) -> None:
     """Label what one call of an operation returned."""
-    found = tensors(out)
-    given = {**dict(zip((a.name for a in function._schema.arguments), args, strict=False))}
-    given.update(kwargs)
+    found, given = tensors(out), arguments(function, args, kwargs)
     planes = [plane for tensor in tensors(given) for plane in flow.planes(tensor)]
     if planes and found:
         try:
-            RULES.get(_name(function), _other)(flow, function, given, found)
+            RULES.get(operation_name(function), _other)(flow, function, given, found)
         except (RuntimeError, IndexError):  # shapes that the rule did not expect
-            flow.refuse(planes, _unknown(_name(function)))
+            flow.refuse(planes, _unknown(operation_name(function)))
     elif found and function._schema.is_mutable:
         flow.label(found[0], ())
 
 
-def _name(function: Any) -> str:
+def arguments(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """What an operation was called with, by name; what was left out is at its default, if any."""
+    known = function._schema.arguments
+    given = {**dict(zip((one.name for one in known), args, strict=False)), **kwargs}
+    for one in known:
+        if one.has_default_value():
+            given.setdefault(one.name, one.default_value)
+    return given
+
+
+def operation_name(function: Any) -> str:
+    """Without the underscore of those that overwrite."""
     name: str = function._schema.name.split("::")[1]
     return name.removesuffix("_") if function._schema.is_mutable else name
 
@@ -92,7 +101,7 @@ def _keep(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]
 def _rearrange(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
     source = tensors(given)[0]
     moved = [_move(function, given, source, plane) for plane in flow.planes(source)]
-    name = _name(function)
+    name = operation_name(function)
     for number, target in enumerate(out):
         flow.label(target, [compact(parts[number]) for parts in moved])
     for plane, parts in zip(flow.planes(source), moved, strict=True):
@@ -113,7 +122,7 @@ def _move(function: Any, given: Mapping[str, Any], source: Tensor, plane: Tensor
     """The outputs that the operation has for the labels themselves."""
     full = plane.expand(source.shape)
     first = next(key for key, value in given.items() if value is source)
-    name = _name(function)
+    name = operation_name(function)
     if name in ("view", "_unsafe_view", "reshape", "_reshape_alias"):
         return [full.reshape(given["size"])]
     # Padding has no label.
@@ -135,6 +144,17 @@ def _note_factoring(flow: Flow, plane: Tensor, parts: list[Tensor | None]) -> No
             flow.factorings.append(part.squeeze())
 
 
+@rule("constant_pad_nd")
+def _pad(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
+    """Places without a label make no labels of channels vary along other axes."""
+    source, pad = given["self"], given["pad"]
+    padded = {source.dim() - 1 - at // 2 for at, size in enumerate(pad) if size}
+    if any(padded & varying(plane) for plane in flow.planes(source)):
+        _rearrange(flow, function, given, out)
+    else:
+        flow.label(out[0], flow.planes(source))
+
+
 @rule(*SUMS)
 def _sum(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
     source = given["self"]
@@ -153,7 +173,7 @@ def _sum(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor])
 
 @rule(*PRODUCTS)
 def _multiply(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
-    left, right = (given[name] for name in PRODUCTS[_name(function)].split())
+    left, right = (given[name] for name in PRODUCTS[operation_name(function)].split())
     flow.label(out[0], _product(flow, flow.planes(left), flow.planes(right), out[0].dim()))
 
 
@@ -161,7 +181,7 @@ def _multiply(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Ten
 def _multiply_and_add(
     flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]
 ) -> None:
-    added, left, right = (given[name] for name in SUMMED_PRODUCTS[_name(function)].split())
+    added, left, right = (given[name] for name in SUMMED_PRODUCTS[operation_name(function)].split())
     product = _product(flow, flow.planes(left), flow.planes(right), out[0].dim())
     flow.label(out[0], flow.merge([*product, *flow.planes(added)]))
 
@@ -205,6 +225,41 @@ def _for_each_head(planes: Planes, shared: int) -> Planes:
         plane.repeat_interleave(shared, -3) if plane.shape[-3] > 1 and shared > 1 else plane
         for plane in planes
     )
+
+
+@rule("convolution", "_convolution")
+def _convolve(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
+    """With a weight that the network's own code hands over; inside of a module none is seen."""
+    read, weight, bias = given["input"], given["weight"], given["bias"]
+    alone = given["groups"] == read.shape[1] == out[0].shape[1] > 1
+    reads, makes = (0, 1) if given["transposed"] else (1, 0)
+    reads, makes = (0, 0) if alone else (reads, makes)
+    mixed = any(varying(plane) - {1} for plane in flow.planes(read))
+    if mixed or (given["groups"] > 1 and not alone):
+        planes = [*flow.planes(read), *flow.planes(weight)]
+        flow.refuse(planes, _unknown("a convolution of groups"))
+        return
+    into = [_labels_along(plane, reads) for plane in flow.planes(weight) if reads in varying(plane)]
+    for plane in flow.planes(read):
+        if not into:
+            flow.refuse((plane,), _unknown("convolution"))
+        for labels in into:
+            flow.atoms.tie(_labels_along(plane, 1), labels)
+    made = [_labels_along(plane, makes) for plane in flow.planes(weight) if makes in varying(plane)]
+    if isinstance(bias, Tensor):
+        made += [_labels_along(plane, 0) for plane in flow.planes(bias)]
+    flow.label(out[0], flow.merge(along(labels, 1, out[0].dim()) for labels in made))
+
+
+def _labels_along(plane: Tensor, axis: int) -> Tensor:
+    """(size,) labels of a plane that changes along one axis."""
+    return plane.movedim(axis, 0).flatten(1)[:, 0]
+
+
+@rule("embedding")
+def _look_up(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
+    own = [plane for plane in flow.planes(given["weight"]) if 1 in varying(plane)]
+    flow.label(out[0], [align(plane[:1], out[0].dim()) for plane in own])
 
 
 @rule("cat")
@@ -261,7 +316,7 @@ def _other(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor
     if _broadcast(operands) == tuple(out[0].shape) or torch.Tag.pointwise in function.tags:
         planes = flow.merge(planes)
     elif len(labelled) != 1 or not _keeps_channels(labelled[0], out[0], planes):
-        flow.refuse(planes, _unknown(_name(function)))
+        flow.refuse(planes, _unknown(operation_name(function)))
         return
     for target in out:
         if target.shape == out[0].shape:

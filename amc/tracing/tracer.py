@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import copy
+from dataclasses import replace
 from math import prod
 from typing import Any
 
@@ -11,10 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
-from amc.modules import Inputs, call, kinds, tensors
+from amc.modules import Inputs, call, kinds, plain_attention, samples_of, tensors
 from amc.tracing.forward import Call, Trace
 from amc.tracing.module_rules import ModuleRules
-from amc.tracing.operation_rules import propagate
+from amc.tracing.operation_rules import arguments, operation_name, propagate
+from amc.tracing.stored import Stored
+from amc.tracing.work import Work, measure, total
+
+ROUNDING = 1e-6
 
 
 def trace_channels(model: nn.Module, inputs: Inputs, frozen: dict[str, str]) -> Trace:
@@ -25,17 +31,33 @@ def trace_channels(model: nn.Module, inputs: Inputs, frozen: dict[str, str]) -> 
         inputs: Of its forward pass.
         frozen: Modules of known kinds whose channels may not go, with the reason.
     """
-    first = tensors(inputs)[0] if tensors(inputs) else torch.empty(1)
-    tracer = _Tracer(model, frozen, batch=first.shape[0] if first.dim() else 1)
-    fast = torch.backends.mha.get_fastpath_enabled()
-    torch.backends.mha.set_fastpath_enabled(False)  # it would pass the layers inside by
-    try:
-        with torch.no_grad(), tracer.hooks(), _Operations(tracer):
-            outputs = tensors(call(model, inputs))
-    finally:
-        torch.backends.mha.set_fastpath_enabled(fast)
+    tracer = _Tracer(model, frozen, inputs)
+    with torch.no_grad(), plain_attention(), tracer.hooks(), _Operations(tracer):
+        outputs = tensors(call(model, inputs))
+    if tracer.waiting():
+        outputs += _train(model, inputs, tracer)
     tracer.end(outputs)
     return tracer.trace
+
+
+def _train(model: nn.Module, inputs: Inputs, tracer: _Tracer) -> list[Tensor]:
+    """What the network returns in training, where more of its modules may run."""
+    for module in model.train().modules():
+        if isinstance(module, nn.modules.dropout._DropoutNd):
+            module.eval()
+    try:
+        with (
+            torch.no_grad(),
+            plain_attention(),
+            tracer.hooks(),
+            tracer.aside(),
+            _Operations(tracer),
+        ):
+            return tensors(call(model, inputs))
+    except Exception:  # A norm over one number, say; then these modules are told as not run.
+        return []
+    finally:
+        model.eval()
 
 
 class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -58,12 +80,17 @@ class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 class _Tracer:
-    def __init__(self, model: nn.Module, frozen: dict[str, str], batch: int) -> None:
-        self.trace = Trace()
-        self._model, self._batch = model, batch
+    def __init__(self, model: nn.Module, frozen: dict[str, str], inputs: Inputs) -> None:
+        self._batch = samples_of(inputs)
+        self.trace = Trace(batch=self._batch)
+        self._model = model
         self._rules = ModuleRules(self.trace.flow, frozen)
-        self._parameters = {id(p): name for name, p in model.named_parameters()}
-        self._inside = 0
+        self._stored = Stored(model, self._rules)
+        for tensor in tensors(inputs):
+            self._stored.note_dynamic(tensor)
+        self._running: list[str] = []
+        self._known: list[str] = []
+        self._aside = False
         self._readers: dict[int, list[str]] = {}
         self._made: dict[str, Tensor] = {}
         self._fresh: dict[int, Tensor] = {}
@@ -75,39 +102,94 @@ class _Tracer:
     def hooks(self) -> Iterator[None]:
         handles = []
         for name, module in self._model.named_modules():
+            handles.append(module.register_forward_pre_hook(self._enter(name)))
             ran = self._stop if _is_recurrent(module) else self._ran
             if kinds.has_channels(module) or _is_recurrent(module):
                 handles += [
-                    module.register_forward_pre_hook(self._before),
+                    module.register_forward_pre_hook(self._before(name)),
                     module.register_forward_hook(self._after(name, ran), with_kwargs=True),
                 ]
             elif can_overwrite(module):
                 seen = self._activates(name)
                 handles.append(module.register_forward_hook(seen, with_kwargs=True))
+            handles.append(module.register_forward_hook(self._leave))
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
 
+    def waiting(self) -> list[str]:
+        """Modules of known kinds that have not run."""
+        flow, found = self.trace.flow, []
+        for name, module in self._model.named_modules():
+            if not kinds.has_channels(module) or not list(module.parameters(recurse=False)):
+                continue
+            if (name, "out") not in flow.elements and (name, "in") not in flow.elements:
+                found.append(name)
+        return found
+
+    @contextmanager
+    def aside(self) -> Iterator[None]:
+        """Within, what runs is followed, and counts only where nothing of it has run before."""
+        books = ("_readers", "_made", "_fresh", "_activated", "_overwritten", "_hidden")
+        kept = {name: copy(getattr(self, name)) for name in books}
+        work, inside = list(self.trace.work), dict(self.trace.inside)
+        self._running, self._known, self._aside = [], [], True
+        try:
+            yield
+        finally:
+            self._running, self._known, self._aside = [], [], False
+            vars(self).update(kept)
+            self.trace.work = work
+            self.trace.inside.clear()
+            self.trace.inside.update(inside)
+
     def operation(self, func: Any, args: tuple[Any, ...], kwargs: Any, out: Any) -> None:
-        if self._inside:
+        name, given, found = operation_name(func), arguments(func, args, kwargs), tensors(out)
+        if self._known:
+            self.trace.inside[self._known[0]] += total(name, given, out)
             return
-        for tensor in tensors((args, kwargs)):
+        operands = tensors((args, kwargs))
+        for tensor in operands:
             self._read(tensor, "")
-            if id(tensor) in self._parameters and not self.trace.flow.knows(tensor):
-                name = self._parameters[id(tensor)]
-                reason = f"it meets {name}, a parameter outside of a known layer"
-                self.trace.flow.fix(tensor, reason)
-        propagate(self.trace.flow, func, args, kwargs, out)
+            self._stored.label(tensor)
+        with self._stored.weakened(name, operands):
+            propagate(self.trace.flow, func, args, kwargs, out)
+        self._note_work(name, given, found)
+        self._stored.note_result(operands, found)
         if not any(result.alias_info for result in func._schema.returns):
-            self._fresh.update((id(tensor), tensor) for tensor in tensors(out))
+            self._fresh.update((id(tensor), tensor) for tensor in found)
+
+    def _note_work(self, name: str, given: dict[str, Any], out: list[Tensor]) -> None:
+        """Of a product; one with a weight of a known module counts as a call of that."""
+        where = self._running[-1] if self._running else ""
+        for work in measure(self.trace.flow, name, given, out):
+            weight = self._stored.layer_of(tensors(given))
+            if self._aside:
+                continue
+            if not weight:
+                self.trace.work.append(replace(work, name=where))
+                continue
+            module = self._model.get_submodule(weight)
+            each = work.macs / kinds.weight_of(module).numel() / self._batch
+            size = tuple(given["input"].shape[2:]) if "input" in given else ()
+            seen = self.trace.calls.setdefault(weight, Call(size))
+            seen.times += 1
+            for kind in ("positions", "read", "written"):
+                setattr(seen, kind, getattr(seen, kind) + each)
+
+    def _enter(self, name: str) -> Any:
+        return lambda module, args: self._running.append(name)
+
+    def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
+        self._running.pop()
 
     def _activates(self, name: str) -> Any:
         def hook(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
             given = tensors((args, kwargs))
             self._activated.setdefault(name, []).extend(given)
-            if self._inside:
+            if self._known:
                 self._hidden.add(name)  # what else is read in there is not seen
             if module.inplace and all(map(self._is_lone, given)):
                 self._overwritten.add(name)  # what is read later is what the activation made
@@ -117,20 +199,27 @@ class _Tracer:
     def _read(self, tensor: Tensor, reader: str) -> None:
         self._readers.setdefault(id(tensor), []).append(reader)
 
-    def _before(self, module: nn.Module, args: Any) -> None:
-        self._inside += 1
+    def _before(self, name: str) -> Any:
+        return lambda module, args: self._known.append(name)
 
     def _after(self, name: str, ran: Any) -> Any:
         def hook(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
-            self._inside -= 1
-            if not self._inside:
+            self._known.pop()
+            for tensor in tensors(output):
+                self._stored.note_dynamic(tensor)
+            if not self._known:
                 with _disable_current_modes():
                     ran(name, module, tensors((args, kwargs)), tensors(output)[0])
 
         return hook
 
     def _ran(self, name: str, module: nn.Module, given: list[Tensor], output: Tensor) -> None:
-        self._count(name, module, given, output)
+        if not self._aside:
+            self._count(name, module, given, output)
+        elif name not in self.trace.calls:
+            size = tuple(given[0].shape[2:]) if kinds.known_kind(module).layer == "conv" else ()
+            self.trace.calls[name] = Call(size)
+            self.trace.in_training.append(name)
         for tensor in given:
             self._read(tensor, name)
         # Whatever had the same id before is gone.
@@ -149,6 +238,10 @@ class _Tracer:
 
     def _stop(self, name: str, module: nn.Module, given: list[Tensor], output: Tensor) -> None:
         """What a module of unknown channels reads stays."""
+        self.trace.recurrent.append(name)
+        weights = sum(one.numel() for one in module.parameters() if one.dim() > 1)
+        places = given[0].numel() // given[0].shape[-1]
+        self.trace.work.append(Work(name, float(weights * places)))
         for tensor in given:
             self._read(tensor, "")
             reason = f"it meets {name}, a recurrent layer, which stays as it is"
@@ -156,6 +249,8 @@ class _Tracer:
 
     def _count(self, name: str, module: nn.Module, given: list[Tensor], output: Tensor) -> None:
         kind, shape = kinds.known_kind(module), tuple(given[0].shape)
+        if kind.layer == "conv" and len(shape) == (kind.axes or 0) + 1:
+            self._batch = self.trace.batch = 1  # a picture without an axis of samples
         axis = kinds.channel_axis(module, shape) if kind.layer != "embedding" else 0
         size = tuple(s for at, s in enumerate(shape) if at not in (0, axis))
         seen = self.trace.calls.setdefault(name, Call(size))
@@ -200,6 +295,9 @@ class _Tracer:
     def end(self, outputs: list[Tensor]) -> None:
         """Note what the network returned, and what alone reads a layer or an operation."""
         flow = self.trace.flow
+        self.trace.silent = self.waiting()
+        self._stored.tie_shared()
+        self._note_rest()
         flow.tie_slices()
         self.trace.outputs = outputs
         for tensor in outputs:
@@ -215,6 +313,26 @@ class _Tracer:
             name for name, given in self._activated.items() if all(map(self._is_lone, given))
         )
         self.trace.activations = dict(self._lone_activations())
+
+    def _note_rest(self) -> None:
+        """What runs inside of known modules and is no product with their weights."""
+        for name, macs in self.trace.inside.items():
+            module = self._model.get_submodule(name)
+            if _is_recurrent(module):
+                continue
+            heads = isinstance(module, nn.MultiheadAttention)
+            names = (name, f"{name}.out_proj") if heads else (name,)
+            rest = macs - sum(self._weighted(one) for one in names)
+            if abs(rest) > ROUNDING * macs:
+                axes = (self.trace.flow.elements[names[-1], "in"][:, None],) if heads else ()
+                self.trace.work.append(Work(name, rest, axes))
+
+    def _weighted(self, name: str) -> float:
+        """Multiply-accumulates of all samples with a module's own weight."""
+        module, seen = self._model.get_submodule(name), self.trace.calls[name]
+        if kinds.known_kind(module).layer in ("norm", "embedding"):
+            return 0.0
+        return seen.positions * self._batch * float(kinds.weight_of(module).numel())
 
     def _lone_activations(self) -> Iterator[tuple[str, str]]:
         """Layers that ran once, each with the activation that ran once and alone reads it."""

@@ -6,20 +6,23 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from amc.graph import Attribute, Group, Layer, Member, Side
+from amc.graph import Attribute, Group, Indices, Layer, Member, Side, Slice
 
-Element = tuple[str, Side, int]
-"""A channel of one side of a module, by the module's name."""
+Place = Side | int
+"""A side of a module; or an axis of a tensor that is of no known module."""
 
-Signature = tuple[tuple[str, Side, int], ...]
-"""Sides of modules, and how many channels of each."""
+Element = tuple[str, Place, int]
+"""A channel of one side of a module, by the module's name, or a place along a tensor's axis."""
+
+Signature = tuple[tuple[str, Place, int], ...]
+"""Sides of modules and axes of tensors, and how many channels of each."""
 
 
 @dataclass(frozen=True)
 class Unit:
     """Channels that must go together: for each side of a module, its positions."""
 
-    parts: tuple[tuple[str, Side, tuple[int, ...]], ...]
+    parts: tuple[tuple[str, Place, tuple[int, ...]], ...]
 
     @property
     def signature(self) -> Signature:
@@ -29,7 +32,7 @@ class Unit:
 
 def unit_of(elements: Iterable[Element]) -> Unit:
     """The unit that consists of these channels."""
-    positions: dict[tuple[str, Side], list[int]] = defaultdict(list)
+    positions: dict[tuple[str, Place], list[int]] = defaultdict(list)
     for name, side, index in sorted(elements):
         positions[name, side].append(index)
     return Unit(tuple((name, side, tuple(where)) for (name, side), where in positions.items()))
@@ -52,25 +55,45 @@ def group_units(
         outs = {name for name, side, _ in signature if side == "out" and name in weighted}
         if outs and len(alike) > 1:
             made_by = tuple(sorted(outs, key=order.__getitem__))
-            members = tuple(
-                Member(name, side, tuple(unit.parts[row][2] for unit in alike))
-                for row, (name, side, _) in enumerate(signature)
+            members, slices = [], []
+            for row, (name, side, _) in enumerate(signature):
+                places = tuple(unit.parts[row][2] for unit in alike)
+                if isinstance(side, int):
+                    slices.append(Slice(name, side, places))
+                else:
+                    members.append(Member(name, side, places))
+            found.append(
+                Group(
+                    *(made_by[0], len(alike), tuple(members), made_by),
+                    attributes=attributes,
+                    slices=tuple(slices),
+                )
             )
-            found.append(Group(made_by[0], len(alike), members, made_by, attributes=attributes))
     return tuple(found)
 
 
 def join(groups: Sequence[Group]) -> Group:
     """One group of several with equally many units: unit u is unit u of each of them."""
-    places: dict[tuple[str, Side], list[tuple[int, ...]]] = {}
-    for member in (member for group in groups for member in group.members):
-        known = places.get((member.module, member.side), [()] * groups[0].units)
-        places[member.module, member.side] = [
-            (*one, *other) for one, other in zip(known, member.indices, strict=True)
-        ]
-    members = tuple(Member(name, side, tuple(rows)) for (name, side), rows in places.items())
-    layers = tuple(dict.fromkeys(name for group in groups for name in group.layers))
-    return replace(groups[0], members=members, layers=layers)
+    sides: dict[tuple[str, Side], Indices] = {}
+    axes: dict[tuple[str, int], Indices] = {}
+    nothing: Indices = ((),) * groups[0].units
+    for group in groups:
+        for member in group.members:
+            side = (member.module, member.side)
+            sides[side] = _side_by_side(sides.get(side, nothing), member.indices)
+        for part in group.slices:
+            axis = (part.tensor, part.axis)
+            axes[axis] = _side_by_side(axes.get(axis, nothing), part.indices)
+    return replace(
+        groups[0],
+        members=tuple(Member(*side, rows) for side, rows in sides.items()),
+        slices=tuple(Slice(*axis, rows) for axis, rows in axes.items()),
+        layers=tuple(dict.fromkeys(name for group in groups for name in group.layers)),
+    )
+
+
+def _side_by_side(one: Indices, other: Indices) -> Indices:
+    return tuple((*left, *right) for left, right in zip(one, other, strict=True))
 
 
 def in_order(groups: Iterable[Group], layers: Sequence[Layer]) -> tuple[Group, ...]:

@@ -1,31 +1,34 @@
 """Verification: a copy cut at random ratios computes the same as the masked one, or stays whole.
 
-Blocks of channels are tried together; where that fails, halves are, down to single blocks. Each
-block goes through its proposals (ways to cut, and numbers of the code that change with a cut) until
-one is sound beside all that is accepted already.
+Blocks that repeat are tried once, then all blocks together; where that fails, halves are, down to
+single blocks. Each block goes through its proposals (ways to cut, and numbers of the code that
+change with a cut) until one is sound.
 """
 
 from __future__ import annotations
 
-import copy
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from amc.graph import Attribute, Group, KeptUnits, Layer, PruningGraph
-from amc.modules import Inputs, kinds
-from amc.surgery import fault
+from amc.modules import Inputs, changed, duplicate, kinds
+from amc.surgery import fault, fault_in_training
 from amc.tracing.couplings import Block
 from amc.tracing.units import in_order, join
 
+WIDE = 4
+"""Bytes of a number that is exact enough to tell a mistake from rounding."""
+
+SMALLEST = 0.1
+"""Of a parameter that is positive everywhere: it may stand under a root or in a logarithm."""
+
 TRIALS = 2
 """Random cuts that a graph must pass."""
-
-Faulty = Callable[[Sequence[Group]], str]
-"""What is wrong when these groups are cut at random; empty if nothing is."""
 
 
 @dataclass(frozen=True)
@@ -51,54 +54,135 @@ class Verified:
 
 
 def verify(
-    model: nn.Module, layers: tuple[Layer, ...], candidates: Sequence[Candidate], inputs: Inputs
+    model: nn.Module,
+    layers: tuple[Layer, ...],
+    candidates: Sequence[Candidate],
+    inputs: Inputs,
+    *,
+    trains: bool = False,
 ) -> Verified:
     """Find for every block the first sound way to cut it.
+
+    Blocks that repeat are tried once, and all together in the end; where that fails, each is tried
+    beside the others.
 
     Args:
         model: The network, left untouched; its weights are of no consequence.
         layers: All of its layers.
         candidates: The blocks.
         inputs: Of its forward pass.
+        trains: Whether modules run in training alone, so that a cut network must train as well.
     """
-    model = _randomise(copy.deepcopy(model))
+    trial = Trial(_randomise(duplicate(model)), layers, _revealing(inputs), trains)
+    chosen: list[Candidate] = []
+    refused: list[tuple[Block, str]] = []
+    for alike in _repeated(candidates):
+        settled, reason = _settle(alike, trial)
+        chosen += settled
+        refused += [(item.block, reason) for item in alike if not settled]
+    groups = [group for item in chosen for group in item.ways[0]]
+    if not trial(groups, TRIALS):
+        return Verified(in_order(groups, layers), tuple(refused))
+    sound, others = _one_beside_the_other(chosen, trial)
+    return Verified(in_order(sound, layers), (*refused, *others))
 
-    def faulty(groups: Sequence[Group]) -> str:
+
+@dataclass(frozen=True)
+class Trial:
+    """Tells what is wrong when groups are cut at random; empty if nothing is."""
+
+    model: nn.Module
+    layers: tuple[Layer, ...]
+    inputs: Inputs
+    trains: bool = False
+
+    def __call__(self, groups: Sequence[Group], times: int = 1) -> str:
+        """Cut these groups, and no others, so many times."""
         numbers = [(item.module, item.name) for group in groups for item in group.attributes]
         if len(numbers) > len(set(numbers)):
             return "one number of its code counts the units of several groups"
-        ordered = in_order(groups, layers)
-        graph = PruningGraph(layers, ordered)
-        for seed in range(TRIALS):
-            if reason := fault(model, graph, _random_units(ordered, seed), inputs):
+        ordered = in_order(groups, self.layers)
+        graph = PruningGraph(self.layers, ordered)
+        for seed in range(times):
+            units = _random_units(ordered, seed)
+            reason = fault(self.model, graph, units, self.inputs)
+            if not reason and self.trains:
+                reason = fault_in_training(self.model, graph, units, self.inputs)
+            if reason:
                 return reason
         return ""
 
+
+def _repeated(candidates: Sequence[Candidate]) -> list[list[Candidate]]:
+    """Blocks that differ by numbers in names alone, as those of a repeated part do."""
+    alike: dict[Hashable, list[Candidate]] = {}
+    for item in candidates:
+        alike.setdefault(_shape(item), []).append(item)
+    return list(alike.values())
+
+
+def _shape(item: Candidate) -> Hashable:
+    return tuple(
+        tuple(
+            (
+                group.units,
+                tuple((_plain(m.module), m.side, len(m.indices[0])) for m in group.members),
+                tuple((_plain(s.tensor), s.axis, len(s.indices[0])) for s in group.slices),
+                tuple((_plain(a.module), a.name, a.per_unit) for a in group.attributes),
+            )
+            for group in way
+        )
+        for way in item.ways
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
+
+
+def _settle(alike: Sequence[Candidate], trial: Trial) -> tuple[list[Candidate], str]:
+    """Repeated blocks with the ways that are left after the first of them was tried; or why not.
+
+    The last one is tried too before all are refused, as the first may read what others do not.
+    """
+    reason = ""
+    for item in dict.fromkeys((alike[0], alike[-1])):
+        for number, way in enumerate(item.ways):
+            own = trial(way)
+            if not own:
+                return [replace(one, ways=one.ways[number:]) for one in alike], ""
+            reason = reason or own
+    return [], alike[0].reason or reason
+
+
+def _one_beside_the_other(
+    candidates: Sequence[Candidate], trial: Trial
+) -> tuple[list[Group], list[tuple[Block, str]]]:
     sound: list[Group] = []
     refused: list[tuple[Block, str]] = []
     waiting = list(candidates)
     while waiting:
-        failed = _accept(waiting, sound, faulty)
+        failed = _accept(waiting, sound, trial)
         # Those that another block's cut made fail get another chance with their next way only.
         waiting = [replace(item, ways=item.ways[1:], reason=reason) for item, reason in failed]
         refused += [(item.block, item.reason) for item in waiting if not item.ways]
         waiting = [item for item in waiting if item.ways]
-    return Verified(in_order(sound, layers), tuple(refused))
+    return sound, refused
 
 
 def _accept(
-    items: list[Candidate], sound: list[Group], faulty: Faulty
+    items: list[Candidate], sound: list[Group], trial: Trial
 ) -> list[tuple[Candidate, str]]:
     """Add to `sound` each item whose first way is; the others, with what is wrong."""
     groups = [group for item in items for group in item.ways[0]]
-    reason = faulty([*sound, *groups])
+    reason = trial([*sound, *groups], TRIALS)
     if not reason:
         sound += groups
         return []
     if len(items) == 1:
         return [(items[0], items[0].reason or reason)]
     half = len(items) // 2
-    return _accept(items[:half], sound, faulty) + _accept(items[half:], sound, faulty)
+    return _accept(items[:half], sound, trial) + _accept(items[half:], sound, trial)
 
 
 def _random_units(groups: Sequence[Group], seed: int) -> KeptUnits:
@@ -119,13 +203,35 @@ def _random_units(groups: Sequence[Group], seed: int) -> KeptUnits:
     return tuple(kept)
 
 
+def _revealing(inputs: Inputs) -> Any:
+    """Inputs that hide no mistake: wide numbers, and noise where all are alike."""
+    return changed(inputs, _reveal)
+
+
+def _reveal(tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point() or tensor.is_nested:
+        return tensor
+    wide = tensor.float() if tensor.element_size() < WIDE else tensor
+    alike = wide.numel() > 1 and wide.dim() > 1 and bool((wide == wide.flatten()[0]).all())
+    return torch.randn(wide.shape, generator=_generator()).to(wide) if alike else wide
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
 def _randomise(model: nn.Module) -> nn.Module:
     """In place: weights and statistics that hide no mistake, as zeros and tiny scales would."""
-    generator = torch.Generator().manual_seed(0)
+    generator = _generator()
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.is_floating_point() and tensor.element_size() < WIDE:
+            tensor.data = tensor.data.float()
     with torch.no_grad():
         for module in model.modules():
             for name, tensor in _own(module):
-                tensor.copy_(_noise(module, name, tensor.shape, generator))
+                noise = _noise(module, name, tensor.shape, generator)
+                positive = tensor.numel() > 1 and bool((tensor > 0).all())
+                tensor.copy_(noise.abs() + SMALLEST if positive else noise)
     return model.eval()
 
 
@@ -157,7 +263,7 @@ def with_attributes(model: nn.Module, groups: tuple[Group, ...]) -> Iterator[tup
     Groups that one number counts the units of are one group.
     """
     seen: list[tuple[Group, ...]] = []
-    for choice in range(6):
+    for choice in CHOICES:
         found = [replace(g, attributes=_attributes(model, g, choice)) for g in groups]
         by_numbers: dict[tuple[int, tuple[Attribute, ...]], list[Group]] = {}
         for number, group in enumerate(found):
@@ -169,15 +275,59 @@ def with_attributes(model: nn.Module, groups: tuple[Group, ...]) -> Iterator[tup
             yield together
 
 
-def _attributes(model: nn.Module, group: Group, choice: int) -> tuple[Attribute, ...]:
-    """Whole numbers of the modules that own the group's layers that are one of its sizes.
+@dataclass(frozen=True)
+class Choice:
+    """Which whole numbers are taken for sizes of a group.
 
-    The choices: none; numbers of heads by name; widths; both; all that count units; those and
-    widths.
+    Args:
+        heads: Those that count units and are called heads.
+        widths: Those that are a width of the group and do not count its units.
+        counts: All that count units.
+        above: Of the modules further up too, those that count units or are a width.
     """
-    widths = {group.units * len(member.indices[0]) for member in group.members}
-    found = []
-    for owner in sorted({member.module.rpartition(".")[0] for member in group.members}):
+
+    heads: bool = False
+    widths: bool = False
+    counts: bool = False
+    above: bool = False
+
+
+_NEAR = (
+    Choice(),
+    Choice(heads=True),
+    Choice(widths=True),
+    Choice(heads=True, widths=True),
+    Choice(counts=True),
+    Choice(counts=True, widths=True),
+)
+CHOICES = (*_NEAR, *(replace(choice, above=True) for choice in _NEAR))
+"""What is tried, one after the other: none; by name; by size; and the same further up."""
+
+
+def _attributes(model: nn.Module, group: Group, choice: Choice) -> tuple[Attribute, ...]:
+    """Whole numbers of the modules around the group's layers that are one of its sizes."""
+    places = [*(m.indices for m in group.members), *(part.indices for part in group.slices)]
+    widths = {group.units * len(indices[0]) for indices in places}
+    names = [*(m.module for m in group.members), *(part.tensor for part in group.slices)]
+    near = {name.rpartition(".")[0] for name in names}
+    found = list(_numbers(model, near, group, widths, choice))
+    if choice.above:
+        above = {up for name in near for up in _above(name)} - near
+        found += _numbers(model, above, group, widths, Choice(counts=True, widths=True))
+    return tuple(found)
+
+
+def _above(name: str) -> Iterator[str]:
+    """The modules that a module lies in."""
+    while name:
+        name = name.rpartition(".")[0]
+        yield name
+
+
+def _numbers(
+    model: nn.Module, owners: Iterable[str], group: Group, widths: set[int], choice: Choice
+) -> Iterator[Attribute]:
+    for owner in sorted(owners):
         module = model.get_submodule(owner)
         if kinds.kind_of(module) is not None:
             continue
@@ -185,14 +335,13 @@ def _attributes(model: nn.Module, group: Group, choice: int) -> tuple[Attribute,
             if type(value) is int and value > 1 and value % group.units == 0:
                 counts = value == group.units
                 heads = counts and re.search("head", name) and not re.search("dim|size", name)
-                wide = value in widths and not (counts and choice in (1, 2, 3))
+                wide = value in widths and (choice.counts or not counts)
                 if (
-                    (heads and choice in (1, 3))
-                    or (wide and choice in (2, 3, 5))
-                    or (counts and choice in (4, 5))
+                    (heads and choice.heads)
+                    or (wide and choice.widths)
+                    or (counts and choice.counts)
                 ):
-                    found.append(Attribute(owner, name, value // group.units))
-    return tuple(found)
+                    yield Attribute(owner, name, value // group.units)
 
 
 def candidate(model: nn.Module, block: Block, ways: Sequence[tuple[Group, ...]]) -> Candidate:

@@ -474,7 +474,7 @@ def several_outputs() -> nn.Module:
     )
 
 
-@architecture("Weights computed or shared", 2, "weight norm; two layers of one weight")
+@architecture("Weights computed or shared", 4, "weight norm; two layers of one weight")
 def special_weights() -> nn.Module:
     net = nn.Sequential(
         *(nn.Conv2d(3, 5, 1), nn.ReLU(), nn.Conv2d(5, 6, 3), nn.Conv2d(6, 6, 1), nn.ReLU()),
@@ -531,7 +531,7 @@ def bert() -> nn.Module:
 
 @architecture(
     "GPT-2 (transformers)",
-    4,
+    5,
     "weights as (in, out); the embedding is the output layer too",
     lambda: {"input_ids": tokens(), "use_cache": False},
 )
@@ -543,7 +543,7 @@ def gpt2() -> nn.Module:
 
 
 @architecture(
-    "ViT (transformers)", 4, "position embeddings", lambda: {"pixel_values": noise(2, 3, 16, 16)}
+    "ViT (transformers)", 5, "position embeddings", lambda: {"pixel_values": noise(2, 3, 16, 16)}
 )
 def hf_vit() -> nn.Module:
     from transformers import ViTConfig, ViTForImageClassification
@@ -567,7 +567,7 @@ def hf_resnet() -> nn.Module:
 
 @architecture(
     "ConvNeXt (transformers)",
-    2,
+    4,
     "a scale for each channel as a plain parameter",
     lambda: {"pixel_values": noise(2, 3, 32, 32)},
 )

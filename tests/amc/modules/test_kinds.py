@@ -92,10 +92,11 @@ def test_weights_that_are_computed_or_shared_are_told() -> None:
     net = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 3), nn.Linear(3, 3))
     net[2].weight = net[0].weight
     nn.utils.parametrizations.orthogonal(net[3])
-    found = kinds.frozen(net)
-    assert set(found) == {"0", "2", "3"}
-    assert found["0"] == "it meets 0, which shares its weight with 2"
-    assert found["3"] == "it meets 3, which computes its weight from other parameters"
+    assert kinds.shared(net) == {
+        "0": "it meets 0, which shares its weight with 2",
+        "2": "it meets 2, which shares its weight with 0",
+    }
+    assert kinds.frozen(net) == {"3": "it meets 3, which computes its weight from other parameters"}
 
 
 def test_parameters_that_the_kind_does_not_have_are_told() -> None:

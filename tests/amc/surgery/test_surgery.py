@@ -328,7 +328,7 @@ def simple(between: Any, channels: int = 5) -> nn.Module:
 
 WEIGHTS = torch.arange(1.0, 6).view(5, 1, 1)
 FAILS = "its forward pass fails then"
-DIFFERS = "its outputs then differ from those with the same channels at zero"
+DIFFERS = "its outputs then differ at reader from those with the same channels at zero"
 UNCUTTABLE = {
     "fixed_view": (lambda made, _: made.view(-1, 5, 8, 8), 5, FAILS),
     "fixed_scale": (lambda made, _: made * WEIGHTS, 5, FAILS),

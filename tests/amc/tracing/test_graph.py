@@ -12,7 +12,8 @@ from tiny_networks import TINY, Wired, averaged, head, images, random_kept, rand
 from torch import nn
 from torch.nn.utils import parametrizations
 
-from amc.graph import Attribute, Group, PruningGraph
+from amc.costs import Params
+from amc.graph import Attribute, Group, PruningGraph, Slice
 from amc.modules import kinds
 from amc.policy import Budget
 from amc.pruning import prune
@@ -503,11 +504,15 @@ class Scale(nn.Module):
         return features * self.factor
 
 
-def test_a_parameter_for_each_channel_keeps_them() -> None:
+def test_a_parameter_for_each_channel_goes_with_it() -> None:
     net = nn.Sequential(nn.Conv2d(3, 5, 1), Scale(5, 1, 1), nn.Conv2d(5, 6, 1), *head(6))
     graph = trace(net, images())
-    assert [g.name for g in graph.groups] == ["2"]
-    assert "a parameter outside of a known layer" in reasons(graph)["0"]
+    assert [g.name for g in graph.groups] == ["0", "2"]
+    assert graph.groups[0].slices == (Slice("1.factor", 0, tuple((unit,) for unit in range(5))),)
+    smaller = cut(net, graph, ((0, 3), tuple(range(6))))
+    assert smaller[1].factor.shape == (2, 1, 1)
+    assert torch.equal(smaller[1].factor, net[1].factor[[0, 3]])
+    assert isinstance(smaller[1].factor, nn.Parameter)
 
 
 def test_classes_instead_of_logits_are_refused() -> None:
@@ -524,23 +529,27 @@ def test_outputs_that_are_no_tensors_are_refused() -> None:
 
 def test_a_weight_that_is_computed_is_left_alone_with_all_that_meets_it() -> None:
     net = tiny("residual")
-    parametrizations.weight_norm(net.conv2)
+    parametrizations.spectral_norm(net.conv2)
     with pytest.raises(GraphError, match="conv1: it meets conv2, which computes its weight"):
         trace(net, images())
     net = nn.Sequential(nn.Conv2d(3, 5, 1), nn.Conv2d(5, 6, 1), nn.Conv2d(6, 7, 1), *head(7))
-    parametrizations.weight_norm(net[0])
+    parametrizations.spectral_norm(net[0])
     graph = trace(net, images())
     assert [g.name for g in graph.groups] == ["1", "2"]
     assert reasons(graph)["0"] == "it meets 0, which computes its weight from other parameters"
-    # The weight of a norm by length is a direction and a length for each output.
-    assert graph.other_params == 5
 
 
-def test_a_weight_of_two_layers_is_left_alone() -> None:
+def test_a_weight_of_two_layers_is_cut_for_both() -> None:
     net = nn.Sequential(nn.Conv2d(3, 5, 1), nn.Conv2d(5, 5, 1), nn.Conv2d(5, 5, 1), *head(5))
     net[2].weight = net[1].weight
-    with pytest.raises(GraphError, match="0: it meets 1, which shares its weight with 2"):
-        trace(net, images())
+    graph = trace(net, images())
+    assert [sides(group) for group in graph.groups] == [
+        {"0 out", "1 out", "1 in", "2 out", "2 in", "5 in"}
+    ]
+    smaller = cut(net, graph, ((1, 2, 4),))
+    assert smaller[2].weight is smaller[1].weight
+    assert smaller[1].weight.shape == (3, 3, 1, 1)
+    assert Params(graph)([3]) == sum(parameter.numel() for parameter in smaller.parameters())
 
 
 def test_layers_are_excluded_by_pattern() -> None:

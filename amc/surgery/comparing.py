@@ -1,0 +1,156 @@
+"""Two networks on the same inputs, module by module: where a cut one first differs from the masked.
+
+Outputs at the end of a deep network hide what goes wrong in one block of it, and outputs of other
+channels set another tolerance. So each module of a known kind is compared where it runs, in the
+channels that stay, and each channel by its own size.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict, deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from amc.graph import Side
+from amc.modules import Inputs, call, kinds, plain_attention, tensors
+
+FLOOR = 1e-2
+"""Of a channel's size, as a part of the whole tensor's: what is smaller is rounding."""
+
+Made = tuple[str, Tensor]
+"""What a module of this name made; of an empty name what the network returned."""
+
+
+@dataclass
+class Seen:
+    """What a network's modules made, in the order they ran.
+
+    Args:
+        names: The modules to look at.
+    """
+
+    names: frozenset[str]
+    made: list[Made] = field(default_factory=list)
+
+    def run(self, model: nn.Module, inputs: Inputs) -> list[Made]:
+        """All of them and the outputs; random numbers are the same in every run."""
+        with torch.no_grad(), plain_attention(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            handles = [
+                module.register_forward_hook(self._note(name))
+                for name, module in model.named_modules()
+                if name in self.names
+            ]
+            try:
+                outputs = call(model, inputs)
+            finally:
+                for handle in handles:
+                    handle.remove()
+        return [*self.made, *(("", tensor) for tensor in tensors(outputs))]
+
+    def _note(self, name: str) -> object:
+        def hook(module: nn.Module, args: object, output: object) -> None:
+            found = tensors(output)
+            if found:
+                self.made.append((name, found[0].detach()))
+
+        return hook
+
+
+@dataclass(frozen=True)
+class Difference:
+    """Where a cut network first makes something else than the masked one.
+
+    Args:
+        where: Name of the module; empty for what the network returns.
+        size: As a part of the numbers around it; infinite where shapes differ.
+    """
+
+    where: str
+    size: float
+
+    def __str__(self) -> str:
+        at = f" at {self.where}" if self.where else ""
+        return f"its outputs then differ{at} from those with the same channels at zero"
+
+
+def difference(
+    found: list[Made],
+    wanted: list[Made],
+    model: nn.Module,
+    staying: Mapping[tuple[str, Side], Tensor],
+) -> Difference | None:
+    """The first difference that is more than rounding; None where there is none.
+
+    Args:
+        found: What the cut one made.
+        wanted: What the masked one made.
+        model: The unpruned network.
+        staying: The channels that stay of each side of a module that loses some.
+    """
+    waiting: dict[str, deque[Tensor]] = defaultdict(deque)
+    for name, tensor in wanted:
+        waiting[name].append(tensor)
+    for name, one in found:
+        if not waiting[name]:
+            continue  # A cut attention calls modules whose weights alone the whole one reads.
+        other = waiting[name].popleft()
+        if name:
+            other = _staying(model, name, other, staying)
+            if one.shape != other.shape:
+                continue  # Places of it are channels of others.
+        size = distance(one, other)
+        # The square root of the type's precision leaves room for another order of summation.
+        if other.is_floating_point() and not size <= torch.finfo(other.dtype).eps ** 0.5:
+            return Difference(name, size)
+        if one.shape != other.shape:
+            return Difference(name, math.inf)
+    return None
+
+
+def _staying(
+    model: nn.Module, name: str, made: Tensor, staying: Mapping[tuple[str, Side], Tensor]
+) -> Tensor:
+    """Of what a module made, the channels that stay."""
+    maker = _maker(model, name)
+    kept = staying.get((maker, "out"))
+    if kept is None or not made.dim():
+        return made
+    axis = kinds.channel_axis(model.get_submodule(maker), tuple(made.shape))
+    return made.index_select(axis, kept.to(made.device))
+
+
+def _maker(model: nn.Module, name: str) -> str:
+    """The module whose outputs those of this one are."""
+    attention = isinstance(model.get_submodule(name), nn.MultiheadAttention)
+    return f"{name}.out_proj" if attention else name
+
+
+def distance(found: Tensor, wanted: Tensor) -> float:
+    """How far two tensors are apart at most, as a part of the size of the channel it is in."""
+    if found.shape != wanted.shape:
+        return math.inf
+    if not wanted.is_floating_point() or not wanted.numel():
+        return 0.0
+    if not torch.equal(found.isfinite(), wanted.isfinite()):
+        return math.inf
+    one, other = (part.nan_to_num(0.0, 0.0, 0.0) for part in (found, wanted))
+    apart = (one - other).abs()
+    return float((apart / _sizes(other)).nan_to_num(0.0).max())
+
+
+def _sizes(tensor: Tensor) -> Tensor:
+    """How large numbers are around each place: in its channel, along axis 1 or the last."""
+    whole = tensor.abs()
+    most = whole.max() * FLOOR
+    axes = {1, tensor.dim() - 1} if tensor.dim() > 1 else {0} if tensor.dim() else set()
+    sizes = whole.max().expand(tensor.shape)
+    for axis in axes:
+        others = [at for at in range(tensor.dim()) if at != axis]
+        if others and tensor.dim() > 1:
+            sizes = torch.minimum(sizes, whole.amax(others, keepdim=True))
+    return sizes.clamp(min=most)

@@ -1,0 +1,123 @@
+"""How the tensors of a forward pass shrink with the groups, told by passes of cut networks."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import nn
+
+from amc.graph import PruningGraph
+from amc.modules import Inputs
+from amc.surgery import cut
+from amc.tracing.recording import Pass, attempt, same
+
+Parts = tuple[tuple[int, int], ...]
+"""Groups that shrink an axis, by their place, and what of it each of their units takes."""
+
+PASSES = 4
+"""Forward passes from which sizes are told; one more confirms them."""
+
+MOST_LESS = 15
+"""Units that a group loses in one of these, at most."""
+
+
+def shrinking(
+    model: nn.Module, graph: PruningGraph, full: Pass, inputs: Inputs
+) -> list[list[Parts]]:
+    """For each tensor of a pass and each of its axes, how it shrinks."""
+    chance = np.random.default_rng(0)
+    most = np.minimum(np.array(graph.full) - 1, MOST_LESS)
+    less = chance.integers(0, most, (PASSES + 1, len(most)), endpoint=True)
+    passes = [same(full, attempt(_smaller(model, graph, row), inputs)) for row in less]
+    told = [one for one in passes if one is not None]
+    if len(told) == len(passes):
+        found = _told(full, told[:-1], less[:-1])
+        if found is not None and _confirmed(full, found, told[-1], less[-1]):
+            return found
+    return _one_by_one(model, graph, full, inputs)
+
+
+def _smaller(model: nn.Module, graph: PruningGraph, less: NDArray[np.int64]) -> nn.Module:
+    """The network with so many units less of each group, the last ones."""
+    units = [tuple(range(n - gone)) for n, gone in zip(graph.full, less.tolist(), strict=True)]
+    return cut(model, graph, tuple(units), sharing=True)
+
+
+def _told(full: Pass, passes: Sequence[Pass], less: NDArray[np.int64]) -> list[list[Parts]] | None:
+    """What sizes tell; None where they do not.
+
+    Args:
+        full: The pass of the whole network.
+        passes: Of the smaller ones.
+        less: (passes, groups) units that these have less.
+    """
+    known: dict[tuple[int, ...], Parts] = {(0,) * len(passes): ()}
+    found: list[list[Parts]] = []
+    for at, made in enumerate(full):
+        sizes = np.array([other[at].shape for other in passes]).reshape(len(passes), -1)
+        gone = (np.array(made.shape, np.int64) - sizes).T  # (axes, passes)
+        own: list[Parts] = []
+        for axis, taken in enumerate(map(tuple, gone.tolist())):
+            if taken not in known and made.joined is not None and made.joined[0] == axis:
+                known[taken] = _sum(found[one][axis] for one in made.joined[1])
+            if taken not in known:
+                one = _of_one_group(np.array(taken), less)
+                if one is None:
+                    return None
+                known[taken] = one
+            own.append(known[taken])
+        found.append(own)
+    return found
+
+
+def _sum(several: Iterable[Parts]) -> Parts:
+    total: dict[int, int] = defaultdict(int)
+    for parts in several:
+        for group, each in parts:
+            total[group] += each
+    return tuple(sorted(total.items()))
+
+
+def _of_one_group(taken: NDArray[np.int64], less: NDArray[np.int64]) -> Parts | None:
+    """The one group that explains what is gone in each pass."""
+    row = int(np.argmax(taken))
+    each = taken[row] / np.maximum(less[row], 1)
+    fits = (each[None] * less == taken[:, None]).all(0) & (less[row] > 0) & (each % 1 == 0)
+    groups = np.flatnonzero(fits)
+    return ((int(groups[0]), int(each[groups[0]])),) if len(groups) == 1 else None
+
+
+def _confirmed(
+    full: Pass, found: Sequence[Sequence[Parts]], other: Pass, less: NDArray[np.int64]
+) -> bool:
+    """Whether another pass has the sizes that were told."""
+    return all(
+        size - sum(int(less[group]) * each for group, each in parts) == seen
+        for made, own, there in zip(full, found, other, strict=True)
+        for size, parts, seen in zip(made.shape, own, there.shape, strict=True)
+    )
+
+
+def _one_by_one(
+    model: nn.Module, graph: PruningGraph, full: Pass, inputs: Inputs
+) -> list[list[Parts]]:
+    """From a pass with one unit less of each group.
+
+    Where that runs other operations or none, tensors are taken not to shrink with the group.
+    """
+    alone = np.eye(len(graph.groups), dtype=np.int64)
+    fewer = [same(full, attempt(_smaller(model, graph, row), inputs)) for row in alone]
+    return [
+        [
+            tuple(
+                (group, each)
+                for group, other in enumerate(fewer)
+                if other is not None and (each := size - other[at].shape[axis])
+            )
+            for axis, size in enumerate(made.shape)
+        ]
+        for at, made in enumerate(full)
+    ]

@@ -1,0 +1,151 @@
+"""Parameters and buffers that a network's own code reads, outside of the modules of known kinds.
+
+Each of their axes has labels of its own, or those of the known module that the tensor belongs to.
+What is computed from stored tensors alone keeps them. Where such a tensor meets one that depends on
+the network's inputs, only the axes count along which that one has labels: positions are added to
+channels, and nothing is known of places.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from amc.graph import Side
+from amc.modules import kinds
+from amc.tracing.labels import align, along, varying
+from amc.tracing.module_rules import ModuleRules
+from amc.tracing.work import CONVOLUTIONS, MATRICES
+
+PRODUCTS = {*MATRICES, *CONVOLUTIONS, "matmul", "embedding"}
+"""Operations in which an axis of a stored tensor becomes one of the result."""
+
+
+class Stored:
+    """Which tensors are stored or computed from stored ones, during one forward pass.
+
+    Args:
+        model: The network.
+        rules: That know the labels of its modules.
+    """
+
+    def __init__(self, model: nn.Module, rules: ModuleRules) -> None:
+        self._model, self._rules, self._flow = model, rules, rules.flow
+        self._owners: dict[int, list[str]] = defaultdict(list)
+        for name, tensor in [*_named(model.named_parameters), *_named(model.named_buffers)]:
+            if tensor.is_floating_point():
+                self._owners[id(tensor)].append(name)
+        self._dynamic: dict[int, Tensor] = {}
+        self._layers: dict[int, str] = {}
+
+    def note_dynamic(self, tensor: Tensor) -> None:
+        """The tensor depends on the network's inputs."""
+        self._dynamic[id(tensor)] = tensor
+
+    def label(self, tensor: Tensor) -> None:
+        """Give a stored tensor its labels, when it is first met."""
+        names = self._owners.get(id(tensor))
+        if names is None or self._flow.knows(tensor) or not tensor.dim():
+            return
+        for name in names:
+            owner, _, key = name.rpartition(".")
+            if kinds.has_channels(module := self._model.get_submodule(owner)) and (
+                key in kinds.tensors_of(module)
+            ):
+                self._label_of_module(owner, module, key, tensor)
+                return
+        self._flow.label(tensor, self._of_axes(names[0], tensor))
+
+    def _label_of_module(self, name: str, module: nn.Module, key: str, tensor: Tensor) -> None:
+        planes = []
+        for axis, side in enumerate(kinds.roles(module, key)):
+            if side is not None:
+                labels = self._rules.labels(name, module, side)
+                if len(labels) == tensor.shape[axis] > 1:
+                    planes.append(along(labels, axis, tensor.dim()))
+        self._flow.label(tensor, planes)
+        if tensor is kinds.weight_of(module):
+            self._layers[id(tensor)] = name
+
+    def _of_axes(self, name: str, tensor: Tensor) -> Iterator[Tensor]:
+        for axis, size in enumerate(tensor.shape):
+            if size > 1:
+                labels = self._flow.atoms.fresh(size)
+                self._flow.elements[name, axis] = labels
+                yield along(labels, axis, tensor.dim())
+
+    @contextmanager
+    def weakened(self, operation: str, operands: list[Tensor]) -> Iterator[None]:
+        """Within, stored operands have labels only along axes where the others have some."""
+        moving = [tensor for tensor in operands if id(tensor) in self._dynamic]
+        still = [tensor for tensor in operands if id(tensor) not in self._dynamic]
+        if not moving or operation in PRODUCTS or "scaled_dot_product" in operation:
+            yield
+            return
+        axes = max(tensor.dim() for tensor in operands)
+        taken = {
+            axis
+            for tensor in moving
+            for plane in self._flow.planes(tensor)
+            for axis in varying(align(plane, axes))
+        }
+        before = [(tensor, self._flow.planes(tensor)) for tensor in still]
+        for tensor, planes in before:
+            if planes:
+                left = [plane for plane in planes if varying(align(plane, axes)) & taken]
+                self._flow.label(tensor, left)
+        try:
+            yield
+        finally:
+            for tensor, planes in before:
+                if planes:
+                    self._flow.label(tensor, planes)
+
+    def note_result(self, operands: Iterable[Tensor], out: Iterable[Tensor]) -> None:
+        """Whether an operation's results depend on the network's inputs, and whose weight it is."""
+        given = list(operands)
+        if any(id(tensor) in self._dynamic for tensor in given):
+            for tensor in out:
+                self.note_dynamic(tensor)
+            return
+        layers = {self._layers[id(one)] for one in given if id(one) in self._layers}
+        if len(layers) == 1 and len(given) == 1:
+            for tensor in out:
+                self._layers[id(tensor)] = next(iter(layers))
+                self._keep(tensor)
+
+    def layer_of(self, operands: Iterable[Tensor]) -> str:
+        """The known module whose weight, or a view or part of it, is among these; or empty."""
+        return next((self._layers[id(one)] for one in operands if id(one) in self._layers), "")
+
+    def tie_shared(self) -> None:
+        """Modules that share a tensor lose the same of it."""
+        for names in self._owners.values():
+            sides: list[list[tuple[str, Side]]] = []
+            for name in names:
+                owner, _, key = name.rpartition(".")
+                module = self._model.get_submodule(owner)
+                if kinds.has_channels(module) and key in kinds.tensors_of(module):
+                    roles = kinds.roles(module, key)
+                    sides.append([(owner, side) for side in roles if side is not None])
+            for first, other in pairwise(sides):
+                for one, two in zip(first, other, strict=True):
+                    self._tie(one, two)
+
+    def _tie(self, one: tuple[str, Side], other: tuple[str, Side]) -> None:
+        elements = self._flow.elements
+        if one in elements and other in elements:
+            self._flow.atoms.tie(elements[one], elements[other])
+
+    def _keep(self, tensor: Tensor) -> None:
+        """So that its id stays its own."""
+        if not self._flow.knows(tensor):
+            self._flow.label(tensor, ())
+
+
+def _named(given: object) -> Iterator[tuple[str, Tensor]]:
+    yield from given(remove_duplicate=False)  # type: ignore[operator]
