@@ -3,13 +3,15 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
+ZOO := .venv-zoo
 ROOMS := amc envs agents netadapt experiments
 
-.PHONY: help demo test docs lint format clean
+.PHONY: help demo test test-zoo docs lint format clean
 
 help:
 	@echo "make demo    train, prune and compare on a small data set; leaves a report (under 5 minutes)"
 	@echo "make test    lint, then every test (under 8 minutes on 2 cores)"
+	@echo "make test-zoo  136 networks of five packages, in .venv-zoo (6 GB; over an hour); ZOO_FLAGS=--quick for a few"
 	@echo "make docs    the documentation as a site, in build/site"
 	@echo "make lint    ruff and mypy"
 	@echo "make format  let ruff rewrite what it can"
@@ -21,6 +23,19 @@ demo: $(STAMP)
 
 test: lint
 	@$(RUN) pytest
+
+# The newest torch, in an environment of its own: torchvision and timm do not import beside the CPU build.
+test-zoo: $(ZOO)/.installed
+	@$(ZOO)/bin/python -m experiments.studies.architectures $(ZOO_FLAGS)
+
+$(ZOO)/.installed: constraints-zoo.txt
+	@rm -f $@
+	@echo "Installing into $(ZOO): 6 GB, a few minutes."
+	@$(PYTHON) -m venv --clear $(ZOO)
+	@$(ZOO)/bin/python -m pip install -qq --disable-pip-version-check -c constraints-zoo.txt \
+		torch torchvision timm transformers segmentation-models-pytorch ultralytics torch-pruning \
+		scipy safetensors pydantic click joblib rich pyyaml jinja2 scikit-learn
+	@touch $@
 
 docs: $(STAMP)
 	@$(RUN) mkdocs build --quiet && echo "documentation: build/site/index.html"
@@ -35,7 +50,7 @@ format: $(STAMP)
 	@$(RUN) ruff check --fix .
 
 clean:
-	rm -rf $(VENV) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ZOO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(ROOMS) tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp comes last, so that an interrupted install is taken up again. The two variables hold the

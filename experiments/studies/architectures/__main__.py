@@ -1,0 +1,116 @@
+"""The networks that people have, each tried as a new user would: `make test-zoo`.
+
+Every network runs in a process of its own, with random weights and inputs of real shapes; what is
+found is written to a file line by line, so that a run that was stopped goes on.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, replace
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from amc.parsing import read_json, read_record
+from experiments.disk import append_lines, whole_lines
+from experiments.studies.architectures.measuring import Row
+from experiments.studies.architectures.networks import NETWORKS
+from experiments.studies.architectures.tables import failures, table, write_docs
+
+HERE = "experiments.studies.architectures"
+
+
+def main(words: Sequence[str] | None = None) -> int:
+    """Run the table or a part of it; 1 where a network of it does not keep to what is promised."""
+    asked = _parser().parse_args(words)
+    names = _chosen(asked.networks, quick=asked.quick)
+    path = Path(asked.out)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    known = {} if asked.anew else _known(path)
+    waiting = [name for name in names if name not in known]
+
+    def run(name: str) -> Row:
+        start = time.time()
+        row = _try(name, asked.timeout, peer=not asked.no_peer)
+        append_lines(path, [json.dumps(asdict(row))])
+        print(f"{name}: {row.error or _told(row)}, {time.time() - start:.0f} s", flush=True)
+        return row
+
+    with ThreadPoolExecutor(asked.jobs) as pool:
+        known |= {row.name: row for row in pool.map(run, waiting)}
+    rows = [known[name] for name in names]
+    print(table(rows))
+    if asked.docs:
+        write_docs(rows)
+    wrong = failures(rows)
+    print("\n".join(wrong))
+    return 1 if wrong else 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=f"python -m {HERE}", description=__doc__)
+    parser.add_argument("--networks", default="*", help="names or shell patterns, by commas")
+    parser.add_argument("--quick", action="store_true", help="one network a family")
+    parser.add_argument("--out", default="runs/architectures.jsonl", help="(default: %(default)s)")
+    parser.add_argument("--anew", action="store_true", help="forget what the file has")
+    parser.add_argument("--jobs", type=int, default=1, help="networks at a time (default: 1)")
+    parser.add_argument("--timeout", type=float, default=900.0, help="seconds (default: 900)")
+    parser.add_argument("--no-peer", action="store_true", help="leave torch-pruning out")
+    parser.add_argument("--docs", action="store_true", help="write the table into the docs")
+    return parser
+
+
+def _chosen(patterns: str, *, quick: bool) -> list[str]:
+    wanted = patterns.split(",")
+    found = [name for name in NETWORKS if any(fnmatchcase(name, one) for one in wanted)]
+    if not found:
+        raise SystemExit(
+            f"no network matches {patterns!r}; such as {', '.join(list(NETWORKS)[:5])}"
+        )
+    return [name for name in found if NETWORKS[name].quick or not quick]
+
+
+def _known(path: Path) -> dict[str, Row]:
+    rows = [read_record(Row, read_json(line)) for line in whole_lines(path)]
+    return {row.name: row for row in rows}
+
+
+def _try(name: str, timeout: float, *, peer: bool) -> Row:
+    found = _answer("measuring", name, timeout)
+    row = Row(name, error=found["error"]) if "name" not in found else read_record(Row, found)
+    if not peer:
+        return row
+    other = _answer("peers", name, timeout)
+    left = other.get("left")
+    return replace(row, peer=left, peer_error=other.get("error", ""))  # type: ignore[arg-type]
+
+
+def _answer(module: str, name: str, timeout: float) -> dict[str, str]:
+    command = [sys.executable, "-m", f"{HERE}.{module}", name]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    except subprocess.TimeoutExpired:
+        return {"error": f"took more than {timeout:.0f} s"}
+    lines = done.stdout.strip().splitlines()
+    try:
+        answer: dict[str, str] = json.loads(lines[-1])
+    except (IndexError, ValueError):
+        last = (done.stderr.strip().splitlines() or ["said nothing"])[-1]
+        return {"error": f"ended with {done.returncode}: {last[:200]}"}
+    return answer
+
+
+def _told(row: Row) -> str:
+    parts = {"seen": row.seen, "free": row.free, "left": row.left, "off": row.off}
+    words = [f"{name} {value:.3f}" for name, value in parts.items() if value is not None]
+    return ", ".join([*words, f"traced in {row.traced or 0:.1f} s of {row.seconds:.2f} s"])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,189 @@
+"""One network of the table, tried as a new user would: `python -m ...architectures.measuring NAME`.
+
+It prints a line of JSON. Each network has a process of its own, because some take gigabytes and
+others change settings of their package.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import time
+import traceback
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from math import prod
+from typing import Any
+
+import numpy as np
+import torch
+from torch import nn
+
+import amc
+from amc.costs import Macs
+from amc.graph import PruningGraph, Width
+from amc.modules import Inputs, call
+from amc.policy import Budget
+from amc.pruning import policy_of
+from amc.rules import uniform_policy
+from experiments.studies.architectures.counting import counted_macs
+from experiments.studies.architectures.networks import NETWORKS
+
+BUDGET = Budget("macs", 0.6)
+RANDOM = 2
+"""Random policies at which the counts are compared."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """What was found of a network.
+
+    Args:
+        name: Of the network.
+        params: Its parameters.
+        macs: Of a forward pass, by PyTorch's counter.
+        seconds: Of a forward pass of the processor's time, the fastest of two.
+        seen: Our count of MACs as a part of PyTorch's.
+        free: Part of the parameters that lie in layers whose outputs can be cut.
+        groups: How many decisions there are.
+        traced: Processor seconds of `amc.trace`.
+        left: Part of the MACs that PyTorch's counter finds after uniform ratios under `BUDGET`.
+        off: Largest difference of the counts after pruning, at those and at random policies, as a
+            part of the unpruned MACs.
+        whole: Why layers stay whole, with their part of the parameters, the largest first.
+        peer: What torch-pruning leaves of the MACs at a ratio of a half; None where it fails.
+        peer_error: Why.
+        error: The step that failed, with the exception.
+    """
+
+    name: str
+    params: int = 0
+    macs: float = 0.0
+    seconds: float = 0.0
+    seen: float | None = None
+    free: float | None = None
+    groups: int = 0
+    traced: float | None = None
+    left: float | None = None
+    off: float | None = None
+    whole: tuple[tuple[str, float], ...] = ()
+    peer: float | None = None
+    peer_error: str = ""
+    error: str = ""
+
+
+def measure(name: str) -> Row:
+    """Everything about one network but the peer; what fails is noted, with the step."""
+    row = Row(name)
+    step = "build"
+    try:
+        torch.manual_seed(0)
+        model, inputs = NETWORKS[name].build()
+        model.eval()
+        row = replace(row, params=sum(p.numel() for p in model.parameters()))
+        step = "count"
+        row = replace(row, macs=counted_macs(model, inputs), seconds=_forward(model, inputs))
+        step, start = "trace", time.process_time()
+        graph = amc.trace(model, inputs)
+        row = replace(row, traced=time.process_time() - start, groups=len(graph.groups))
+        ours = Macs(graph)(graph.full)
+        row = replace(row, seen=ours / row.macs, free=_free(graph, model), whole=_whole(graph))
+        step = "prune"
+        for kept in (uniform_policy(graph, BUDGET).kept, *_random(graph)):
+            left, off = _left(model, inputs, graph, kept, row.macs)
+            row = replace(
+                row, left=left if row.left is None else row.left, off=max(off, row.off or 0.0)
+            )
+    except Exception as error:
+        traceback.print_exc()
+        told = f"{type(error).__name__}: {error}".partition("\n")[0]
+        return replace(row, error=f"{step}: {told}"[:400])
+    return row
+
+
+def _forward(model: nn.Module, inputs: Inputs) -> float:
+    taken = []
+    with torch.no_grad():
+        for _ in range(2):
+            start = time.process_time()
+            call(model, inputs)
+            taken.append(time.process_time() - start)
+    return min(taken)
+
+
+def _left(
+    model: nn.Module, inputs: Inputs, graph: PruningGraph, kept: Sequence[int], macs: float
+) -> tuple[float, float]:
+    """Of the MACs by PyTorch's counter, and how far ours are from that."""
+    policy = policy_of(graph, kept)
+    pruned = amc.prune(model, policy, inputs, graph=graph)
+    found = counted_macs(pruned, inputs)
+    return found / macs, abs(Macs(graph)(kept) - found) / macs
+
+
+def _random(graph: PruningGraph) -> list[tuple[int, ...]]:
+    chance = np.random.default_rng(0)
+    ratios = chance.uniform(0, 0.8, (RANDOM, len(graph.groups)))
+    return [_kept(graph, row) for row in ratios]
+
+
+def _kept(graph: PruningGraph, ratios: Any) -> tuple[int, ...]:
+    return tuple(
+        max(1, round(units * (1 - ratio))) for units, ratio in zip(graph.full, ratios, strict=True)
+    )
+
+
+def _free(graph: PruningGraph, model: nn.Module) -> float:
+    """Part of the parameters in layers whose outputs can be cut."""
+    made = {name for group in graph.groups for name in group.layers}
+    weights = {
+        layer.name: (0 if layer.shared else layer.weights) + layer.extra * layer.outputs
+        for layer in graph.layers
+    }
+    total = sum(parameter.numel() for parameter in model.parameters())
+    norms = {m.module for group in graph.groups for m in group.members if m.side == "out"}
+    whole = sum(weights[name] for name in made | norms)
+    return (whole + sum(graph_numbers(graph))) / total
+
+
+def graph_numbers(graph: PruningGraph) -> list[float]:
+    """Numbers of the loose parameters that shrink."""
+    return [
+        one.each * prod(_full(graph, width) for width in one.widths) for one in graph.loose_params
+    ]
+
+
+def _full(graph: PruningGraph, width: Width) -> int:
+    return width.fixed + sum(graph.full[group] * each for group, each in width.parts)
+
+
+def _whole(graph: PruningGraph) -> tuple[tuple[str, float], ...]:
+    weights = {layer.name: layer.weights for layer in graph.layers}
+    total = sum(weights.values()) or 1
+    shares: dict[str, float] = defaultdict(float)
+    for item in graph.fixed:
+        if item.reason != "its channels are outputs of the network":
+            shares[_family(item.reason)] += weights.get(item.name, 0) / total
+    return tuple(
+        (reason, round(share, 3))
+        for reason, share in sorted(shares.items(), key=lambda item: -item[1])[:4]
+    )
+
+
+def _family(reason: str) -> str:
+    """A reason without the names and numbers of one layer."""
+    plain = re.sub(r"it meets \S+,", "it meets X,", reason)
+    plain = re.sub(r"with \S+\.\S+", "with Y", plain)
+    return re.sub(r"\d+", "N", plain)[:200]
+
+
+def main() -> int:
+    """Measure the network that is named, and print what was found."""
+    print(json.dumps(asdict(measure(sys.argv[1]))), flush=True)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

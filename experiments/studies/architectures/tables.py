@@ -1,0 +1,55 @@
+"""The rows as a table for the page, and what of them is not as promised."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from experiments.studies.architectures.measuring import Row
+from experiments.studies.markdown import markdown
+from experiments.studies.pages import put
+
+PAGE = Path("docs/architectures.md")
+OFF = 0.005
+"""Largest difference from PyTorch's counter, as a part of the unpruned MACs."""
+
+
+def table(rows: Sequence[Row]) -> str:
+    """One line a network."""
+    heads = ["network", "parameters", "MACs", "seen", "free", "left", "traced", "torch-pruning", ""]
+    return markdown(heads, [_cells(row) for row in rows])
+
+
+def _cells(row: Row) -> list[str]:
+    return [
+        row.name,
+        f"{row.params / 1e6:.1f}M",
+        f"{row.macs / 1e9:.2f}G",
+        _part(row.seen),
+        _part(row.free),
+        _part(row.left),
+        "–" if row.traced is None else f"{row.traced:.1f} s",
+        _part(row.peer),
+        row.error
+        or "; ".join(f"{share:.0%} {reason}" for reason, share in row.whole if share > 0.03),
+    ]
+
+
+def _part(value: float | None) -> str:
+    return "–" if value is None else f"{value:.3f}"
+
+
+def failures(rows: Sequence[Row]) -> list[str]:
+    """What does not keep to the bar, a line each."""
+    wrong = [f"{row.name}: {row.error}" for row in rows if row.error]
+    for row in rows:
+        if row.seen is not None and abs(row.seen - 1) > OFF:
+            wrong.append(f"{row.name}: {row.seen:.3f} of the MACs are seen")
+        if row.off is not None and row.off > OFF:
+            wrong.append(f"{row.name}: after pruning the count is off by {row.off:.3f}")
+    return wrong
+
+
+def write_docs(rows: Sequence[Row]) -> None:
+    """Put the table into the page."""
+    put(PAGE, "architectures", table(rows))
