@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import time
@@ -35,9 +36,11 @@ def main(words: Sequence[str] | None = None) -> int:
     known = {} if asked.anew else _known(path)
     waiting = [name for name in names if name not in known]
 
+    threads = max(1, (os.cpu_count() or 1) // asked.jobs)
+
     def run(name: str) -> Row:
         start = time.time()
-        row = _try(name, asked.timeout, peer=not asked.no_peer)
+        row = _try(name, asked.timeout, threads, peer=not asked.no_peer)
         append_lines(path, [json.dumps(asdict(row))])
         print(f"{name}: {row.error or _told(row)}, {time.time() - start:.0f} s", flush=True)
         return row
@@ -81,20 +84,29 @@ def _known(path: Path) -> dict[str, Row]:
     return {row.name: row for row in rows}
 
 
-def _try(name: str, timeout: float, *, peer: bool) -> Row:
-    found = _answer("measuring", name, timeout)
+def _try(name: str, timeout: float, threads: int, *, peer: bool) -> Row:
+    found = _answer("measuring", name, timeout, threads)
     row = Row(name, error=found["error"]) if "name" not in found else read_record(Row, found)
     if not peer:
         return row
-    other = _answer("peers", name, timeout)
+    other = _answer("peers", name, timeout, threads)
     left = other.get("left")
     return replace(row, peer=left, peer_error=other.get("error", ""))  # type: ignore[arg-type]
 
 
-def _answer(module: str, name: str, timeout: float) -> dict[str, str]:
+def _answer(module: str, name: str, timeout: float, threads: int) -> dict[str, str]:
     command = [sys.executable, "-m", f"{HERE}.{module}", name]
+    # Threads that wait for each other would spin, while the other network needs the core.
+    own = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
     try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+        done = subprocess.run(
+            command,
+            env={**os.environ, **own},
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
     except subprocess.TimeoutExpired:
         return {"error": f"took more than {timeout:.0f} s"}
     lines = done.stdout.strip().splitlines()
