@@ -262,6 +262,12 @@ def _look_up(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tens
     flow.label(out[0], [align(plane[:1], out[0].dim()) for plane in own])
 
 
+@rule("new_zeros", "new_ones", "new_full", "new_empty", "new_empty_strided")
+def _make(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
+    """Takes the type of numbers alone from what it is called on."""
+    flow.label(out[0], ())
+
+
 @rule("cat")
 def _join(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
     axis = int(given.get("dim", 0)) % out[0].dim()

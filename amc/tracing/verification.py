@@ -19,6 +19,7 @@ from amc.graph import Attribute, Group, KeptUnits, Layer, PruningGraph
 from amc.modules import Inputs, changed, duplicate, kinds
 from amc.surgery import fault, fault_in_training
 from amc.tracing.couplings import Block
+from amc.tracing.joining import as_one, fits
 from amc.tracing.units import in_order, join
 
 WIDE = 4
@@ -75,11 +76,13 @@ def verify(
     """
     trial = Trial(_randomise(duplicate(model)), layers, _revealing(inputs), trains)
     chosen: list[Candidate] = []
-    refused: list[tuple[Block, str]] = []
+    failed: list[Candidate] = []
     for alike in _repeated(candidates):
         settled, reason = _settle(alike, trial)
         chosen += settled
-        refused += [(item.block, reason) for item in alike if not settled]
+        failed += [replace(item, reason=reason) for item in alike if not settled]
+    chosen, failed = _by_width(chosen, failed, trial)
+    refused = [(item.block, item.reason) for item in failed]
     groups = [group for item in chosen for group in item.ways[0]]
     if not trial(groups, TRIALS):
         return Verified(in_order(groups, layers), tuple(refused))
@@ -153,6 +156,31 @@ def _settle(alike: Sequence[Candidate], trial: Trial) -> tuple[list[Candidate], 
                 return [replace(one, ways=one.ways[number:]) for one in alike], ""
             reason = reason or own
     return [], alike[0].reason or reason
+
+
+def _by_width(
+    chosen: list[Candidate], failed: list[Candidate], trial: Trial
+) -> tuple[list[Candidate], list[Candidate]]:
+    """Try blocks that fail alone as one decision with one that is as wide."""
+    settled, left = list(chosen), list(failed)
+    for item in (*chosen, *failed):
+        if item not in settled and item not in left:
+            continue  # It is part of another by now.
+        wide = item.ways[0][0]
+        reads = {member.module for member in wide.members if member.side == "in"}
+        near = (one for one in left if one is not item and one.block.layers & reads)
+        partners = [one for one in near if fits(wide, one.ways)]
+        if not partners or len(item.ways[0]) > 1:
+            continue
+        ways = [one.ways for one in partners]
+        joined = next((one for one in as_one(wide, ways) if not trial((one,))), None)
+        if joined is not None:
+            gone = [item, *partners]
+            layers = item.block.layers.union(*(one.block.layers for one in partners))
+            settled = [one for one in settled if one not in gone]
+            left = [one for one in left if one not in gone]
+            settled.append(Candidate(replace(item.block, layers=layers), ((joined,),)))
+    return settled, left
 
 
 def _one_beside_the_other(

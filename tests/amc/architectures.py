@@ -403,7 +403,7 @@ def vit_chunk() -> nn.Module:
     return vision_transformer("chunk")
 
 
-@architecture("ViT, head width from the input", 2, "code that ties heads to the network's width")
+@architecture("ViT, head width from the input", 3, "code that ties heads to the network's width")
 def vit_width() -> nn.Module:
     return vision_transformer("width")
 

@@ -98,7 +98,7 @@ def _aux_classes(name: str) -> Built:
 
 def _timm(name: str, size: int | None) -> Built:
     timm = import_module("timm")
-    model = timm.create_model(name, pretrained=False)
+    model = timm.create_model(name, pretrained=False, num_classes=1000)
     wanted = size or model.default_cfg["input_size"][-1]
     return model, images(wanted)
 

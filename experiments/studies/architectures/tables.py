@@ -16,7 +16,7 @@ OFF = 0.005
 
 def table(rows: Sequence[Row]) -> str:
     """One line a network."""
-    heads = ["network", "parameters", "MACs", "seen", "free", "left", "traced", "torch-pruning", ""]
+    heads = ["name", "parameters", "MACs", "seen", "free", "left", "traced", "torch-pruning", ""]
     return markdown(heads, [_cells(row) for row in rows])
 
 

@@ -367,6 +367,51 @@ def test_a_wrong_block_is_seen_however_little_of_it_comes_out_in_the_end() -> No
     assert "differ at 1.out" in reasons["1.qkv"]
 
 
+class ByWidth(nn.Module):
+    """Attention whose code counts the channels on its input: heads and width lose the same."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.num_heads, self.scale = 3, 4**-0.5
+        self.qkv, self.proj = nn.Linear(12, 36), nn.Linear(12, 12)
+
+    def forward(self, given: Tensor) -> Tensor:
+        batch, places, channels = given.shape
+        shape = (batch, places, 3, self.num_heads, channels // self.num_heads)
+        query, key, value = self.qkv(given).reshape(shape).permute(2, 0, 3, 1, 4)
+        weights = (query * self.scale @ key.transpose(-2, -1)).softmax(-1)
+        made = (weights @ value).transpose(1, 2).reshape(batch, places, channels)
+        return given + self.proj(made)
+
+
+def test_heads_and_the_width_that_code_takes_them_for_are_one_decision() -> None:
+    parts = (nn.Linear(6, 12), ByWidth(), nn.Linear(12, 12), ByWidth(), nn.Linear(12, 4))
+    model = nn.Sequential(*parts).eval()
+    graph = amc.trace(model, noise(2, 5, 6))
+    by_name = {group.name: group for group in graph.groups}
+    assert {name: group.units for name, group in by_name.items()} == {"0": 4, "2": 4}
+    # A unit is a position in every head of the attention, and as many channels of the width.
+    assert set(by_name["0"].layers) == {"0", "1.qkv", "1.proj"}
+    places = {(m.module, m.side): m.indices for m in by_name["0"].members}
+    assert places["1.proj", "in"] == ((0, 4, 8), (1, 5, 9), (2, 6, 10), (3, 7, 11))
+    assert places["0", "out"] == ((0, 1, 2), (3, 4, 5), (6, 7, 8), (9, 10, 11))
+    for kept in ((1, 4), (2, 3), (4, 1)):
+        units = tuple(tuple(range(count)) for count in kept)
+        small, masked = cut(model, graph, units), mask(model, graph, units)
+        torch.testing.assert_close(*(outputs(net, noise(2, 5, 6))[0] for net in (small, masked)))
+        assert Macs(graph)(kept) == counted_macs(small, noise(2, 5, 6))
+
+
+def test_tensors_that_the_code_makes_anew_hold_nothing_back() -> None:
+    def forward(net: Any, pictures: Tensor) -> Tensor:
+        state = net.first(pictures)
+        made: Tensor = net.head(state + state.new_ones(state.shape[-2:]) * 0.5)
+        return made
+
+    net = Wired(forward, first=block(3, 6), head=Head(6)).eval()
+    assert [group.name for group in amc.trace(net, PICTURES).groups] == ["first.0"]
+
+
 def test_repeated_blocks_are_tried_once(monkeypatch: pytest.MonkeyPatch) -> None:
     from amc.tracing import verification
 
