@@ -14,13 +14,20 @@ OFF = 0.005
 """Largest difference from PyTorch's counter, as a part of the unpruned MACs."""
 
 
+LONGEST = 180
+"""Characters of an error in the table."""
+
+
 def table(rows: Sequence[Row]) -> str:
-    """One line a network."""
-    heads = ["name", "parameters", "MACs", "seen", "free", "left", "traced", "torch-pruning", ""]
-    return markdown(heads, [_cells(row) for row in rows])
+    """One line a network; with a column for the peer where it was tried."""
+    peer = any(row.peer is not None or row.peer_error for row in rows)
+    heads = ["name", "parameters", "MACs", "seen", "free", "left", "traced"]
+    heads += ["torch-pruning"] if peer else []
+    return markdown([*heads, "what stays, or goes wrong"], [_cells(row, peer) for row in rows])
 
 
-def _cells(row: Row) -> list[str]:
+def _cells(row: Row, peer: bool) -> list[str]:
+    whole = (f"{share:.0%} {reason}" for reason, share in row.whole if share > 0.03)
     return [
         row.name,
         f"{row.params / 1e6:.1f}M",
@@ -29,9 +36,8 @@ def _cells(row: Row) -> list[str]:
         _part(row.free),
         _part(row.left),
         "–" if row.traced is None else f"{row.traced:.1f} s",
-        _part(row.peer),
-        row.error
-        or "; ".join(f"{share:.0%} {reason}" for reason, share in row.whole if share > 0.03),
+        *([_part(row.peer)] if peer else []),
+        row.error[:LONGEST] or "; ".join(whole),
     ]
 
 
