@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections import defaultdict
+from collections import OrderedDict, defaultdict
 from collections.abc import Mapping
 from copy import copy
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -73,13 +74,23 @@ def set_weights(model: nn.Module, state: dict[str, Tensor], source: object, what
         given = [state[name] for name in names if name in state]
         complete.update({name: given[0] for name in names if given and name not in state})
     try:
-        model.load_state_dict(complete)
+        _load(model, complete)
     except RuntimeError as error:
         difference = _difference(model.state_dict(), complete) or str(error).partition("\n")[0]
         raise ValueError(
             f"{source} does not fit {what}: {difference}; give the model and width that it was "
             "trained with"
         ) from None
+
+
+def _load(model: nn.Module, state: dict[str, Tensor]) -> None:
+    """Load it; as of today's version where a module asks for one: safetensors stores none."""
+    try:
+        model.load_state_dict(state)
+    except ValueError:
+        versioned: Any = OrderedDict(state)
+        versioned._metadata = vars(model.state_dict())["_metadata"]
+        model.load_state_dict(versioned)
 
 
 def restore(model: nn.Module, state: Mapping[str, Tensor]) -> None:

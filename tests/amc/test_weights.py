@@ -3,6 +3,7 @@
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -111,3 +112,21 @@ def test_the_file_is_for_whom_the_user_lets_read_files(tmp_path: Path) -> None:
 def test_a_full_disk_is_told_with_the_file_s_name() -> None:
     with pytest.raises(OSError, match=r"No space left on device: '/dev/full'"):
         save_weights(tied(), Path("/dev/full"))
+
+
+def test_a_module_that_asks_for_its_version_gets_todays(tmp_path: Path) -> None:
+    class Versioned(nn.Linear):
+        _version = 2
+
+        def _load_from_state_dict(
+            self, state: dict[str, Any], prefix: str, local_metadata: dict[str, Any], *others: Any
+        ) -> None:
+            if local_metadata.get("version") != 2:
+                raise ValueError(f"version is {local_metadata.get('version')}")
+            super()._load_from_state_dict(state, prefix, local_metadata, *others)
+
+    saved, found = nn.Sequential(Versioned(3, 4)), nn.Sequential(Versioned(3, 4))
+    save_weights(saved, tmp_path / "net.safetensors")
+    state, _ = read_weights(tmp_path / "net.safetensors")
+    set_weights(found, state, "net.safetensors", "this network")
+    assert torch.equal(found[0].weight, saved[0].weight)
