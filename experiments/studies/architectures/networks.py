@@ -98,7 +98,8 @@ def _aux_classes(name: str) -> Built:
 
 def _timm(name: str, size: int | None) -> Built:
     timm = import_module("timm")
-    model = timm.create_model(name, pretrained=False, num_classes=1000)
+    own = {"img_size": size} if size and name.startswith("vit") else {}
+    model = timm.create_model(name, pretrained=False, num_classes=1000, **own)
     wanted = size or model.default_cfg["input_size"][-1]
     return model, images(wanted)
 
