@@ -69,12 +69,19 @@ def fault_in_training(
     model: nn.Module, graph: PruningGraph, units: KeptUnits, example_inputs: Inputs
 ) -> str:
     """What keeps this cut from running as in training; empty if nothing does."""
+    fails = _training_fault(duplicate(cut(model, graph, units)), example_inputs)
+    # A norm over one number fails in the whole network as well.
+    if fails and not _training_fault(duplicate(model), example_inputs):
+        return f"its forward pass in training fails then ({fails})"
+    return ""
+
+
+def _training_fault(model: nn.Module, example_inputs: Inputs) -> str:
     with torch.no_grad():
-        smaller = duplicate(cut(model, graph, units)).train()
         try:
-            call(smaller, example_inputs)
+            call(model.train(), example_inputs)
         except Exception as error:
-            return f"its forward pass in training fails then ({_first_line(error)})"
+            return _first_line(error) or type(error).__name__
     return ""
 
 

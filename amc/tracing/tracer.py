@@ -54,7 +54,8 @@ def _train(model: nn.Module, inputs: Inputs, tracer: _Tracer) -> list[Tensor]:
             _Operations(tracer),
         ):
             return tensors(call(model, inputs))
-    except Exception:  # A norm over one number, say; then these modules are told as not run.
+    except Exception:  # A norm over one number, say.
+        tracer.refuse_training()
         return []
     finally:
         model.eval()
@@ -128,6 +129,13 @@ class _Tracer:
             if (name, "out") not in flow.elements and (name, "in") not in flow.elements:
                 found.append(name)
         return found
+
+    def refuse_training(self) -> None:
+        """What ran in training alone stays, because nobody saw where it leads."""
+        for name in self.trace.in_training:
+            labels = self.trace.flow.elements[name, "out"]
+            reason = "it runs in training alone, which fails on the example inputs"
+            self.trace.flow.refuse((labels,), reason)
 
     @contextmanager
     def aside(self) -> Iterator[None]:

@@ -480,3 +480,15 @@ def test_what_does_not_run_in_training_with_these_inputs_is_told_as_such() -> No
     graph = amc.trace(model, PICTURES)
     assert model.training
     assert {item.name for item in graph.fixed} == {"head.fc", "aside.fc", "unused"}
+
+
+def test_what_cannot_train_on_these_inputs_even_whole_is_cut_all_the_same() -> None:
+    class Narrow(Helped):
+        def forward(self, pictures: Tensor) -> tuple[Tensor, ...]:
+            made = self.head(self.second(self.first(pictures)))
+            if self.training:  # A batch norm over one number.
+                F.batch_norm(self.aside(self.first(pictures)), None, None, training=True)
+            return (made,)
+
+    graph = amc.trace(Narrow().eval(), PICTURES[:1])
+    assert [group.name for group in graph.groups] == ["first.0", "second.0"]
