@@ -69,7 +69,7 @@ def fault_in_training(
     model: nn.Module, graph: PruningGraph, units: KeptUnits, example_inputs: Inputs
 ) -> str:
     """What keeps this cut from running as in training; empty if nothing does."""
-    fails = _training_fault(duplicate(cut(model, graph, units)), example_inputs)
+    fails = _training_fault(cut(model, graph, units), example_inputs)
     # A norm over one number fails in the whole network as well.
     if fails and not _training_fault(duplicate(model), example_inputs):
         return f"its forward pass in training fails then ({fails})"

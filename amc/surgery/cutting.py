@@ -58,7 +58,8 @@ def cut(
         for name, kept in places.items():
             old = tensor_of(model, name)
             memo[id(old)] = like(old, old.detach()[region(old, kept)])
-        smaller = duplicate(model, memo)
+        # What shares was copied once already, and every candidate of a search comes by here.
+        smaller = copy.deepcopy(model, memo) if sharing else duplicate(model, memo)
         _resize(smaller, staying)
         _set_attributes(smaller, graph, units)
         return smaller
@@ -152,29 +153,26 @@ def _slice(
         if key == "weight" and refit is not None:
             sliced[key] = refit.weight
             continue
-        own = tensor.detach()
-        for axis, side in enumerate(kinds.roles(module, key)):
-            if (kept := staying.get((name, side)) if side else None) is not None:
-                where = within_group(kept, tensor.shape[axis]).to(tensor.device)
-                own = own.index_select(axis, where)
+        own = _select(tensor.detach(), kinds.roles(module, key), name, staying)
         sliced[key] = own.clone() if own.data_ptr() == tensor.data_ptr() else own
     if norm := kinds.weight_norm_of(module):
         # What is left of the weight stays as it is, so that its lengths become others.
-        weight = _weight_left(module, name, staying) if refit is None else refit.weight
+        whole, roles = kinds.weight_of(module).detach(), kinds.known_kind(module).weight
+        weight = _select(whole, roles, name, staying) if refit is None else refit.weight
         others = tuple(range(1, weight.dim()))
         sliced[norm.directions] = weight
         sliced[norm.lengths] = weight.pow(2).sum(others, keepdim=True).sqrt()
     return sliced
 
 
-def _weight_left(module: nn.Module, name: str, staying: Channels) -> Tensor:
-    weight = kinds.weight_of(module).detach()
-    for axis, side in enumerate(kinds.known_kind(module).weight):
+def _select(tensor: Tensor, roles: kinds.Roles, name: str, staying: Channels) -> Tensor:
+    """What stays of a tensor of this module, on the sides that lie along its axes."""
+    own = tensor
+    for axis, side in enumerate(roles):
         if (kept := staying.get((name, side)) if side else None) is not None:
-            where = within_group(kept, weight.shape[axis]).to(weight.device)
-            weight = weight.index_select(axis, where)
-    found: Tensor = weight
-    return found
+            where = within_group(kept, tensor.shape[axis]).to(tensor.device)
+            own = own.index_select(axis, where)
+    return own
 
 
 def within_group(kept: Tensor, size: int) -> Tensor:

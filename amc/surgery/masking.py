@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -78,7 +77,7 @@ def enlarge(
         full = tensor.detach().clone() if alone else torch.zeros_like(tensor)
         full[region(tensor, axes)] = tensor_of(small, name)
         memo[id(tensor)] = like(tensor, full)
-    masked = duplicate(model, memo)
+    masked = copy.deepcopy(model, memo) if sharing else duplicate(model, memo)
     if not sharing:  # A refit changes tensors that keep their shape.
         state = small.state_dict()
         for name, tensor in masked.state_dict().items():
@@ -132,12 +131,12 @@ class OnKept:
         return full.index_copy(axis, self.kept.to(output.device), output)
 
 
-def _region(module: nn.Module, name: str, key: str, staying: Channels) -> tuple[Any, ...]:
+def _region(module: nn.Module, name: str, key: str, staying: Channels) -> tuple[Tensor, ...]:
     """Index of what stays of one tensor."""
-    shape, roles = kinds.tensors_of(module)[key].shape, kinds.roles(module, key)
-    index = []
-    for axis, side in enumerate(roles):
-        kept = staying.get((name, side)) if side else None
-        stays = torch.arange(shape[axis]) if kept is None else within_group(kept, shape[axis])
-        index.append(stays.reshape([-1 if at == axis else 1 for at in range(len(roles))]))
-    return tuple(index)
+    tensor = kinds.tensors_of(module)[key]
+    kept = {
+        axis: within_group(staying[name, side], tensor.shape[axis])
+        for axis, side in enumerate(kinds.roles(module, key))
+        if side is not None and (name, side) in staying
+    }
+    return region(tensor, kept)

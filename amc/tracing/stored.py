@@ -36,7 +36,8 @@ class Stored:
     def __init__(self, model: nn.Module, rules: ModuleRules) -> None:
         self._model, self._rules, self._flow = model, rules, rules.flow
         self._owners: dict[int, list[str]] = defaultdict(list)
-        for name, tensor in [*_named(model.named_parameters), *_named(model.named_buffers)]:
+        parameters = model.named_parameters(remove_duplicate=False)
+        for name, tensor in (*parameters, *model.named_buffers(remove_duplicate=False)):
             if tensor.is_floating_point():
                 self._owners[id(tensor)].append(name)
         self._dynamic: dict[int, Tensor] = {}
@@ -145,7 +146,3 @@ class Stored:
         """So that its id stays its own."""
         if not self._flow.knows(tensor):
             self._flow.label(tensor, ())
-
-
-def _named(given: object) -> Iterator[tuple[str, Tensor]]:
-    yield from given(remove_duplicate=False)  # type: ignore[operator]

@@ -38,13 +38,11 @@ class Work:
         name: The module in whose code it is done.
         macs: Of all samples.
         axes: Along each axis whose size may change, (size, labels) the labels at each place.
-        weight: The module whose weight is one of the operands; empty for none.
     """
 
     name: str
     macs: float
     axes: tuple[Tensor, ...] = ()
-    weight: str = ""
 
 
 def axes_of(name: str, given: Mapping[str, Any], out: Tensor) -> list[tuple[float, list[Axis]]]:
