@@ -9,10 +9,12 @@ from amc.costs.macs import Macs
 from amc.costs.memory import Memory
 from amc.costs.params import Params
 from amc.costs.size import Size, Stored
+from amc.costs.volumes import Amounts
 
 __all__ = [
     "COSTS",
     "NM45",
+    "Amounts",
     "BudgetError",
     "Cost",
     "Costs",

@@ -145,12 +145,10 @@ def distance(found: Tensor, wanted: Tensor) -> float:
 
 def _sizes(tensor: Tensor) -> Tensor:
     """How large numbers are around each place: in its channel, along axis 1 or the last."""
-    whole = tensor.abs()
-    most = whole.max() * FLOOR
-    axes = {1, tensor.dim() - 1} if tensor.dim() > 1 else {0} if tensor.dim() else set()
-    sizes = whole.max().expand(tensor.shape)
-    for axis in axes:
-        others = [at for at in range(tensor.dim()) if at != axis]
-        if others and tensor.dim() > 1:
-            sizes = torch.minimum(sizes, whole.amax(others, keepdim=True))
-    return sizes.clamp(min=most)
+    whole, axes = tensor.abs(), tensor.dim()
+    largest = whole.max()
+    sizes = largest.expand(tensor.shape)
+    for axis in {1, axes - 1} if axes > 1 else ():
+        others = [at for at in range(axes) if at != axis]
+        sizes = torch.minimum(sizes, whole.amax(others, keepdim=True))
+    return sizes.clamp(min=largest * FLOOR)

@@ -21,6 +21,7 @@ from amc.tracing.stored import Stored
 from amc.tracing.work import Work, measure, total
 
 ROUNDING = 1e-6
+"""Of a module's work, relative: what is less beside its weights' is none."""
 
 
 def trace_channels(model: nn.Module, inputs: Inputs, frozen: dict[str, str]) -> Trace:
@@ -171,11 +172,11 @@ class _Tracer:
 
     def _note_work(self, name: str, given: dict[str, Any], out: list[Tensor]) -> None:
         """Of a product; one with a weight of a known module counts as a call of that."""
+        if self._aside:
+            return
         where = self._running[-1] if self._running else ""
         for work in measure(self.trace.flow, name, given, out):
             weight = self._stored.layer_of(tensors(given))
-            if self._aside:
-                continue
             if not weight:
                 self.trace.work.append(replace(work, name=where))
                 continue

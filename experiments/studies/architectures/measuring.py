@@ -14,7 +14,6 @@ import traceback
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,8 +21,8 @@ import torch
 from torch import nn
 
 import amc
-from amc.costs import Macs
-from amc.graph import PruningGraph, Width
+from amc.costs import Amounts, Macs, Params
+from amc.graph import PruningGraph
 from amc.modules import Inputs, call
 from amc.policy import Budget
 from amc.pruning import policy_of
@@ -136,27 +135,13 @@ def _kept(graph: PruningGraph, ratios: Any) -> tuple[int, ...]:
 
 
 def _free(graph: PruningGraph, model: nn.Module) -> float:
-    """Part of the parameters in layers whose outputs can be cut."""
+    """Part of the parameters in layers whose outputs can be cut, and in loose ones that shrink."""
     made = {name for group in graph.groups for name in group.layers}
-    weights = {
-        layer.name: (0 if layer.shared else layer.weights) + layer.extra * layer.outputs
-        for layer in graph.layers
-    }
+    made |= {m.module for group in graph.groups for m in group.members if m.side == "out"}
+    own = Params(graph).per_layer(graph.full)
+    loose = Amounts(graph.loose_params, len(graph.groups))(graph.full)
     total = sum(parameter.numel() for parameter in model.parameters())
-    norms = {m.module for group in graph.groups for m in group.members if m.side == "out"}
-    whole = sum(weights[name] for name in made | norms)
-    return (whole + sum(graph_numbers(graph))) / total
-
-
-def graph_numbers(graph: PruningGraph) -> list[float]:
-    """Numbers of the loose parameters that shrink."""
-    return [
-        one.each * prod(_full(graph, width) for width in one.widths) for one in graph.loose_params
-    ]
-
-
-def _full(graph: PruningGraph, width: Width) -> int:
-    return width.fixed + sum(graph.full[group] * each for group, each in width.parts)
+    return float(own[[graph.layer_index[name] for name in made]].sum() + loose) / total
 
 
 def _whole(graph: PruningGraph) -> tuple[tuple[str, float], ...]:
