@@ -112,7 +112,7 @@ def channel_ratios(graph: PruningGraph, kept: tuple[int, ...]) -> dict[str, floa
     return {
         layer.name: max(0.0, round(1 - (count + MARGIN) / layer.outputs, 9))
         for layer, count in zip(graph.layers, outputs.tolist(), strict=True)
-        if layer.name in names
+        if layer.name in names and layer.kind != "own"
     }
 
 

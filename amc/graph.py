@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -34,7 +35,9 @@ class Layer:
     Args:
         name: Dotted name of the module.
         kind: "conv", "linear", "norm" (which has weights for each channel alone, slopes of a PReLU
-            among them) or "embedding" (whose inputs are the words that it knows).
+            among them), "embedding" (whose inputs are the words that it knows), or "own" (a weight
+            that a module's own code multiplies with, or a recurrent layer; its numbers and work
+            stand in the graph's loose tensors and products).
         outputs: n, output channels.
         inputs: c, input channels.
         groups: Of a grouped convolution; 1 elsewhere.
@@ -57,10 +60,11 @@ class Layer:
         activation: The same of an activation that PyTorch can let overwrite its input.
         extra_inputs: Weights for each input alone: lengths, of a transposed convolution's norm.
         shared: Its weights are stored once with those of a layer before it.
+        computed: It multiplies with a weight that it computes from the stored one.
     """
 
     name: str
-    kind: Literal["conv", "linear", "norm", "embedding"]
+    kind: Literal["conv", "linear", "norm", "embedding", "own"]
     outputs: int
     inputs: int
     groups: int = 1
@@ -78,11 +82,17 @@ class Layer:
     activation: str | None = None
     extra_inputs: int = 0
     shared: bool = False
+    computed: bool = False
 
     @property
     def depthwise(self) -> bool:
         """One filter per channel, so that outputs and inputs go together."""
-        return self.groups > 1 and self.groups == self.inputs == self.outputs
+        return self.one_by_one and self.inputs == self.outputs
+
+    @property
+    def one_by_one(self) -> bool:
+        """A grouped convolution in which a filter reads one channel; it may make several of it."""
+        return self.groups > 1 and self.groups == self.inputs
 
     @property
     def weights(self) -> int:
@@ -104,6 +114,11 @@ class Member:
     side: Side
     indices: Indices
 
+    @property
+    def where(self) -> tuple[object, ...]:
+        """What its places are places of."""
+        return self.module, self.side
+
     @cached_property
     def places(self) -> NDArray[np.int64]:
         """(units, channels of a unit) the same as an array."""
@@ -118,16 +133,59 @@ class Slice:
         tensor: Dotted name.
         axis: From 0.
         indices: For each unit of the group, the places that it takes along that axis.
+        side: Of a weight that code multiplies with: "out" where the axis has the channels that it
+            so makes, "in" where those that it reads; None of every other tensor.
     """
 
     tensor: str
     axis: int
     indices: Indices
+    side: Side | None = None
+
+    @property
+    def where(self) -> tuple[object, ...]:
+        """What its places are places of."""
+        return self.tensor, self.axis
 
     @cached_property
     def places(self) -> NDArray[np.int64]:
         """(units, places of a unit) the same as an array."""
         return np.array(self.indices, np.int64)
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """An operation of a network's code over channels: their mean, say, or a norm's.
+
+    A channel of zeros would count in it, so that a masked network takes it over those that stay.
+
+    Args:
+        operation: Name of the operation.
+        call: Its number among the operations of this name in a forward pass, from 0.
+        axis: Of its first tensor, from 0; the channels lie along it.
+        size: Places along the axis.
+        indices: For each unit of the group, the places that it takes along that axis.
+    """
+
+    operation: str
+    call: int
+    axis: int
+    size: int
+    indices: Indices
+
+    @property
+    def where(self) -> tuple[object, ...]:
+        """What its places are places of."""
+        return self.operation, self.call, self.axis
+
+    @cached_property
+    def places(self) -> NDArray[np.int64]:
+        """(units, places of a unit) the same as an array."""
+        return np.array(self.indices, np.int64)
+
+
+Part = Member | Slice | Statistic
+"""Something in which each unit of a group has places."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +217,7 @@ class Group:
             members then, because no shape changes.
         attributes: Numbers of modules that change with the units that stay.
         slices: Tensors of no known module that shrink as well.
+        statistics: Operations over the group's channels.
     """
 
     name: str
@@ -168,6 +227,27 @@ class Group:
     unit_weights: int = 0
     attributes: tuple[Attribute, ...] = ()
     slices: tuple[Slice, ...] = ()
+    statistics: tuple[Statistic, ...] = ()
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """All in which each unit has places."""
+        return (*self.members, *self.slices, *self.statistics)
+
+    def moved(self, change: Callable[[Part], Indices], **other: Any) -> Group:
+        """The group with other places in each of its parts, and with other fields.
+
+        Args:
+            change: Gives the new places of a part.
+            other: As for `dataclasses.replace`.
+        """
+        return replace(
+            self,
+            members=tuple(replace(one, indices=change(one)) for one in self.members),
+            slices=tuple(replace(one, indices=change(one)) for one in self.slices),
+            statistics=tuple(replace(one, indices=change(one)) for one in self.statistics),
+            **other,
+        )
 
 
 @dataclass(frozen=True)
@@ -320,6 +400,12 @@ class PruningGraph:
         return np.array([layer.depthwise or layer.kind == "norm" for layer in self.layers])
 
     @cached_property
+    def one_by_one(self) -> NDArray[np.bool_]:
+        """(layers,) those, and convolutions that make several channels of each."""
+        alone = [layer.one_by_one or layer.kind == "norm" for layer in self.layers]
+        return np.array(alone, np.bool_)
+
+    @cached_property
     def stored(self) -> NDArray[np.float64]:
         """(layers,) 1 where a layer's weights are stored with it, 0 where with one before it."""
         return np.array([not layer.shared for layer in self.layers], np.float64)
@@ -333,7 +419,7 @@ class PruningGraph:
     def divisions(self) -> NDArray[np.int64]:
         """(layers,) parts of the inputs of which a filter reads one; 1 where channels are alone."""
         groups = np.array([layer.groups for layer in self.layers], np.int64)
-        return np.where(self.channelwise, 1, groups)
+        return np.where(self.one_by_one, 1, groups)
 
     @cached_property
     def _full_widths(self) -> NDArray[np.int64]:

@@ -21,7 +21,7 @@ def connections(graph: PruningGraph, kept: ArrayLike) -> NDArray[np.float64]:
         kept: (..., groups) kept counts.
     """
     outputs, inputs = graph.widths(kept)
-    read = np.where(graph.channelwise, 1, inputs)
+    read = np.where(graph.one_by_one, 1, inputs)
     shares = graph.divisions > 1
     if shares.any():
         read[..., shares] //= graph.divisions[shares]

@@ -76,12 +76,24 @@ def weighted_layers(asked: Asked) -> dict[str, Tensor]:
     }
 
 
+def own_weights(asked: Asked) -> dict[str, Tensor]:
+    """Weights that code of the network's own multiplies with, by their names, detached.
+
+    Those alone of which a group takes parts.
+    """
+    slices = (part for group in asked.graph.groups for part in group.slices)
+    names = dict.fromkeys(part.tensor for part in slices if part.side is not None)
+    return {name: asked.model.get_parameter(name).detach() for name in names}
+
+
 def weight_keys(asked: Asked) -> dict[str, str]:
     """For the name of each of those layers, what its module calls the weight."""
     found = {}
     for layer in asked.graph.layers:
+        if layer.kind in ("norm", "own"):
+            continue
         module = asked.model.get_submodule(layer.name)
         own = {id(weight): key for key, weight in module.named_parameters(recurse=False)}
-        if layer.kind != "norm" and id(weight_of(module)) in own:
+        if id(weight_of(module)) in own:
             found[layer.name] = own[id(weight_of(module))]
     return found

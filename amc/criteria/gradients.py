@@ -25,10 +25,10 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from amc.criteria.base import Asked, Criterion, weight_keys, weighted_layers
-from amc.criteria.members import unit_sums
+from amc.criteria.base import Asked, Criterion, own_weights, weight_keys, weighted_layers
+from amc.criteria.members import slice_sums, unit_sums
 from amc.devices import device_of, evaluating
-from amc.graph import Group
+from amc.graph import Group, Side
 
 SAMPLES = 500
 """Gradients are taken of at most so many samples, drawn from those given."""
@@ -83,20 +83,22 @@ def _weights(asked: Asked, change: Change) -> dict[str, Tensor]:
 
 def _read(asked: Asked, group: Group, values: dict[str, Tensor]) -> Tensor:
     """(units,) sum of the values of all weights that read a unit."""
-    weighted = [member for member in group.members if member.module in values]
-    readers = [member for member in weighted if member.side == "in"] or weighted
-    parts = [
-        unit_sums(asked.model.get_submodule(member.module), values[member.module], member)
-        for member in readers
+    sums: list[tuple[Side | None, Tensor]] = [
+        (member.side, unit_sums(asked.model.get_submodule(name), values[name], member))
+        for member in group.members
+        if (name := member.module) in values
     ]
-    return torch.stack(parts).sum(0)
+    own = [part for part in group.slices if part.side is not None]
+    sums += [(part.side, slice_sums(values[part.tensor], part)) for part in own]
+    read = [total for side, total in sums if side == "in"]
+    return torch.stack(read or [total for _, total in sums]).sum(0)
 
 
 def _changes(asked: Asked) -> Iterator[tuple[int, dict[str, Tensor]]]:
     """How many samples there are; and for each in turn, w dL/dw of every weight."""
     generator = torch.Generator().manual_seed(asked.seed)
     chosen = torch.randperm(len(asked.data), generator=generator)[:SAMPLES]
-    weights = weighted_layers(asked)
+    weights = {**weighted_layers(asked), **own_weights(asked)}
     # One by one: at single samples the processor is quicker so than with torch.func.vmap.
     for inputs, labels in asked.data.take(chosen).batches(1):
         gradients = _gradients(asked, inputs, labels)
@@ -106,8 +108,9 @@ def _changes(asked: Asked) -> Iterator[tuple[int, dict[str, Tensor]]]:
 def _gradients(asked: Asked, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """Gradients of the mean cross-entropy with respect to every layer's weight."""
     device, keys = device_of(asked.model), weight_keys(asked)
-    weights = {name: w.requires_grad_() for name, w in weighted_layers(asked).items()}
-    own = {f"{name}.{keys[name]}": weight for name, weight in weights.items()}
+    every = {**weighted_layers(asked), **own_weights(asked)}
+    weights = {name: weight.requires_grad_() for name, weight in every.items()}
+    own = {f"{name}.{keys[name]}" if name in keys else name: w for name, w in weights.items()}
     with torch.enable_grad(), evaluating(asked.model):
         # Layers that share a weight each have a gradient of their own.
         logits = functional_call(asked.model, own, (inputs.to(device),), tie_weights=False)

@@ -7,8 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from amc.criteria.base import Asked, Criterion, weighted_layers
-from amc.criteria.members import unit_sums
+from amc.criteria.base import Asked, Criterion, own_weights, weighted_layers
+from amc.criteria.members import slice_sums, unit_sums
 from amc.graph import Group
 
 POWER = 0.5
@@ -40,19 +40,23 @@ def _weights(asked: Asked, power: float) -> dict[str, Tensor]:
 
 def _units(asked: Asked, power: float) -> list[Tensor]:
     # In double precision, because the root of a small p raises large sums to a high power.
-    powers = {name: w.double().abs().pow(power) for name, w in weighted_layers(asked).items()}
+    weights = {**weighted_layers(asked), **own_weights(asked)}
+    powers = {name: w.double().abs().pow(power) for name, w in weights.items()}
     return [_magnitude(asked, group, powers, power) for group in asked.graph.groups]
 
 
 def _magnitude(asked: Asked, group: Group, powers: dict[str, Tensor], power: float) -> Tensor:
-    """Mean over the group's members of each one's norm, which is first scaled to mean 1.
+    """Mean over the group's members and slices of each one's norm, which is first scaled to mean 1.
 
     The scaling keeps a member with many large weights from deciding for all.
     """
-    parts = []
-    for member in group.members:
-        if member.module in powers:
-            module = asked.model.get_submodule(member.module)
-            norm = unit_sums(module, powers[member.module], member).pow(1 / power)
-            parts.append(norm / norm.mean().clamp_min(torch.finfo(torch.float32).tiny))
+    sums = [
+        unit_sums(asked.model.get_submodule(member.module), powers[member.module], member)
+        for member in group.members
+        if member.module in powers
+    ]
+    sums += [slice_sums(powers[part.tensor], part) for part in group.slices if part.side]
+    norms = [total.pow(1 / power) for total in sums]
+    tiny = torch.finfo(torch.float32).tiny
+    parts = [norm / norm.mean().clamp_min(tiny) for norm in norms]
     return torch.stack(parts).mean(0).float()

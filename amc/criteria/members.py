@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from amc.graph import Member, Side
+from amc.graph import Member, Side, Slice
 from amc.modules import groups_of, known_kind
 
 
@@ -24,6 +24,12 @@ def channel_sums(module: nn.Module, values: Tensor, side: Side) -> Tensor:
     # The second axis counts channels within a block of a grouped convolution.
     blocks = values.reshape(groups, len(values) // groups, values.shape[1], -1)
     return blocks.sum((1, 3)).flatten()
+
+
+def slice_sums(values: Tensor, part: Slice) -> Tensor:
+    """(units,) sums of the values that each unit takes from a tensor outside of known modules."""
+    index = torch.tensor(part.indices, device=values.device)  # (units, places of a unit)
+    return values.movedim(part.axis, 0).flatten(1).sum(1)[index].sum(1)
 
 
 def unit_sums(module: nn.Module, values: Tensor, member: Member) -> Tensor:

@@ -1,27 +1,37 @@
 """PyTorch modules as the rest sees them: where channels lie, nested inputs, fused operations."""
 
-from amc.modules import kinds
+from amc.modules import kinds, operations, recurrent
 from amc.modules.attention import narrow_attention, plain_attention
-from amc.modules.copying import duplicate, unwrapped, without_weight_norms
+from amc.modules.copying import duplicate, forget_cached, unwrapped, without_weight_norms
 from amc.modules.fusing import ClampedConv2d, fold_norms, fuse_activations
 from amc.modules.inputs import Inputs, call, changed, in_double, samples_of, shapes, tensors
 from amc.modules.kinds import groups_of, known_kind, weight_of
+from amc.modules.numbers import numbers_of, set_number
+from amc.modules.operations import arguments, call_with, operation_name
 
 __all__ = [
     "ClampedConv2d",
     "Inputs",
+    "arguments",
     "call",
+    "call_with",
     "changed",
     "duplicate",
     "fold_norms",
+    "forget_cached",
     "fuse_activations",
     "groups_of",
     "in_double",
     "kinds",
     "known_kind",
     "narrow_attention",
+    "numbers_of",
+    "operation_name",
+    "operations",
     "plain_attention",
+    "recurrent",
     "samples_of",
+    "set_number",
     "shapes",
     "tensors",
     "unwrapped",

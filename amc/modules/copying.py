@@ -24,7 +24,19 @@ def duplicate(model: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module
         for tensor in tensors(list(vars(module).values())):
             if not tensor.is_leaf:  # deepcopy refuses those
                 known.setdefault(id(tensor), tensor.detach().clone())
-    return copy.deepcopy(model, known)
+    return forget_cached(copy.deepcopy(model, known))
+
+
+def forget_cached(model: nn.Module) -> nn.Module:
+    """In place: empty the tables of tensors that modules keep to not compute them twice.
+
+    What stands in them was computed from parameters that a cut changes.
+    """
+    for module in model.modules():
+        for name, value in vars(module).items():
+            if "cache" in name and isinstance(value, dict) and tensors(value):
+                setattr(module, name, {})
+    return model
 
 
 def unwrapped(model: nn.Module) -> nn.Module:

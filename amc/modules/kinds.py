@@ -127,6 +127,16 @@ def as_it_came(module: nn.Module) -> bool:
     )
 
 
+def computes(module: nn.Module) -> bool:
+    """Whether a convolution's or linear layer's forward pass is not PyTorch's own.
+
+    It may then compute another weight first.
+    """
+    kind, written = kind_of(module), str(getattr(type(module).forward, "__module__", ""))
+    multiplies = kind is not None and kind.layer in ("conv", "linear") and kind is not ATTENTION
+    return multiplies and not written.startswith("torch.")
+
+
 def has_channels(module: nn.Module) -> bool:
     """Whether the module is in the table, and none that treats all channels alike."""
     shared = isinstance(module, nn.PReLU) and module.num_parameters == 1
@@ -168,11 +178,17 @@ def channelwise(module: nn.Module) -> bool:
     return groups > 1 and groups == channels(module, "out") == channels(module, "in")
 
 
+def multiplies(module: nn.Module) -> bool:
+    """Whether each input channel is read alone, and several output channels are made of it."""
+    groups = groups_of(module)
+    return groups > 1 and groups == channels(module, "in") < channels(module, "out")
+
+
 def parts(module: nn.Module) -> int:
     """Equal parts that the channels are divided into and that must stay equal."""
     if isinstance(module, nn.GroupNorm):
         return 1 if module.num_groups == module.num_channels else module.num_groups
-    return 1 if channelwise(module) else groups_of(module)
+    return 1 if channelwise(module) or multiplies(module) else groups_of(module)
 
 
 def channel_axis(module: nn.Module, shape: tuple[int, ...]) -> int:
@@ -228,20 +244,29 @@ def tensors_of(module: nn.Module) -> dict[str, Tensor]:
 def roles(module: nn.Module, key: str) -> Roles:
     """What lies along the first axes of one tensor of the module."""
     tensor = attrgetter(key)(module)
-    if tensor.dim() == 1:
+    if tensor.dim() == 1 or _is_gain(module, key, tensor):
         return ("out",)
     norm = weight_norm_of(module)
     if norm is not None and key == norm.lengths:
         return known_kind(module).weight[:1]
-    return ("out", None) if channelwise(module) else known_kind(module).weight
+    alone = channelwise(module) or multiplies(module)
+    return ("out", None) if alone else known_kind(module).weight
+
+
+def _is_gain(module: nn.Module, key: str, tensor: Tensor) -> bool:
+    """Whether this parameter of a module's own class has a number for each output channel."""
+    known = {"weight", "in_proj_weight", "weight_g", "weight_v"}
+    if key in known or key not in module._parameters or not tensor.dim():
+        return False
+    return tensor.numel() == len(tensor) == channels(module, "out") > 1
 
 
 def extra(module: nn.Module) -> int:
     """Weights for each output channel alone."""
-    names = ("weight", "bias", "in_proj_bias")
-    found = (getattr(module, name, None) for name in names)
+    own = dict(module.named_parameters(recurse=False))
+    gains = (tensor.dim() == 1 or _is_gain(module, key, tensor) for key, tensor in own.items())
     lengths = weight_norm_of(module) is not None and known_kind(module).weight[0] == "out"
-    return lengths + sum(tensor.dim() == 1 for tensor in found if isinstance(tensor, Tensor))
+    return lengths + sum(gains)
 
 
 def extra_inputs(module: nn.Module) -> int:
@@ -255,16 +280,27 @@ def statistics(module: nn.Module) -> int:
     return sum(getattr(module, name).dim() == 1 for name in stored)
 
 
-def set_channels(module: nn.Module, side: Side, count: int) -> None:
+def keep_channels(module: nn.Module, side: Side, kept: Tensor) -> None:
+    """Make the module's own numbers say that these channels are left on one side.
+
+    Of a group norm either some groups go whole, or each loses as many.
+    """
+    if isinstance(module, nn.GroupNorm):
+        each = module.num_channels // module.num_groups
+        module.num_groups = len(set((kept // each).tolist()))
+    _set_channels(module, side, len(kept))
+
+
+def _set_channels(module: nn.Module, side: Side, count: int) -> None:
     """Make the module's own numbers say that it has `count` channels on one side.
 
     Attention has more than those: `amc.modules.attention.narrow_attention`.
     """
     kind = known_kind(module)
-    if isinstance(module, nn.GroupNorm) and module.num_groups == module.num_channels:
-        module.num_groups = count
     if kind.layer == "conv" and channelwise(module):
         _set(module, ("groups", "in_channels", "out_channels"), count)
+    elif kind.layer == "conv" and side == "in" and groups_of(module) == channels(module, "in") > 1:
+        _set(module, ("groups", "in_channels"), count)
     elif kind.outputs:
         name = kind.inputs if side == "in" else kind.outputs
         several = isinstance(getattr(module, name), tuple)
@@ -306,5 +342,6 @@ def _unusual(module: nn.Module, own: dict[str, nn.Parameter]) -> str:
     key = "in_proj_weight" if kind_of(module) is ATTENTION else "weight"
     if weight_of(module) is not None and key not in own:
         return "computes its weight from other parameters"
-    others = sorted(own.keys() - {key, "bias", "in_proj_bias"})
+    known = {key, "bias", "in_proj_bias"}
+    others = sorted(own.keys() - known - {key for key in own if _is_gain(module, key, own[key])})
     return f"has a {others[0]} of its own" if others else ""

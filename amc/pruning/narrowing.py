@@ -7,13 +7,13 @@ since the last step.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
-from amc.graph import Group, Indices, Kept, KeptUnits, Layer, PruningGraph, Side
+from amc.graph import Group, Indices, Kept, KeptUnits, Layer, Part, PruningGraph
 from amc.pruning.masks import held_masks, hold, plain_copy
 from amc.pruning.pruner import Pruner
 from amc.surgery import cut
@@ -130,24 +130,7 @@ def narrower(graph: PruningGraph, units: KeptUnits) -> PruningGraph:
     layers = map(_resize, graph.layers, outputs.tolist(), inputs.tolist())
     gone = _gone(graph, units)
     groups = tuple(
-        replace(
-            group,
-            units=len(staying),
-            members=tuple(
-                replace(
-                    member,
-                    indices=_renumber(member.indices, staying, gone[member.module, member.side]),
-                )
-                for member in group.members
-            ),
-            slices=tuple(
-                replace(
-                    part, indices=_renumber(part.indices, staying, gone[part.tensor, part.axis])
-                )
-                for part in group.slices
-            ),
-        )
-        for group, staying in zip(graph.groups, units, strict=True)
+        _shorter(group, staying, gone) for group, staying in zip(graph.groups, units, strict=True)
     )
     return replace(graph, layers=tuple(layers), groups=groups)
 
@@ -155,29 +138,35 @@ def narrower(graph: PruningGraph, units: KeptUnits) -> PruningGraph:
 def _resize(layer: Layer, outputs: int, inputs: int) -> Layer:
     if layer.depthwise:
         return replace(layer, outputs=outputs, inputs=outputs, groups=outputs)
+    if layer.one_by_one:
+        return replace(layer, outputs=outputs, inputs=inputs, groups=inputs)
     return replace(layer, outputs=outputs, inputs=outputs if layer.kind == "norm" else inputs)
 
 
-def _gone(graph: PruningGraph, units: KeptUnits) -> dict[tuple[str, Side | int], list[int]]:
-    """For each side of a module or axis of a tensor, the places that it loses, ascending."""
-    gone: dict[tuple[str, Side | int], list[int]] = {}
+Gone = Mapping[tuple[object, ...], list[int]]
+"""Places that go, ascending, of each thing that has some."""
+
+
+def _gone(graph: PruningGraph, units: KeptUnits) -> Gone:
+    gone: dict[tuple[object, ...], list[int]] = {}
     for group, staying in zip(graph.groups, units, strict=True):
         leaving = set(range(group.units)) - set(staying)
-        for where, indices in _places(group):
-            lost = gone.setdefault(where, [])
-            lost += [index for unit in leaving for index in indices[unit]]
+        for part in group.parts:
+            lost = gone.setdefault(part.where, [])
+            lost += [index for unit in leaving for index in part.indices[unit]]
     return {where: sorted(lost) for where, lost in gone.items()}
 
 
-def _places(group: Group) -> Iterator[tuple[tuple[str, Side | int], Indices]]:
-    for member in group.members:
-        yield (member.module, member.side), member.indices
-    for part in group.slices:
-        yield (part.tensor, part.axis), part.indices
+def _shorter(group: Group, staying: tuple[int, ...], gone: Gone) -> Group:
+    """Its units that stay, whose places move up into the gaps."""
 
+    def renumbered(part: Part) -> Indices:
+        lost = gone[part.where]
+        return tuple(
+            tuple(index - bisect_left(lost, index) for index in part.indices[unit])
+            for unit in staying
+        )
 
-def _renumber(indices: Indices, staying: tuple[int, ...], gone: list[int]) -> Indices:
-    """Places without the units that go; they move up into the gaps."""
-    return tuple(
-        tuple(index - bisect_left(gone, index) for index in indices[unit]) for unit in staying
-    )
+    left = group.moved(renumbered, units=len(staying))
+    sizes = (replace(one, size=one.size - len(gone[one.where])) for one in left.statistics)
+    return replace(left, statistics=tuple(sizes))

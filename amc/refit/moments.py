@@ -158,7 +158,7 @@ def refittable(graph: PruningGraph) -> list[str]:
     Grouped convolutions are left out: each group would need moments of its own.
     """
     losing = {m.module for group in graph.groups for m in group.members if m.side == "in"}
-    weighted = (layer for layer in graph.layers if layer.kind in ("conv", "linear"))
+    weighted = (x for x in graph.layers if x.kind in ("conv", "linear") and not x.computed)
     return [layer.name for layer in weighted if layer.name in losing and layer.groups == 1]
 
 

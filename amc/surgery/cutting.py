@@ -14,7 +14,16 @@ from torch import Tensor, nn
 
 from amc.devices import one_thread
 from amc.graph import SIDES, KeptUnits, PruningGraph, Side
-from amc.modules import ClampedConv2d, duplicate, kinds, narrow_attention, unwrapped
+from amc.modules import (
+    ClampedConv2d,
+    duplicate,
+    forget_cached,
+    kinds,
+    narrow_attention,
+    recurrent,
+    set_number,
+    unwrapped,
+)
 from amc.refit import Moments, Reconstruction, Refit, refit_layers
 
 Channels = dict[tuple[str, Side], Tensor]
@@ -59,8 +68,12 @@ def cut(
             old = tensor_of(model, name)
             memo[id(old)] = like(old, old.detach()[region(old, kept)])
         # What shares was copied once already, and every candidate of a search comes by here.
-        smaller = copy.deepcopy(model, memo) if sharing else duplicate(model, memo)
+        copied = copy.deepcopy(model, memo) if sharing else duplicate(model, memo)
+        smaller = forget_cached(copied)
         _resize(smaller, staying)
+        for name in {name.rpartition(".")[0] for name in places}:
+            if recurrent.is_recurrent(module := smaller.get_submodule(name)):
+                recurrent.resize(module)
         _set_attributes(smaller, graph, units)
         return smaller
 
@@ -218,7 +231,7 @@ def _resize(model: nn.Module, staying: Channels) -> None:
             continue
         for side in SIDES:
             if (name, side) in staying:
-                kinds.set_channels(module, side, len(staying[name, side]))
+                kinds.keep_channels(module, side, staying[name, side])
     if narrowed:
         without_nested_tensors(model)
 
@@ -234,7 +247,7 @@ def _set_attributes(model: nn.Module, graph: PruningGraph, units: KeptUnits) -> 
     """Change the numbers that the modules' own code reads."""
     for group, staying in zip(graph.groups, units, strict=True):
         for item in group.attributes:
-            setattr(model.get_submodule(item.module), item.name, item.per_unit * len(staying))
+            set_number(model.get_submodule(item.module), item.name, item.per_unit * len(staying))
 
 
 def _shift_offsets(

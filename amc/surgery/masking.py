@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from amc.graph import KeptUnits, PruningGraph
-from amc.modules import duplicate, kinds, unwrapped
+from amc.modules import duplicate, forget_cached, kinds, unwrapped
 from amc.refit import Moments, Reconstruction
 from amc.surgery.cutting import (
     Channels,
@@ -23,6 +22,7 @@ from amc.surgery.cutting import (
     within_group,
     without_nested_tensors,
 )
+from amc.surgery.serving import OnKept, OnStaying, staying_over
 
 
 def mask(
@@ -34,7 +34,8 @@ def mask(
     """A copy of full size with the pruned weights at zero; its outputs equal those of `cut`.
 
     Norms over several channels (layer, group and RMS norms) take their statistics over the channels
-    that stay only, as in the cut network, whose norms stand there with the hooks of `OnKept`.
+    that stay only, as in the cut network, whose norms stand there with the hooks of `OnKept`; so do
+    operations over channels in the network's own code (`OnStaying`).
     """
     model = unwrapped(model)
     return enlarge(model, graph, units, cut(model, graph, units, moments))
@@ -77,7 +78,7 @@ def enlarge(
         full = tensor.detach().clone() if alone else torch.zeros_like(tensor)
         full[region(tensor, axes)] = tensor_of(small, name)
         memo[id(tensor)] = like(tensor, full)
-    masked = copy.deepcopy(model, memo) if sharing else duplicate(model, memo)
+    masked = forget_cached(copy.deepcopy(model, memo)) if sharing else duplicate(model, memo)
     if not sharing:  # A refit changes tensors that keep their shape.
         state = small.state_dict()
         for name, tensor in masked.state_dict().items():
@@ -89,7 +90,8 @@ def enlarge(
             serving = OnKept(kept, kinds.channels(module, "out"))
             norm = copy.deepcopy(small.get_submodule(name))
             masked.set_submodule(name, serving.attach(norm))
-    return masked
+    over = staying_over(graph, units)
+    return OnStaying(over).attach(masked) if over else masked
 
 
 def _point(directions: Tensor, kept: Tensor | None) -> None:
@@ -98,37 +100,6 @@ def _point(directions: Tensor, kept: Tensor | None) -> None:
         gone = torch.ones(len(directions), dtype=torch.bool, device=directions.device)
         gone[kept] = False
         directions[gone] = 1
-
-
-@dataclass(frozen=True)
-class OnKept:
-    """Hooks by which a cut norm serves a network of full size: other channels become zero.
-
-    Args:
-        kept: Positions of the channels that stay.
-        channels: How many there were.
-    """
-
-    kept: Tensor
-    channels: int
-
-    def attach(self, norm: nn.Module) -> nn.Module:
-        """The norm itself, with hooks."""
-        norm.register_forward_pre_hook(self.before)
-        norm.register_forward_hook(self.after)
-        return norm
-
-    def before(self, norm: nn.Module, args: tuple[Tensor, ...]) -> Tensor:
-        """The channels that the norm is for."""
-        axis = kinds.channel_axis(norm, tuple(args[0].shape))
-        return args[0].index_select(axis, self.kept.to(args[0].device))
-
-    def after(self, norm: nn.Module, args: tuple[Tensor, ...], output: Tensor) -> Tensor:
-        """All channels again."""
-        axis = kinds.channel_axis(norm, tuple(output.shape))
-        shape = [self.channels if at == axis else size for at, size in enumerate(output.shape)]
-        full = output.new_zeros(shape)
-        return full.index_copy(axis, self.kept.to(output.device), output)
 
 
 def _region(module: nn.Module, name: str, key: str, staying: Channels) -> tuple[Tensor, ...]:

@@ -18,6 +18,7 @@ from torch import nn
 
 from amc.graph import NUMBER_BYTES, Fixed, Group, Layer, PruningGraph
 from amc.modules import Inputs, duplicate, kinds, shapes, tensors, unwrapped
+from amc.surgery import tensor_of
 from amc.tracing.activations import activations
 from amc.tracing.couplings import ALL_OR_NONE, Block, blocks
 from amc.tracing.forward import Call, Trace
@@ -50,9 +51,9 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
     model, forward, layers = _run(model, example_inputs)
     by_hand = _matching(layers, exclude)
     reasons = dict.fromkeys(by_hand, "excluded by hand")
-    candidates = []
+    candidates, makers = [], forward.flow.makers
     for block in blocks(forward.flow):
-        ways = [groups for units in block.ways if (groups := group_units(units, layers))]
+        ways = [groups for units in block.ways if (groups := group_units(units, layers, makers))]
         if shut := block.layers & by_hand:
             _explain(reasons, block, f"it goes together with {min(shut)}, excluded by hand")
         elif ways:
@@ -107,6 +108,9 @@ def _without_shared(model: nn.Module, layers: Iterable[Layer]) -> Iterator[Layer
     """Layers whose weight, or numbers for each output, are those of one before say so."""
     seen: set[int] = set()
     for layer in layers:
+        if layer.kind == "own":
+            yield layer
+            continue
         module = model.get_submodule(layer.name)
         own = list(module.parameters(recurse=False))
         weight = kinds.weight_of(module)
@@ -120,9 +124,9 @@ def _without_weight(model: nn.Module, layers: Iterable[Layer]) -> dict[str, str]
     """Layers without a parameter called weight, which is what a mask holds."""
     plain = {name for name, _ in model.named_parameters()}
     return {
-        layer.name: "its weights are not one parameter called weight"
+        layer.name: "its weights are not one parameter called weight of a known kind of module"
         for layer in layers
-        if layer.kind != "norm" and f"{layer.name}.weight" not in plain
+        if layer.kind == "own" or (layer.kind != "norm" and f"{layer.name}.weight" not in plain)
     }
 
 
@@ -143,11 +147,13 @@ def _trace_channels(model: nn.Module, inputs: Inputs) -> Trace:
 
 
 def _layer(model: nn.Module, name: str, call: Call, forward: Trace) -> Layer:
+    if call.tensor:
+        return _own_layer(model, name, call, forward)
     module: Any = model.get_submodule(name)
     kind = kinds.known_kind(module)
     is_conv = kind.layer == "conv"
     kernel = tuple(module.kernel_size) if is_conv else ()
-    over = forward.over(name) if kind.layer == "linear" else ""
+    over = forward.over(name) if kind.layer in ("linear", "conv") else ""
     each = kinds.channels(model.get_submodule(over), "out") if over else 1
     return Layer(
         name,
@@ -166,9 +172,19 @@ def _layer(model: nn.Module, name: str, call: Call, forward: Trace) -> Layer:
         activation=forward.activations.get(name),
         over=over,
         statistics=kinds.statistics(module),
+        computed=name in forward.computed,
         read=_whole(call.read / each),
         written=_whole(call.written / each),
     )
+
+
+def _own_layer(model: nn.Module, name: str, call: Call, forward: Trace) -> Layer:
+    shape, flow = tensor_of(model, call.tensor).shape, forward.flow
+    made = {axis for tensor, axis in flow.makers if tensor == call.tensor}
+    outputs = (len(set(flow.elements[call.tensor, axis].tolist())) for axis in made)
+    inputs = (size for axis, size in enumerate(shape) if axis not in made)
+    widths = max(outputs, default=1), max(inputs, default=1)
+    return Layer(name, "own", *widths, in_size=call.in_size)
 
 
 def _whole(number: float) -> float:
@@ -200,9 +216,7 @@ def _explain(reasons: dict[str, str], block: Block, reason: str) -> None:
 
 def _others(forward: Trace) -> tuple[Fixed, ...]:
     """Modules that no layer stands for, with the reason why nothing of them goes."""
-    silent = [Fixed(name, "it did not run on the example inputs") for name in forward.silent]
-    names = dict.fromkeys(forward.recurrent)
-    return (*silent, *(Fixed(name, "a recurrent layer, which stays as it is") for name in names))
+    return tuple(Fixed(name, "it did not run on the example inputs") for name in forward.silent)
 
 
 def _graph(

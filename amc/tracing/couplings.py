@@ -40,10 +40,17 @@ class Block:
 
 @dataclass
 class _Cell:
-    """Channels that ties, links or a common layout connect."""
+    """Channels that ties, links or a common layout connect.
+
+    Attributes:
+        elements: With their labels.
+        factorings: How they are laid out along several axes.
+        laid_out: Whether code does that, and not the groups of a norm alone.
+    """
 
     elements: list[tuple[Element, int]] = field(default_factory=list)
     factorings: list[Tensor] = field(default_factory=list)
+    laid_out: bool = False
 
     @property
     def signature(self) -> Signature:
@@ -60,18 +67,20 @@ def blocks(flow: Flow) -> list[Block]:
 
 def _cells(flow: Flow) -> list[_Cell]:
     joint = flow.atoms.copy()
-    for labels in flow.factorings:
+    for labels in (*flow.factorings, *flow.norm_groups):
         joint.tie_all(_numbers(labels))
     for label, members in flow.links:
         joint.tie_all((label, *members))
     cells: dict[int, _Cell] = defaultdict(_Cell)
     for (name, side), ids in flow.elements.items():
         for index, label in enumerate(ids.long().tolist()):
-            cells[joint.find(label)].elements.append(((name, side, index), label))
-    for labels in flow.factorings:
+            if label:
+                cells[joint.find(label)].elements.append(((name, side, index), label))
+    for number, labels in enumerate((*flow.factorings, *flow.norm_groups)):
         root = joint.find(_numbers(labels)[0])
         if root in cells:
             cells[root].factorings.append(labels)
+            cells[root].laid_out |= number < len(flow.factorings)
     return list(cells.values())
 
 
@@ -81,14 +90,18 @@ def _numbers(labels: Tensor) -> list[int]:
 
 
 def _block(flow: Flow, cells: Sequence[_Cell]) -> Block:
-    names = {name for cell in cells for (name, side, _), _ in cell.elements if side == "out"}
+    sides = {(name, side) for cell in cells for (name, side, _), _ in cell.elements}
+    names = {flow.makers.get((name, side), name if side == "out" else "") for name, side in sides}
     ways, reason = [], ""
     for atoms in _ties(flow, cells):
         units, why = _units(atoms, cells)
         reason = reason or why
         if units and units not in ways:
             ways.append(units)
-    return Block(frozenset(names), tuple(ways), "" if ways else reason)
+    if not any(cell.laid_out for cell in cells):
+        # A norm loses whole groups or places of each, whichever is finer.
+        ways.sort(key=len, reverse=True)
+    return Block(frozenset(names - {""}), tuple(ways), "" if ways else reason)
 
 
 def _ties(flow: Flow, cells: Sequence[_Cell]) -> Iterator[Atoms]:
@@ -129,7 +142,7 @@ def _units(atoms: Atoms, cells: Sequence[_Cell]) -> tuple[tuple[Unit, ...], str]
             together[atoms.find(label)].append(element)
     reasons = {root: atoms.reason(root) for root in together}
     free = [unit_of(elements) for root, elements in together.items() if not reasons[root]]
-    laid_out = any(cell.factorings for cell in cells)
+    laid_out = any(cell.laid_out for cell in cells)
     if not free or (laid_out and any(reasons.values())):
         return (), next(reason for reason in reasons.values() if reason)
     if len(free) < 2:

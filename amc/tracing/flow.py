@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from amc.tracing.labels import Atoms, Planes, align, along, broadcast, varying
-from amc.tracing.units import Place
+from amc.tracing.units import Over, Place
 
 Link = tuple[int, tuple[int, ...]]
 """A label, and labels that it stands for where they all go together: a head and its channels."""
@@ -23,17 +23,26 @@ class Flow:
 
     Attributes:
         atoms: The labels and their ties.
-        elements: For each side of a module, or axis of a tensor outside of known modules,
-            (channels,) its labels.
+        elements: For each side of a module, axis of a tensor outside of known modules, or axis that
+            an operation takes something over, (channels,) its labels; 0 where there is none.
         factorings: Labels of channels that code lays out along several axes, as heads are: it works
             on only where whole rows along one of these axes go.
+        norm_groups: The same for the groups of a norm, as (groups, channels of one).
         links: Labels that stand for others.
+        calls: How often each operation ran, by its name.
+        makers: For axes of tensors that code multiplies with and so makes channels, the layer that
+            stands for it.
+        aside: Whether the pass is not the one that masked networks run.
     """
 
     atoms: Atoms = field(default_factory=Atoms)
     elements: dict[tuple[str, Place], Tensor] = field(default_factory=dict)
     factorings: list[Tensor] = field(default_factory=list)
+    norm_groups: list[Tensor] = field(default_factory=list)
     links: list[Link] = field(default_factory=list)
+    calls: Counter[str] = field(default_factory=Counter)
+    makers: dict[tuple[str, Place], str] = field(default_factory=dict)
+    aside: bool = False
     _planes: dict[int, tuple[Tensor, Planes]] = field(default_factory=dict)
     _slices: dict[tuple[int, int], list[Tensor]] = field(default_factory=lambda: defaultdict(list))
 
@@ -85,9 +94,6 @@ class Flow:
                 self._link(coarse, fine)
                 found[number] = fine
                 return
-            if ours & theirs:
-                self.refuse((plane, other), "its channels are mixed with others along one axis")
-                return
         found.append(plane)
 
     def _link(self, coarse: Tensor, fine: Tensor) -> None:
@@ -122,6 +128,19 @@ class Flow:
                 self.links.append((label, members))
         shape = [size if axis in left else 1 for axis, size in enumerate(plane.shape)]
         return fresh[which].reshape(shape)
+
+    def over(self, operation: str, source: Tensor, axis: int) -> None:
+        """Remember that the last operation of this name takes something over an axis."""
+        for plane in self.planes(source):
+            if varying(plane) == {axis}:
+                self.over_places(operation, plane)
+
+    def over_places(self, operation: str, plane: Tensor) -> None:
+        """The same, with labels along that one axis."""
+        (axis,) = varying(plane)
+        if not self.aside:
+            where = Over(self.calls[operation] - 1, axis, plane.shape[axis])
+            self.elements[operation, where] = plane.flatten()
 
     def tie_parts(self, parts: Sequence[Tensor], axis: int) -> None:
         """Parts of equal size that a tensor is split into must stay of equal size."""

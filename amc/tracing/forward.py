@@ -22,6 +22,7 @@ class Call:
         written: Places per sample of what it makes.
         times: How often it ran.
         across: Labels along the one other axis of its input that has some.
+        tensor: Name of the weight, where no known module has it.
     """
 
     in_size: tuple[int, ...]
@@ -30,6 +31,7 @@ class Call:
     written: float = 0
     times: int = 0
     across: Tensor | None = None
+    tensor: str = ""
 
 
 @dataclass
@@ -46,8 +48,8 @@ class Trace:
         batch: Samples.
         in_training: Modules of known kinds that ran in training alone.
         silent: Those that did not run at all.
-        recurrent: Recurrent layers that ran.
         work: Products outside of the modules of known kinds.
+        computed: Modules of known kinds that compute their weight before they multiply with it.
         inside: Multiply-accumulates of all samples inside of each module of a known kind.
     """
 
@@ -60,8 +62,8 @@ class Trace:
     batch: int = 1
     in_training: list[str] = field(default_factory=list)
     silent: list[str] = field(default_factory=list)
-    recurrent: list[str] = field(default_factory=list)
     work: list[Work] = field(default_factory=list)
+    computed: set[str] = field(default_factory=set)
     inside: dict[str, float] = field(default_factory=lambda: defaultdict(float))
 
     def over(self, name: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 
-from amc.graph import Attribute, Group
+from amc.graph import Attribute, Group, Indices, Member, Part
 from amc.tracing.units import join
 
 Ways = Sequence[tuple[Group, ...]]
@@ -24,48 +24,66 @@ def as_one(wide: Group, others: Sequence[Ways]) -> Iterator[Group]:
         wide: Whose units are single channels.
         others: Of each block that failed alone, its ways to be cut.
     """
-    fitting = [[group for group in _single(ways) if _is_as_wide(group, wide)] for ways in others]
+    fitting = [[way for way in ways if _is_as_wide(way, wide)] for ways in others]
     if not fitting or not all(fitting):
         return
-    counts = set.intersection(*({group.units for group in groups} for groups in fitting))
+    # What has single channels too is bundled as the wide group is.
+    fewer = [ways for ways in fitting if ways[0][0].units != wide.units]
+    counts = set.intersection(*({way[0].units for way in ways} for ways in fewer or fitting))
     for units in sorted(counts, reverse=True):
-        alike = [[group for group in groups if group.units == units] for groups in fitting]
+        alike = [_of_units(ways, units) for ways in fitting]
         for choice in range(max(map(len, alike))):
-            chosen = [groups[min(choice, len(groups) - 1)] for groups in alike]
-            yield _join(_bundle(wide, units), chosen)
+            chosen = (ways[min(choice, len(ways) - 1)] for ways in alike)
+            yield _join(_bundle(wide, units), list(chain.from_iterable(chosen)))
 
 
-def fits(wide: Group, ways: Ways) -> bool:
-    """Whether a block has a way to be cut in which it is as wide."""
-    return any(_is_as_wide(group, wide) for group in _single(ways))
+def _of_units(ways: Ways, units: int) -> list[tuple[Group, ...]]:
+    """The ways that have so many units, or bundled have."""
+    own = [way for way in ways if way[0].units == units]
+    return own or [tuple(_bundle(group, units) for group in way) for way in ways]
 
 
-def _single(ways: Ways) -> Iterator[Group]:
-    return chain.from_iterable(way for way in ways if len(way) == 1)
+def fits(wide: Group, ways: Ways, *, closely: bool) -> bool:
+    """Whether a block has a way to be cut in which it is as wide.
+
+    Args:
+        wide: The group.
+        ways: Of the block.
+        closely: Only where a layer that makes the wide group's channels reads it in other units.
+    """
+    if not closely:
+        return any(_is_as_wide(way, wide) for way in ways)
+    others = (way for way in ways if _is_as_wide(way, wide) and way[0].units != wide.units)
+    return any(_reads(way, wide) for way in others)
 
 
-def _is_as_wide(group: Group, wide: Group) -> bool:
-    if group.units == wide.units or any(len(one.indices[0]) > 1 for one in wide.members):
-        return False
-    inputs = (member for member in group.members if member.side == "in")
-    return any(group.units * len(member.indices[0]) == wide.units for member in inputs)
+def _reads(way: tuple[Group, ...], wide: Group) -> bool:
+    sides = ({m.side for m in group.members if _spans(m, group, wide)} for group in way)
+    return all("in" in found for found in sides)
+
+
+def _spans(member: Member, group: Group, wide: Group) -> bool:
+    return group.units * len(member.indices[0]) == wide.units
+
+
+def _is_as_wide(way: tuple[Group, ...], wide: Group) -> bool:
+    return len({group.units for group in way}) == 1 and all(_fills(one, wide) for one in way)
+
+
+def _fills(group: Group, wide: Group) -> bool:
+    return any(_spans(member, group, wide) for member in group.members)
 
 
 def _bundle(wide: Group, units: int) -> Group:
     """Fewer units, each of as many in a row."""
     each = wide.units // units
 
-    def bundled(indices: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
-        rows = (indices[at * each : (at + 1) * each] for at in range(units))
+    def bundled(part: Part) -> Indices:
+        rows = (part.indices[at * each : (at + 1) * each] for at in range(units))
         return tuple(tuple(chain.from_iterable(row)) for row in rows)
 
-    return replace(
-        wide,
-        units=units,
-        members=tuple(replace(one, indices=bundled(one.indices)) for one in wide.members),
-        slices=tuple(replace(one, indices=bundled(one.indices)) for one in wide.slices),
-        attributes=tuple(replace(one, per_unit=one.per_unit * each) for one in wide.attributes),
-    )
+    numbers = (replace(one, per_unit=one.per_unit * each) for one in wide.attributes)
+    return wide.moved(bundled, units=units, attributes=tuple(numbers))
 
 
 def _join(wide: Group, others: Sequence[Group]) -> Group:

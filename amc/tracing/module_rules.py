@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -27,20 +28,28 @@ class ModuleRules:
     frozen: Mapping[str, str]
 
     def take(self, name: str, module: nn.Module, tensor: Tensor) -> list[Tensor]:
-        """Tie what a module reads to its own channels; gives the labels along other axes."""
+        """Tie what a module reads to its own channels; gives the labels along other axes.
+
+        Where labels change along others too, as a head's do, a channel stands for all of them.
+        """
         if kinds.known_kind(module).layer == "embedding":
             return []
         alone = kinds.channelwise(module)
         ids = self.labels(name, module, "out" if alone else "in")
+        if kinds.multiplies(module):
+            made = self.labels(name, module, "out").reshape(len(ids), -1)
+            self.flow.atoms.tie(ids[:, None], made)
         axis = kinds.channel_axis(module, tuple(tensor.shape))
+        own = along(ids, axis, tensor.dim())
         rest, covered = [], torch.zeros(len(ids), dtype=torch.bool)
         for plane in self.flow.planes(tensor):
             if axis not in varying(plane):
                 rest.append(plane)
                 continue
-            rows = plane.movedim(axis, 0).flatten(1)  # (channels, places)
-            self.flow.atoms.tie(ids[:, None], rows)
-            covered |= (rows != 0).any(1)
+            merged = self.flow.merge((own, plane))
+            if alone and varying(plane) != {axis}:
+                rest += merged
+            covered |= (plane.movedim(axis, 0).flatten(1) != 0).any(1)
         if alone:
             self.flow.atoms.refuse(ids[~covered], "its channels are inputs of the network")
         return rest
@@ -48,8 +57,30 @@ class ModuleRules:
     def give(self, name: str, module: nn.Module, output: Tensor, rest: list[Tensor]) -> None:
         """Label what a module makes: its own channels, and `rest` along other axes."""
         axis = kinds.channel_axis(module, tuple(output.shape))
-        own = along(self.labels(name, module, "out"), axis, output.dim())
-        self.flow.label(output, [plane for plane in (own, *rest) if varying(plane)])
+        finer = any(axis in varying(plane) for plane in rest)
+        own = () if finer else (along(self.labels(name, module, "out"), axis, output.dim()),)
+        self.flow.label(output, [plane for plane in (*own, *rest) if varying(plane)])
+
+    def across(self, module: nn.Module, rest: list[Tensor], made: Tensor) -> list[Tensor]:
+        """Labels along the places of a convolution that keeps their number.
+
+        Where it mixes places, it takes those that stay.
+        """
+        if kinds.known_kind(module).layer != "conv":
+            return rest
+        left, own = [], cast(Any, module)
+        for plane in rest:
+            axes = varying(plane)
+            first = made.dim() - len(own.kernel_size)
+            kernels = [own.kernel_size[axis - first] for axis in axes if axis >= first]
+            if any(made.shape[axis] != plane.shape[axis] for axis in axes) or own.stride[0] != 1:
+                continue
+            if any(kernel > 1 for kernel in kernels):
+                if own.padding_mode != "zeros" or len(axes) > 1:
+                    continue
+                self.flow.over_places("convolution", plane)
+            left.append(plane)
+        return left
 
     def tie_heads(self, name: str, module: nn.MultiheadAttention) -> None:
         """A head is rows of each of the three projections, and columns of the last one."""
@@ -67,7 +98,10 @@ class ModuleRules:
             labels = atoms.fresh(kinds.channels(module, side))
             elements[name, side] = labels
             blocks = labels.reshape(kinds.parts(module), -1)  # of which each loses the same
-            atoms.tie(blocks[:1], blocks)
+            if len(blocks) > 1 and isinstance(module, nn.GroupNorm):
+                self.flow.norm_groups.append(blocks)  # or some go whole
+            else:
+                atoms.tie(blocks[:1], blocks)
             if name in self.frozen:
                 atoms.refuse(labels, self.frozen[name])
         return elements[name, side]

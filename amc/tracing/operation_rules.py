@@ -12,7 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from amc.modules import tensors
+from amc.modules import arguments, operation_name, operations, tensors
 from amc.tracing.flow import Flow
 from amc.tracing.labels import Planes, align, along, compact, varying
 
@@ -30,10 +30,6 @@ VIEWS = {
     *("replication_pad2d", "upsample_nearest1d", "upsample_nearest2d"),
 }
 SPLITS = {name for name in VIEWS if "split" in name or "chunk" in name}
-SUMS = {
-    *("mean", "sum", "amax", "amin", "var", "std", "prod", "linalg_vector_norm", "norm"),
-    *("logsumexp", "nansum", "any", "all", "max", "min", "median"),
-}
 PRODUCTS = {"mm": "self mat2", "bmm": "self mat2", "matmul": "self other"}
 SUMMED_PRODUCTS = {"addmm": "self mat1 mat2", "baddbmm": "self batch1 batch2"}
 ATTENTIONS = {
@@ -74,22 +70,6 @@ def propagate(
             flow.refuse(planes, _unknown(operation_name(function)))
     elif found and function._schema.is_mutable:
         flow.label(found[0], ())
-
-
-def arguments(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
-    """What an operation was called with, by name; what was left out is at its default, if any."""
-    known = function._schema.arguments
-    given = {**dict(zip((one.name for one in known), args, strict=False)), **kwargs}
-    for one in known:
-        if one.has_default_value():
-            given.setdefault(one.name, one.default_value)
-    return given
-
-
-def operation_name(function: Any) -> str:
-    """Without the underscore of those that overwrite."""
-    name: str = function._schema.name.split("::")[1]
-    return name.removesuffix("_") if function._schema.is_mutable else name
 
 
 @rule(*SAME)
@@ -155,13 +135,15 @@ def _pad(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor])
         flow.label(out[0], flow.planes(source))
 
 
-@rule(*SUMS)
+@rule(*operations.REDUCTIONS)
 def _sum(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
     source = given["self"]
     asked = given.get("dim")
     every = range(source.dim())
     dims = list(every) if asked is None or asked == [] else asked
     gone = {dim % source.dim() for dim in (dims if isinstance(dims, list | tuple) else [dims])}
+    for axis in gone:
+        flow.over(operation_name(function), source, axis)
     left = [flow.residue(plane, gone) for plane in flow.planes(source)]
     if out[0].dim() < source.dim():
         shape = [axis for axis in every if axis not in gone]
@@ -169,6 +151,40 @@ def _sum(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor])
     for target in out:
         if target.dim() == out[0].dim():
             flow.label(target, left)
+
+
+@rule(*operations.SOFTMAXES)
+def _share(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
+    source = given["self"]
+    flow.over(operation_name(function), source, given["dim"] % source.dim())
+    flow.label(out[0], flow.planes(source))
+
+
+@rule(*operations.LAYER_NORMS)
+def _norm_last(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
+    source, last = given["input"], len(given["normalized_shape"])
+    for axis in range(source.dim() - last, source.dim()):
+        flow.over(operation_name(function), source, axis)
+    scales = [
+        align(p, source.dim()) for key in ("weight", "bias") for p in _planes(flow, given[key])
+    ]
+    flow.label(out[0], flow.merge([*flow.planes(source), *scales]))
+
+
+@rule(*operations.BATCH_NORMS)
+def _norm_batch(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
+    """Of weights too, which some layers standardise before they use them."""
+    source = given["input"]
+    for axis in {*range(source.dim())} - {1}:
+        flow.over(operation_name(function), source, axis)
+    keys = ("weight", "bias", "running_mean", "running_var")
+    scales = [p for key in keys for p in _planes(flow, given.get(key))]
+    aligned = [along(plane.flatten(), 1, source.dim()) for plane in scales]
+    flow.label(out[0], flow.merge([*flow.planes(source), *aligned]))
+
+
+def _planes(flow: Flow, tensor: Any) -> Planes:
+    return flow.planes(tensor) if isinstance(tensor, Tensor) else ()
 
 
 @rule(*PRODUCTS)
@@ -227,7 +243,7 @@ def _for_each_head(planes: Planes, shared: int) -> Planes:
     )
 
 
-@rule("convolution", "_convolution")
+@rule(*operations.CONVOLUTIONS)
 def _convolve(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
     """With a weight that the network's own code hands over; inside of a module none is seen."""
     read, weight, bias = given["input"], given["weight"], given["bias"]
@@ -253,7 +269,7 @@ def _convolve(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Ten
 
 def _labels_along(plane: Tensor, axis: int) -> Tensor:
     """(size,) labels of a plane that changes along one axis."""
-    return plane.movedim(axis, 0).flatten(1)[:, 0]
+    return plane.movedim(axis, 0).reshape(plane.shape[axis], -1)[:, 0]
 
 
 @rule("embedding")

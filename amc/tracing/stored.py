@@ -16,12 +16,12 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from amc.graph import Side
-from amc.modules import kinds
+from amc.modules import kinds, operations
 from amc.tracing.labels import align, along, varying
 from amc.tracing.module_rules import ModuleRules
-from amc.tracing.work import CONVOLUTIONS, MATRICES
+from amc.tracing.work import MATRICES
 
-PRODUCTS = {*MATRICES, *CONVOLUTIONS, "matmul", "embedding"}
+PRODUCTS = {*MATRICES, *operations.CONVOLUTIONS, "matmul", "embedding"}
 """Operations in which an axis of a stored tensor becomes one of the result."""
 
 
@@ -42,10 +42,15 @@ class Stored:
                 self._owners[id(tensor)].append(name)
         self._dynamic: dict[int, Tensor] = {}
         self._layers: dict[int, str] = {}
+        self._sources: dict[int, tuple[int, str]] = {}
 
     def note_dynamic(self, tensor: Tensor) -> None:
         """The tensor depends on the network's inputs."""
         self._dynamic[id(tensor)] = tensor
+
+    def is_dynamic(self, tensor: Tensor) -> bool:
+        """Whether the tensor depends on the network's inputs."""
+        return id(tensor) in self._dynamic
 
     def label(self, tensor: Tensor) -> None:
         """Give a stored tensor its labels, when it is first met."""
@@ -60,13 +65,16 @@ class Stored:
                 self._label_of_module(owner, module, key, tensor)
                 return
         self._flow.label(tensor, self._of_axes(names[0], tensor))
+        if tensor.dim() > 1:
+            self._sources[id(tensor)] = (tensor.numel(), names[0])
 
     def _label_of_module(self, name: str, module: nn.Module, key: str, tensor: Tensor) -> None:
         planes = []
         for axis, side in enumerate(kinds.roles(module, key)):
             if side is not None:
-                labels = self._rules.labels(name, module, side)
-                if len(labels) == tensor.shape[axis] > 1:
+                # A grouped convolution's weight has the inputs of one group; all lose the same.
+                labels = self._rules.labels(name, module, side)[: tensor.shape[axis]]
+                if len(labels) > 1:
                     planes.append(along(labels, axis, tensor.dim()))
         self._flow.label(tensor, planes)
         if tensor is kinds.weight_of(module):
@@ -113,6 +121,10 @@ class Stored:
             for tensor in out:
                 self.note_dynamic(tensor)
             return
+        sources = [self._sources[id(one)] for one in given if id(one) in self._sources]
+        for tensor in out if sources else ():
+            self._sources[id(tensor)] = max(sources)
+            self._keep(tensor)
         layers = {self._layers[id(one)] for one in given if id(one) in self._layers}
         if len(layers) == 1 and len(given) == 1:
             for tensor in out:
@@ -122,6 +134,16 @@ class Stored:
     def layer_of(self, operands: Iterable[Tensor]) -> str:
         """The known module whose weight, or a view or part of it, is among these; or empty."""
         return next((self._layers[id(one)] for one in operands if id(one) in self._layers), "")
+
+    def source_of(self, operands: Iterable[Tensor]) -> str:
+        """The tensor of no known module that one of these is computed from; or empty."""
+        found = (self._sources[id(one)] for one in operands if id(one) in self._sources)
+        return max(found, default=(0, ""))[1]
+
+    def reads(self, module: nn.Module, operands: Iterable[Tensor]) -> bool:
+        """Whether the module's weight itself, or a view of it, is among these."""
+        place = kinds.weight_of(module).untyped_storage()._cdata
+        return any(one.untyped_storage()._cdata == place for one in operands)
 
     def tie_shared(self) -> None:
         """Modules that share a tensor lose the same of it."""

@@ -13,11 +13,22 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
 
-from amc.modules import Inputs, call, kinds, plain_attention, samples_of, tensors
+from amc.modules import (
+    Inputs,
+    arguments,
+    call,
+    kinds,
+    operation_name,
+    plain_attention,
+    recurrent,
+    samples_of,
+    tensors,
+)
 from amc.tracing.forward import Call, Trace
 from amc.tracing.module_rules import ModuleRules
-from amc.tracing.operation_rules import arguments, operation_name, propagate
-from amc.tracing.stored import Stored
+from amc.tracing.operation_rules import propagate
+from amc.tracing.recurrent_rules import follow_recurrent
+from amc.tracing.stored import PRODUCTS, Stored
 from amc.tracing.work import Work, measure, total
 
 ROUNDING = 1e-6
@@ -92,7 +103,6 @@ class _Tracer:
             self._stored.note_dynamic(tensor)
         self._running: list[str] = []
         self._known: list[str] = []
-        self._aside = False
         self._readers: dict[int, list[str]] = {}
         self._made: dict[str, Tensor] = {}
         self._fresh: dict[int, Tensor] = {}
@@ -105,8 +115,8 @@ class _Tracer:
         handles = []
         for name, module in self._model.named_modules():
             handles.append(module.register_forward_pre_hook(self._enter(name)))
-            ran = self._stop if _is_recurrent(module) else self._ran
-            if kinds.has_channels(module) or _is_recurrent(module):
+            ran = self._recurs if recurrent.is_recurrent(module) else self._ran
+            if kinds.has_channels(module) or recurrent.is_recurrent(module):
                 handles += [
                     module.register_forward_pre_hook(self._before(name)),
                     module.register_forward_hook(self._after(name, ran), with_kwargs=True),
@@ -144,11 +154,11 @@ class _Tracer:
         books = ("_readers", "_made", "_fresh", "_activated", "_overwritten", "_hidden")
         kept = {name: copy(getattr(self, name)) for name in books}
         work, inside = list(self.trace.work), dict(self.trace.inside)
-        self._running, self._known, self._aside = [], [], True
+        self._running, self._known, self.trace.flow.aside = [], [], True
         try:
             yield
         finally:
-            self._running, self._known, self._aside = [], [], False
+            self._running, self._known, self.trace.flow.aside = [], [], False
             vars(self).update(kept)
             self.trace.work = work
             self.trace.inside.clear()
@@ -156,8 +166,10 @@ class _Tracer:
 
     def operation(self, func: Any, args: tuple[Any, ...], kwargs: Any, out: Any) -> None:
         name, given, found = operation_name(func), arguments(func, args, kwargs), tensors(out)
+        self.trace.flow.calls[name] += 1
         if self._known:
             self.trace.inside[self._known[0]] += total(name, given, out)
+            self._inside(self._known[0], func, args, kwargs, out)
             return
         operands = tensors((args, kwargs))
         for tensor in operands:
@@ -166,13 +178,42 @@ class _Tracer:
         with self._stored.weakened(name, operands):
             propagate(self.trace.flow, func, args, kwargs, out)
         self._note_work(name, given, found)
+        self._note_own(name, given, found)
         self._stored.note_result(operands, found)
         if not any(result.alias_info for result in func._schema.returns):
             self._fresh.update((id(tensor), tensor) for tensor in found)
 
+    def _inside(self, name: str, func: Any, args: tuple[Any, ...], kwargs: Any, out: Any) -> None:
+        """Follow what code of a known kind computes from its weight before it multiplies."""
+        module = self._model.get_submodule(name)
+        if not kinds.computes(module):
+            return
+        operands = tensors((args, kwargs))
+        if operands and not any(map(self._stored.is_dynamic, operands)):
+            for tensor in operands:
+                self._stored.label(tensor)
+            propagate(self.trace.flow, func, args, kwargs, out)
+        elif operation_name(func) in PRODUCTS and not self._stored.reads(module, operands):
+            self.trace.computed.add(name)
+        self._stored.note_result(operands, tensors(out))
+
+    def _note_own(self, name: str, given: dict[str, Any], out: list[Tensor]) -> None:
+        """A weight of no known module that makes channels stands as a layer of its own."""
+        source = self._stored.source_of(tensors(given)) if name in PRODUCTS and out else ""
+        if not source or self.trace.flow.aside:
+            return
+        flow, layer = self.trace.flow, source.removesuffix(".weight")
+        find = flow.atoms.find
+        made = {find(label) for plane in flow.planes(out[0]) for label in _numbers(plane)}
+        for (tensor, axis), labels in flow.elements.items():
+            if tensor == source and made & {find(label) for label in _numbers(labels)}:
+                flow.makers[source, axis] = layer
+        size = tuple(given["input"].shape[2:]) if "input" in given else ()
+        self.trace.calls.setdefault(layer, Call(size, times=1, tensor=source))
+
     def _note_work(self, name: str, given: dict[str, Any], out: list[Tensor]) -> None:
         """Of a product; one with a weight of a known module counts as a call of that."""
-        if self._aside:
+        if self.trace.flow.aside:
             return
         where = self._running[-1] if self._running else ""
         for work in measure(self.trace.flow, name, given, out):
@@ -218,12 +259,13 @@ class _Tracer:
                 self._stored.note_dynamic(tensor)
             if not self._known:
                 with _disable_current_modes():
-                    ran(name, module, tensors((args, kwargs)), tensors(output)[0])
+                    ran(name, module, tensors((args, kwargs)), tensors(output))
 
         return hook
 
-    def _ran(self, name: str, module: nn.Module, given: list[Tensor], output: Tensor) -> None:
-        if not self._aside:
+    def _ran(self, name: str, module: nn.Module, given: list[Tensor], made: list[Tensor]) -> None:
+        output = made[0]
+        if not self.trace.flow.aside:
             self._count(name, module, given, output)
         elif name not in self.trace.calls:
             size = tuple(given[0].shape[2:]) if kinds.known_kind(module).layer == "conv" else ()
@@ -241,20 +283,24 @@ class _Tracer:
             self._rules.tie_heads(name, module)
             return
         rest = self._rules.take(name, module, given[0])
+        rest = self._rules.across(module, rest, output)
         self.trace.calls[name].across = rest[0].flatten() if len(rest) == 1 else None
-        mixes_places = kinds.known_kind(module).layer == "conv"
-        self._rules.give(name, module, output, [] if mixes_places else rest)
+        self._rules.give(name, module, output, rest)
 
-    def _stop(self, name: str, module: nn.Module, given: list[Tensor], output: Tensor) -> None:
-        """What a module of unknown channels reads stays."""
-        self.trace.recurrent.append(name)
-        weights = sum(one.numel() for one in module.parameters() if one.dim() > 1)
-        places = given[0].numel() // given[0].shape[-1]
-        self.trace.work.append(Work(name, float(weights * places)))
+    def _recurs(
+        self, name: str, module: recurrent.Recurrent, given: list[Tensor], out: list[Tensor]
+    ) -> None:
+        """A layer of its own, whose hidden units go together in all of its weights."""
         for tensor in given:
             self._read(tensor, "")
-            reason = f"it meets {name}, a recurrent layer, which stays as it is"
-            self.trace.flow.refuse(self.trace.flow.planes(tensor), reason)
+        follow_recurrent(self.trace.flow, name, module, given, out)
+        places = given[0].numel() // given[0].shape[-1]
+        for key, parameter in module.named_parameters(recurse=False):
+            self.trace.calls.setdefault(name, Call((), times=1, tensor=f"{name}.{key}"))
+            if parameter.dim() > 1 and not self.trace.flow.aside:
+                axes = (self.trace.flow.elements[f"{name}.{key}", axis] for axis in (0, 1))
+                labels = tuple(own[:, None] for own in axes)
+                self.trace.work.append(Work(name, float(parameter.numel() * places), labels))
 
     def _count(self, name: str, module: nn.Module, given: list[Tensor], output: Tensor) -> None:
         kind, shape = kinds.known_kind(module), tuple(given[0].shape)
@@ -327,7 +373,7 @@ class _Tracer:
         """What runs inside of known modules and is no product with their weights."""
         for name, macs in self.trace.inside.items():
             module = self._model.get_submodule(name)
-            if _is_recurrent(module):
+            if recurrent.is_recurrent(module):
                 continue
             heads = isinstance(module, nn.MultiheadAttention)
             names = (name, f"{name}.out_proj") if heads else (name,)
@@ -376,8 +422,8 @@ def can_overwrite(module: nn.Module) -> bool:
     return type(module).__module__ == nn.ReLU.__module__ and hasattr(module, "inplace")
 
 
-def _is_recurrent(module: nn.Module) -> bool:
-    return isinstance(module, nn.RNNBase | nn.RNNCellBase)
+def _numbers(labels: Tensor) -> list[int]:
+    return sorted(set(labels[labels != 0].long().tolist()))
 
 
 def _three(given: list[Tensor]) -> list[Tensor]:

@@ -3,16 +3,32 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from amc.graph import Attribute, Group, Indices, Layer, Member, Side, Slice
+from amc.graph import Group, Indices, Layer, Member, Side, Slice, Statistic
 
-Place = Side | int
-"""A side of a module; or an axis of a tensor that is of no known module."""
+
+@dataclass(frozen=True, order=True)
+class Over:
+    """The axis that an operation takes something over: a mean, say.
+
+    Args:
+        call: Its number among the operations of its name in the forward pass.
+        axis: Of its first tensor.
+        size: Places along it.
+    """
+
+    call: int
+    axis: int
+    size: int
+
+
+Place = Side | int | Over
+"""A side of a module; an axis of a tensor that is of no known module; or one of an operation."""
 
 Element = tuple[str, Place, int]
-"""A channel of one side of a module, by the module's name, or a place along a tensor's axis."""
+"""A channel of one side of a module, by the module's name, or a place along an axis."""
 
 Signature = tuple[tuple[str, Place, int], ...]
 """Sides of modules and axes of tensors, and how many channels of each."""
@@ -33,40 +49,55 @@ class Unit:
 def unit_of(elements: Iterable[Element]) -> Unit:
     """The unit that consists of these channels."""
     positions: dict[tuple[str, Place], list[int]] = defaultdict(list)
-    for name, side, index in sorted(elements):
+    for name, side, index in sorted(elements, key=lambda one: (one[0], str(one[1]), one[2])):
         positions[name, side].append(index)
     return Unit(tuple((name, side, tuple(where)) for (name, side), where in positions.items()))
 
 
 def group_units(
-    units: Sequence[Unit], layers: Sequence[Layer], attributes: tuple[Attribute, ...] = ()
+    units: Sequence[Unit],
+    layers: Sequence[Layer],
+    makers: Mapping[tuple[str, Place], str] | None = None,
 ) -> tuple[Group, ...]:
     """Units of one signature form a group.
 
     Those that no weighted layer makes are left out, and so is a unit that is alone: it must stay.
+
+    Args:
+        units: Any.
+        layers: Of the network.
+        makers: For axes of tensors outside of known modules, the layer that makes channels by it.
     """
     order = {layer.name: index for index, layer in enumerate(layers)}
-    weighted = {layer.name for layer in layers if layer.kind != "norm"}
+    made_in: dict[tuple[str, Place], str] = {
+        (layer.name, "out"): layer.name for layer in layers if layer.kind not in ("norm", "own")
+    }
+    made_in.update(makers or {})
+    multiplied = {name for name, _ in makers or {}}
     by_signature: dict[Signature, list[Unit]] = defaultdict(list)
     for unit in units:
         by_signature[unit.signature].append(unit)
     found = []
     for signature, alike in by_signature.items():
-        outs = {name for name, side, _ in signature if side == "out" and name in weighted}
+        outs = {made_in[name, side] for name, side, _ in signature if (name, side) in made_in}
         if outs and len(alike) > 1:
             made_by = tuple(sorted(outs, key=order.__getitem__))
-            members, slices = [], []
+            members, slices, statistics = [], [], []
             for row, (name, side, _) in enumerate(signature):
                 places = tuple(unit.parts[row][2] for unit in alike)
-                if isinstance(side, int):
-                    slices.append(Slice(name, side, places))
+                if isinstance(side, Over):
+                    statistics.append(Statistic(name, side.call, side.axis, side.size, places))
+                elif isinstance(side, int):
+                    side_of: Side = "out" if (name, side) in made_in else "in"
+                    known = side_of if name in multiplied else None
+                    slices.append(Slice(name, side, places, known))
                 else:
                     members.append(Member(name, side, places))
             found.append(
                 Group(
                     *(made_by[0], len(alike), tuple(members), made_by),
-                    attributes=attributes,
                     slices=tuple(slices),
+                    statistics=tuple(statistics),
                 )
             )
     return tuple(found)
@@ -75,19 +106,24 @@ def group_units(
 def join(groups: Sequence[Group]) -> Group:
     """One group of several with equally many units: unit u is unit u of each of them."""
     sides: dict[tuple[str, Side], Indices] = {}
-    axes: dict[tuple[str, int], Indices] = {}
+    axes: dict[Slice, Indices] = {}
+    over: dict[Statistic, Indices] = {}
     nothing: Indices = ((),) * groups[0].units
     for group in groups:
         for member in group.members:
             side = (member.module, member.side)
             sides[side] = _side_by_side(sides.get(side, nothing), member.indices)
         for part in group.slices:
-            axis = (part.tensor, part.axis)
+            axis = replace(part, indices=())
             axes[axis] = _side_by_side(axes.get(axis, nothing), part.indices)
+        for one in group.statistics:
+            what = replace(one, indices=())
+            over[what] = _side_by_side(over.get(what, nothing), one.indices)
     return replace(
         groups[0],
         members=tuple(Member(*side, rows) for side, rows in sides.items()),
-        slices=tuple(Slice(*axis, rows) for axis, rows in axes.items()),
+        slices=tuple(replace(axis, indices=rows) for axis, rows in axes.items()),
+        statistics=tuple(replace(what, indices=rows) for what, rows in over.items()),
         layers=tuple(dict.fromkeys(name for group in groups for name in group.layers)),
     )
 
@@ -111,4 +147,4 @@ def in_order(groups: Iterable[Group], layers: Sequence[Layer]) -> tuple[Group, .
 def _first(group: Group) -> int:
     """Where the group begins in its first layer."""
     outs = [m for m in group.members if (m.module, m.side) == (group.name, "out")]
-    return min(outs[0].indices[0])
+    return min(outs[0].indices[0]) if outs else 0

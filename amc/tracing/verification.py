@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from amc.graph import Attribute, Group, KeptUnits, Layer, PruningGraph
-from amc.modules import Inputs, changed, duplicate, kinds
+from amc.modules import Inputs, changed, duplicate, kinds, numbers_of
 from amc.surgery import fault, fault_in_training
 from amc.tracing.couplings import Block
 from amc.tracing.joining import as_one, fits
@@ -131,6 +131,7 @@ def _shape(item: Candidate) -> Hashable:
                 group.units,
                 tuple((_plain(m.module), m.side, len(m.indices[0])) for m in group.members),
                 tuple((_plain(s.tensor), s.axis, len(s.indices[0])) for s in group.slices),
+                tuple((s.operation, s.axis, len(s.indices[0])) for s in group.statistics),
                 tuple((_plain(a.module), a.name, a.per_unit) for a in group.attributes),
             )
             for group in way
@@ -164,16 +165,9 @@ def _by_width(
     """Try blocks that fail alone as one decision with one that is as wide."""
     settled, left = list(chosen), list(failed)
     for item in (*chosen, *failed):
-        if item not in settled and item not in left:
-            continue  # It is part of another by now.
-        wide = item.ways[0][0]
-        reads = {member.module for member in wide.members if member.side == "in"}
-        near = (one for one in left if one is not item and one.block.layers & reads)
-        partners = [one for one in near if fits(wide, one.ways)]
-        if not partners or len(item.ways[0]) > 1:
-            continue
-        ways = [one.ways for one in partners]
-        joined = next((one for one in as_one(wide, ways) if not trial((one,))), None)
+        if (item not in settled and item not in left) or len(item.ways[0]) > 1:
+            continue  # It is part of another by now, or no one decision.
+        partners, joined = _joined(item, left, trial)
         if joined is not None:
             gone = [item, *partners]
             layers = item.block.layers.union(*(one.block.layers for one in partners))
@@ -181,6 +175,25 @@ def _by_width(
             left = [one for one in left if one not in gone]
             settled.append(Candidate(replace(item.block, layers=layers), ((joined,),)))
     return settled, left
+
+
+def _joined(
+    item: Candidate, left: Sequence[Candidate], trial: Trial
+) -> tuple[list[Candidate], Group | None]:
+    """Blocks that failed and with which a wide one can be cut, and how."""
+    wide = item.ways[0][0]
+    reads = {member.module for member in wide.members if member.side == "in"}
+    near = [one for one in left if one is not item and one.block.layers & reads]
+    tried: list[Candidate] = []
+    for closely in (True, False):
+        partners = [one for one in near if fits(wide, one.ways, closely=closely)]
+        if partners and partners != tried:
+            ways = [one.ways for one in partners]
+            joined = next((one for one in as_one(wide, ways) if not trial((one,))), None)
+            if joined is not None:
+                return partners, joined
+        tried = partners
+    return [], None
 
 
 def _one_beside_the_other(
@@ -359,8 +372,8 @@ def _numbers(
         module = model.get_submodule(owner)
         if kinds.kind_of(module) is not None:
             continue
-        for name, value in sorted(vars(module).items()):
-            if type(value) is int and value > 1 and value % group.units == 0:
+        for name, value in sorted(numbers_of(module).items()):
+            if value > 1 and value % group.units == 0:
                 counts = value == group.units
                 heads = counts and re.search("head", name) and not re.search("dim|size", name)
                 wide = value in widths and (choice.counts or not counts)

@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from amc.modules import tensors
+from amc.modules import operations, tensors
 from amc.tracing.flow import Flow
 from amc.tracing.labels import align, varying
 
@@ -27,7 +27,6 @@ MATRICES = {
     "addmm": ("mat1", "mat2"),
     "baddbmm": ("batch1", "batch2"),
 }
-CONVOLUTIONS = {"convolution", "_convolution"}
 
 
 @dataclass(frozen=True)
@@ -55,7 +54,7 @@ def axes_of(name: str, given: Mapping[str, Any], out: Tensor) -> list[tuple[floa
     """
     if name in MATRICES:
         return [(1.0, _matrices(*(given[one] for one in MATRICES[name])))]
-    if name in CONVOLUTIONS:
+    if name in operations.CONVOLUTIONS:
         read, weight = given["input"], given["weight"]
         places = read if given["transposed"] else out
         each = places.shape[0] * prod(places.shape[2:])

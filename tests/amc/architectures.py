@@ -486,7 +486,7 @@ def special_weights() -> nn.Module:
     return net
 
 
-@architecture("LSTM", 2, "recurrent layers stay, with what they read", sequences)
+@architecture("LSTM", 4, "hidden units, in all four gates", sequences)
 def lstm() -> nn.Module:
     def forward(net: Any, series: Tensor) -> Tensor:
         found, _ = net.lstm(net.first(series))

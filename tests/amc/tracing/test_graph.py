@@ -273,7 +273,7 @@ BETWEEN: dict[str, tuple[nn.Module, int, dict[str, int]]] = {
     "pooled": (nn.MaxPool2d(2), 8, {"0": 8, "3": 5}),
     "enlarged": (nn.Upsample(scale_factor=2, mode="bilinear"), 8, {"0": 8, "3": 5}),
     "local": (nn.LocalResponseNorm(3), 8, {"3": 5}),
-    "softmax": (nn.Softmax(1), 8, {"3": 5}),
+    "softmax": (nn.Softmax(1), 8, {"0": 8, "3": 5}),
 }
 
 

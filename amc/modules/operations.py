@@ -1,0 +1,43 @@
+"""PyTorch's operations as a dispatch mode sees them: their names, and their arguments by name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+REDUCTIONS = {
+    *("mean", "sum", "amax", "amin", "var", "std", "prod", "linalg_vector_norm", "norm"),
+    *("logsumexp", "nansum", "any", "all", "max", "min", "median", "var_mean", "std_mean"),
+}
+"""Those that leave one number for all places along an axis."""
+
+LAYER_NORMS = {"native_layer_norm", "layer_norm"}
+BATCH_NORMS = {
+    *("native_batch_norm", "_native_batch_norm_legit", "_native_batch_norm_legit_no_training"),
+    *("_batch_norm_impl_index", "batch_norm", "cudnn_batch_norm"),
+}
+SOFTMAXES = {"_softmax", "_log_softmax", "softmax", "log_softmax"}
+CONVOLUTIONS = {"convolution", "_convolution"}
+
+
+def operation_name(function: Any) -> str:
+    """Without the underscore of those that overwrite."""
+    name: str = function._schema.name.split("::")[1]
+    return name.removesuffix("_") if function._schema.is_mutable else name
+
+
+def arguments(function: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+    """What an operation was called with, by name; what was left out is at its default, if any."""
+    known = function._schema.arguments
+    given = {**dict(zip((one.name for one in known), args, strict=False)), **kwargs}
+    for one in known:
+        if one.has_default_value():
+            given.setdefault(one.name, one.default_value)
+    return given
+
+
+def call_with(function: Any, given: Mapping[str, Any]) -> Any:
+    """Call an operation with arguments by name, some of which have places in order only."""
+    alone = {one.name for one in function._schema.arguments if one.kwarg_only}
+    ordered = (value for key, value in given.items() if key not in alone)
+    return function(*ordered, **{key: value for key, value in given.items() if key in alone})
