@@ -76,14 +76,15 @@ def weighted_layers(asked: Asked) -> dict[str, Tensor]:
     }
 
 
-def own_weights(asked: Asked) -> dict[str, Tensor]:
-    """Weights that code of the network's own multiplies with, by their names, detached.
+def unit_weights(asked: Asked) -> dict[str, Tensor]:
+    """The same, and by their own names weights that the network's own code multiplies with.
 
-    Those alone of which a group takes parts.
+    Of these those alone of which a group takes parts.
     """
     slices = (part for group in asked.graph.groups for part in group.slices)
     names = dict.fromkeys(part.tensor for part in slices if part.side is not None)
-    return {name: asked.model.get_parameter(name).detach() for name in names}
+    own = {name: asked.model.get_parameter(name).detach() for name in names}
+    return {**weighted_layers(asked), **own}
 
 
 def weight_keys(asked: Asked) -> dict[str, str]:

@@ -25,10 +25,10 @@ from torch import Tensor
 from torch.func import functional_call
 from torch.nn import functional as F
 
-from amc.criteria.base import Asked, Criterion, own_weights, weight_keys, weighted_layers
-from amc.criteria.members import slice_sums, unit_sums
+from amc.criteria.base import Asked, Criterion, unit_weights, weight_keys, weighted_layers
+from amc.criteria.members import group_sums
 from amc.devices import device_of, evaluating
-from amc.graph import Group, Side
+from amc.graph import Group
 
 SAMPLES = 500
 """Gradients are taken of at most so many samples, drawn from those given."""
@@ -83,13 +83,7 @@ def _weights(asked: Asked, change: Change) -> dict[str, Tensor]:
 
 def _read(asked: Asked, group: Group, values: dict[str, Tensor]) -> Tensor:
     """(units,) sum of the values of all weights that read a unit."""
-    sums: list[tuple[Side | None, Tensor]] = [
-        (member.side, unit_sums(asked.model.get_submodule(name), values[name], member))
-        for member in group.members
-        if (name := member.module) in values
-    ]
-    own = [part for part in group.slices if part.side is not None]
-    sums += [(part.side, slice_sums(values[part.tensor], part)) for part in own]
+    sums = group_sums(asked.model, group, values)
     read = [total for side, total in sums if side == "in"]
     return torch.stack(read or [total for _, total in sums]).sum(0)
 
@@ -98,7 +92,7 @@ def _changes(asked: Asked) -> Iterator[tuple[int, dict[str, Tensor]]]:
     """How many samples there are; and for each in turn, w dL/dw of every weight."""
     generator = torch.Generator().manual_seed(asked.seed)
     chosen = torch.randperm(len(asked.data), generator=generator)[:SAMPLES]
-    weights = {**weighted_layers(asked), **own_weights(asked)}
+    weights = unit_weights(asked)
     # One by one: at single samples the processor is quicker so than with torch.func.vmap.
     for inputs, labels in asked.data.take(chosen).batches(1):
         gradients = _gradients(asked, inputs, labels)
@@ -108,8 +102,7 @@ def _changes(asked: Asked) -> Iterator[tuple[int, dict[str, Tensor]]]:
 def _gradients(asked: Asked, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
     """Gradients of the mean cross-entropy with respect to every layer's weight."""
     device, keys = device_of(asked.model), weight_keys(asked)
-    every = {**weighted_layers(asked), **own_weights(asked)}
-    weights = {name: weight.requires_grad_() for name, weight in every.items()}
+    weights = {name: w.requires_grad_() for name, w in unit_weights(asked).items()}
     own = {f"{name}.{keys[name]}" if name in keys else name: w for name, w in weights.items()}
     with torch.enable_grad(), evaluating(asked.model):
         # Layers that share a weight each have a gradient of their own.

@@ -7,8 +7,8 @@ from functools import partial
 import torch
 from torch import Tensor
 
-from amc.criteria.base import Asked, Criterion, own_weights, weighted_layers
-from amc.criteria.members import slice_sums, unit_sums
+from amc.criteria.base import Asked, Criterion, unit_weights, weighted_layers
+from amc.criteria.members import group_sums
 from amc.graph import Group
 
 POWER = 0.5
@@ -40,8 +40,7 @@ def _weights(asked: Asked, power: float) -> dict[str, Tensor]:
 
 def _units(asked: Asked, power: float) -> list[Tensor]:
     # In double precision, because the root of a small p raises large sums to a high power.
-    weights = {**weighted_layers(asked), **own_weights(asked)}
-    powers = {name: w.double().abs().pow(power) for name, w in weights.items()}
+    powers = {name: w.double().abs().pow(power) for name, w in unit_weights(asked).items()}
     return [_magnitude(asked, group, powers, power) for group in asked.graph.groups]
 
 
@@ -50,13 +49,8 @@ def _magnitude(asked: Asked, group: Group, powers: dict[str, Tensor], power: flo
 
     The scaling keeps a member with many large weights from deciding for all.
     """
-    sums = [
-        unit_sums(asked.model.get_submodule(member.module), powers[member.module], member)
-        for member in group.members
-        if member.module in powers
-    ]
-    sums += [slice_sums(powers[part.tensor], part) for part in group.slices if part.side]
-    norms = [total.pow(1 / power) for total in sums]
+    sums = group_sums(asked.model, group, powers)
+    norms = [total.pow(1 / power) for _, total in sums]
     tiny = torch.finfo(torch.float32).tiny
     parts = [norm / norm.mean().clamp_min(tiny) for norm in norms]
     return torch.stack(parts).mean(0).float()

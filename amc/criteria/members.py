@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
-from amc.graph import Member, Side, Slice
+from amc.graph import Group, Member, Side, Slice
 from amc.modules import groups_of, known_kind
 
 
@@ -30,6 +32,24 @@ def slice_sums(values: Tensor, part: Slice) -> Tensor:
     """(units,) sums of the values that each unit takes from a tensor outside of known modules."""
     index = torch.tensor(part.indices, device=values.device)  # (units, places of a unit)
     return values.movedim(part.axis, 0).flatten(1).sum(1)[index].sum(1)
+
+
+def group_sums(
+    model: nn.Module, group: Group, values: Mapping[str, Tensor]
+) -> list[tuple[Side | None, Tensor]]:
+    """For each member and slice with weights its side, and (units,) `unit_sums` or `slice_sums`.
+
+    Args:
+        model: The network.
+        group: One of its groups.
+        values: Of each weight, by the names of `amc.criteria.base.unit_weights`.
+    """
+    members = (member for member in group.members if member.module in values)
+    own = (part for part in group.slices if part.side is not None)
+    return [
+        *((m.side, unit_sums(model.get_submodule(m.module), values[m.module], m)) for m in members),
+        *((part.side, slice_sums(values[part.tensor], part)) for part in own),
+    ]
 
 
 def unit_sums(module: nn.Module, values: Tensor, member: Member) -> Tensor:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from torch.utils._python_dispatch import TorchDispatchMode
+
 REDUCTIONS = {
     *("mean", "sum", "amax", "amin", "var", "std", "prod", "linalg_vector_norm", "norm"),
     *("logsumexp", "nansum", "any", "all", "max", "min", "median", "var_mean", "std_mean"),
@@ -18,6 +20,17 @@ BATCH_NORMS = {
 }
 SOFTMAXES = {"_softmax", "_log_softmax", "softmax", "log_softmax"}
 CONVOLUTIONS = {"convolution", "_convolution"}
+
+
+class Dispatching(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """A dispatch mode for networks that are not compiled."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # else PyTorch loads its compiler, which takes seconds
 
 
 def operation_name(function: Any) -> str:

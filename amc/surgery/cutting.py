@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from operator import attrgetter
 from typing import Any
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from amc.devices import one_thread
-from amc.graph import SIDES, KeptUnits, PruningGraph, Side
+from amc.graph import SIDES, Group, KeptUnits, Part, PruningGraph, Side
 from amc.modules import (
     ClampedConv2d,
     duplicate,
@@ -68,8 +68,8 @@ def cut(
             old = tensor_of(model, name)
             memo[id(old)] = like(old, old.detach()[region(old, kept)])
         # What shares was copied once already, and every candidate of a search comes by here.
-        copied = copy.deepcopy(model, memo) if sharing else duplicate(model, memo)
-        smaller = forget_cached(copied)
+        whole = not sharing
+        smaller = duplicate(model, memo) if whole else forget_cached(copy.deepcopy(model, memo))
         _resize(smaller, staying)
         for name in {name.rpartition(".")[0] for name in places}:
             if recurrent.is_recurrent(module := smaller.get_submodule(name)):
@@ -103,20 +103,41 @@ def shareable(model: nn.Module, graph: PruningGraph, changed: Iterable[str]) -> 
     return memo
 
 
-def staying_channels(graph: PruningGraph, units: KeptUnits) -> Channels:
-    """Positions that stay on each side of each module that loses some."""
-    stays: dict[tuple[str, Side], NDArray[np.bool_]] = {}
-    for group, staying in zip(graph.groups, units, strict=True):
-        if len(staying) == group.units:
+Parts = Iterable[tuple[Part, int]]
+"""Of a group, things in which its units have places, each with its size."""
+
+
+def staying(
+    graph: PruningGraph, units: KeptUnits, parts: Callable[[Group], Parts]
+) -> dict[tuple[Any, ...], Tensor]:
+    """For each thing that loses places, by what these are places of: those that stay, ascending.
+
+    Args:
+        graph: The network.
+        units: That stay of each group.
+        parts: Those of a group to look at.
+    """
+    stays: dict[tuple[Any, ...], NDArray[np.bool_]] = {}
+    for group, kept in zip(graph.groups, units, strict=True):
+        if len(kept) == group.units:
             continue
         leaving = np.ones(group.units, bool)
-        leaving[list(staying)] = False
+        leaving[list(kept)] = False
+        for part, size in parts(group):
+            here = stays.setdefault(part.where, np.ones(size, bool))
+            here[part.places[leaving]] = False
+    return {where: torch.from_numpy(np.flatnonzero(here)) for where, here in stays.items()}
+
+
+def staying_channels(graph: PruningGraph, units: KeptUnits) -> Channels:
+    """Positions that stay on each side of each module that loses some."""
+
+    def members(group: Group) -> Parts:
         for member in group.members:
             layer = graph.layers[graph.layer_index[member.module]]
-            size = layer.outputs if member.side == "out" else layer.inputs
-            here = stays.setdefault((member.module, member.side), np.ones(size, bool))
-            here[member.places[leaving]] = False
-    return {side: torch.from_numpy(np.flatnonzero(here)) for side, here in stays.items()}
+            yield member, layer.outputs if member.side == "out" else layer.inputs
+
+    return {(name, side): kept for (name, side), kept in staying(graph, units, members).items()}
 
 
 Places = dict[str, dict[int, Tensor]]
@@ -125,20 +146,15 @@ Places = dict[str, dict[int, Tensor]]
 
 def staying_places(model: nn.Module, graph: PruningGraph, units: KeptUnits) -> Places:
     """Places that stay along each axis of each loose tensor that loses some."""
-    stays: dict[str, dict[int, NDArray[np.bool_]]] = {}
-    for group, staying in zip(graph.groups, units, strict=True):
-        if len(staying) == group.units:
-            continue
-        leaving = np.ones(group.units, bool)
-        leaving[list(staying)] = False
+
+    def slices(group: Group) -> Parts:
         for part in group.slices:
-            size = tensor_of(model, part.tensor).shape[part.axis]
-            axes = stays.setdefault(part.tensor, {})
-            axes.setdefault(part.axis, np.ones(size, bool))[part.places[leaving]] = False
-    return {
-        name: {axis: torch.from_numpy(np.flatnonzero(here)) for axis, here in axes.items()}
-        for name, axes in stays.items()
-    }
+            yield part, tensor_of(model, part.tensor).shape[part.axis]
+
+    found: Places = {}
+    for (name, axis), kept in staying(graph, units, slices).items():
+        found.setdefault(name, {})[axis] = kept
+    return found
 
 
 def tensor_of(model: nn.Module, name: str) -> Tensor:

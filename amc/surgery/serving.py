@@ -7,19 +7,16 @@ gone; in a masked network they are zeros, which would count.
 from __future__ import annotations
 
 import copy
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from amc.graph import KeptUnits, PruningGraph
 from amc.modules import arguments, call_with, kinds, operation_name, operations, tensors
+from amc.surgery.cutting import staying
 
 Over = dict[tuple[str, int], dict[int, Tensor]]
 """For operations by name and number, the places that stay along some axes of what they read."""
@@ -27,22 +24,14 @@ Over = dict[tuple[str, int], dict[int, Tensor]]
 
 def staying_over(graph: PruningGraph, units: KeptUnits) -> Over:
     """Places that each operation over channels is to take, where some go."""
-    stays: dict[tuple[str, int], dict[int, NDArray[np.bool_]]] = defaultdict(dict)
-    for group, staying in zip(graph.groups, units, strict=True):
-        if len(staying) == group.units:
-            continue
-        leaving = np.ones(group.units, bool)
-        leaving[list(staying)] = False
-        for one in group.statistics:
-            axes = stays[one.operation, one.call]
-            axes.setdefault(one.axis, np.ones(one.size, bool))[one.places[leaving]] = False
-    return {
-        which: {axis: torch.from_numpy(np.flatnonzero(here)) for axis, here in axes.items()}
-        for which, axes in stays.items()
-    }
+    found: Over = {}
+    kept = staying(graph, units, lambda group: ((one, one.size) for one in group.statistics))
+    for (operation, call, axis), places in kept.items():
+        found.setdefault((operation, call), {})[axis] = places
+    return found
 
 
-class OnStaying(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class OnStaying(operations.Dispatching):  # type: ignore[no-untyped-call]
     """Within, operations over channels are taken over those that stay.
 
     Args:
@@ -50,14 +39,10 @@ class OnStaying(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """
 
     def __init__(self, over: Over) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._over = over
         self._names = {name for name, _ in over}
         self._calls: Counter[str] = Counter()
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # else PyTorch loads its compiler, which takes seconds
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -65,9 +50,9 @@ class OnStaying(TorchDispatchMode):  # type: ignore[no-untyped-call]
         name = operation_name(func)
         if name not in self._names:
             return func(*args, **(kwargs or {}))
-        staying = self._over.get((name, self._calls[name]), {})
+        kept = self._over.get((name, self._calls[name]), {})
         self._calls[name] += 1
-        return _taken(func, arguments(func, args, kwargs or {}), staying)
+        return _taken(func, arguments(func, args, kwargs or {}), kept)
 
     def attach(self, model: nn.Module) -> nn.Module:
         """The network itself, which from now on runs so."""
@@ -88,15 +73,15 @@ class OnStaying(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return OnStaying(self._over)
 
 
-def _taken(func: Any, given: dict[str, Any], staying: Mapping[int, Tensor]) -> Any:
+def _taken(func: Any, given: dict[str, Any], places: Mapping[int, Tensor]) -> Any:
     """What the operation makes of the places that stay, with zeros in the others."""
-    if not staying:
+    if not places:
         return call_with(func, given)
     name = operation_name(func)
     first = next(key for key, value in given.items() if isinstance(value, Tensor))
     shape = given[first].shape
     along = {first, "weight", "bias"} if name in operations.LAYER_NORMS else {first}
-    for axis, kept in staying.items():
+    for axis, kept in places.items():
         for key in along:
             given[key] = _narrow(given[key], axis - len(shape), kept)
         if "normalized_shape" in given:
@@ -105,7 +90,7 @@ def _taken(func: Any, given: dict[str, Any], staying: Mapping[int, Tensor]) -> A
     if name in operations.REDUCTIONS:
         return out
     made = tensors(out)
-    for axis, kept in staying.items():
+    for axis, kept in places.items():
         made = [_widened(one, axis, shape, kept) for one in made]
     return tuple(made) if isinstance(out, tuple) else made[0]
 

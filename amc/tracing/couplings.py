@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from torch import Tensor
 
 from amc.tracing.flow import Flow
-from amc.tracing.labels import Atoms
+from amc.tracing.labels import Atoms, numbers
 from amc.tracing.units import Element, Signature, Unit, unit_of
 
 WAYS = (-2, -1, -3)
@@ -68,7 +68,7 @@ def blocks(flow: Flow) -> list[Block]:
 def _cells(flow: Flow) -> list[_Cell]:
     joint = flow.atoms.copy()
     for labels in (*flow.factorings, *flow.norm_groups):
-        joint.tie_all(_numbers(labels))
+        joint.tie_all(numbers(labels))
     for label, members in flow.links:
         joint.tie_all((label, *members))
     cells: dict[int, _Cell] = defaultdict(_Cell)
@@ -77,16 +77,11 @@ def _cells(flow: Flow) -> list[_Cell]:
             if label:
                 cells[joint.find(label)].elements.append(((name, side, index), label))
     for number, labels in enumerate((*flow.factorings, *flow.norm_groups)):
-        root = joint.find(_numbers(labels)[0])
+        root = joint.find(numbers(labels)[0])
         if root in cells:
             cells[root].factorings.append(labels)
             cells[root].laid_out |= number < len(flow.factorings)
     return list(cells.values())
-
-
-def _numbers(labels: Tensor) -> list[int]:
-    found: list[int] = labels[labels != 0].long().flatten().tolist()
-    return found
 
 
 def _block(flow: Flow, cells: Sequence[_Cell]) -> Block:
@@ -113,8 +108,8 @@ def _ties(flow: Flow, cells: Sequence[_Cell]) -> Iterator[Atoms]:
             axis = max(way, -labels.dim())
             rows = labels.movedim(axis, 0).flatten(1)  # (units, channels of one)
             for row in rows:
-                if len(numbers := _numbers(row)) > 1:
-                    atoms.tie_all(numbers)
+                if len(found := numbers(row)) > 1:
+                    atoms.tie_all(found)
         _tie_links(flow, atoms)
         yield atoms
 

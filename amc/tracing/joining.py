@@ -49,7 +49,7 @@ def fits(wide: Group, ways: Ways, *, closely: bool) -> bool:
     Args:
         wide: The group.
         ways: Of the block.
-        closely: Only where a layer that makes the wide group's channels reads it in other units.
+        closely: Only ways in other units that read channels as wide.
     """
     if not closely:
         return any(_is_as_wide(way, wide) for way in ways)

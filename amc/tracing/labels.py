@@ -71,6 +71,12 @@ class Atoms:
         return self._reasons.get(self.find(label), "")
 
 
+def numbers(labels: Tensor) -> list[int]:
+    """The labels that are there, in order, as whole numbers."""
+    found: list[int] = labels[labels != 0].long().flatten().tolist()
+    return found
+
+
 def varying(plane: Tensor) -> frozenset[int]:
     """The axes along which the labels change."""
     return frozenset(axis for axis, size in enumerate(plane.shape) if size > 1)

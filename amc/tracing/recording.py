@@ -9,10 +9,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode
 
 from amc.graph import NUMBER_BYTES
-from amc.modules import Inputs, call, plain_attention, tensors
+from amc.modules import Inputs, call, operations, plain_attention, tensors
 
 
 @dataclass
@@ -51,21 +50,17 @@ def record(model: nn.Module, inputs: Inputs) -> Pass:
     return recorder.finish(outputs)
 
 
-class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Recorder(operations.Dispatching):  # type: ignore[no-untyped-call]
     """Notes when storages come and go, which weak references tell."""
 
     def __init__(self, stored: Iterable[Tensor]) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         dense = filter(_is_dense, stored)
         self._stored = {tensor.untyped_storage()._cdata for tensor in dense}
         self._made: Pass = []
         self._held: dict[int, Made] = {}
         self._numbers: dict[int, int] = {}
         self._step = 0
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # else PyTorch loads its compiler, which takes seconds
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None

@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils._python_dispatch import TorchDispatchMode, _disable_current_modes
+from torch.utils._python_dispatch import _disable_current_modes
 
 from amc.modules import (
     Inputs,
@@ -19,12 +19,14 @@ from amc.modules import (
     call,
     kinds,
     operation_name,
+    operations,
     plain_attention,
     recurrent,
     samples_of,
     tensors,
 )
 from amc.tracing.forward import Call, Trace
+from amc.tracing.labels import numbers
 from amc.tracing.module_rules import ModuleRules
 from amc.tracing.operation_rules import propagate
 from amc.tracing.recurrent_rules import follow_recurrent
@@ -73,16 +75,12 @@ def _train(model: nn.Module, inputs: Inputs, tracer: _Tracer) -> list[Tensor]:
         model.eval()
 
 
-class _Operations(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class _Operations(operations.Dispatching):  # type: ignore[no-untyped-call]
     """Shows every operation outside of known modules to the tracer."""
 
     def __init__(self, tracer: _Tracer) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self._tracer = tracer
-
-    @classmethod
-    def _should_skip_dynamo(cls) -> bool:
-        return False  # else PyTorch loads its compiler, which takes seconds
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -204,9 +202,9 @@ class _Tracer:
             return
         flow, layer = self.trace.flow, source.removesuffix(".weight")
         find = flow.atoms.find
-        made = {find(label) for plane in flow.planes(out[0]) for label in _numbers(plane)}
+        made = {find(label) for plane in flow.planes(out[0]) for label in numbers(plane)}
         for (tensor, axis), labels in flow.elements.items():
-            if tensor == source and made & {find(label) for label in _numbers(labels)}:
+            if tensor == source and made & {find(label) for label in numbers(labels)}:
                 flow.makers[source, axis] = layer
         size = tuple(given["input"].shape[2:]) if "input" in given else ()
         self.trace.calls.setdefault(layer, Call(size, times=1, tensor=source))
@@ -420,10 +418,6 @@ class _Tracer:
 def can_overwrite(module: nn.Module) -> bool:
     """Whether this is one of PyTorch's activations that may be told to overwrite their input."""
     return type(module).__module__ == nn.ReLU.__module__ and hasattr(module, "inplace")
-
-
-def _numbers(labels: Tensor) -> list[int]:
-    return sorted(set(labels[labels != 0].long().tolist()))
 
 
 def _three(given: list[Tensor]) -> list[Tensor]:
