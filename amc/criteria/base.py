@@ -77,7 +77,7 @@ def weighted_layers(asked: Asked) -> dict[str, Tensor]:
 
 
 def unit_weights(asked: Asked) -> dict[str, Tensor]:
-    """The same, and by their own names weights that the network's own code multiplies with.
+    """Those of `weighted_layers`, and by their own names weights that the network's code reads.
 
     Of these those alone of which a group takes parts.
     """
