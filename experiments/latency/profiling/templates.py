@@ -3,13 +3,16 @@
 Cutting a unit of a group changes the shapes of parameters and of tensors by whole numbers, always
 the same. So one cut a group tells the shapes at all kept counts. The result is proved: at random
 counts the program computes what the really smaller network does.
+
+Where an export has widths in its reshapes, and no rule tells which axes of these follow them, one
+export a group tells the numbers that change (`experiments.latency.profiling.exports`).
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +25,7 @@ from amc.export import onnx_model
 from amc.graph import KeptUnits, PruningGraph
 from amc.modules import Inputs, call, fold_norms, tensors
 from amc.surgery import cut
+from experiments.latency.profiling import exports
 from experiments.latency.profiling.program import Op, Program, Shape, from_onnx, shapes, to_onnx
 
 Values = Mapping[str, NDArray[np.float32]]
@@ -50,6 +54,8 @@ class Template:
         parameters: For each weight of the program the name of the network's tensor, and whether it
             is transposed.
         slopes: For each tensor, (groups, axes) what its shape loses with a unit of each group.
+        full: For each tensor its shape, unpruned.
+        numbers: For constants that have widths in them, (groups, ...) what they lose.
     """
 
     graph: PruningGraph
@@ -57,6 +63,7 @@ class Template:
     parameters: Mapping[str, tuple[str, bool]]
     slopes: Mapping[str, NDArray[np.int64]]
     full: Mapping[str, Shape]
+    numbers: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def shape(self, name: str, kept: Sequence[int]) -> Shape:
         """Shape of a tensor at these kept counts."""
@@ -66,9 +73,12 @@ class Template:
 
     def at(self, kept: Sequence[int]) -> Program:
         """The program at these kept counts."""
-        return _resize(
-            self.program, {name: self.shape(name, kept) for name in self.program.weights}
-        )
+        gone = np.asarray(self.graph.full) - np.asarray(kept)
+        constants = dict(self.program.constants)
+        for name, lost in self.numbers.items():
+            constants[name] = constants[name] - np.tensordot(gone, lost, 1)
+        shapes = {name: self.shape(name, kept) for name in self.program.weights}
+        return replace(_resize(self.program, shapes), constants=constants)
 
     def values(self, network: nn.Module) -> Values:
         """Weights for the program from the network, as `made` by cutting."""
@@ -98,6 +108,10 @@ def template(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> Template:
     second = _verify(model, graph, inputs, _reshape(program, -1), parameters)
     if isinstance(second, Template):
         return second
+    try:
+        return _by_exports(model, graph, inputs, program, parameters)
+    except exports.UnlikeError as error:
+        first = str(error)
     raise ProfileError(
         f"the network cannot be profiled: its exported form is tied to its widths ({first}); "
         "write its forward pass in terms of the tensors' own shapes"
@@ -127,6 +141,32 @@ def _verify(
         _prove(found, model, inputs)
     except (ProfileError, onnx.shape_inference.InferenceError) as error:
         return str(error).partition("\n")[0]
+    return found
+
+
+def _by_exports(
+    model: nn.Module,
+    graph: PruningGraph,
+    inputs: Inputs,
+    program: Program,
+    parameters: Mapping[str, tuple[str, bool]],
+) -> Template:
+    """The template that one export a group tells, held against exports at random kept counts.
+
+    Raises:
+        UnlikeError: if a cut network's export has other operators, or numbers that fall unevenly.
+    """
+
+    def exported(kept: Sequence[int]) -> Program:
+        return from_onnx(onnx_model(_fold(model, graph, kept), inputs), ())
+
+    whole = exports.with_weights(program)
+    measured = exports.measure(whole, graph, exported)
+    found = Template(graph, whole, parameters, *measured)
+    chance = np.random.default_rng(0)
+    for _ in range(PROOFS):
+        kept = tuple(int(chance.integers(min(2, n), n + 1)) for n in graph.full)
+        exports.compare(found.at(kept), exported(kept))
     return found
 
 

@@ -93,8 +93,39 @@ def test_a_network_tied_to_its_widths_is_refused() -> None:
             made = self.one(images)
             halves = made.reshape(len(made), 2, -1, *made.shape[2:]).transpose(1, 2)
             mixed: Tensor = self.two(halves.reshape(made.shape)).mean((2, 3))
+            # As many operators as there are channels left.
+            for _ in range(made.shape[1]):
+                mixed = mixed.abs()
             return mixed
 
     model, images = Shuffled().eval(), torch.randn(1, 2, 4, 4)
     with pytest.raises(ProfileError, match="its exported form is tied to its widths"):
         template(model, trace(model, images), images)
+
+
+def test_heads_are_resized_by_exports() -> None:
+    """No rule tells which axis of a reshape the heads are; the exports of cut networks do."""
+
+    class Attention(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.heads = 4
+            self.qkv, self.out = nn.Linear(12, 24), nn.Linear(8, 12)
+
+        def forward(self, x: Tensor) -> Tensor:
+            parts = self.qkv(x).reshape(*x.shape[:2], 3, self.heads, -1)
+            q, k, v = parts.permute(2, 0, 3, 1, 4)
+            mixed = nn.functional.scaled_dot_product_attention(q, k, v)
+            out: Tensor = self.out(mixed.transpose(1, 2).flatten(2))
+            return out
+
+    model = nn.Sequential(Attention(), nn.Linear(12, 3)).eval()
+    inputs = torch.randn(1, 5, 12)
+    graph = trace(model, inputs)
+    assert graph.full == (4, 12)
+    found = template(model, graph, inputs)
+    assert found.numbers, "reshapes have the heads in them"
+    program = found.at((3, 7))
+    assert sorted(program.weights.values()) == sorted([(12, 18), (18,), (6, 7), (7,), (7, 3), (3,)])
+    known = shapes(program)
+    assert [known[name] for name in program.outputs] == [(1, 5, 3)]
