@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from amc.granularity import Rounding
     from amc.graph import Group, Layer, PruningGraph
     from amc.history import Outcome
+    from amc.modules import returning
     from amc.one_call import Pruned, search
     from amc.policy import Budget, Policy, PolicyError
     from amc.problem import Problem, SearchResult, Strategy
@@ -34,6 +35,7 @@ _PLACES = {
     "one_call": ("Pruned", "search"),
     "policy": ("Budget", "Policy", "PolicyError"),
     "history": ("Outcome",),
+    "modules": ("returning",),
     "problem": ("Problem", "SearchResult", "Strategy"),
     "pruning": ("bake", "prune"),
     "rules": ("uniform_policy",),
@@ -76,6 +78,7 @@ __all__ = [
     "fit",
     "load_pruned",
     "prune",
+    "returning",
     "save_pruned",
     "search",
     "trace",

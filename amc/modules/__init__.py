@@ -8,6 +8,7 @@ from amc.modules.inputs import Inputs, call, changed, in_double, samples_of, sha
 from amc.modules.kinds import groups_of, known_kind, weight_of
 from amc.modules.numbers import numbers_of, set_number
 from amc.modules.operations import arguments, call_with, operation_name
+from amc.modules.outputs import returning
 
 __all__ = [
     "ClampedConv2d",
@@ -30,6 +31,7 @@ __all__ = [
     "operations",
     "plain_attention",
     "recurrent",
+    "returning",
     "samples_of",
     "set_number",
     "shapes",
