@@ -39,7 +39,7 @@ class Proposer:
     def __init__(self, env: PruningEnv, proposals: int, seed: int) -> None:
         self._env, self._proposals = env, proposals
         self._random = np.random.default_rng(seed)
-        self._surrogate = Surrogate(env.problem.graph.full)
+        self._surrogate = Surrogate(env.problem.graph.full, env.problem.limits.fewest)
         self._taken: set[Kept] = set()
 
     def fit(self, outcomes: Sequence[Outcome]) -> Kept:

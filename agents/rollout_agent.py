@@ -108,7 +108,7 @@ class RolloutAgent(OffPolicyAlgorithm):
 
     def _propose(self) -> NDArray[np.float64] | None:
         """(groups,) ratios of the next rollout; None where the actor takes it step by step."""
-        outcomes = self._pruning.problem.outcomes
+        outcomes = self._pruning.problem.within_budgets()
         early = self._episode_num < self.exploration.warmup or len(outcomes) < 2
         if early or not self.settings.proposals:
             return None

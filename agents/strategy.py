@@ -19,7 +19,7 @@ from agents.settings import AgentSettings
 from amc.devices import own_generators
 from amc.parsing import check
 from amc.problem import Problem, SearchResult
-from amc.rules import uniform
+from amc.rules import starting_policy
 from envs import REWARDS, PruningEnv
 
 
@@ -84,12 +84,15 @@ class AgentSearch:
                 env, self.settings, exploration, seed, self.tensorboard
             )
             if self.settings.start_at_uniform:
-                agent.start_at(uniform(problem.limits))
+                agent.start_at(starting_policy(problem, self.episodes))
             if not self.tensorboard:
                 # The library's own choice would leave an empty folder in /tmp after each search.
                 agent.set_logger(Logger(folder=None, output_formats=[]))
             told = Scalars(problem) if self.tensorboard else None
-            agent.learn(self.episodes * groups, told, log_interval=1, tb_log_name="search")
+            # What was evaluated on the way to the start; that itself is answered from memory.
+            spent = max(0, len(problem.outcomes) - 1)
+            left = max(1, self.episodes - spent)
+            agent.learn(left * groups, told, log_interval=1, tb_log_name="search")
         return problem.result(max(problem.finalists(), key=REWARDS[self.reward]))
 
 

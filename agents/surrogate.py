@@ -27,13 +27,16 @@ class Surrogate:
     its own for each group (Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006,
     5.1) and a Matern kernel of order 5/2. The logarithm, because half of what is left matters about
     as much wherever one stands. What single units do beyond that counts as noise.
+    Nothing counts as half of the least that is something.
 
     Args:
         full: (groups,) units of the unpruned groups.
+        fewest: (groups,) the fewest above 0 that they may keep.
     """
 
-    def __init__(self, full: Sequence[int]) -> None:
+    def __init__(self, full: Sequence[int], fewest: Sequence[int]) -> None:
         self._full = np.asarray(full, np.float64)
+        self._nothing = np.asarray(fewest, np.float64) / 2
         self._kernel: Kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(
             np.ones(len(full)), length_scale_bounds=(0.05, 50.0), nu=2.5
         ) + WhiteKernel(0.03, (1e-4, 1.0))
@@ -78,7 +81,7 @@ class Surrogate:
 
     def _points(self, kept: Sequence[Sequence[int]]) -> Numbers:
         """(rollouts, groups) where the process sees them."""
-        points: Numbers = np.log(np.asarray(kept, np.float64) / self._full)
+        points: Numbers = np.log(np.maximum(kept, self._nothing) / self._full)
         return points
 
 

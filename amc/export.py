@@ -100,12 +100,18 @@ def channel_ratios(graph: PruningGraph, kept: tuple[int, ...]) -> dict[str, floa
         Groups of attention heads are left out: its pruner has settings of its own for them.
 
     Raises:
-        ValueError: at other granularities.
+        ValueError: at other granularities, or where whole branches go.
     """
     if graph.granularity.masks:
         raise ValueError(
             f"torch-pruning removes whole channels, and this policy sets weights to zero "
             f"(granularity {graph.granularity}); export it as json"
+        )
+    ended = zip(graph.branches, graph.ended(kept), strict=True)
+    if gone := [branch.name for branch, out in ended if out]:
+        raise ValueError(
+            f"torch-pruning takes no whole branches out, and this policy does ({gone[0]}); export "
+            "it as json"
         )
     outputs, _ = graph.widths(kept)
     names = {name for group in graph.groups if not _heads(graph, group) for name in group.layers}

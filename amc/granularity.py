@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, overload
 
 import numpy as np
@@ -72,12 +72,15 @@ class Granularity:
         """Whether pruned weights become zeros; otherwise shapes shrink."""
         return self.name != "channel"
 
-    def rounding(self, round_to: int = 1, max_ratio: float | None = None) -> Rounding:
+    def rounding(
+        self, round_to: int = 1, max_ratio: float | None = None, *, depth: bool = True
+    ) -> Rounding:
         """Which counts are legal.
 
         Args:
             round_to: See `Rounding`.
             max_ratio: See `Rounding`; None takes the granularity's own, 0.8 for channels.
+            depth: See `Rounding`.
 
         Raises:
             ValueError: if a number is out of range, or is given for a fixed pattern, which leaves
@@ -90,7 +93,7 @@ class Granularity:
                     f"{self.m}, so leave it out (n:{self.m} leaves it free)"
                 )
         most = MAX_RATIO.get(self.name, MOST) if max_ratio is None else max_ratio
-        return Rounding(round_to, most, only=self.n)
+        return Rounding(round_to, most, only=self.n, depth=depth)
 
     def __str__(self) -> str:
         return f"{self.n or 'n'}:{self.m}" if self.m else self.name
@@ -107,14 +110,21 @@ class Counts(Sequence[int]):
     """Legal kept counts of a group, ascending: `first`, then in steps while below `full`, `full`.
 
     Not stored one by one, because a layer can have millions of single weights.
+
+    Args:
+        first: The fewest, above 0.
+        step: From one to the next.
+        full: All units.
+        none: Whether 0 is legal too, and comes before the first.
     """
 
     first: int
     step: int
     full: int
+    none: bool = False
 
     def __len__(self) -> int:
-        return len(self._below) + 1
+        return len(self._below) + 1 + self.none
 
     @overload
     def __getitem__(self, index: int) -> int: ...
@@ -123,11 +133,13 @@ class Counts(Sequence[int]):
     def __getitem__(self, index: int | slice) -> int | Sequence[int]:
         if isinstance(index, slice):
             return tuple(self[at] for at in range(*index.indices(len(self))))
-        at = range(len(self))[index]
+        at = range(len(self))[index] - self.none
+        if at < 0:
+            return 0
         return self._below[at] if at < len(self._below) else self.full
 
     def __contains__(self, value: object) -> bool:
-        return value == self.full or value in self._below
+        return value == self.full or value in self._below or (self.none and value == 0)
 
     @property
     def _below(self) -> range:
@@ -139,7 +151,8 @@ class Rounding:
     """Which kept counts a group may have.
 
     Legal are the multiples of `round_to` and the full count, from the smallest that leaves at least
-    1 - `max_ratio` of the units (and one unit, or `round_to` of them where there are as many).
+    1 - `max_ratio` of the units (and one unit, or `round_to` of them where there are as many). With
+    `depth`, 0 is legal as well wherever the network goes on without (`amc.graph.Branch`).
 
     Args:
         round_to: Kept counts are multiples of this; 1 allows every count.
@@ -147,6 +160,7 @@ class Rounding:
         only: The one legal count beside the full one; 0 where the others decide.
         widths: Legal counts of each group of one network, ascending to the full count, where they
             follow no rule (`amc.costs.latency.fast_counts`); they go before all others.
+        depth: Whether whole branches may go.
 
     Raises:
         ValueError: if a number is out of range.
@@ -156,6 +170,7 @@ class Rounding:
     max_ratio: float = 0.8
     only: int = 0
     widths: tuple[tuple[int, ...], ...] = ()
+    depth: bool = True
 
     def __post_init__(self) -> None:
         if self.round_to < 1:
@@ -175,12 +190,17 @@ class Rounding:
         return nearest(self.counts(units), ratio)
 
     def legal(self, full: Sequence[int]) -> tuple[Sequence[int], ...]:
-        """Legal kept counts of each group, ascending; the last is its full count.
+        """Legal kept counts above 0 of each group, ascending; the last is its full count.
 
         Args:
             full: (groups,) units of the unpruned groups.
         """
         return self.widths or tuple(map(self.counts, full))
+
+
+def or_none(counts: Sequence[int]) -> Sequence[int]:
+    """These legal counts of a group, and 0."""
+    return replace(counts, none=True) if isinstance(counts, Counts) else (0, *counts)
 
 
 def nearest(counts: Sequence[int], ratio: float) -> int:
@@ -202,7 +222,8 @@ def counts_at(counts: Sequence[int], index: Whole) -> Whole:
     """
     if not isinstance(counts, Counts):
         return np.asarray(counts, np.int64)[index]
-    return np.minimum(counts.first + index * counts.step, counts.full)
+    above: Whole = np.asarray(index) - counts.none
+    return np.where(above < 0, 0, np.minimum(counts.first + above * counts.step, counts.full))
 
 
 def nearest_index(counts: Sequence[int], ratios: ArrayLike) -> Whole:
@@ -214,7 +235,7 @@ def nearest_index(counts: Sequence[int], ratios: ArrayLike) -> Whole:
     """
     wanted = counts[-1] * (1 - np.asarray(ratios, np.float64))
     if isinstance(counts, Counts):
-        over = np.ceil((wanted - counts.first) / counts.step).astype(np.int64)
+        over = np.ceil((wanted - counts.first) / counts.step).clip(0).astype(np.int64) + counts.none
     else:
         over = np.searchsorted(counts, wanted)
     over = over.clip(0, len(counts) - 1)
@@ -225,7 +246,7 @@ def nearest_index(counts: Sequence[int], ratios: ArrayLike) -> Whole:
 
 
 def below(counts: Sequence[int], ratios: ArrayLike) -> Whole:
-    """The largest legal counts that keep at most 1 - ratio of all units, else the smallest.
+    """The largest legal counts that keep at most 1 - ratio of all units, else the smallest above 0.
 
     Args:
         counts: Legal counts of a group, ascending; the last is all of its units.
@@ -235,6 +256,7 @@ def below(counts: Sequence[int], ratios: ArrayLike) -> Whole:
     if isinstance(counts, Counts):
         return below_in_steps((counts.first, counts.step, counts.full), asked)
     listed = np.asarray(counts, np.int64)
+    listed = listed[listed > 0]
     wanted = counts[-1] * (1 - asked) + _ROUNDOFF
     found: Whole = listed[(listed.searchsorted(wanted, "right") - 1).clip(0)]
     return found
@@ -264,7 +286,7 @@ def above(counts: Sequence[int], kept: Whole) -> Whole:
         kept: Legal counts, of any shape.
     """
     if isinstance(counts, Counts):
-        return np.minimum(kept + counts.step, counts.full)
+        return np.where(kept, np.minimum(kept + counts.step, counts.full), counts.first)
     listed = np.asarray(counts, np.int64)
     found: Whole = listed[listed.searchsorted(kept, "right").clip(max=len(listed) - 1)]
     return found

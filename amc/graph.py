@@ -278,6 +278,66 @@ class Product:
     widths: tuple[Width, ...] = ()
 
 
+def _lies_in(name: str, module: str) -> bool:
+    return name == module or name.startswith(f"{module}.")
+
+
+@dataclass(frozen=True)
+class Branch:
+    """A part of the network that is gone where any of its groups keeps nothing.
+
+    Whoever read what it made then reads a constant: what the biases behind the groups come to.
+
+    Args:
+        name: The module in whose place the constant stands.
+        groups: By their place in the graph; any of them at 0 ends the branch.
+        within: All groups that go with it.
+        layers: Layers that are gone then.
+        reader: The layer that reads the group before the end: the constant begins with its bias.
+        behind: Modules behind it that make the constant of that, in order.
+        width: Numbers of the constant: the reader's output channels.
+        form: "constant" where a tensor of one place will do, "filled" where it must have all places
+            of what the module reads, "bypass" where the module adds the branch to something else
+            and does that alone from now on.
+        axis: Of the constant's channels, from the last.
+        axes: Of the constant.
+        returns: Of a module that returns a tuple, its length; 0 elsewhere. The constant comes
+            first, nothing behind it.
+        passing: Modules that hand on what they read, with the lengths of the tuples they return.
+        shortcut: Of a bypass, the module inside of it that the rest goes through; empty for none.
+        activation: Of a bypass, the module inside of it that runs last, "relu()" for the function;
+            empty for none.
+        other_params: Parameters that are gone as well, outside of `layers` and of loose tensors.
+        other_bytes: Bytes of all that is, as the graph's `other_bytes` counts them.
+    """
+
+    name: str
+    groups: tuple[int, ...]
+    within: tuple[int, ...]
+    layers: tuple[str, ...]
+    reader: str
+    behind: tuple[str, ...]
+    width: Width
+    form: Literal["constant", "filled", "bypass"]
+    axis: int
+    axes: int
+    returns: int = 0
+    passing: tuple[tuple[str, int], ...] = ()
+    shortcut: str = ""
+    activation: str = ""
+    other_params: int = 0
+    other_bytes: int = 0
+
+    def covers(self, name: str) -> bool:
+        """Whether a module, or a tensor in one, is gone with the branch.
+
+        Args:
+            name: Dotted.
+        """
+        gone = any(_lies_in(name, outer) for outer in (self.name, *dict(self.passing)))
+        return gone and not (self.shortcut and _lies_in(name, f"{self.name}.{self.shortcut}"))
+
+
 @dataclass(frozen=True)
 class Activation:
     """A tensor that a forward pass holds: of its bytes there are `each` times all its widths.
@@ -311,7 +371,7 @@ Sparse = list[tuple[NDArray[np.int64], NDArray[np.int64]]]
 
 def _sparse(matrix: NDArray[np.int64]) -> Sparse:
     left, rows, parts = matrix.copy(), np.arange(len(matrix)), Sparse()
-    while left.any() or not parts:
+    while matrix.shape[1] and (left.any() or not parts):
         columns = left.argmax(1)
         parts.append((columns, left[rows, columns]))
         left[rows, columns] = 0
@@ -338,6 +398,7 @@ class PruningGraph:
             other, of recurrent layers, of weights outside of known modules.
         loose_params: Numbers of parameters of no known module that shrink with a group.
         loose_buffers: The same of stored buffers.
+        branches: Parts that may go as a whole.
     """
 
     layers: tuple[Layer, ...]
@@ -352,6 +413,7 @@ class PruningGraph:
     products: tuple[Product, ...] = ()
     loose_params: tuple[Product, ...] = ()
     loose_buffers: tuple[Product, ...] = ()
+    branches: tuple[Branch, ...] = ()
 
     @cached_property
     def full(self) -> tuple[int, ...]:
@@ -426,17 +488,92 @@ class PruningGraph:
         """(2, layers) output and input channels of the unpruned network."""
         return np.array([[x.outputs for x in self.layers], [x.inputs for x in self.layers]])
 
+    @cached_property
+    def least(self) -> tuple[int, ...]:
+        """(groups,) units that must stay: 0 where the network goes on without, else 1."""
+        ends = {group for branch in self.branches for group in branch.groups}
+        return tuple(int(group not in ends) for group in range(len(self.groups)))
+
+    def reach(self, kept: ArrayLike) -> tuple[int, ...]:
+        """(groups,) the least that each may keep at these counts: 0 in branches that are gone."""
+        gone = {
+            group
+            for branch, ended in zip(self.branches, self.ended(kept), strict=True)
+            if ended
+            for group in branch.within
+        }
+        return tuple(int(group not in gone) for group in range(len(self.groups)))
+
+    def ended(self, kept: ArrayLike) -> NDArray[np.bool_]:
+        """(..., branches) which of them are gone.
+
+        Args:
+            kept: (..., groups) kept counts.
+        """
+        counts = np.asarray(kept, np.int64)
+        gone = [(counts[..., list(branch.groups)] == 0).any(-1) for branch in self.branches]
+        empty = np.zeros((*counts.shape[:-1], 0), np.bool_)
+        return np.stack(gone, -1) if gone else empty
+
+    def outermost(self, kept: ArrayLike) -> NDArray[np.bool_]:
+        """The same, without those that lie in others that are gone: each leaves a constant."""
+        ended = self.ended(kept)
+        alone = np.array(ended)
+        for row, inner in enumerate(self.branches):
+            for at, outer in enumerate(self.branches):
+                if at != row and inner.reader in outer.layers:
+                    alone[..., row] &= ~ended[..., at]
+        return alone
+
+    def settled(self, kept: ArrayLike) -> NDArray[np.int64]:
+        """The same kept counts with 0 for every group in a branch that is gone.
+
+        Args:
+            kept: (..., groups) kept counts.
+        """
+        counts = np.array(kept, np.int64)
+        if self.branches and not counts.all():
+            for _ in self.branches:  # Of branches within branches each may end the next.
+                before, ended = counts.copy(), self.ended(counts)
+                for at, branch in enumerate(self.branches):
+                    counts[..., list(branch.within)] *= ~ended[..., at, None]
+                if (before == counts).all():
+                    break
+        return counts
+
+    def _present(self, counts: NDArray[np.int64]) -> NDArray[np.int64] | int:
+        """(..., layers) 0 for layers that are gone, 1 for all others."""
+        if not self.branches or counts.all():
+            return 1
+        gone = self.ended(counts).astype(np.int64) @ self._gone_layers
+        present: NDArray[np.int64] = (gone == 0).astype(np.int64)
+        return present
+
+    @cached_property
+    def _gone_layers(self) -> NDArray[np.int64]:
+        """(branches, layers) 1 for what goes with each branch."""
+        gone = np.zeros((len(self.branches), len(self.layers)), np.int64)
+        for row, branch in enumerate(self.branches):
+            gone[row, [self.layer_index[name] for name in branch.layers]] = 1
+        return gone
+
     def widths(self, kept: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-        """Output and input channels of every layer, each (..., layers).
+        """Output and input channels of every layer, each (..., layers); 0 of those that are gone.
 
         Exact: every unit of a group takes the same number of channels of a member.
 
         Args:
             kept: (..., groups) kept counts.
         """
+        present = self._present(np.asarray(kept, np.int64))
+        outputs, inputs = self.left_widths(kept)
+        return outputs * present, inputs * present
+
+    def left_widths(self, kept: ArrayLike) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The same, with those that layers in branches that are gone would have."""
         gone = np.asarray(self.full, np.int64) - np.asarray(kept, np.int64)
         outputs, inputs = (
-            full - sum(gone.take(group, -1) * each for group, each in parts)
+            full - sum((gone.take(group, -1) * each for group, each in parts), np.int64(0))
             for full, parts in zip(self._full_widths, self._sparse_maps, strict=True)
         )
         return outputs, np.where(self.channelwise, outputs, inputs)

@@ -103,6 +103,7 @@ def search(
     criterion: str = "l1",
     granularity: str | Granularity = CHANNELS,
     exclude: Sequence[str] = (),
+    depth: bool = True,
 ) -> Pruned:
     """Find how much to prune from each layer of a trained classifier, and prune it.
 
@@ -118,6 +119,7 @@ def search(
         criterion: Short name of what ranks units (`amc.criteria`).
         granularity: What a unit is: "channel", "element", "2:4", ...
         exclude: Shell patterns of layers to leave whole.
+        depth: Whole branches may go where the network goes on without: residual blocks, attention.
 
     Raises:
         BudgetError: if the smallest reachable network is above a budget.
@@ -136,6 +138,7 @@ def search(
         calibration=task.calibration,
         train=task.train,
         criterion=criterion,
+        rounding=Granularity.parse(granularity).rounding(depth=depth),
         granularity=granularity,
         exclude=exclude,
         seed=seed,

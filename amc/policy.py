@@ -115,7 +115,7 @@ class GroupChoice:
 
     Args:
         name: The group's name: its first layer in forward order.
-        kept: Units that stay, from 1 to `total`.
+        kept: Units that stay, from 0 to `total`; at 0 all goes that needs them.
         total: Units of the unpruned network.
     """
 
@@ -125,7 +125,7 @@ class GroupChoice:
 
     @property
     def ratio(self) -> float:
-        """The pruning ratio: the fraction of units removed, in [0, 1)."""
+        """The pruning ratio: the fraction of units removed, in [0, 1]."""
         return 1 - self.kept / self.total
 
 
@@ -158,10 +158,10 @@ class Policy:
             if times > 1:
                 raise PolicyError(f"policy: group {name!r} is named twice; keep one of the two")
         for group in self.groups:
-            if not 1 <= group.kept <= group.total:
+            if not 0 <= group.kept <= group.total:
                 raise PolicyError(
                     f"policy: group {group.name!r} keeps {group.kept} of {group.total} units; "
-                    f"it must keep from 1 to {group.total}"
+                    f"it must keep from 0 to {group.total}"
                 )
 
     @property

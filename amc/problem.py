@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import asdict, dataclass, field, replace
 from typing import Protocol
 
+import numpy as np
 from torch import Tensor, nn
 
 from amc.costs import COSTS, Cost, Costs, Limit, Limits
@@ -254,8 +255,13 @@ class Problem:
         return self.pruner.moments
 
     def evaluate(self, kept: Sequence[int]) -> Outcome:
-        """Cost and held-out accuracy at these kept counts; asked again, it answers from memory."""
+        """Cost and held-out accuracy at these kept counts; asked again, it answers from memory.
+
+        Where a branch is gone, so are all groups in it.
+        """
         key = tuple(int(count) for count in kept)
+        if len(key) == len(self.graph.groups):
+            key = tuple(self.graph.settled(key).tolist())
         known = self.history.recall(key)
         return known if known is not None else self.history.remember(self._evaluate(key))
 
@@ -331,6 +337,14 @@ class Problem:
         # The most accurate first, so that few need to be held against the budgets.
         in_turn = sorted(self._whole(), key=lambda outcome: -outcome.accuracy)
         return next((one for one in in_turn if self.limits.fits(one.kept)), None)
+
+    def within_budgets(self) -> list[Outcome]:
+        """The outcomes within the budgets, in order, those that were stopped early among them."""
+        found = self.history.outcomes
+        if not found:
+            return []
+        fits = self.limits.which_fit(np.array([outcome.kept for outcome in found]))
+        return [outcome for outcome, own in zip(found, fits, strict=True) if own]
 
     def finalists(self) -> list[Outcome]:
         """The outcomes within the budgets that have seen all held-out samples, in order."""

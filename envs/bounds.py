@@ -41,13 +41,16 @@ def execute_rollouts(limits: Limits, ratios: ArrayLike) -> list[Kept]:
     Args:
         limits: The budgets.
         ratios: (rollouts, groups) pruning ratios asked for, in [0, 1].
+
+    Returns:
+        Kept counts, 0 for every group of a branch that is gone.
     """
     groups = len(limits.counts)
     asked = np.asarray(ratios, np.float64).reshape(-1, groups)
     kept = np.tile(np.array(limits.smallest), (len(asked), 1))
     for here in range(groups):
         _decide(limits, kept, here, asked[:, here])
-    return [tuple(one) for one in kept.tolist()]
+    return [tuple(one) for one in limits.graph.settled(kept).tolist()]
 
 
 def _decide(limits: Limits, kept: Whole, here: int, ratios: Ratios) -> None:
@@ -58,6 +61,11 @@ def _decide(limits: Limits, kept: Whole, here: int, ratios: Ratios) -> None:
     bound = ~limits.which_fit(kept)
     if bound.any():
         kept[bound, here] = counts_at(counts, _most(limits, kept[bound], here, high[bound]))
+    decided = kept[:, : here + 1]
+    if not decided.all():  # A branch that is gone already leaves nothing to decide in it.
+        full = np.tile(np.array(limits.graph.full), (len(kept), 1))
+        full[:, : here + 1] = decided
+        kept[:, here] = limits.graph.settled(full)[:, here]
 
 
 def _most(limits: Limits, kept: Whole, here: int, unfit: Whole) -> Whole:

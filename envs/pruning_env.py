@@ -139,6 +139,6 @@ class PruningEnv(gymnasium.Env[Observation, NDArray[np.float32]]):
         return {"kept": kept, "executed": 1 - kept / units}
 
     def _finish(self) -> Episode:
-        kept = self._decided
+        kept = self.problem.graph.settled(self._decided).tolist()
         actions = self.problem.graph.ratios(kept).astype(np.float32)
         return Episode(self.states(kept), actions, self.problem.evaluate(kept))

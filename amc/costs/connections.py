@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from amc.costs.volumes import Volumes
 from amc.graph import NUMBER_BYTES, PruningGraph
 
 
@@ -60,6 +61,30 @@ def channel_bytes(graph: PruningGraph, kept: ArrayLike) -> NDArray[np.float64]:
     return NUMBER_BYTES * channel_numbers(graph, kept, statistics=True)
 
 
+class Constants:
+    """What branches that are gone change beside their layers: constants come, other tensors go.
+
+    Args:
+        graph: The network.
+        each: Of a number of a constant.
+        others: (branches,) of all else that each takes with it.
+    """
+
+    def __init__(self, graph: PruningGraph, each: int, others: Sequence[int]) -> None:
+        self._graph, self._each, self._others = graph, each, np.array(others, np.int64)
+        widths = [(branch.width,) for branch in graph.branches]
+        self._volumes = Volumes(widths, len(graph.groups))
+
+    def __call__(self, kept: ArrayLike) -> NDArray[np.float64]:
+        """(...) at (..., groups) kept counts."""
+        counts = np.asarray(kept, np.int64)
+        if not self._graph.branches or counts.all():
+            return np.zeros(counts.shape[:-1])
+        each = self._each * self._volumes(counts) - self._others
+        found: NDArray[np.float64] = (each * self._graph.outermost(counts)).sum(-1).astype(float)
+        return found
+
+
 class Places:
     """How often layers run: what a sample's places come to at some kept counts.
 
@@ -82,7 +107,8 @@ class Places:
         """(..., layers) places at (..., groups) kept counts."""
         if not self._over:
             return self._each
-        outputs, _ = self._graph.widths(kept)
+        # Channels that a layer made are there for others too, and need not go with it.
+        outputs, _ = self._graph.left_widths(kept)
         places = np.broadcast_to(self._each, outputs.shape).copy()
         for row, other in self._over:
             places[..., row] *= outputs[..., other]

@@ -76,7 +76,7 @@ class Energy:
             )
             for kind in ("positions", "read", "written")
         )
-        self._others = Amounts(graph.products, len(graph.groups))
+        self._others = Amounts(graph.products, graph)
         self._looked_up = np.array([layer.kind == "embedding" for layer in layers])
 
     def __call__(self, kept: Sequence[int]) -> float:

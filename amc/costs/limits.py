@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amc.costs.base import Cost, Costs, costs_of
-from amc.granularity import Counts, Rounding, above, below, below_in_steps, nearest
+from amc.granularity import Counts, Rounding, above, below, below_in_steps, nearest, or_none
 from amc.graph import PruningGraph
 from amc.parsing import look_up, readable
 from amc.policy import Budget
@@ -86,7 +86,13 @@ class Limits:
     @cached_property
     def counts(self) -> tuple[Sequence[int], ...]:
         """Legal kept counts of each group, ascending."""
-        return self.rounding.legal(self.graph.full)
+        legal = self.rounding.legal(self.graph.full)
+        if not self.rounding.depth:
+            return legal
+        return tuple(
+            own if least else or_none(own)
+            for own, least in zip(legal, self.graph.least, strict=True)
+        )
 
     @cached_property
     def _steps(self) -> NDArray[np.int64] | None:
@@ -96,10 +102,26 @@ class Limits:
             return None
         return np.array([(own.first, own.step, own.full) for own in regular]).T
 
+    def dropped(self, ratios: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Where 0 is the legal count of a group that is closest to its ratio.
+
+        Args:
+            ratios: (..., groups) pruning ratios in [0, 1].
+        """
+        left = np.asarray(self.graph.full) * (1 - ratios)
+        may_go = np.array(self.smallest) == 0
+        found: NDArray[np.bool_] = may_go & (left < np.array(self.fewest) / 2)
+        return found
+
     @cached_property
     def smallest(self) -> tuple[int, ...]:
         """Fewest units that each group may keep."""
         return tuple(counts[0] for counts in self.counts)
+
+    @cached_property
+    def fewest(self) -> tuple[int, ...]:
+        """The same of groups that are not gone."""
+        return tuple(next(count for count in counts if count) for counts in self.counts)
 
     def nearest(self, group: int, ratio: float) -> int:
         """The legal count of a group, by its number, that is closest to a pruning ratio."""
@@ -107,6 +129,8 @@ class Limits:
 
     def below(self, ratios: NDArray[np.float64]) -> NDArray[np.int64]:
         """For each group the largest legal count that keeps at most 1 - ratio of its units.
+
+        Never 0: what goes wholly is asked for (`dropped`).
 
         Args:
             ratios: (..., groups) pruning ratios in [0, 1].
@@ -177,7 +201,9 @@ def _in_words(limits: Limits) -> str:
         return f"granularity {limits.graph.granularity}"
     multiples = f" in multiples of {rounding.round_to}" if rounding.round_to > 1 else ""
     edges = " at the edges of steps" if rounding.widths else ""
-    return f"a pruning ratio of at most {rounding.max_ratio:g} per layer{multiples}{edges}"
+    gone = limits.counts and not all(limits.smallest)
+    depth = ", with every branch gone that may go," if gone else ""
+    return f"a pruning ratio of at most {rounding.max_ratio:g} per layer{multiples}{edges}{depth}"
 
 
 def _other_ways(item: Limit, limits: Limits) -> str:
@@ -195,12 +221,15 @@ def _other_ways(item: Limit, limits: Limits) -> str:
         looser = replace(limits, rounding=replace(limits.rounding, **changes))
         if item.cost(looser.smallest) <= item.most:
             return words
-    return f": even one unit a layer has {item.name}={_round_up(ever, item.full):.4f}{stay}"
+    none = " and no branch that may go" if not all(limits.smallest) else ""
+    least = f"even one unit a layer{none} has {item.name}={_round_up(ever, item.full):.4f}"
+    return f": {least}{stay}"
 
 
 def _least_ever(cost: Cost, limits: Limits) -> float:
-    """The cost with one unit left in every group."""
-    return cost((1,) * len(limits.graph.groups))
+    """The cost with one unit left in every group, or none where the network goes on without."""
+    least = limits.graph.least if limits.rounding.depth else (1,) * len(limits.graph.groups)
+    return cost(least)
 
 
 def _round_up(least: float, full: float) -> float:

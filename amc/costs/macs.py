@@ -24,7 +24,7 @@ class Macs:
     def __init__(self, graph: PruningGraph) -> None:
         self._graph = graph
         self._places = Places(graph, [layer.positions for layer in graph.layers])
-        self._others = Amounts(graph.products, len(graph.groups))
+        self._others = Amounts(graph.products, graph)
 
     def __call__(self, kept: Sequence[int]) -> float:
         """MACs of a forward pass."""

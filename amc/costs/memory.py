@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amc.costs.connections import channel_bytes, connections
+from amc.costs.connections import Constants, channel_bytes, connections
 from amc.costs.volumes import Amounts, Volumes
 from amc.graph import NUMBER_BYTES, Activation, PruningGraph
 
@@ -45,7 +45,9 @@ class Memory:
         self._each = np.array([item.each for item in held]) * grown
         self._alive = _alive(held)
         self._volumes = Volumes([item.widths for item in held], len(graph.groups))
-        self._loose = Amounts((*graph.loose_params, *graph.loose_buffers), len(graph.groups))
+        self._loose = Amounts((*graph.loose_params, *graph.loose_buffers), graph)
+        others = [branch.other_bytes for branch in graph.branches]
+        self._constants = Constants(graph, NUMBER_BYTES, others)
 
     def __call__(self, kept: Sequence[int]) -> float:
         """Bytes at the worst moment."""
@@ -60,7 +62,8 @@ class Memory:
         """(...) bytes of the stored weights and statistics, zeros of masks included."""
         weights = self._graph.stored * connections(self._graph, kept)
         layers = NUMBER_BYTES * weights + channel_bytes(self._graph, kept)
-        others = NUMBER_BYTES * self._loose(kept) + self._graph.other_bytes
+        loose = NUMBER_BYTES * self._loose(kept) + self._constants(kept)
+        others = loose + self._graph.other_bytes
         stored: NDArray[np.float64] = layers.sum(-1) + others
         return stored
 

@@ -27,7 +27,7 @@ from math import ceil, log2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amc.costs.connections import channel_bytes, connections, kept_weights
+from amc.costs.connections import Constants, channel_bytes, connections, kept_weights
 from amc.costs.volumes import Amounts
 from amc.granularity import Granularity
 from amc.graph import NUMBER_BYTES, PruningGraph
@@ -68,7 +68,9 @@ class Size:
     def __init__(self, graph: PruningGraph) -> None:
         self._graph = graph
         self._granularity = graph.granularity
-        self._loose = Amounts((*graph.loose_params, *graph.loose_buffers), len(graph.groups))
+        self._loose = Amounts((*graph.loose_params, *graph.loose_buffers), graph)
+        others = [branch.other_bytes for branch in graph.branches]
+        self._constants = Constants(graph, NUMBER_BYTES, others)
         layers = graph.layers
         self._rows = np.array([layer.outputs for layer in layers], np.float64)
         self._units = np.zeros(len(layers))
@@ -88,7 +90,8 @@ class Size:
     def each(self, kept: NDArray[np.int64]) -> NDArray[np.float64]:
         """(policies,) the same at (policies, groups) kept counts."""
         layers: NDArray[np.float64] = self.per_layer(kept).sum(-1)
-        return layers + NUMBER_BYTES * self._loose(kept) + self._graph.other_bytes
+        others = NUMBER_BYTES * self._loose(kept) + self._constants(kept)
+        return layers + others + self._graph.other_bytes
 
     def per_layer(self, kept: ArrayLike) -> NDArray[np.float64]:
         """(..., layers) bytes of each layer at (..., groups) kept counts."""

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amc.graph import Product, Width
+from amc.graph import Product, PruningGraph, Width
 
 NO_AXIS = Width(1, ())
 
@@ -44,14 +44,20 @@ class Amounts:
 
     Args:
         products: Any number, also none.
-        groups: Of the graph.
+        graph: Theirs.
     """
 
-    def __init__(self, products: Sequence[Product], groups: int) -> None:
+    def __init__(self, products: Sequence[Product], graph: PruningGraph) -> None:
+        self._graph = graph
         self._each = np.array([product.each for product in products], np.float64)
-        self._volumes = Volumes([product.widths for product in products], groups)
+        self._volumes = Volumes([product.widths for product in products], len(graph.groups))
+        covered = [[one.covers(product.name) for product in products] for one in graph.branches]
+        self._covered = np.array(covered, np.int64).reshape(len(covered), len(products))
 
     def __call__(self, kept: ArrayLike) -> NDArray[np.float64]:
         """(...) at (..., groups) kept counts."""
-        found: NDArray[np.float64] = self._volumes(kept) @ self._each
+        volumes, counts = self._volumes(kept), np.asarray(kept, np.int64)
+        if self._covered.any() and not counts.all():
+            volumes = volumes * (self._graph.ended(counts).astype(np.int64) @ self._covered == 0)
+        found: NDArray[np.float64] = volumes @ self._each
         return found

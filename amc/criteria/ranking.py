@@ -81,21 +81,27 @@ def _check_samples(name: str, chosen: Criterion, samples: Samples | None) -> Non
         )
 
 
-def best_units(ranking: Sequence[Tensor], kept: Sequence[int]) -> KeptUnits:
+def best_units(
+    ranking: Sequence[Tensor], kept: Sequence[int], least: Sequence[int] | None = None
+) -> KeptUnits:
     """The `kept` best units of each group, ascending; of equal scores the first stays.
 
     Args:
         ranking: (units,) scores of each group.
-        kept: How many units of each group stay, at least 1.
+        kept: How many units of each group stay.
+        least: How many of each must; 1 if left out.
 
     Raises:
         ValueError: if the two have different lengths, or a group cannot keep that many.
     """
     totals = [len(score) for score in ranking]
-    if len(kept) != len(totals) or not all(1 <= k <= t for k, t in zip(kept, totals, strict=True)):
+    must = [1] * len(totals) if least is None else least
+    if len(kept) != len(totals) or not all(
+        low <= count <= total for low, count, total in zip(must, kept, totals, strict=True)
+    ):
         raise ValueError(
-            f"kept counts {tuple(kept)} do not suit groups of {tuple(totals)} units; "
-            "give one count for each group, from 1 to its units"
+            f"kept counts {tuple(kept)} do not suit groups of {tuple(totals)} units; give one "
+            "count for each group, from 1 to its units, or 0 where the network goes on without"
         )
     return tuple(
         tuple(sorted(torch.argsort(score, descending=True, stable=True)[:count].tolist()))

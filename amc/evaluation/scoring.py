@@ -21,7 +21,7 @@ from amc.devices import (
     on_all_cores,
 )
 from amc.graph import PruningGraph
-from amc.modules import fold_norms, fuse_activations
+from amc.modules import absent, fold_norms, fuse_activations
 from amc.tasks import Samples
 
 BATCH = 100
@@ -183,7 +183,7 @@ def make_ready(model: nn.Module, graph: PruningGraph) -> PruningGraph:
     """
     left = fold_norms(model, graph)
     for name in graph.overwriting:
-        cast(Any, model.get_submodule(name)).inplace = True
+        cast(Any, absent.found(model, name)).inplace = True
     device = device_of(model)
     if device.type == "cpu" and fast_type(device) is torch.bfloat16:
         fuse_activations(model, left)

@@ -67,14 +67,14 @@ class Schedule:
             rounding: Brings counts to legal ones; None allows every count.
 
         Raises:
-            ValueError: if the target does not lie from 1 to the start in every group.
+            ValueError: if the target does not lie from 0 to the start in every group.
         """
         if len(start) != len(target) or any(
-            not 1 <= last <= first for first, last in zip(start, target, strict=False)
+            not 0 <= last <= first for first, last in zip(start, target, strict=False)
         ):
             raise ValueError(
                 f"schedule: from {tuple(start)} kept units to {tuple(target)}; "
-                "every group must end with 1 or more, and with no more than it has"
+                "every group must end with 0 or more, and with no more than it has"
             )
         units = start if full is None else full
         columns = [
@@ -88,7 +88,7 @@ class Schedule:
         for stage in range(1, self.count + 1):
             left = KINDS[self.kind](1 - stage / self.count)
             count = round(target + (start - target) * left)
-            if rounding is not None:
+            if rounding is not None and count:
                 count = rounding.nearest(units, 1 - count / units)
             before = target if stage == self.count else max(target, min(before, count))
             found.append(before)

@@ -1,6 +1,6 @@
 """PyTorch modules as the rest sees them: where channels lie, nested inputs, fused operations."""
 
-from amc.modules import kinds, operations, recurrent
+from amc.modules import absent, kinds, operations, recurrent
 from amc.modules.attention import narrow_attention, plain_attention
 from amc.modules.copying import duplicate, forget_cached, unwrapped, without_weight_norms
 from amc.modules.fusing import ClampedConv2d, fold_norms, fuse_activations
@@ -13,6 +13,7 @@ from amc.modules.outputs import returning
 __all__ = [
     "ClampedConv2d",
     "Inputs",
+    "absent",
     "arguments",
     "call",
     "call_with",

@@ -19,6 +19,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_weights, fuse_linear_bn_weights
 
 from amc.graph import PruningGraph
 from amc.modules import kinds
+from amc.modules.absent import found
 
 
 def fold_norms(model: nn.Module, graph: PruningGraph) -> PruningGraph:
@@ -35,7 +36,7 @@ def fold_norms(model: nn.Module, graph: PruningGraph) -> PruningGraph:
     for layer in graph.layers:
         if layer.norm is None:
             continue
-        norm, module = model.get_submodule(layer.norm), model.get_submodule(layer.name)
+        norm, module = found(model, layer.norm), found(model, layer.name)
         if isinstance(norm, _BatchNorm) and _has_statistics(norm) and _folds(module):
             _fold(module, norm)
             gone[layer.norm] = norm
@@ -173,7 +174,7 @@ def fuse_activations(model: nn.Module, graph: PruningGraph) -> None:
     for layer in graph.layers:
         if layer.activation is None:
             continue
-        conv, clamp = model.get_submodule(layer.name), model.get_submodule(layer.activation)
+        conv, clamp = found(model, layer.name), found(model, layer.activation)
         if type(clamp) in CLAMPS and kinds.as_it_came(clamp) and _fuses(conv):
             conv.__class__ = ClampedConv2d
             cast(ClampedConv2d, conv).activation = type(clamp)

@@ -4,13 +4,15 @@ What does not change from one candidate to the next is done once, on a twin of t
 norms are folded into the layers before them, so that a cut slices fewer tensors and needs no
 folding; activations overwrite their input; the refit's equations are those of the folded weights,
 of which every solve takes a part. A least-squares refit of scaled outputs is the scaled refit, so
-that a candidate computes what `Pruner.network` does.
+that a candidate computes what `Pruner.network` does. Where branches are gone, batch norms are
+measured again, so that there the network itself is cut.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import nn
@@ -56,6 +58,12 @@ class Candidates:
             known = Reconstruction.of(model, graph, pruner.moments)
         return cls(pruner, model, graph, known)
 
+    @cached_property
+    def _unfolded(self) -> Reconstruction | None:
+        """The equations of the network itself."""
+        model, graph, moments = self.pruner.model, self.pruner.graph, self.pruner.moments
+        return None if moments is None else Reconstruction.of(model, graph, moments)
+
     def network(self, kept: Sequence[int]) -> nn.Module:
         """A network for evaluation only, folded and laid out, at these kept counts.
 
@@ -64,6 +72,11 @@ class Candidates:
         if self.pruner.orders:
             network = self.pruner.network(kept)
             make_ready(network, self.graph)
+            return network
+        if self.pruner.measures_norms(kept):
+            with torch.no_grad():
+                network = self.pruner.smaller(kept, self._unfolded)
+            make_ready(network, self.pruner.graph)
             return network
         units = self.pruner.units(kept)
         with torch.no_grad():

@@ -6,15 +6,15 @@ since the last step.
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from amc.graph import Group, Indices, Kept, KeptUnits, Layer, Part, PruningGraph
+from amc.graph import Kept, KeptUnits, PruningGraph
 from amc.pruning.masks import held_masks, hold, plain_copy
+from amc.pruning.narrower import narrower
 from amc.pruning.pruner import Pruner
 from amc.surgery import cut
 from amc.tasks import Samples
@@ -27,9 +27,9 @@ class Narrowed:
 
     Args:
         network: Really smaller, or of full size and held by masks.
-        graph: Of this very network. At granularity "channel" its groups have the units that are
-            left; at others it is the unpruned network's.
-        kept: Units that are left, per group.
+        graph: Of this very network. At granularity "channel" its groups are those of the unpruned
+            network that are left, with the units that are; at others it is the unpruned network's.
+        kept: Units that are left of each group of the unpruned network.
         units: Which of the unpruned network's these are; empty at granularities that mask.
     """
 
@@ -102,11 +102,14 @@ class Narrowing:
         counts, graph, pruner = tuple(map(int, kept)), self._graph, self._pruner
         if pruner.orders:
             return Narrowed(pruner.trainable(counts), graph, counts)
-        units = pruner.units(counts)
-        left = tuple(
-            tuple(old[unit] for unit in new) for old, new in zip(self._units, units, strict=False)
-        )
-        return Narrowed(pruner.network(counts), narrower(graph, units), counts, left)
+        there = [group for group, old in enumerate(self._units) if old]
+        units = pruner.units([counts[group] for group in there])
+        left = list(self._units)
+        for group, new in zip(there, units, strict=True):
+            left[group] = tuple(left[group][unit] for unit in new)
+        present = [len(new) for new in units]
+        network, found = pruner.network(present), narrower(graph, units)
+        return Narrowed(network, found, tuple(map(len, left)), tuple(left))
 
 
 def narrow(
@@ -118,55 +121,3 @@ def narrow(
 ) -> Narrowed:
     """One step: `Narrowing` to these kept counts."""
     return Narrowing(state, criterion, calibration, seed).to(kept)
-
-
-def narrower(graph: PruningGraph, units: KeptUnits) -> PruningGraph:
-    """The graph of the network that is left when `graph`'s is cut to these units.
-
-    Not traced again: what is left of a depthwise convolution of one channel looks like any other,
-    and would fall out of its group.
-    """
-    outputs, inputs = graph.widths([len(staying) for staying in units])
-    layers = map(_resize, graph.layers, outputs.tolist(), inputs.tolist())
-    gone = _gone(graph, units)
-    groups = tuple(
-        _shorter(group, staying, gone) for group, staying in zip(graph.groups, units, strict=True)
-    )
-    return replace(graph, layers=tuple(layers), groups=groups)
-
-
-def _resize(layer: Layer, outputs: int, inputs: int) -> Layer:
-    if layer.depthwise:
-        return replace(layer, outputs=outputs, inputs=outputs, groups=outputs)
-    if layer.one_by_one:
-        return replace(layer, outputs=outputs, inputs=inputs, groups=inputs)
-    return replace(layer, outputs=outputs, inputs=outputs if layer.kind == "norm" else inputs)
-
-
-Gone = Mapping[tuple[object, ...], list[int]]
-"""Places that go, ascending, of each thing that has some."""
-
-
-def _gone(graph: PruningGraph, units: KeptUnits) -> Gone:
-    gone: dict[tuple[object, ...], list[int]] = {}
-    for group, staying in zip(graph.groups, units, strict=True):
-        leaving = set(range(group.units)) - set(staying)
-        for part in group.parts:
-            lost = gone.setdefault(part.where, [])
-            lost += [index for unit in leaving for index in part.indices[unit]]
-    return {where: sorted(lost) for where, lost in gone.items()}
-
-
-def _shorter(group: Group, staying: tuple[int, ...], gone: Gone) -> Group:
-    """Its units that stay, whose places move up into the gaps."""
-
-    def renumbered(part: Part) -> Indices:
-        lost = gone[part.where]
-        return tuple(
-            tuple(index - bisect_left(lost, index) for index in part.indices[unit])
-            for unit in staying
-        )
-
-    left = group.moved(renumbered, units=len(staying))
-    sizes = (replace(one, size=one.size - len(gone[one.where])) for one in left.statistics)
-    return replace(left, statistics=tuple(sizes))

@@ -110,13 +110,18 @@ def kept_counts(policy: Policy, graph: PruningGraph) -> tuple[int, ...]:
                 f"network has {found}; use the model and width that it was searched on"
             )
     unit = policy.granularity
-    for choice in policy.groups:
+    for choice, least in zip(policy.groups, graph.least, strict=True):
+        if choice.kept < least:
+            raise PolicyError(
+                f"the policy keeps none of {choice.name!r}, and the network cannot go on without; "
+                f"keep 1 to {choice.total}"
+            )
         if unit.n and choice.kept not in (unit.n, unit.m):
             raise PolicyError(
                 f"the policy keeps {choice.kept} of every {unit.m} weights in {choice.name!r}; at "
                 f"granularity {unit} that is {unit.n} or {unit.m} (n:{unit.m} leaves it free)"
             )
-    return policy.kept
+    return tuple(graph.settled(policy.kept).tolist())
 
 
 def policy_of(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from amc.criteria import best_units, scores, weight_scores
 from amc.evaluation import recalibrate
@@ -19,7 +20,7 @@ from amc.pruning.masks import (
     unit_order,
     unit_scores,
 )
-from amc.refit import POSITIONS, Moments
+from amc.refit import POSITIONS, Moments, Reconstruction
 from amc.surgery import cut
 from amc.tasks import Samples
 
@@ -38,8 +39,8 @@ class Pruner:
             every block.
         orders: At a granularity that masks, `amc.pruning.masks.unit_order` of every group's layer.
         moments: What layers that lose inputs are refit from; None leaves the refit out.
-        calibration: At a granularity that masks, samples that the statistics of batch norms behind
-            a mask are measured on again; None leaves them as they are.
+        calibration: Samples that the statistics of batch norms are measured on again, behind a mask
+            or where branches are gone; None leaves them as they are.
     """
 
     model: nn.Module
@@ -68,8 +69,9 @@ class Pruner:
             graph: Its decisions.
             criterion: Short name.
             calibration: Training samples for criteria that need them, and for the repair of what
-                pruning does: layers that lose channels are refit; behind masks, the statistics of
-                batch norms are measured again (on the first `RECALIBRATION`). None leaves it out.
+                pruning does: layers that lose channels are refit; behind masks, and where branches
+                are gone, the statistics of batch norms are measured again (on the first
+                `RECALIBRATION`). None leaves it out.
             positions: Random positions per calibration sample and layer.
             seed: Of those positions, and of the criterion.
             held: Masks that are to stay: what they prune goes before everything else.
@@ -78,21 +80,24 @@ class Pruner:
             LookupError: if there is no such criterion.
             ValueError: if the criterion does not suit the granularity, or lacks samples.
         """
+        few = None if calibration is None else calibration.take(slice(0, RECALIBRATION))
         if graph.granularity.masks:
             saliency = weight_scores(criterion, model, graph, calibration, seed)
             for name, stays in (held or {}).items():
                 saliency[name] = saliency[name].where(stays, -1.0)
-            few = None if calibration is None else calibration.take(slice(0, RECALIBRATION))
             return cls(model, graph, *_order(model, graph, saliency), calibration=few)
         ranking = scores(criterion, model, graph, calibration, seed)
         moments = None
         if calibration is not None:
             moments = Moments.collect(model, graph, calibration, positions=positions, seed=seed)
-        return cls(model, graph, ranking, {}, moments)
+        return cls(model, graph, ranking, {}, moments, few)
 
     def units(self, kept: Sequence[int]) -> KeptUnits:
         """Which units stay at these kept counts."""
-        return best_units(self.ranking, kept)
+        if len(kept) != len(self.ranking):
+            return best_units(self.ranking, kept)  # refuses
+        settled = self.graph.settled(kept).tolist()
+        return best_units(self.ranking, settled, self.graph.reach(settled))
 
     def masks(self, kept: Sequence[int]) -> dict[str, Tensor]:
         """Which weights stay of each layer that loses some; none at granularity "channel"."""
@@ -102,11 +107,35 @@ class Pruner:
         """The pruned network: really smaller, or of full size with plain zeros; repaired."""
         with torch.no_grad():
             if not self.orders:
-                return cut(self.model, self.graph, self.units(kept), self.moments)
+                return self.smaller(kept, self.moments)
             network = apply_masks(self.model, masks := self.masks(kept))
         if self.calibration is None or not masks:
             return network
         return recalibrate(network, self.calibration, names=self._behind(masks))
+
+    def smaller(self, kept: Sequence[int], known: Moments | Reconstruction | None) -> nn.Module:
+        """The really smaller network, repaired.
+
+        A layer is refit to what it makes of whole inputs. Without a branch there are others, whose
+        spread the norms behind it no longer know.
+
+        Args:
+            kept: Units that stay, per group.
+            known: What layers that lose inputs are refit from; None leaves the refit out.
+        """
+        network = cut(self.model, self.graph, self.units(kept), known)
+        if self.calibration is None or not self.measures_norms(kept):
+            return network
+        return recalibrate(network, self.calibration)
+
+    def measures_norms(self, kept: Sequence[int]) -> bool:
+        """Whether the statistics of batch norms are measured again at these kept counts."""
+        if self.calibration is None or len(kept) != len(self.ranking):
+            return False
+        if not self.graph.ended(self.graph.settled(kept)).any():
+            return False
+        norms = (one for one in self.model.modules() if isinstance(one, _BatchNorm))
+        return any(norm.running_mean is not None for norm in norms)
 
     def _behind(self, masks: Mapping[str, Tensor]) -> list[str]:
         """Layers from the first masked one on, in forward order."""

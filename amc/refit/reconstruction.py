@@ -113,9 +113,11 @@ class Equations:
             inputs: (kept,) positions of the input channels that stay.
             outputs: (kept outputs,) positions of the output channels that stay; None: all.
         """
+        outputs = torch.arange(self.shape[0]) if outputs is None else outputs
+        if not len(inputs):
+            return self._constant(outputs)
         area = len(self.moment.mean) // self.shape[1]
         columns = (inputs[:, None] * area + torch.arange(area)).flatten()  # (kept * area,)
-        outputs = torch.arange(self.shape[0]) if outputs is None else outputs
         wide = len(self.moment.mean) > DIRECT and 2 * len(columns) > len(self.moment.mean)
         found = self._without if wide else self._directly
         solution = found(columns, outputs)  # (kept * area, outputs * areas)
@@ -126,6 +128,12 @@ class Equations:
             offset = (target - (mean @ solution).view_as(target)).sum(1)
         weight = self._as_weight(solution, len(inputs), len(outputs))
         return Refit(weight, offset)
+
+    def _constant(self, outputs: Tensor) -> Refit:
+        """What is left of a layer that reads nothing: the mean of its output."""
+        mean = self.target.index_select(0, outputs).sum(1)
+        weight = torch.zeros((0, len(outputs)) if self.swapped else (len(outputs), 0))
+        return Refit(weight, mean if self.with_offset else torch.zeros_like(mean))
 
     def _directly(self, columns: Tensor, outputs: Tensor) -> Tensor:
         across = self.across.index_select(0, columns).index_select(1, outputs).flatten(1)

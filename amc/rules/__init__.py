@@ -6,6 +6,7 @@ from amc.rules.manual import Manual, match_ratios
 from amc.rules.projection import Ratios, bisect, project, project_all
 from amc.rules.ranked import GlobalRanking, global_counts
 from amc.rules.sensitivity import Curve, Sensitivity, curves
+from amc.rules.starting import starting_policy
 from amc.rules.uniform_ratios import Uniform, uniform, uniform_policy
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "match_ratios",
     "project",
     "project_all",
+    "starting_policy",
     "uniform",
     "uniform_policy",
 ]

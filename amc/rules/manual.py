@@ -57,7 +57,8 @@ class Manual:
     """Ratios set by hand, as a strategy of one evaluation.
 
     Args:
-        ratios: From shell patterns of layer names to pruning ratios; see `match_ratios`.
+        ratios: From shell patterns of layer names to pruning ratios; see `match_ratios`. At 1 all
+            that the network goes on without is gone.
         scale: Scale all ratios together onto the budget, in their proportions, up or down; layers
             without a ratio stay whole unless the others cannot reach the budget. Without it the
             ratios must fit as they are.
@@ -76,7 +77,8 @@ class Manual:
         problem.restart()
         ratios, limits = match_ratios(problem.graph, self.ratios), problem.limits
         closest = (limits.nearest(group, ratio) for group, ratio in enumerate(ratios.tolist()))
-        kept = project(limits, ratios) if self.scale else tuple(closest)
+        rounded = tuple(limits.graph.settled(list(closest)).tolist())
+        kept = project(limits, ratios, depth=True) if self.scale else rounded
         if not limits.fits(kept):
             over = ", ".join(
                 f"{item.name}={item.cost(kept) / item.full:.4f}" for item in limits.items

@@ -19,45 +19,65 @@ LEAST = 1e-3
 Ratios = NDArray[np.float64]
 Kepts = NDArray[np.int64]
 
+Gone = NDArray[np.bool_]
+"""(policies, groups) groups that keep nothing."""
+
 Need = Callable[[Sequence[int]], Ratios]
 """From kept counts to (groups,) how much each group deserves one more; the highest comes first."""
 
 
-def project(limits: Limits, ratios: ArrayLike) -> tuple[int, ...]:
+def project(limits: Limits, ratios: ArrayLike, *, depth: bool = False) -> tuple[int, ...]:
     """Kept counts that use the budget up, in the proportions of `ratios`.
 
     All ratios are scaled by one number, bisected; counts are rounded down; what is left over is
     handed out again (see `bisect`). A group of ratio 0 stays whole while pruning the others to
-    `max_ratio` can reach the budget; where it cannot, all of ratio 0 are pruned alike beside them.
+    `max_ratio` can reach the budget; where it cannot, all of ratio 0 are pruned alike beside them,
+    and where that is not enough either, as few whole branches go as will do.
 
     Args:
         limits: The budgets; with none, the ratios are only rounded.
         ratios: (groups,) pruning ratios in [0, 1]; all 0 stands for all alike.
+        depth: Ratios are amounts as well as proportions: a group whose ratio is closer to all of it
+            than to the most that a group may lose goes, and its branch with it; the others are
+            scaled.
     """
-    return project_all(limits, np.asarray(ratios, np.float64)[None])[0]
+    return project_all(limits, np.asarray(ratios, np.float64)[None], depth=depth)[0]
 
 
-def project_all(limits: Limits, ratios: ArrayLike) -> list[tuple[int, ...]]:
+def project_all(limits: Limits, ratios: ArrayLike, *, depth: bool = False) -> list[tuple[int, ...]]:
     """The same of many policies at once, which takes hardly longer than of one.
 
     Args:
         limits: The budgets.
         ratios: (policies, groups) pruning ratios in [0, 1].
+        depth: As for `project`.
     """
     most = limits.rounding.max_ratio
     asked = np.clip(np.asarray(ratios, np.float64), 0.0, 1.0)
     if not limits.items:
-        return [tuple(map(limits.nearest, range(len(one)), one)) for one in asked.tolist()]
+        kept = [list(map(limits.nearest, range(len(one)), one)) for one in asked.tolist()]
+        return _tuples(limits.graph.settled(kept))
+    gone = limits.dropped(asked) if depth else np.zeros(asked.shape, bool)
+    return _tuples(_projected(limits, np.where(gone, 0.0, asked), gone, most))
+
+
+def _projected(limits: Limits, asked: Ratios, gone: Gone, most: float) -> Kepts:
+    """(policies, groups) the same, where these groups are gone."""
     wanted = _proportions(asked)
     chosen, largest = wanted > 0, most / np.where(wanted > 0, wanted, 1).min(1)
-    reach = limits.which_fit(limits.below(np.minimum(most, largest[:, None] * wanted)))
+    reach = limits.which_fit(_below(limits, np.minimum(most, largest[:, None] * wanted), gone))
 
     def ratios_at(scales: Ratios) -> Ratios:
         scaled = np.minimum(most, scales[:, None] * wanted)
         beside = np.where(chosen, most, scales[:, None])
         return np.where(reach[:, None], scaled, beside)
 
-    return _tuples(_bisect_families(limits, ratios_at, np.where(reach, largest, most), None))
+    return _bisect_families(limits, ratios_at, np.where(reach, largest, most), None, gone)
+
+
+def _below(limits: Limits, ratios: Ratios, gone: Gone) -> Kepts:
+    """Counts rounded down, 0 where groups are gone, and wherever their branches are."""
+    return limits.graph.settled(np.where(gone, 0, limits.below(ratios)))
 
 
 def _proportions(ratios: Ratios) -> Ratios:
@@ -95,27 +115,41 @@ def bisect(
     def alone(scales: Ratios) -> Ratios:
         return np.asarray(ratios_at(float(scales[0])))[None]
 
-    return _tuples(_bisect_families(limits, alone, np.array([largest]), need))[0]
+    gone = np.zeros((1, len(limits.graph.groups)), bool)
+    return _tuples(_bisect_families(limits, alone, np.array([largest]), need, gone))[0]
 
 
 def _bisect_families(
-    limits: Limits, ratios_at: Callable[[Ratios], Ratios], largest: Ratios, need: Need | None
+    limits: Limits,
+    ratios_at: Callable[[Ratios], Ratios],
+    largest: Ratios,
+    need: Need | None,
+    gone: Gone,
 ) -> Kepts:
     """(policies, groups) the same of as many families as `largest` has numbers."""
-    full, high = limits.graph.full, largest.astype(np.float64)
-    if limits.fits(full):
-        return np.tile(np.array(full, np.int64), (len(high), 1))
+    high = largest.astype(np.float64)
     low = np.zeros_like(high)
-    above, within = limits.below(ratios_at(low)), limits.below(ratios_at(high))
-    if not limits.which_fit(within).all():
+    whole = np.zeros((len(high), len(limits.graph.groups)))
+    mild = limits.which_fit(_below(limits, whole, gone))
+    high[mild] = 0.0  # what is gone is enough
+    if mild.all():
+        return _below(limits, whole, gone)
+    above = _below(limits, ratios_at(low), gone)
+    within = _below(limits, ratios_at(high), gone)
+    within[mild] = above[mild]
+    short = ~limits.which_fit(within)
+    if short.any() and not all(limits.smallest):
+        gone = gone | _enough(limits, within, short)
+        return _bisect_families(limits, ratios_at, largest, need, gone)
+    if short.any():
         raise BudgetError(
             "these ratios cannot meet the budget even at their largest scale; "
             "prune more layers, or raise the budget"
         )
-    going = np.ones(len(high), bool)
+    going = ~mild
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        counts = limits.below(ratios_at(middle))
+        counts = _below(limits, ratios_at(middle), gone)
         new = going & (counts != above).any(1) & (counts != within).any(1)
         down = going & (counts == within).all(1)
         down[new] = limits.which_fit(counts[new])
@@ -126,7 +160,37 @@ def _bisect_families(
         going &= above.sum(1) - within.sum(1) > limits.rounding.round_to
         if not going.any():
             break
-    return _fill(limits, ratios_at(high), need)
+    return _fill(limits, np.where(mild[:, None], 0.0, ratios_at(high)), need, gone)
+
+
+def _enough(limits: Limits, kept: Kepts, short: NDArray[np.bool_]) -> Gone:
+    """(policies, groups) groups that go where narrowing alone does not meet the budgets.
+
+    Of whole branches as few as will do: that which saves most of the scarcest budget first.
+    """
+    gone = np.zeros(kept.shape, bool)
+    for row in short.nonzero()[0]:
+        left = kept[row]
+        while not limits.fits(left.tolist()):
+            tried = []
+            for branch in limits.graph.branches:
+                without = left.copy()
+                without[list(branch.groups)] = 0
+                tried.append(limits.graph.settled(without))
+            cheapest = min(tried, key=lambda one: _scarcest(limits, one), default=left)
+            if (cheapest == left).all():
+                raise BudgetError(
+                    "these ratios cannot meet the budget even at their largest scale, with every "
+                    "branch gone that may go; prune more layers, or raise the budget"
+                )
+            left = cheapest
+        gone[row] = left == 0
+    return gone
+
+
+def _scarcest(limits: Limits, kept: NDArray[np.int64]) -> float:
+    """Use of the budget that is furthest from being met; 1 meets it exactly."""
+    return max(item.cost(kept.tolist()) / item.most for item in limits.items)
 
 
 def fill(limits: Limits, ratios: Ratios, need: Need | None = None) -> tuple[int, ...]:
@@ -137,13 +201,15 @@ def fill(limits: Limits, ratios: Ratios, need: Need | None = None) -> tuple[int,
         ratios: (groups,) pruning ratios in [0, 1].
         need: Which groups come first; see `bisect`.
     """
-    return _tuples(_fill(limits, np.asarray(ratios)[None], need))[0]
+    gone = np.zeros((1, len(limits.graph.groups)), bool)
+    return _tuples(_fill(limits, np.asarray(ratios)[None], need, gone))[0]
 
 
-def _fill(limits: Limits, ratios: Ratios, need: Need | None) -> Kepts:
+def _fill(limits: Limits, ratios: Ratios, need: Need | None, gone: Gone) -> Kepts:
     """(policies, groups) the same, of (policies, groups) ratios."""
     wanted = np.asarray(limits.graph.full) * (1 - ratios)
-    kept, able = limits.below(ratios), np.ones(ratios.shape, bool)
+    kept = _below(limits, ratios, gone)
+    able = kept > 0
     order = np.tile(np.arange(ratios.shape[1]), (len(ratios), 1))
     for _ in range(ROUNDS):
         needs = wanted - kept if need is None else np.stack([need(one) for one in kept.tolist()])

@@ -102,10 +102,11 @@ def scanned_counts(limits: Limits, group: int, ratios: int) -> list[int]:
     """Kept counts at which a group is scanned, descending, the full one left out.
 
     The legal counts nearest to the ratios k / (ratios + 1), k = 1, 2, ..., each once, and the
-    smallest legal count, where the scan ends.
+    smallest legal count above 0, where the scan ends.
     """
     steps = (limits.nearest(group, k / (ratios + 1)) for k in range(1, ratios + 1))
-    return sorted({*steps, limits.smallest[group]} - {limits.graph.full[group]}, reverse=True)
+    counts = {*steps, limits.fewest[group]} - {0, limits.graph.full[group]}
+    return sorted(counts, reverse=True)
 
 
 def cut_at_threshold(limits: Limits, found: Sequence[Curve]) -> Kept:

@@ -53,7 +53,7 @@ class CmaEs:
             ValueError: if the problem has no budget.
         """
         cmaes = import_extra("cmaes", "cma-es")
-        first = start_ratios("cma-es", problem)
+        first = start_ratios("cma-es", problem, self.episodes)
         sigma = self.sigma or _width(first, problem.limits.rounding.max_ratio)
         sampler = _CmaEs(cmaes, first, sigma, self.population or None, seed)
         return run_sampler(problem, sampler, self.episodes)
@@ -65,7 +65,7 @@ def _width(first: Ratios, most: float) -> float:
     Wider draws are cut off at `most` by the projection. At tight budgets, where the uniform ratio
     is close to that, this leaves groups with too few units, and a change beyond it has no effect.
     """
-    uniform_ratio = float(first[0])
+    uniform_ratio = float(first.min())
     return max(min(uniform_ratio, most - uniform_ratio) / 3, NARROWEST)
 
 

@@ -34,7 +34,7 @@ class RandomSearch:
         Raises:
             ValueError: if the problem has no budget.
         """
-        first = start_ratios("random", problem)
+        first = start_ratios("random", problem, self.episodes)
         return run_sampler(problem, _Random(first, seed), self.episodes)
 
 

@@ -1,8 +1,9 @@
 """What searches have in common that draw a ratio for every group.
 
-Each draws ratios in [0, 1], projects them onto the budget, and begins with the uniform policy. An
-episode is one draw; a candidate that was evaluated before is answered from memory, so there may be
-fewer evaluations than episodes.
+Each draws ratios in [0, 1], projects them onto the budget, and begins with the uniform policy, or
+with one that takes whole branches out (`amc.rules.starting_policy`). An episode is one draw, or one
+evaluation on the way to the start; a candidate that was evaluated before is answered from memory,
+so there may be fewer evaluations than episodes.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from amc.problem import Problem, SearchResult
-from amc.rules import Ratios, check_budget, project, uniform
+from amc.rules import Ratios, check_budget, project, starting_policy
 
 
 class Sampler(Protocol):
@@ -28,19 +29,24 @@ class Sampler(Protocol):
         ...
 
 
-def start_ratios(strategy: str, problem: Problem) -> Ratios:
-    """Restart the problem; (groups,) the mean ratio of its uniform policy, which leads to that."""
+def start_ratios(strategy: str, problem: Problem, episodes: int) -> Ratios:
+    """Restart the problem; (groups,) ratios that lead to the policy that a search begins with.
+
+    1 for what is gone, elsewhere the mean ratio.
+    """
     check_budget(problem.limits, strategy)
     problem.restart()
-    kept, full = uniform(problem.limits), problem.graph.full
-    return np.full(len(full), 1 - sum(kept) / sum(full))
+    kept = np.array(starting_policy(problem, episodes))
+    there, full = kept > 0, np.array(problem.graph.full)
+    return np.where(there, 1 - kept[there].sum() / full[there].sum(), 1.0)
 
 
 def run_sampler(problem: Problem, sampler: Sampler, episodes: int) -> SearchResult:
     """Evaluate what a sampler asks for; the most accurate candidate wins."""
-    for _ in range(episodes):
+    spent = max(0, len(problem.outcomes) - 1)  # the start is answered from memory
+    for _ in range(max(1, episodes - spent)):
         ratios = sampler.ask()
-        outcome = problem.evaluate(project(problem.limits, ratios))
+        outcome = problem.evaluate(project(problem.limits, ratios, depth=True))
         sampler.tell(ratios, outcome.accuracy)
     return problem.result()
 

@@ -43,7 +43,7 @@ class TPE:
             ValueError: if the problem has no budget.
         """
         optuna = import_extra("optuna", "tpe")
-        first = start_ratios("tpe", problem)
+        first = start_ratios("tpe", problem, self.episodes)
         with _quiet(optuna):
             sampler = _Tpe(optuna, first, self.startup, seed)
             return run_sampler(problem, sampler, self.episodes)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 
 from amc.graph import KeptUnits, PruningGraph
-from amc.modules import Inputs, call, duplicate, in_double
+from amc.modules import Inputs, absent, call, duplicate, in_double
+from amc.surgery.branches import Depth, without_branches
 from amc.surgery.comparing import Difference, Seen, difference
-from amc.surgery.cutting import cut, staying_channels
+from amc.surgery.cutting import cut, cut_units, staying_channels
 from amc.surgery.masking import enlarge
 
 
@@ -44,6 +47,9 @@ def check_cut(
     )
 
 
+SPOILED = 0.1
+"""Added to a constant, once its sign was changed, to see whether that is seen."""
+
 DOUBTFUL = 0.05
 """Of a difference, relative: smaller ones may be rounding, which more digits tell."""
 
@@ -63,6 +69,26 @@ def fault(model: nn.Module, graph: PruningGraph, units: KeptUnits, example_input
         # Code that makes numbers of one type itself runs in no other.
         found = sure if sure is None or isinstance(sure, Difference) else None
     return "" if found is None else str(found)
+
+
+def sees_constants(
+    model: nn.Module, graph: PruningGraph, units: KeptUnits, example_inputs: Inputs
+) -> bool:
+    """Whether wrong constants in the place of branches that are gone would be seen.
+
+    Args:
+        model: As for `fault`.
+        graph: Its groups.
+        units: That stay of each group; some branches are gone.
+        example_inputs: Of its forward pass.
+    """
+
+    def spoil(smaller: nn.Module) -> None:
+        for module in smaller.modules():
+            if isinstance(module, absent.Constant | absent.Bypass):
+                module.constant.neg_().add_(SPOILED)
+
+    return _fault(model, graph, units, example_inputs, spoil) is not None
 
 
 def fault_in_training(
@@ -86,22 +112,31 @@ def _training_fault(model: nn.Module, example_inputs: Inputs) -> str:
 
 
 def _fault(
-    model: nn.Module, graph: PruningGraph, units: KeptUnits, example_inputs: Inputs
+    model: nn.Module,
+    graph: PruningGraph,
+    units: KeptUnits,
+    example_inputs: Inputs,
+    spoil: Callable[[nn.Module], None] | None = None,
 ) -> Difference | str | None:
-    names = frozenset(layer.name for layer in graph.layers)
+    depth = Depth.of(graph, units)
+    gone = {name for branch in depth.branches for name in branch.layers}
+    names = frozenset(layer.name for layer in graph.layers) - gone
     with torch.no_grad():
-        smaller = cut(model, graph, units, sharing=True)
+        smaller = cut_units(model, graph, depth, sharing=True)
+        masked = enlarge(model, graph, depth, smaller, sharing=True)
         try:
+            smaller = without_branches(smaller, depth.branches)
+            if spoil is not None:
+                spoil(smaller)
             found = Seen(names).run(smaller, example_inputs)
         except Exception as error:
             return f"its forward pass fails then ({_first_line(error)})"
-        masked = enlarge(model, graph, units, smaller, sharing=True)
         try:
             wanted = Seen(names).run(masked, example_inputs)
         except Exception as error:
             told = _first_line(error)
             return f"its forward pass fails with the same channels at zero ({told})"
-        return difference(found, wanted, model, staying_channels(graph, units))
+        return difference(found, wanted, model, staying_channels(graph, depth.units))
 
 
 def _first_line(error: Exception) -> str:

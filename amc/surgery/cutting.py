@@ -25,6 +25,7 @@ from amc.modules import (
     unwrapped,
 )
 from amc.refit import Moments, Reconstruction, Refit, refit_layers
+from amc.surgery.branches import Depth, without_branches
 
 Channels = dict[tuple[str, Side], Tensor]
 """For each side of a module that shrinks, the positions that stay, ascending."""
@@ -49,16 +50,38 @@ def cut(
         sharing: Take what does not change from `model` itself, which is quick: for a forward pass,
             and nothing else.
     """
-    model = unwrapped(model)
+    depth = Depth.of(graph, units)
+    narrowed = cut_units(model, graph, depth, moments, sharing=sharing)
+    return without_branches(narrowed, depth.branches)
+
+
+def cut_units(
+    model: nn.Module,
+    graph: PruningGraph,
+    depth: Depth,
+    moments: Moments | Reconstruction | None = None,
+    *,
+    sharing: bool = False,
+) -> nn.Module:
+    """The same, in which branches that go are still there, whole.
+
+    Args:
+        model: Left as it is.
+        graph: Its groups.
+        depth: What goes wholly, and what stays of the rest.
+        moments: As for `cut`; they change the bias of what reads a branch's groups.
+        sharing: As for `cut`.
+    """
+    model, units = unwrapped(model), depth.units
     staying, places = staying_channels(graph, units), staying_places(model, graph, units)
-    refits = {} if moments is None else refit_layers(model, graph, staying, moments)
+    refits = _refits(model, graph, depth, staying, moments)
     with one_thread():
         changed = {
-            name: _slice(model.get_submodule(name), name, staying, refits.get(name))
-            for name in dict.fromkeys(name for name, _ in staying)
+            name: _slice(model.get_submodule(name), name, staying, refits.get(name), depth)
+            for name in dict.fromkeys((*(name for name, _ in staying), *depth.readers))
         }
         _shift_offsets(changed, model, graph, refits)
-        memo = shareable(model, graph, changed) if sharing else {}
+        memo = shareable(model, graph, {*changed, *depth.touched}) if sharing else {}
         for name, tensors in changed.items():
             module = model.get_submodule(name)
             _replace(memo, module, tensors)
@@ -76,6 +99,20 @@ def cut(
                 recurrent.resize(module)
         _set_attributes(smaller, graph, units)
         return smaller
+
+
+def _refits(
+    model: nn.Module,
+    graph: PruningGraph,
+    depth: Depth,
+    staying: Channels,
+    moments: Moments | Reconstruction | None,
+) -> dict[str, Refit]:
+    if moments is None:
+        return {}
+    none = torch.zeros(0, dtype=torch.long)
+    nothing: Channels = {(name, "in"): none for name in depth.readers}
+    return refit_layers(model, graph, {**staying, **nothing}, moments)
 
 
 def shareable(model: nn.Module, graph: PruningGraph, changed: Iterable[str]) -> dict[int, Any]:
@@ -175,9 +212,11 @@ def region(tensor: Tensor, kept: Mapping[int, Tensor]) -> tuple[Tensor, ...]:
 
 
 def _slice(
-    module: nn.Module, name: str, staying: Channels, refit: Refit | None
+    module: nn.Module, name: str, staying: Channels, refit: Refit | None, depth: Depth
 ) -> dict[str, Tensor]:
     sliced = {}
+    if name in depth.readers:
+        refit = None  # of which the constant alone stays
     for key, tensor in kinds.tensors_of(module).items():
         if key == "weight" and refit is not None:
             sliced[key] = refit.weight

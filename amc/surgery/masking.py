@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from amc.graph import KeptUnits, PruningGraph
 from amc.modules import duplicate, forget_cached, kinds, unwrapped
 from amc.refit import Moments, Reconstruction
+from amc.surgery.branches import Depth, silence
 from amc.surgery.cutting import (
     Channels,
-    cut,
+    cut_units,
     like,
     region,
     shareable,
@@ -37,30 +38,31 @@ def mask(
     that stay only, as in the cut network, whose norms stand there with the hooks of `OnKept`; so do
     operations over channels in the network's own code (`OnStaying`).
     """
-    model = unwrapped(model)
-    return enlarge(model, graph, units, cut(model, graph, units, moments))
+    model, depth = unwrapped(model), Depth.of(graph, units)
+    return enlarge(model, graph, depth, cut_units(model, graph, depth, moments))
 
 
 def enlarge(
     model: nn.Module,
     graph: PruningGraph,
-    units: KeptUnits,
+    depth: Depth,
     small: nn.Module,
     *,
     sharing: bool = False,
 ) -> nn.Module:
-    """A network of full size that computes what `small`, its cut, does.
+    """A network of full size that computes what its cut does.
 
     Args:
         model: Left as it is.
         graph: Its groups.
-        units: That stay of each group.
-        small: The network that `cut` made.
+        depth: What goes wholly, and what stays of the rest.
+        small: The network that `cut_units` made.
         sharing: Take what does not change from `model` itself, as `cut` does.
     """
+    units = depth.units
     staying, places = staying_channels(graph, units), staying_places(model, graph, units)
-    names = dict.fromkeys(name for name, _ in staying)
-    memo = shareable(model, graph, names) if sharing else {}
+    names = dict.fromkeys((*(name for name, _ in staying), *depth.readers))
+    memo = shareable(model, graph, {*names, *depth.touched}) if sharing else {}
     for name in names:
         module, own = model.get_submodule(name), kinds.tensors_of(small.get_submodule(name))
         for key, tensor in kinds.tensors_of(module).items():
@@ -90,6 +92,7 @@ def enlarge(
             serving = OnKept(kept, kinds.channels(module, "out"))
             norm = copy.deepcopy(small.get_submodule(name))
             masked.set_submodule(name, serving.attach(norm))
+    silence(masked, depth.branches)
     over = staying_over(graph, units)
     return OnStaying(over).attach(masked) if over else masked
 

@@ -37,7 +37,8 @@ def activations(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> tuple[
     model = _with_plain_attention(duplicate(model))
     full, samples = record(model, inputs), samples_of(inputs)
     twice = same(full, attempt(model, _twice(inputs, samples)))
-    found = () if graph.granularity.masks else shrinking(model, graph, full, inputs)
+    shrinks = graph.groups and not graph.granularity.masks
+    found = shrinking(model, graph, full, inputs) if shrinks else ()
     return tuple(
         Activation(
             made.first,

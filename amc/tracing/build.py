@@ -14,18 +14,19 @@ from fnmatch import fnmatchcase
 from math import prod
 from typing import Any
 
-from torch import nn
+from torch import Tensor, nn
 
-from amc.graph import NUMBER_BYTES, Fixed, Group, Layer, PruningGraph
+from amc.graph import NUMBER_BYTES, Branch, Fixed, Group, Layer, PruningGraph
 from amc.modules import Inputs, duplicate, kinds, shapes, tensors, unwrapped
 from amc.surgery import tensor_of
 from amc.tracing.activations import activations
+from amc.tracing.branch_trials import with_branches
 from amc.tracing.couplings import ALL_OR_NONE, Block, blocks
 from amc.tracing.forward import Call, Trace
 from amc.tracing.products import loose, products
 from amc.tracing.tracer import trace_channels
 from amc.tracing.units import group_units
-from amc.tracing.verification import candidate, verify
+from amc.tracing.verification import candidate, revealing, tried_on, verify
 
 
 class GraphError(ValueError):
@@ -69,6 +70,8 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
         overwriting=forward.overwriting,
         exclude=tuple(exclude),
     )
+    shown = revealing(example_inputs)
+    graph = with_branches(tried_on(model, shown), graph, shown)
     return _with_costs(graph, model, forward, example_inputs)
 
 
@@ -256,6 +259,7 @@ def _with_costs(
     kept = sum(stored[one.name].numel() for one in buffers)
     return replace(
         graph,
+        branches=tuple(_with_others(model, graph, branch) for branch in graph.branches),
         products=products(forward, graph.groups),
         loose_params=params,
         loose_buffers=buffers,
@@ -265,11 +269,38 @@ def _with_costs(
     )
 
 
+def _with_others(model: nn.Module, graph: PruningGraph, branch: Branch) -> Branch:
+    """With what it takes along that no layer and no group has."""
+    state = model.state_dict(keep_vars=True)
+    known = {part.tensor for group in graph.groups for part in group.slices}
+    layers = [model.get_submodule(x.name) for x in graph.layers if x.kind != "own"]
+    counted = {id(one) for module in layers for one in module.parameters(recurse=False)}
+    counted |= {id(one) for module in layers for one in _statistics(module)}
+    counted |= {id(tensor) for name, tensor in state.items() if not branch.covers(name)}
+    parameters = dict(model.named_parameters())
+    others = {
+        name: tensor
+        for name, tensor in state.items()
+        if branch.covers(name) and name not in known and id(tensor) not in counted
+    }
+    return replace(
+        branch,
+        other_params=sum(one.numel() for name, one in others.items() if name in parameters),
+        other_bytes=sum(map(_bytes, others.values())),
+    )
+
+
+def _statistics(module: nn.Module) -> list[Tensor]:
+    return [buffer for buffer in module.buffers(recurse=False) if buffer.dim() == 1]
+
+
+def _bytes(tensor: Tensor) -> int:
+    each = NUMBER_BYTES if tensor.is_floating_point() else tensor.element_size()
+    return tensor.numel() * each
+
+
 def _stored_bytes(model: nn.Module) -> int:
     """Of the whole state dict, tensors that are shared once."""
     state = tensors(model.state_dict(keep_vars=True))
     each = {(tensor.data_ptr(), tensor.shape): tensor for tensor in state}
-    return sum(
-        tensor.numel() * (NUMBER_BYTES if tensor.is_floating_point() else tensor.element_size())
-        for tensor in each.values()
-    )
+    return sum(map(_bytes, each.values()))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,12 @@ Parts = tuple[tuple[int, int], ...]
 PASSES = 4
 """Forward passes from which sizes are told; one more confirms them."""
 
+MOST_PASSES = 8
+"""The same where so few do not tell all groups apart."""
+
+DRAWS = 50
+"""For each group, before another pass is added."""
+
 MOST_LESS = 15
 """Units that a group loses in one of these, at most."""
 
@@ -28,9 +34,7 @@ def shrinking(
     model: nn.Module, graph: PruningGraph, full: Pass, inputs: Inputs
 ) -> list[list[Parts]]:
     """For each tensor of a pass and each of its axes, how it shrinks."""
-    chance = np.random.default_rng(0)
-    most = np.minimum(np.array(graph.full) - 1, MOST_LESS)
-    less = chance.integers(0, most, (PASSES + 1, len(most)), endpoint=True)
+    less = _less(np.minimum(np.array(graph.full) - 1, MOST_LESS))
     passes = [same(full, attempt(_smaller(model, graph, row), inputs)) for row in less]
     told = [one for one in passes if one is not None]
     if len(told) == len(passes):
@@ -38,6 +42,41 @@ def shrinking(
         if found is not None and _confirmed(full, found, told[-1], less[-1]):
             return found
     return _one_by_one(model, graph, full, inputs)
+
+
+def _less(most: NDArray[np.int64]) -> NDArray[np.int64]:
+    """(passes, groups) units that go: as few passes as tell all groups apart, and another one.
+
+    Args:
+        most: (groups,) that may go.
+    """
+    chance = np.random.default_rng(0)
+    columns: list[NDArray[np.int64]] = []
+    for passes in range(PASSES, MOST_PASSES + 1):
+        columns, seen = [], set[tuple[float, ...]]()
+        for units in most.tolist():
+            drawn, pattern = _drawn(chance, units, passes, seen)
+            columns.append(drawn)
+            seen.add(pattern)
+        if len(seen) == len(columns):
+            break
+    last = chance.integers(0, most, (1, len(most)), endpoint=True)
+    return np.concatenate([np.array(columns).T, last])
+
+
+def _drawn(
+    chance: np.random.Generator, units: int, passes: int, seen: Container[tuple[float, ...]]
+) -> tuple[NDArray[np.int64], tuple[float, ...]]:
+    """(passes,) units of one group that go, and what is the same of all multiples of that.
+
+    Some that nobody has seen, if any are found.
+    """
+    for _ in range(DRAWS):
+        drawn = chance.integers(0, units, passes, endpoint=True)
+        pattern = tuple((drawn / max(1, drawn.max())).tolist())
+        if pattern not in seen and drawn.any():
+            break
+    return drawn, pattern
 
 
 def _smaller(model: nn.Module, graph: PruningGraph, less: NDArray[np.int64]) -> nn.Module:

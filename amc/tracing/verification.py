@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from amc.graph import Attribute, Group, KeptUnits, Layer, PruningGraph
-from amc.modules import Inputs, changed, duplicate, kinds, numbers_of
+from amc.modules import Inputs, call, changed, duplicate, kinds, numbers_of, plain_attention
 from amc.surgery import fault, fault_in_training
 from amc.tracing.couplings import Block
 from amc.tracing.joining import as_one, fits
@@ -64,8 +64,8 @@ def verify(
 ) -> Verified:
     """Find for every block the first sound way to cut it.
 
-    Blocks that repeat are tried once, and all together in the end; where that fails, each is tried
-    beside the others.
+    All are tried at once. Where that fails each is, blocks that repeat once, and all together in
+    the end; where that fails too, each is tried beside the others.
 
     Args:
         model: The network, left untouched; its weights are of no consequence.
@@ -74,7 +74,11 @@ def verify(
         inputs: Of its forward pass.
         trains: Whether modules run in training alone, so that a cut network must train as well.
     """
-    trial = Trial(_randomise(duplicate(model)), layers, _revealing(inputs), trains)
+    shown = revealing(inputs)
+    trial = Trial(tried_on(model, shown), layers, shown, trains)
+    firsts = [group for item in candidates for group in item.ways[0]]
+    if candidates and not trial(firsts, TRIALS):
+        return Verified(in_order(firsts, layers), ())
     chosen: list[Candidate] = []
     failed: list[Candidate] = []
     for alike in _repeated(candidates):
@@ -244,7 +248,7 @@ def _random_units(groups: Sequence[Group], seed: int) -> KeptUnits:
     return tuple(kept)
 
 
-def _revealing(inputs: Inputs) -> Any:
+def revealing(inputs: Inputs) -> Any:
     """Inputs that hide no mistake: wide numbers, and noise where all are alike."""
     return changed(inputs, _reveal)
 
@@ -261,8 +265,56 @@ def _generator() -> torch.Generator:
     return torch.Generator().manual_seed(0)
 
 
+def tried_on(model: nn.Module, inputs: Inputs) -> nn.Module:
+    """A copy that hides no mistake, as zeros, tiny scales and streams that swell would.
+
+    In evaluation mode, its weights and statistics drawn at random.
+
+    Args:
+        model: Left as it is.
+        inputs: Of its forward pass, as `revealing` has them.
+    """
+    copied = _randomise(duplicate(model))
+    _measure_norms(copied, inputs)
+    return copied
+
+
+def _measure_norms(model: nn.Module, inputs: Inputs) -> None:
+    """In place: statistics of norms that are near those of what they read.
+
+    Otherwise what residual blocks add grows from block to block, until the last ones hide whatever
+    the first ones add.
+    """
+    generator = _generator()
+
+    def measure(norm: nn.Module, args: tuple[Any, ...]) -> None:
+        read = args[0] if args and isinstance(args[0], Tensor) else None
+        mean, variance = (getattr(norm, name, None) for name in STATISTICS)
+        if read is None or read.dim() < 2 or not isinstance(mean, Tensor) or variance is None:
+            return
+        if read.shape[1] != len(mean) or read.numel() < 2 * len(mean):
+            return
+        each = read.detach().transpose(0, 1).flatten(1).float()
+        spread = each.var(1, correction=0) + SMALLEST
+        noise = torch.randn((2, len(mean)), generator=generator).to(each)
+        mean.copy_(each.mean(1) + 0.3 * noise[0] * spread.sqrt())
+        variance.copy_(spread * (0.6 + 0.3 * noise[1].abs()))
+
+    norms = [module for module in model.modules() if hasattr(module, "running_var")]
+    handles = [norm.register_forward_pre_hook(measure) for norm in norms]
+    try:
+        with torch.no_grad(), plain_attention():
+            call(model, inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+STATISTICS = ("running_mean", "running_var")
+
+
 def _randomise(model: nn.Module) -> nn.Module:
-    """In place: weights and statistics that hide no mistake, as zeros and tiny scales would."""
+    """In place: weights and statistics drawn at random, in evaluation mode."""
     generator = _generator()
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.is_floating_point() and tensor.element_size() < WIDE:
@@ -280,7 +332,7 @@ def _own(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
     for name, tensor in module.named_parameters(recurse=False):
         if tensor.is_floating_point():
             yield name, tensor
-    for name in ("running_mean", "running_var"):
+    for name in STATISTICS:
         statistic = getattr(module, name, None)
         if isinstance(statistic, torch.Tensor):
             yield name, statistic

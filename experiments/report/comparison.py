@@ -145,3 +145,8 @@ def _labels(results: Sequence[RunResult], series: Sequence[Series]) -> list[str]
 def _number(labels: Sequence[str], place: int) -> str:
     earlier = labels[:place].count(labels[place])
     return f"{labels[place]} ({earlier + 1})" if earlier else labels[place]
+
+
+def gone_groups(result: RunResult) -> list[str]:
+    """Groups of which nothing is left, in forward order."""
+    return [group.name for group in result.groups if not group.kept]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from experiments.report.comparison import Comparison, Run, Series
+from experiments.report.comparison import Comparison, Run, Series, gone_groups
 from experiments.report.drawing import Picture, marks, percent_axis, series_keys
 from experiments.report.svg import GRID, PHONE_FONT, draw, series_colour
 from experiments.terminal import percent, printable, shorten
@@ -35,6 +35,8 @@ def kept_picture(comparison: Comparison, key: str) -> Picture:
     left = round(max(map(len, names), default=0) * PHONE_FONT * 0.56) + 14
     svg = draw(key, _words(comparison), round(row * len(names)) + 94, left, plot)
     caption = "The fraction of its units that each group keeps, in forward order."
+    if any(gone_groups(run.result) for run in comparison.runs):
+        caption += " What keeps none is gone with the whole branch that it lies in."
     return Picture(svg, series_keys(comparison), caption)
 
 

@@ -8,9 +8,9 @@ from functools import partial
 from rich.table import Table
 from rich.text import Text
 
-from experiments.report.comparison import Comparison, compare
+from experiments.report.comparison import Comparison, compare, gone_groups
 from experiments.runs import Accuracies, RunResult
-from experiments.terminal import MISSING, cost_name, measure, percent
+from experiments.terminal import MISSING, cost_name, measure, percent, printable
 
 HEADINGS = {"macs": "MACs"}
 """Costs that are headed by more than their short names."""
@@ -87,6 +87,10 @@ def _caption(comparisons: Sequence[Comparison], accuracy: bool) -> Text:
     steps = [f"{run.label}: {run.result.tuned_steps:,}" for run in runs if run.result.tuned_steps]
     if steps:
         lines.append(f"* gradient steps inside the search: {'; '.join(steps)}")
+    gone = [f"{run.label}: {', '.join(map(printable, gone_groups(run.result)))}" for run in runs]
+    gone = [words for words, run in zip(gone, runs, strict=True) if gone_groups(run.result)]
+    if gone:
+        lines.append(f"gone as a whole, with their branches: {'; '.join(gone)}")
     return Text("\n".join(lines))
 
 

@@ -46,7 +46,7 @@ def mistakes(result: RunResult) -> Iterator[str]:
     if not result.groups or not result.costs:
         yield f"{'costs' if result.groups else 'groups'} are empty"
     for group in result.groups:
-        if not 1 <= group.kept <= group.total:
+        if not 0 <= group.kept <= group.total:
             yield f"group {group.name!r} keeps {group.kept} of {group.total} units"
     for one in result.evaluations:
         yield from _wrong(one, result)
@@ -88,7 +88,7 @@ def _unsuited(what: str, kept: Sequence[int], groups: Sequence[GroupChoice]) -> 
     if len(kept) != len(groups):
         yield f"{what} has {len(kept)} kept counts for {len(groups)} groups"
     for count, group in zip(kept, groups, strict=False):
-        if not 1 <= count <= group.total:
+        if not 0 <= count <= group.total:
             yield f"{what} keeps {count} of {group.total} units of {group.name!r}"
 
 

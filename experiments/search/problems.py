@@ -22,7 +22,7 @@ def prepare(
     asked = config.problem
     unit = asked.granularity
     graph = decisions(workload.model, workload.example, unit, asked.exclude)
-    rounding = unit.rounding(asked.multiple, asked.max_ratio)
+    rounding = unit.rounding(asked.multiple, asked.max_ratio, depth=not asked.no_depth)
     agreed = terms_of(config, workload.model, graph, rounding)
     for note in agreed.notes:
         console.print(note, soft_wrap=True)

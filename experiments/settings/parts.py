@@ -169,6 +169,8 @@ class ProblemSettings(Part):
             at the edges of steps in the table of --latency, which a budget of latency always does.
         max_ratio: Largest pruning ratio of any group, above 0 and below 1; left out, 0.8 for
             channels and 0.99 for what is finer; a fixed pattern such as 2:4 takes none.
+        no_depth: Leave something of every group. Otherwise whole branches may go where the network
+            goes on without: a residual block, an attention, an MLP.
     """
 
     section: ClassVar[str] = "Problem"
@@ -181,6 +183,7 @@ class ProblemSettings(Part):
     exclude: Listed = ()
     round_to: Multiple = 1
     max_ratio: Inside | None = None
+    no_depth: Switch = False
 
     def __post_init__(self) -> None:
         super().__post_init__()

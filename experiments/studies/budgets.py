@@ -1,5 +1,6 @@
 """Seven strategies under one latency budget: `python -m experiments.studies.budgets`.
 
+Widths alone are searched (`--no-depth`); `experiments.studies.depth` tells what branches are worth.
 Three rules, two samplers, the improved agent and NetAdapt; the other rules, `random` and the other
 agents work under it as well and are left out for time. Each searches resnet20 on this machine with
 the same table, budget, images and seed, as `amc benchmark` does; a benchmark that is there already
@@ -125,6 +126,7 @@ def results_of(
             episodes=chosen.episodes,
             search_images=chosen.images,
             round_to=block.round_to,
+            no_depth=True,
         ),
         cut=CutSettings(calibration_images=chosen.images, latency=str(table)),
         output=OutputSettings(str(out)),

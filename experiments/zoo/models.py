@@ -14,6 +14,7 @@ from experiments.zoo.alexnet import alexnet_small
 from experiments.zoo.mobilenet import mobilenet_v1, mobilenet_v2
 from experiments.zoo.resnet import plain20, resnet8, resnet20, resnet56
 from experiments.zoo.vgg import vgg_small
+from experiments.zoo.vit import vit_small
 
 
 class Builder(Protocol):
@@ -32,6 +33,7 @@ MODELS: dict[str, Builder] = {
     "alexnet-small": alexnet_small,
     "mobilenet-v1": mobilenet_v1,
     "mobilenet-v2": mobilenet_v2,
+    "vit-small": vit_small,
 }
 
 

@@ -270,7 +270,7 @@ def test_keeping_everything_is_the_unpruned_network() -> None:
     assert found == pytest.approx(problem.unpruned_accuracy(), abs=0.02)
 
 
-@pytest.mark.parametrize("kept", [(0, 3), (7, 3), (4,), (4, 3, 1)])
+@pytest.mark.parametrize("kept", [(0, 3), (7, 3), (4,), (4, 3, 1), (4, -1)])
 def test_counts_that_do_not_suit_the_network_are_refused(kept: tuple[int, ...]) -> None:
     problem = residual_problem()
     with pytest.raises(ValueError, match=r"do not suit groups of \(6, 5\) units"):
@@ -282,7 +282,7 @@ def test_an_impossible_budget_is_refused_at_once() -> None:
     with pytest.raises(BudgetError, match=r"budget macs=0\.01 cannot be reached"):
         residual_problem("macs=0.01")
     with pytest.raises(BudgetError, match=r"at most 0\.1 per layer"):
-        residual_problem("macs=0.5", rounding=Rounding(max_ratio=0.1))
+        residual_problem("macs=0.5", rounding=Rounding(max_ratio=0.1, depth=False))
 
 
 def test_unknown_names_are_refused() -> None:

@@ -336,8 +336,10 @@ MISTAKES = {
     SEARCH + "--budget macs=1.5ms": ("'ms' is no unit of macs", "macs=1.2M"),
     SEARCH + "--budget energy=2MJ": ("'MJ' is no unit of energy", "energy=250uJ"),
     SEARCH + "--budget size=2m3": ("budget 'size=2m3'", "such as", "size=300kB"),
-    SEARCH + "--budget macs=0.001": ("macs=0.001 cannot be reached", "macs=0.0637", "budget"),
-    SEARCH + "--budget macs=0.05": ("macs=0.05 cannot be reached", "macs=0.0637", "--max-ratio"),
+    SEARCH + "--budget macs=0.001": ("macs=0.001 cannot be reached", "macs=0.0076", "budget"),
+    SEARCH + "--budget macs=0.05 --no-depth": (
+        *("macs=0.05 cannot be reached", "macs=0.0637", "--max-ratio"),
+    ),
     SEARCH + "--budget macs=0.5 --budget size=1B": ("size=1B cannot be reached", "bytes"),
     SEARCH + "--granularity element --budget memory=0.5": ("not change memory", "size or energy"),
     SEARCH + "--memory-batch 0": ("--memory-batch is 0", "1 or more"),
@@ -504,9 +506,9 @@ MISTAKES = {
     PRUNE + "--policy policy-exclude.json": ("'nolayer.*'", "similar layers are"),
     PRUNE + "--policy policy-twice.json": ("'stem.0' is named twice", "keep one"),
     PRUNE + "--policy policy-digits.json": ("policy-digits.json", "not valid JSON", "4300 digits"),
-    PRUNE + "--policy policy-kept-none.json": ("'stem.0' keeps 0 of 8", "from 1 to 8"),
-    PRUNE + "--policy policy-kept-many.json": ("keeps 1000000000 of 8", "from 1 to 8"),
-    PRUNE + "--policy policy-kept-minus.json": ("keeps -1 of 8", "from 1 to 8"),
+    PRUNE + "--policy policy-kept-none.json": ("keeps none of 'stem.0'", "keep 1 to 8"),
+    PRUNE + "--policy policy-kept-many.json": ("keeps 1000000000 of 8", "from 0 to 8"),
+    PRUNE + "--policy policy-kept-minus.json": ("keeps -1 of 8", "from 0 to 8"),
     **{
         PRUNE + f"--policy policy-kept-{name}.json": (f"kept-{name}.json: groups[0].kept is", WHOLE)
         for name in ("part", "nan", "truth", "inf", "word")

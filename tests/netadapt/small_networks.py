@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from amc import Budget, Problem, Samples
+from amc.granularity import Rounding
 
 
 class Detectors(nn.Module):
@@ -106,7 +107,7 @@ def striped(count: int, seed: int) -> Samples:
     return Samples(images + 2.0 * bright[:, None, :, None], labels)
 
 
-def trainable(*budgets: str, model: nn.Module | None = None) -> Problem:
+def trainable(*budgets: str, model: nn.Module | None = None, depth: bool = True) -> Problem:
     """A real network, untrained, with training samples."""
     return Problem(
         model or mixed(),
@@ -114,4 +115,5 @@ def trainable(*budgets: str, model: nn.Module | None = None) -> Problem:
         [Budget.parse(text) for text in budgets],
         holdout=striped(60, seed=1),
         train=striped(200, seed=2),
+        rounding=Rounding(depth=depth),
     )

@@ -71,7 +71,7 @@ def test_the_global_generator_is_left_as_it_was() -> None:
 
 
 def test_a_depthwise_group_may_come_down_to_one_channel() -> None:
-    problem = trainable("macs=0.1")
+    problem = trainable("macs=0.1", depth=False)
     result = NetAdapt(reduction=0.3, steps=0).search(problem, 0)
     assert result.best.kept[0] == 1
     assert problem.limits.fits(result.best.kept)

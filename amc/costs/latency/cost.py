@@ -116,11 +116,13 @@ class Latency:
         outputs, inputs = self._graph.widths(kept)
         found = []
         for grid in self._grids:
-            widths = inputs[..., grid.row], outputs[..., grid.row]
+            layer, present = self._graph.layers[grid.row], outputs[..., grid.row] > 0
+            # What is gone takes no time, and has no width that was measured.
+            read = np.where(present, inputs[..., grid.row], layer.inputs)
+            made = np.where(present, outputs[..., grid.row], layer.outputs)
             if self._plain:
-                narrowest = int(widths[0].min()), int(widths[1].min())
-                _check_measured(self._graph.layers[grid.row], narrowest, grid)
-            found.append(grid(*widths))
+                _check_measured(layer, (int(read.min()), int(made.min())), grid)
+            found.append(present * grid(read, made))
         return np.stack(found, -1)
 
 

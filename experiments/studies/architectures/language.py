@@ -10,6 +10,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+import amc
+
 WIDTH, HEADS, LAYERS, WORDS, LENGTH = 256, 4, 4, 1000, 64
 
 ENCODER = {
@@ -44,7 +46,7 @@ def _language(model: str, config: str, **settings: Any) -> tuple[nn.Module, Any]
 
 def _both(model: str, config: str, **settings: Any) -> tuple[nn.Module, Any]:
     given = {"input_ids": _words(), "decoder_input_ids": _words(16), "use_cache": False}
-    return _made(model, config, **settings), given
+    return amc.returning(_made(model, config, **settings), "logits"), given
 
 
 def _vision(model: str, config: str, size: int = 224, **settings: Any) -> tuple[nn.Module, Any]:
@@ -61,7 +63,8 @@ def _clip() -> tuple[nn.Module, Any]:
     model = _made(
         "CLIPModel", "CLIPConfig", text_config=text, vision_config=vision, projection_dim=128
     )
-    return model, {"input_ids": _words(16), "pixel_values": _pictures(64)}
+    given = {"input_ids": _words(16), "pixel_values": _pictures(64)}
+    return amc.returning(model, "logits_per_image"), given
 
 
 def _detr() -> tuple[nn.Module, Any]:

@@ -32,7 +32,12 @@ from experiments.studies.architectures.networks import NETWORKS
 
 BUDGET = Budget("macs", 0.6)
 RANDOM = 2
-"""Random policies at which the counts are compared."""
+"""Random policies at which the counts are compared; in the last one branches are gone too."""
+
+GONE = 0.3
+"""Part of the branches."""
+
+HEAD = "its channels are outputs of the network"
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,10 @@ class Row:
         macs: Of a forward pass, by PyTorch's counter.
         seconds: Of a forward pass of the processor's time, the fastest of two.
         seen: Our count of MACs as a part of PyTorch's.
-        free: Part of the parameters that lie in layers whose outputs can be cut.
+        free: Part of the parameters that lie in layers whose outputs can be cut, or that make what
+            the network returns and whose inputs can.
         groups: How many decisions there are.
+        branches: Parts that may go as a whole.
         traced: Processor seconds of `amc.trace`.
         left: Part of the MACs that PyTorch's counter finds after uniform ratios under `BUDGET`.
         off: Largest difference of the counts after pruning, at those and at random policies, as a
@@ -64,6 +71,7 @@ class Row:
     seen: float | None = None
     free: float | None = None
     groups: int = 0
+    branches: int = 0
     traced: float | None = None
     left: float | None = None
     off: float | None = None
@@ -87,6 +95,7 @@ def measure(name: str) -> Row:
         step, start = "trace", time.process_time()
         graph = amc.trace(model, inputs)
         row = replace(row, traced=time.process_time() - start, groups=len(graph.groups))
+        row = replace(row, branches=len(graph.branches))
         ours = Macs(graph)(graph.full)
         row = replace(row, seen=ours / row.macs, free=_free(graph, model), whole=_whole(graph))
         step = "prune"
@@ -123,9 +132,15 @@ def _left(
 
 
 def _random(graph: PruningGraph) -> list[tuple[int, ...]]:
+    """Counts of every group, and some in which a few branches are gone."""
     chance = np.random.default_rng(0)
-    ratios = chance.uniform(0, 0.8, (RANDOM, len(graph.groups)))
-    return [_kept(graph, row) for row in ratios]
+    groups = len(graph.groups)
+    kept = [_kept(graph, row) for row in chance.uniform(0, 0.8, (RANDOM, groups))]
+    if graph.branches:
+        gone = (chance.random(groups) < GONE) & (np.array(graph.least) == 0)
+        fewer = graph.settled(np.where(gone, 0, kept[-1]))
+        kept[-1] = tuple(fewer.tolist())
+    return kept
 
 
 def _kept(graph: PruningGraph, ratios: Any) -> tuple[int, ...]:
@@ -135,11 +150,16 @@ def _kept(graph: PruningGraph, ratios: Any) -> tuple[int, ...]:
 
 
 def _free(graph: PruningGraph, model: nn.Module) -> float:
-    """Part of the parameters in layers whose outputs can be cut, and in loose ones that shrink."""
+    """Part of the parameters in layers whose outputs can be cut, and in loose ones that shrink.
+
+    What makes the network's own outputs counts where its inputs can be cut.
+    """
     made = {name for group in graph.groups for name in group.layers}
+    heads = {item.name for item in graph.fixed if item.reason == HEAD}
+    made |= {m.module for group in graph.groups for m in group.members if m.module in heads}
     made |= {m.module for group in graph.groups for m in group.members if m.side == "out"}
     own = Params(graph).per_layer(graph.full)
-    loose = Amounts(graph.loose_params, len(graph.groups))(graph.full)
+    loose = Amounts(graph.loose_params, graph)(graph.full)
     total = sum(parameter.numel() for parameter in model.parameters())
     return float(own[[graph.layer_index[name] for name in made]].sum() + loose) / total
 
@@ -149,7 +169,7 @@ def _whole(graph: PruningGraph) -> tuple[tuple[str, float], ...]:
     total = sum(weights.values()) or 1
     shares: dict[str, float] = defaultdict(float)
     for item in graph.fixed:
-        if item.reason != "its channels are outputs of the network":
+        if item.reason != HEAD:
             shares[_family(item.reason)] += weights.get(item.name, 0) / total
     return tuple(
         (reason, round(share, 3))

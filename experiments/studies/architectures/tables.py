@@ -21,7 +21,7 @@ LONGEST = 180
 def table(rows: Sequence[Row]) -> str:
     """One line a network; with a column for the peer where it was tried."""
     peer = any(row.peer is not None or row.peer_error for row in rows)
-    heads = ["name", "parameters", "MACs", "seen", "free", "left", "traced"]
+    heads = ["name", "parameters", "MACs", "seen", "free", "branches", "left", "traced"]
     heads += ["torch-pruning"] if peer else []
     return markdown([*heads, "what stays, or goes wrong"], [_cells(row, peer) for row in rows])
 
@@ -34,6 +34,7 @@ def _cells(row: Row, peer: bool) -> list[str]:
         f"{row.macs / 1e9:.2f}G",
         _part(row.seen),
         _part(row.free),
+        str(row.branches),
         _part(row.left),
         "–" if row.traced is None else f"{row.traced:.1f} s",
         *([_part(row.peer)] if peer else []),

@@ -8,6 +8,7 @@ from functools import cache, partial
 
 from torch import Tensor, nn
 
+from amc.granularity import Rounding
 from amc.policy import Budget
 from amc.problem import Problem
 from amc.tasks import Samples
@@ -37,13 +38,14 @@ class Material:
     calibration: Samples
 
     def problem(self, budget: str) -> Problem:
-        """The search problem; all is as on the command line, single channels included."""
+        """The search problem; all is as on the command line with `--no-depth`."""
         return Problem(
             self.model,
             self.example,
             [Budget.parse(budget)],
             holdout=self.search,
             calibration=self.calibration,
+            rounding=Rounding(depth=False),
         )
 
     def images(self) -> dict[str, int]:

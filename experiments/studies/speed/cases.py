@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from amc.finetuning import Recipe, fit
+from amc.granularity import Rounding
 from amc.policy import Budget
 from amc.problem import Problem
 from amc.tasks import Samples
@@ -77,12 +78,13 @@ class Case:
         return self.workload.splits.holdout.take(slice(0, self.sizes.images))
 
     def problem(self, racing: float = 0.0) -> Problem:
-        """The search problem, as `amc search` sets it up."""
+        """The search problem, as `amc search --no-depth` sets it up."""
         return Problem(
             self.workload.model,
             self.workload.example,
             [Budget("macs", self.sizes.budget)],
             holdout=self.holdout,
             calibration=self.calibration,
+            rounding=Rounding(depth=False),
             racing=racing,
         )

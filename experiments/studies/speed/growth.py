@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from amc.evaluation import recalibrate
+from amc.granularity import Rounding
 from amc.policy import Budget
 from amc.problem import Problem
 from amc.refit import Equations, Moment
@@ -72,6 +73,7 @@ def times(case: Case, model: nn.Module, images: int, pixels: int) -> dict[str, f
         [Budget("macs", case.sizes.budget)],
         holdout=data.take(slice(0, images)),
         calibration=data.take(slice(0, 500)),
+        rounding=Rounding(depth=False),
     )
     stages: list[Mapping[str, float]] = []
     seconds, watch = [], Stopwatch()

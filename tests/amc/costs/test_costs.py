@@ -12,7 +12,7 @@ from tiny_networks import TINY, Wired, images, random_kept, tiny
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from amc.costs import COSTS, BudgetError, Energy, Limits, Macs, Params, Size
+from amc.costs import COSTS, NM45, Amounts, BudgetError, Energy, Limits, Macs, Params, Size
 from amc.costs.base import costs_of
 from amc.criteria import best_units, scores
 from amc.granularity import Granularity, Rounding
@@ -95,7 +95,14 @@ def test_parameters_outside_of_known_layers_stay() -> None:
 def test_every_cost_but_the_peak_is_the_sum_of_its_layers_and_the_rest(name: str, zoo: Any) -> None:
     cost: Any = COSTS[name](zoo.graph)
     parts = cost.per_layer(zoo.graph.full)
-    others = {"params": zoo.graph.other_params, "size": zoo.graph.other_bytes}
+    work = Amounts(zoo.graph.products, zoo.graph)(zoo.graph.full)
+    loose = Amounts(zoo.graph.loose_params, zoo.graph)(zoo.graph.full)
+    others = {
+        "macs": work,
+        "params": zoo.graph.other_params + loose,
+        "size": zoo.graph.other_bytes + 4 * loose,
+        "energy": work * NM45.mac,
+    }
     assert parts.shape == (len(zoo.graph.layers),)
     assert parts.sum() + others.get(name, 0) == pytest.approx(cost(zoo.graph.full), rel=1e-12)
 
@@ -151,8 +158,11 @@ def test_an_absolute_budget_is_in_the_costs_unit() -> None:
 
 
 def test_the_smallest_network_keeps_the_fewest_legal_counts() -> None:
-    assert limits(max_ratio=0.5).smallest == (3, 3)
-    assert limits(max_ratio=0.5, round_to=4).smallest == (4, 4)
+    assert limits(max_ratio=0.5, depth=False).smallest == (3, 3)
+    assert limits(max_ratio=0.5, round_to=4, depth=False).smallest == (4, 4)
+    # The second group is the inside of a residual block.
+    assert limits(max_ratio=0.5).smallest == (3, 0)
+    assert limits(max_ratio=0.5).fewest == (3, 3)
 
 
 def test_an_impossible_budget_is_refused_naming_the_smallest_possible_one() -> None:
@@ -170,21 +180,21 @@ def test_the_refusal_says_when_the_multiples_are_to_blame() -> None:
     with pytest.raises(
         BudgetError, match=r"in multiples of 4 allows .* budget, or lower --round-to$"
     ):
-        limits("macs=0.5", round_to=4)
+        limits("macs=0.5", round_to=4, depth=False)
     with pytest.raises(
         BudgetError, match=r"raise the budget or --max-ratio, and lower --round-to$"
     ):
-        limits("macs=0.1", round_to=4)
+        limits("macs=0.1", round_to=4, depth=False)
 
 
 def test_the_refusal_advises_only_what_would_help() -> None:
     with pytest.raises(BudgetError, match=r"raise the budget or --max-ratio$"):
-        limits("macs=0.1")
+        limits("macs=0.1", depth=False)
     least = Macs(RESIDUAL)((1, 1)) / Macs(RESIDUAL)(RESIDUAL.full)
     assert 0.01 < least < 0.1
     even = rf"raise the budget: even one unit a layer has macs={least:.3f}\d; 1 layer stays whole$"
     with pytest.raises(BudgetError, match=even):
-        limits("macs=0.01")
+        limits("macs=0.01", depth=False)
 
 
 def test_the_refusal_gives_amounts_with_units() -> None:

@@ -82,7 +82,7 @@ def test_the_zoo_loses_its_norms_and_activations_and_computes_the_same_in_either
     graph = fold_norms(apart, zoo.graph)
     fused = copy.deepcopy(apart)
     fuse_activations(fused, graph)
-    assert count(fused, ClampedConv2d) > 0
+    assert count(fused, ClampedConv2d) > 0 or not count(apart, *CLAMPS)
     assert count(fused, *CLAMPS, ClampedConv2d) == count(apart, *CLAMPS)
     assert torch.equal(outputs(fused, zoo.inputs), outputs(apart, zoo.inputs))
     if bfloat16_is_fast():

@@ -58,6 +58,7 @@ ELSEWHERE = {
     ".venv/bin/python -m pip install": "asks the network; CI is set up by the same line",
     "small/bin/python -m pip install": "asks the network; done without in test_deployment_docs.py",
     "python -m experiments.studies.contest": LONG,
+    "python -m experiments.studies.depth": LONG,
     "python -m experiments.studies.budgets": LONG,
     "python -m experiments.studies.semi_structured": "it needs an NVIDIA GPU",
     "python -m experiments.studies.costs": LONG,

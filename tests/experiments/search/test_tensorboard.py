@@ -28,7 +28,7 @@ def scalars(folder):
 
 
 def test_each_episode_leaves_its_scalars_in_the_runs_folder(search):
-    run = search("--strategy", "gp-rollout", *SMALL, "--tensorboard")
+    run = search("--strategy", "gp-rollout", *SMALL, "--no-depth", "--tensorboard")
     (folder,) = (run / "tensorboard").iterdir()
     found = scalars(folder)
     assert {"search/accuracy", "search/best accuracy", "rollout/ep_rew_mean"} <= set(found)

@@ -9,9 +9,10 @@ from experiments.zoo.models import MODELS, build_model
 
 NAMES = (
     *("resnet8", "resnet20", "resnet56", "plain20", "vgg-small", "alexnet-small"),
-    *("mobilenet-v1", "mobilenet-v2"),
+    *("mobilenet-v1", "mobilenet-v2", "vit-small"),
 )
 every_model = pytest.mark.parametrize("name", NAMES)
+every_convolutional_one = pytest.mark.parametrize("name", NAMES[:-1])
 
 
 def parameters(network: nn.Module) -> int:
@@ -95,7 +96,7 @@ def test_images_of_28_pixels_shrink_step_by_step(name: str, expected: list[int])
     assert sizes_between_convolutions(name, 28) == expected
 
 
-@every_model
+@every_convolutional_one
 def test_a_batch_norm_follows_every_convolution(name: str) -> None:
     network = build_model(name, 1, 10, width=0.25)
     modules = dict(network.named_modules())
@@ -155,7 +156,7 @@ def test_resnet20_with_the_weights_of_plain20_adds_its_shortcuts() -> None:
         assert not torch.allclose(residual(images), plain(images))
 
 
-@every_model
+@every_convolutional_one
 def test_convolutions_start_with_the_spread_of_he(name: str) -> None:
     torch.manual_seed(0)
     layers = [layer for layer in build_model(name, 3, 10).modules() if isinstance(layer, nn.Conv2d)]

@@ -11,6 +11,7 @@ GOOD = Row(
     macs=3e9,
     seen=1.0,
     free=0.95,
+    branches=3,
     traced=1.25,
     left=0.6,
     off=0.0,
@@ -21,7 +22,7 @@ GOOD = Row(
 def test_a_line_has_what_was_found_and_the_large_reasons() -> None:
     line = table([GOOD]).splitlines()[-1]
     assert line == (
-        "| tv.one | 2.5M | 3.00G | 1.000 | 0.950 | 0.600 | 1.2 s | 20% it is an output |"
+        "| tv.one | 2.5M | 3.00G | 1.000 | 0.950 | 3 | 0.600 | 1.2 s | 20% it is an output |"
     )
 
 

@@ -1,0 +1,79 @@
+"""Where a search begins: the uniform policy, or one that takes whole branches out before widths.
+
+At tight budgets the uniform policy leaves too little of every group to tell one change from
+another, while a network without its least important branches still works. How much a branch
+matters is measured by leaving it out alone (as Veit et al., "Residual Networks Behave Like
+Ensembles of Relatively Shallow Networks", NIPS 2016, do); branches go in that order, and what is
+left is pruned uniformly.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from amc.graph import Kept
+from amc.problem import Problem
+from amc.rules.projection import project
+from amc.rules.uniform_ratios import uniform
+
+SHARE = 3
+"""One evaluation in so many may go into what single branches matter."""
+
+LITTLE = 0.1
+"""A ratio that takes no branch out."""
+
+LEVELS = 8
+"""Numbers of branches that are taken out, evenly between none and all."""
+
+
+def starting_policy(problem: Problem, episodes: int) -> Kept:
+    """Kept counts within the budgets that a search begins with.
+
+    They have been evaluated, but where nothing may go as a whole.
+
+    Args:
+        problem: Whose evaluations these are.
+        episodes: That the search may take in all.
+    """
+    first = uniform(problem.limits)
+    order = _least_important(problem, episodes // SHARE)
+    if not order:
+        return first
+    problem.evaluate(first)
+    for count in sorted({round(len(order) * part / LEVELS) for part in range(1, LEVELS + 1)}):
+        kept = _without(problem, order[:count])
+        if kept is not None:
+            problem.evaluate(kept)
+    best = problem.best()
+    return first if best is None else best.kept
+
+
+def _least_important(problem: Problem, most: int) -> list[int]:
+    """Branches, by their place, the least important first; of many those that cost most."""
+    graph, limits = problem.graph, problem.limits
+    if all(limits.smallest) or not limits.items:
+        return []
+    alone = {at: graph.settled(_gone(problem, [at])) for at in range(len(graph.branches))}
+    use = {at: _use(problem, kept.tolist()) for at, kept in alone.items()}
+    tried = sorted(alone, key=lambda at: use[at])[:most]
+    left = {at: problem.evaluate(tuple(alone[at].tolist())).accuracy for at in tried}
+    return sorted(tried, key=lambda at: -left[at])
+
+
+def _gone(problem: Problem, branches: list[int]) -> list[int]:
+    """The unpruned network's counts, without these branches."""
+    graph = problem.graph
+    groups = {group for at in branches for group in graph.branches[at].groups}
+    return [0 if group in groups else units for group, units in enumerate(graph.full)]
+
+
+def _without(problem: Problem, branches: list[int]) -> Kept | None:
+    """Without these branches and uniform in the rest; None where that cannot meet the budgets."""
+    asked = problem.graph.settled(_gone(problem, branches)) == 0
+    kept = project(problem.limits, np.where(asked, 1.0, LITTLE), depth=True)
+    return kept if (asked == (np.array(kept) == 0)).all() else None
+
+
+def _use(problem: Problem, kept: list[int]) -> float:
+    """Of the scarcest budget; 1 meets it exactly."""
+    return max(item.cost(kept) / item.most for item in problem.limits.items)

@@ -1,0 +1,212 @@
+"""Branches proved: a network without one computes what it does with zeros in that place."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from amc.graph import Branch, KeptUnits, PruningGraph
+from amc.modules import Inputs, call, changed, duplicate, plain_attention, samples_of, tensors
+from amc.surgery import cut, fault, sees_constants
+from amc.tracing.branches import find_branches
+from amc.tracing.dependence import Dependence
+
+TRIALS = 1
+"""Random sets of branches that are taken out together, beside all of them."""
+
+LAST = 6
+"""Branches one of which may have to stay so that all others may go, from the last on."""
+
+
+def with_branches(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> PruningGraph:
+    """The graph with the branches that may go as a whole.
+
+    Args:
+        model: Randomised (`amc.tracing.verification.tried_on`); left as it is.
+        graph: Its groups.
+        inputs: Of its forward pass.
+    """
+    inputs = _several(model, inputs)
+    ways = find_branches(model, graph, Dependence.of(model, inputs))
+    trial = _Trial(model, graph, inputs)
+    alike: dict[Hashable, list[tuple[Branch, ...]]] = {}
+    for one in ways:
+        alike.setdefault(_shape(one), []).append(one)
+    firsts = [one[0] for one in ways]
+    right = bool(firsts) and not trial.together(firsts)
+    found = [
+        branch
+        for one in alike.values()
+        for branch in (_shown(one, trial) if right else _settle(one, trial))
+    ]
+    found.sort(key=lambda branch: branch.groups)
+    return replace(graph, branches=tuple(_jointly(found, trial)))
+
+
+def _jointly(found: list[Branch], trial: _Trial) -> list[Branch]:
+    """Those that may go in any combination.
+
+    Where all together may not, often one has to stay, whichever: of attentions to a class token,
+    say. The last one that does is taken.
+    """
+    if not found or not trial.together(found):
+        return found
+    for one in found[: -(LAST + 1) : -1]:
+        others = [branch for branch in found if branch is not one]
+        if others and not trial.together(others):
+            return others
+    sound: list[Branch] = []
+    waiting = [found]
+    while waiting:
+        some = waiting.pop()
+        if not trial.together([*sound, *some]):
+            sound += some
+        elif len(some) > 1:
+            half = len(some) // 2
+            waiting += [some[half:], some[:half]]
+    return sound
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """Tells what is wrong when branches are taken out; empty if nothing is."""
+
+    model: nn.Module
+    graph: PruningGraph
+    inputs: Inputs
+
+    def __call__(self, branch: Branch) -> str:
+        """Take out one."""
+        graph = replace(self.graph, branches=(branch,))
+        reason = fault(self.model, graph, _units(graph, (branch,)), self.inputs)
+        return reason or self.unseen(branch)
+
+    def unseen(self, branch: Branch) -> str:
+        """Why a mistake would not be seen, or the network not go on without."""
+        graph = replace(self.graph, branches=(branch,))
+        units = _units(graph, (branch,))
+        if not sees_constants(self.model, graph, units, self.inputs):
+            return "another constant in its place would not be seen"
+        return self._varies(graph, units) or self._trains(graph, units)
+
+    def together(self, branches: Sequence[Branch]) -> str:
+        """Take out all of them, and some."""
+        graph = replace(self.graph, branches=tuple(branches))
+        all_gone = _units(graph, branches)
+        reason = fault(self.model, graph, all_gone, self.inputs) or self._varies(graph, all_gone)
+        for seed in range(TRIALS):
+            if reason:
+                break
+            generator = torch.Generator().manual_seed(seed)
+            some = [one for one in branches if torch.rand((), generator=generator) < 1 / 2]
+            reason = fault(self.model, graph, _units(graph, some, generator), self.inputs)
+        return reason
+
+    def _varies(self, graph: PruningGraph, units: KeptUnits) -> str:
+        """Whether each output still depends on the inputs, if it did; why not."""
+        changes = self._changes(cut(self.model, graph, units, sharing=True))
+        if all(changes) or all(
+            varies or not did
+            for varies, did in zip(changes, self._changes(self.model), strict=True)
+        ):
+            return ""
+        return "its outputs then no longer depend on the inputs"
+
+    def _trains(self, graph: PruningGraph, units: KeptUnits) -> str:
+        """Whether it can be trained, if the whole network can; why not."""
+        fails = _training_fault(cut(self.model, graph, units), self.inputs)
+        if fails and not _training_fault(duplicate(self.model), self.inputs):
+            return f"it cannot be trained then ({fails})"
+        return ""
+
+    def _changes(self, model: nn.Module) -> list[bool]:
+        with torch.no_grad(), plain_attention():
+            one, two = (tensors(call(model, x)) for x in (self.inputs, _others(self.inputs)))
+        return [a.shape != b.shape or not torch.equal(a, b) for a, b in zip(one, two, strict=True)]
+
+
+def _training_fault(model: nn.Module, inputs: Inputs) -> str:
+    """What a step of training fails with; empty if it does not."""
+    model.train().requires_grad_()
+    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
+        try:
+            made = [one for one in tensors(call(model, inputs)) if one.requires_grad]
+            sum(one.float().sum() for one in made).backward()  # type: ignore[union-attr]
+        except Exception as error:
+            return str(error).partition("\n")[0] or type(error).__name__
+    return ""
+
+
+def _several(model: nn.Module, inputs: Inputs) -> Inputs:
+    """Inputs of several samples, where the network takes them: one hides what has one place."""
+    if samples_of(inputs) != 1:
+        return inputs
+
+    def twice(tensor: Tensor) -> Tensor:
+        batched = tensor.dim() and tensor.shape[0] == 1
+        return torch.cat([tensor, _other(tensor), tensor]) if batched else tensor
+
+    several: Inputs = changed(inputs, twice)
+    with torch.no_grad(), plain_attention():
+        try:
+            call(model, several)
+        except Exception:  # code that fixes a number of samples may raise anything
+            return inputs
+    return several
+
+
+def _others(inputs: Inputs) -> Any:
+    """Inputs of the same shapes with other numbers in them."""
+
+    return changed(inputs, _other)
+
+
+def _other(tensor: Tensor) -> Tensor:
+    if tensor.is_floating_point():
+        return tensor.flip(-1) * 0.5 + 0.1
+    return tensor.roll(1, -1) if tensor.dim() else tensor
+
+
+def _shape(ways: tuple[Branch, ...]) -> Hashable:
+    """What branches have in common that differ by numbers in names alone."""
+    return tuple(
+        (_plain(way.name), way.form, way.axis, way.axes, way.returns, way.shortcut, way.activation)
+        for way in ways
+    )
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"\d+", "#", name)
+
+
+def _shown(alike: Sequence[tuple[Branch, ...]], trial: _Trial) -> list[Branch]:
+    """Repeated branches, which are right in their first way, if a mistake would have been seen."""
+    return [] if trial.unseen(alike[-1][0]) else [ways[0] for ways in alike]
+
+
+def _settle(alike: Sequence[tuple[Branch, ...]], trial: _Trial) -> list[Branch]:
+    """Repeated branches, all taken out in the first way that is right for the last of them."""
+    for number, way in enumerate(alike[-1]):
+        if not trial(way):
+            return [ways[number] for ways in alike]
+    return []
+
+
+def _units(
+    graph: PruningGraph, branches: Sequence[Branch], generator: torch.Generator | None = None
+) -> KeptUnits:
+    """All units but those in these branches; of the others some at random, given a generator."""
+    gone = {group for branch in branches for group in branch.within}
+    kept = []
+    for at, group in enumerate(graph.groups):
+        order, count = torch.arange(group.units), 0 if at in gone else group.units
+        if generator is not None and count > 1:
+            order = torch.randperm(group.units, generator=generator)
+            count = int(torch.randint(1, count, (), generator=generator))
+        kept.append(tuple(sorted(order[:count].tolist())))
+    return tuple(kept)

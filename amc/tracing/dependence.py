@@ -1,0 +1,155 @@
+"""What of a network depends on what, as autograd's graph of one forward pass tells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from amc.modules import Inputs, call, changed, plain_attention, tensors
+
+Node = Any
+"""Of autograd's graph: an operation, or a leaf."""
+
+VARYING, CONSTANT, STORED = "varying", "constant", "stored"
+"""Of a node: it depends on the inputs; on something that was made constant; on weights alone."""
+
+
+@dataclass
+class Ran:
+    """What one module made in one forward pass.
+
+    Attributes:
+        nodes: That made its first output, one a call.
+        shapes: Of its first output, one a call.
+        read: Shape of the first tensor that it read, in the last call.
+        sources: Nodes that made the tensors which it read, over all calls.
+        returns: Length of the tuple that it returned; 0 for a tensor, -1 for anything else.
+    """
+
+    nodes: list[Node] = field(default_factory=list)
+    shapes: list[tuple[int, ...]] = field(default_factory=list)
+    read: tuple[int, ...] = ()
+    sources: list[Node] = field(default_factory=list)
+    returns: int = 0
+
+
+@dataclass
+class Dependence:
+    """One forward pass.
+
+    Attributes:
+        ran: The modules in the order in which they ended, by name.
+        outputs: Nodes that made what the network returned.
+    """
+
+    ran: dict[str, Ran]
+    outputs: tuple[Node, ...]
+    _sources: dict[Node, tuple[Node, ...]] = field(default_factory=dict, repr=False)
+
+    def sources(self, node: Node) -> tuple[Node, ...]:
+        """The nodes whose results this one reads."""
+        found = self._sources.get(node)
+        if found is None:
+            found = tuple(one for one, _ in node.next_functions if one is not None)
+            # Autograd makes another object of a node that nobody holds.
+            self._sources[node] = found
+        return found
+
+    @cached_property
+    def whole(self) -> set[Node]:
+        """Nodes that the outputs depend on."""
+        return self.reached()
+
+    @cached_property
+    def plain(self) -> dict[Node, str]:
+        """What every node is where none is made constant."""
+        return self.told(())
+
+    @classmethod
+    def of(cls, model: nn.Module, inputs: Inputs) -> Dependence:
+        """Run a network, whose weights must be free to have gradients, with them."""
+        ran: dict[str, Ran] = {}
+
+        def note(name: str) -> Callable[..., None]:
+            def hook(module: nn.Module, args: Any, kwargs: Any, output: Any) -> None:
+                made, read = tensors(output), tensors((args, kwargs))
+                if not made:
+                    return
+                own = ran.pop(name, Ran())  # to the end, where it ran last
+                own.nodes.append(made[0].grad_fn)
+                own.shapes.append(tuple(made[0].shape))
+                own.read = tuple(read[0].shape) if read else ()
+                own.sources += [one.grad_fn for one in read if one.grad_fn is not None]
+                own.returns = _length(output)
+                ran[name] = own
+
+            return hook
+
+        with torch.enable_grad(), plain_attention(), torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            handles = [
+                module.register_forward_hook(note(name), with_kwargs=True)
+                for name, module in model.named_modules()
+                if name
+            ]
+            try:
+                outputs = call(model, changed(inputs, _watched))
+            finally:
+                for handle in handles:
+                    handle.remove()
+        return cls(ran, tuple(one.grad_fn for one in tensors(outputs) if one.grad_fn is not None))
+
+    def reached(self, cut: Collection[Node] = ()) -> set[Node]:
+        """Nodes that the outputs depend on.
+
+        Args:
+            cut: Behind these nobody looks.
+        """
+        seen: set[Node] = set()
+        waiting = list(self.outputs)
+        while waiting:
+            node = waiting.pop()
+            if node not in seen:
+                seen.add(node)
+                waiting += () if node in cut else self.sources(node)
+        return seen
+
+    def told(self, constant: Collection[Node]) -> dict[Node, str]:
+        """What every node is where some are made constant."""
+        told: dict[Node, str] = dict.fromkeys(constant, CONSTANT)
+        waiting = list(self.outputs)
+        while waiting:
+            node = waiting[-1]
+            if node in told:
+                waiting.pop()
+                continue
+            before = self.sources(node)
+            unknown = [one for one in before if one not in told]
+            waiting += unknown
+            if not unknown:
+                told[node] = _told(node, {told[one] for one in before})
+        return told
+
+
+def _told(node: Node, before: Iterable[str]) -> str:
+    variable = getattr(node, "variable", None)
+    if variable is not None:
+        return STORED if isinstance(variable, nn.Parameter) else VARYING
+    if "Embedding" in node.name():
+        return VARYING  # by what it looks up
+    return next((kind for kind in (VARYING, CONSTANT) if kind in before), STORED)
+
+
+def _watched(tensor: Tensor) -> Tensor:
+    return tensor.detach().clone().requires_grad_() if tensor.is_floating_point() else tensor
+
+
+def _length(output: Any) -> int:
+    if isinstance(output, Tensor):
+        return 0
+    return len(output) if type(output) is tuple else -1
