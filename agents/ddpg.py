@@ -9,8 +9,9 @@ Departures of `ddpg` (`AgentSettings()`), whose networks stable-baselines3 train
    1, so the final reward is the return, and rewards are standardised, instead of having a moving
    baseline subtracted. The published target adds the next state's value to a reward that already is
    the return.
-2. The first episode is the uniform policy, and the actor starts at its mean ratio; a shorter
-   warm-up explores around it.
+2. The first episode is the uniform policy, or one without the least important branches
+   (`amc.rules.starting_policy`), and the actor starts at its mean ratio; a shorter warm-up explores
+   around it.
 
 Further departures of `gp-rollout` (`AgentSettings.gp_rollout()`), which trains no critic and is not
 DDPG any more:

@@ -23,7 +23,8 @@ class AgentSettings:
         sigma: Width of the exploration at the start, in units of the pruning ratio.
         final_sigma: Width in the last episode.
         returns: "monte-carlo" or "bootstrap"; see `EpisodeReplayBuffer`.
-        start_at_uniform: Begin with the uniform policy, and around it, instead of anywhere.
+        start_at_uniform: Begin with the uniform policy, or with one without the least important
+            branches where that is better, and around it, instead of anywhere.
         actor_lr: Adam's rate for the actor.
         critic_lr: Adam's rate for the critic.
         updates: Gradient updates of the algorithm after each episode; -1 means one per group.
