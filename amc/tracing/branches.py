@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import chain, islice
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -41,6 +41,7 @@ class End:
         meets: Constant nodes that others read which vary.
         gone: Layers that nothing depends on any more, or that make constants.
         inside: The same of all modules.
+        left: Nodes that the outputs still depend on.
         sums: Nodes that add the constants to what varies; none where one does something else.
     """
 
@@ -50,6 +51,7 @@ class End:
     meets: frozenset[Node]
     gone: frozenset[str]
     inside: frozenset[str]
+    left: frozenset[Node]
     sums: frozenset[Node]
 
 
@@ -69,7 +71,7 @@ def find_branches(
         together.setdefault(end.meets, []).append(end)
     found = []
     for alike in together.values():
-        ways = tuple(_ways(model, graph, seen, alike))[:MOST]
+        ways = tuple(islice(_ways(model, graph, seen, alike), MOST))
         if ways:
             found.append(ways)
     return found
@@ -105,7 +107,7 @@ def _end(model: nn.Module, graph: PruningGraph, seen: Dependence, at: int) -> En
     gone = frozenset(x.name for x in graph.layers if _caller(seen, x.name) in inside)
     added = all(node.name().startswith("Add") for _, node in met)
     sums = frozenset(node for _, node in met if added)
-    return End(at, last[0], told, meets, gone, inside, sums)
+    return End(at, last[0], told, meets, gone, inside, frozenset(left), sums)
 
 
 def _readers(model: nn.Module, graph: PruningGraph, at: int) -> list[str]:
@@ -209,7 +211,7 @@ def _only_elementwise(
         if node not in seen.ran[name].sources  # as of a module that does nothing
     }
     changed = {node for name in changing for node in seen.ran[name].nodes}
-    left, told = seen.reached(end.meets), dict[Node, bool]()
+    left, told = end.left, dict[Node, bool]()
     waiting = list(seen.ran[_caller(seen, end.reader)].sources)
     while waiting:
         node = waiting[-1]
