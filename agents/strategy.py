@@ -19,7 +19,7 @@ from agents.settings import AgentSettings
 from amc.devices import own_generators
 from amc.parsing import check
 from amc.problem import Problem, SearchResult
-from amc.rules import starting_policy
+from amc.rules import episodes_left, starting_policy
 from envs import REWARDS, PruningEnv
 
 
@@ -89,9 +89,7 @@ class AgentSearch:
                 # The library's own choice would leave an empty folder in /tmp after each search.
                 agent.set_logger(Logger(folder=None, output_formats=[]))
             told = Scalars(problem) if self.tensorboard else None
-            # What was evaluated on the way to the start; that itself is answered from memory.
-            spent = max(0, len(problem.outcomes) - 1)
-            left = max(1, self.episodes - spent)
+            left = episodes_left(problem, self.episodes)
             agent.learn(left * groups, told, log_interval=1, tb_log_name="search")
         return problem.result(max(problem.finalists(), key=REWARDS[self.reward]))
 

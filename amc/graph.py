@@ -278,7 +278,8 @@ class Product:
     widths: tuple[Width, ...] = ()
 
 
-def _lies_in(name: str, module: str) -> bool:
+def lies_in(name: str, module: str) -> bool:
+    """Whether a module, or a tensor, is a module or lies in it; all by dotted names."""
     return name == module or name.startswith(f"{module}.")
 
 
@@ -334,8 +335,8 @@ class Branch:
         Args:
             name: Dotted.
         """
-        gone = any(_lies_in(name, outer) for outer in (self.name, *dict(self.passing)))
-        return gone and not (self.shortcut and _lies_in(name, f"{self.name}.{self.shortcut}"))
+        gone = any(lies_in(name, outer) for outer in (self.name, *dict(self.passing)))
+        return gone and not (self.shortcut and lies_in(name, f"{self.name}.{self.shortcut}"))
 
 
 @dataclass(frozen=True)
@@ -494,7 +495,7 @@ class PruningGraph:
         ends = {group for branch in self.branches for group in branch.groups}
         return tuple(int(group not in ends) for group in range(len(self.groups)))
 
-    def reach(self, kept: ArrayLike) -> tuple[int, ...]:
+    def least_at(self, kept: ArrayLike) -> tuple[int, ...]:
         """(groups,) the least that each may keep at these counts: 0 in branches that are gone."""
         gone = {
             group

@@ -33,7 +33,7 @@ from amc.history import Outcome
 from amc.parsing import check
 from amc.problem import Problem, SearchResult
 from amc.rules import check_budget
-from netadapt.proposals import propose, resource
+from netadapt.proposals import propose
 from netadapt.rounds import Place, Round
 from netadapt.trials import InTurn, Task, Trials
 from netadapt.workers import SideBySide
@@ -119,11 +119,11 @@ class NetAdapt:
     def _adapt(self, problem: Problem, seed: int, trials: Trials) -> SearchResult:
         criterion, limits = self.criterion or problem.criterion, problem.limits
         place = Place.start(problem)
-        step, number = self.reduction * resource(limits, place.kept), 0
-        while resource(limits, place.kept) > 1:
+        step, number = self.reduction * limits.use(place.kept), 0
+        while limits.use(place.kept) > 1:
             # Below the smallest step any narrowing will do, so that the loop always ends.
             wanted = step if step > SMALLEST_STEP else 0.0
-            target = max(1.0, resource(limits, place.kept) - wanted)
+            target = max(1.0, limits.use(place.kept) - wanted)
             candidates = _proposals(limits, place.kept, target)
             if not candidates and wanted:
                 step /= 2

@@ -8,14 +8,6 @@ from amc.costs import Limits
 from amc.graph import Kept
 
 
-def resource(limits: Limits, kept: Kept) -> float:
-    """Use of the scarcest budget: 1 where it is met exactly.
-
-    NetAdapt has one resource; with several budgets the one that is furthest from being met counts.
-    """
-    return max(item.cost(kept) / item.most for item in limits.items)
-
-
 def propose(limits: Limits, kept: Kept, group: int, target: float) -> Kept | None:
     """`kept` with the most units of one group that bring the resource to the target.
 
@@ -31,6 +23,6 @@ def propose(limits: Limits, kept: Kept, group: int, target: float) -> Kept | Non
     below = bisect_left(counts, kept[group])
     # Costs are monotone, so the counts that meet the target come first.
     reached = bisect_left(
-        range(below), True, key=lambda at: resource(limits, with_count(counts[at])) > target
+        range(below), True, key=lambda at: limits.use(with_count(counts[at])) > target
     )
     return with_count(counts[reached - 1]) if reached else None

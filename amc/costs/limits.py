@@ -147,6 +147,13 @@ class Limits:
         """
         return np.stack([above(own, kept[..., at]) for at, own in enumerate(self.counts)], -1)
 
+    def use(self, kept: Sequence[int]) -> float:
+        """Of the scarcest budget, the one that is furthest from being met; 1 meets it exactly.
+
+        NetAdapt's resource (Yang et al., 2018), which has one, where there may be several.
+        """
+        return max(item.cost(kept) / item.most for item in self.items)
+
     def fits(self, kept: Sequence[int]) -> bool:
         """True where every budget holds at these kept counts."""
         return all(item.cost(kept) <= item.most for item in self.items)

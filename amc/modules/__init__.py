@@ -1,7 +1,7 @@
 """PyTorch modules as the rest sees them: where channels lie, nested inputs, fused operations."""
 
 from amc.modules import absent, kinds, operations, recurrent
-from amc.modules.attention import narrow_attention, plain_attention
+from amc.modules.attention import narrow_attention, plain_attention, without_nested_tensors
 from amc.modules.copying import duplicate, forget_cached, unwrapped, without_weight_norms
 from amc.modules.fusing import ClampedConv2d, fold_norms, fuse_activations
 from amc.modules.inputs import Inputs, call, changed, in_double, samples_of, shapes, tensors
@@ -39,5 +39,6 @@ __all__ = [
     "tensors",
     "unwrapped",
     "weight_of",
+    "without_nested_tensors",
     "without_weight_norms",
 ]

@@ -104,3 +104,10 @@ def narrow_attention(module: nn.MultiheadAttention) -> None:
     module.out_proj.out_features, module.out_proj.in_features = module.out_proj.weight.shape
     # PyTorch's encoder layers then call this module instead of a fused kernel of their own.
     module._qkv_same_embed_dim = False
+
+
+def without_nested_tensors(model: nn.Module) -> None:
+    """In place: nested tensors are for PyTorch's own attention and norms alone."""
+    for module in model.modules():
+        if isinstance(module, nn.TransformerEncoder):
+            module.enable_nested_tensor = module.use_nested_tensor = False

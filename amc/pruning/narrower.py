@@ -9,6 +9,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import TypeVar
 
 from amc.graph import (
     Activation,
@@ -103,7 +104,7 @@ def _without(smaller: PruningGraph, graph: PruningGraph, kept: list[int]) -> Pru
             *_products(smaller.loose_params, constants, numbers),
             *(_constant(one, numbers) for one in constants),
         ),
-        activations=tuple(_activation(one, numbers) for one in smaller.activations),
+        activations=tuple(_by_new_places(one, numbers) for one in smaller.activations),
         other_params=smaller.other_params - sum(one.other_params for one in constants),
         other_bytes=smaller.other_bytes - sum(one.other_bytes for one in constants),
     )
@@ -179,13 +180,16 @@ def _products(
 ) -> tuple[Product, ...]:
     lost = list(gone)
     return tuple(
-        replace(one, widths=tuple(_width(width, numbers) for width in one.widths))
+        _by_new_places(one, numbers)
         for one in products
         if not any(branch.covers(one.name) for branch in lost)
     )
 
 
-def _activation(one: Activation, numbers: Mapping[int, int]) -> Activation:
+Sized = TypeVar("Sized", Product, Activation)
+
+
+def _by_new_places(one: Sized, numbers: Mapping[int, int]) -> Sized:
     return replace(one, widths=tuple(_width(width, numbers) for width in one.widths))
 
 

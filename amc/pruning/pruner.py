@@ -97,7 +97,7 @@ class Pruner:
         if len(kept) != len(self.ranking):
             return best_units(self.ranking, kept)  # refuses
         settled = self.graph.settled(kept).tolist()
-        return best_units(self.ranking, settled, self.graph.reach(settled))
+        return best_units(self.ranking, settled, self.graph.least_at(settled))
 
     def masks(self, kept: Sequence[int]) -> dict[str, Tensor]:
         """Which weights stay of each layer that loses some; none at granularity "channel"."""

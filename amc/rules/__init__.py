@@ -6,7 +6,7 @@ from amc.rules.manual import Manual, match_ratios
 from amc.rules.projection import Ratios, bisect, project, project_all
 from amc.rules.ranked import GlobalRanking, global_counts
 from amc.rules.sensitivity import Curve, Sensitivity, curves
-from amc.rules.starting import starting_policy
+from amc.rules.starting import episodes_left, starting_policy
 from amc.rules.uniform_ratios import Uniform, uniform, uniform_policy
 
 __all__ = [
@@ -22,6 +22,7 @@ __all__ = [
     "check_budget",
     "curves",
     "depths",
+    "episodes_left",
     "global_counts",
     "match_ratios",
     "project",

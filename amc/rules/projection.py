@@ -177,7 +177,7 @@ def _enough(limits: Limits, kept: Kepts, short: NDArray[np.bool_]) -> Gone:
                 without = left.copy()
                 without[list(branch.groups)] = 0
                 tried.append(limits.graph.settled(without))
-            cheapest = min(tried, key=lambda one: _scarcest(limits, one), default=left)
+            cheapest = min(tried, key=lambda one: limits.use(one.tolist()), default=left)
             if (cheapest == left).all():
                 raise BudgetError(
                     "these ratios cannot meet the budget even at their largest scale, with every "
@@ -186,11 +186,6 @@ def _enough(limits: Limits, kept: Kepts, short: NDArray[np.bool_]) -> Gone:
             left = cheapest
         gone[row] = left == 0
     return gone
-
-
-def _scarcest(limits: Limits, kept: NDArray[np.int64]) -> float:
-    """Use of the budget that is furthest from being met; 1 meets it exactly."""
-    return max(item.cost(kept.tolist()) / item.most for item in limits.items)
 
 
 def fill(limits: Limits, ratios: Ratios, need: Need | None = None) -> tuple[int, ...]:

@@ -48,14 +48,21 @@ def starting_policy(problem: Problem, episodes: int) -> Kept:
     return first if best is None else best.kept
 
 
+def episodes_left(problem: Problem, episodes: int) -> int:
+    """Of a search's episodes, those that the way to its start has left.
+
+    The start itself is answered from memory.
+    """
+    return max(1, episodes - max(0, len(problem.outcomes) - 1))
+
+
 def _least_important(problem: Problem, most: int) -> list[int]:
     """Branches, by their place, the least important first; of many those that cost most."""
     graph, limits = problem.graph, problem.limits
     if all(limits.smallest) or not limits.items:
         return []
     alone = {at: graph.settled(_gone(problem, [at])) for at in range(len(graph.branches))}
-    use = {at: _use(problem, kept.tolist()) for at, kept in alone.items()}
-    tried = sorted(alone, key=lambda at: use[at])[:most]
+    tried = sorted(alone, key=lambda at: limits.use(alone[at].tolist()))[:most]
     left = {at: problem.evaluate(tuple(alone[at].tolist())).accuracy for at in tried}
     return sorted(tried, key=lambda at: -left[at])
 
@@ -72,8 +79,3 @@ def _without(problem: Problem, branches: list[int]) -> Kept | None:
     asked = problem.graph.settled(_gone(problem, branches)) == 0
     kept = project(problem.limits, np.where(asked, 1.0, LITTLE), depth=True)
     return kept if (asked == (np.array(kept) == 0)).all() else None
-
-
-def _use(problem: Problem, kept: list[int]) -> float:
-    """Of the scarcest budget; 1 meets it exactly."""
-    return max(item.cost(kept) / item.most for item in problem.limits.items)

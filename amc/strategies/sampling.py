@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from amc.problem import Problem, SearchResult
-from amc.rules import Ratios, check_budget, project, starting_policy
+from amc.rules import Ratios, check_budget, episodes_left, project, starting_policy
 
 
 class Sampler(Protocol):
@@ -43,8 +43,7 @@ def start_ratios(strategy: str, problem: Problem, episodes: int) -> Ratios:
 
 def run_sampler(problem: Problem, sampler: Sampler, episodes: int) -> SearchResult:
     """Evaluate what a sampler asks for; the most accurate candidate wins."""
-    spent = max(0, len(problem.outcomes) - 1)  # the start is answered from memory
-    for _ in range(max(1, episodes - spent)):
+    for _ in range(episodes_left(problem, episodes)):
         ratios = sampler.ask()
         outcome = problem.evaluate(project(problem.limits, ratios, depth=True))
         sampler.tell(ratios, outcome.accuracy)

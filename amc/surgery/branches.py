@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from amc.graph import Branch, KeptUnits, PruningGraph
-from amc.modules import absent, kinds, narrow_attention
+from amc.modules import absent, kinds, narrow_attention, without_nested_tensors
 
 
 @dataclass(frozen=True)
@@ -85,8 +85,7 @@ def _without_fused_encoders(model: nn.Module) -> nn.Module:
             attention: nn.Module = module.self_attn
             if isinstance(attention, nn.MultiheadAttention):
                 narrow_attention(attention)
-        if isinstance(module, nn.TransformerEncoder):
-            module.enable_nested_tensor = module.use_nested_tensor = False
+    without_nested_tensors(model)
     return model
 
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from amc.graph import KeptUnits, PruningGraph
-from amc.modules import Inputs, absent, call, duplicate, in_double
+from amc.modules import Inputs, absent, call, duplicate, in_double, tensors
 from amc.surgery.branches import Depth, without_branches
 from amc.surgery.comparing import Difference, Seen, difference
 from amc.surgery.cutting import cut, cut_units, staying_channels
@@ -92,20 +92,36 @@ def sees_constants(
 
 
 def fault_in_training(
-    model: nn.Module, graph: PruningGraph, units: KeptUnits, example_inputs: Inputs
+    model: nn.Module,
+    graph: PruningGraph,
+    units: KeptUnits,
+    example_inputs: Inputs,
+    *,
+    step: bool = False,
 ) -> str:
-    """What keeps this cut from running as in training; empty if nothing does."""
-    fails = _training_fault(cut(model, graph, units), example_inputs)
+    """What keeps this cut from running as in training; empty if nothing does.
+
+    Args:
+        model: As for `fault`.
+        graph: Its groups.
+        units: That stay of each group.
+        example_inputs: Of its forward pass.
+        step: Take gradients as well.
+    """
+    fails = _training_fault(cut(model, graph, units), example_inputs, step)
     # A norm over one number fails in the whole network as well.
-    if fails and not _training_fault(duplicate(model), example_inputs):
+    if fails and not _training_fault(duplicate(model), example_inputs, step):
         return f"its forward pass in training fails then ({fails})"
     return ""
 
 
-def _training_fault(model: nn.Module, example_inputs: Inputs) -> str:
-    with torch.no_grad():
+def _training_fault(model: nn.Module, example_inputs: Inputs, step: bool) -> str:
+    with torch.set_grad_enabled(step), torch.random.fork_rng(devices=[]):
         try:
-            call(model.train(), example_inputs)
+            made = tensors(call(model.train().requires_grad_(step), example_inputs))
+            if step:
+                sums = [one.float().sum() for one in made if one.requires_grad]
+                torch.autograd.backward(sums)
         except Exception as error:
             return _first_line(error) or type(error).__name__
     return ""

@@ -23,6 +23,7 @@ from amc.modules import (
     recurrent,
     set_number,
     unwrapped,
+    without_nested_tensors,
 )
 from amc.refit import Moments, Reconstruction, Refit, refit_layers
 from amc.surgery.branches import Depth, without_branches
@@ -289,13 +290,6 @@ def _resize(model: nn.Module, staying: Channels) -> None:
                 kinds.keep_channels(module, side, staying[name, side])
     if narrowed:
         without_nested_tensors(model)
-
-
-def without_nested_tensors(model: nn.Module) -> None:
-    """In place: nested tensors are for PyTorch's own attention and norms alone."""
-    for module in model.modules():
-        if isinstance(module, nn.TransformerEncoder):
-            module.enable_nested_tensor = module.use_nested_tensor = False
 
 
 def _set_attributes(model: nn.Module, graph: PruningGraph, units: KeptUnits) -> None:

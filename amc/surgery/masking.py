@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from amc.graph import KeptUnits, PruningGraph
-from amc.modules import duplicate, forget_cached, kinds, unwrapped
+from amc.modules import duplicate, forget_cached, kinds, unwrapped, without_nested_tensors
 from amc.refit import Moments, Reconstruction
 from amc.surgery.branches import Depth, silence
 from amc.surgery.cutting import (
@@ -21,7 +21,6 @@ from amc.surgery.cutting import (
     staying_places,
     tensor_of,
     within_group,
-    without_nested_tensors,
 )
 from amc.surgery.serving import OnKept, OnStaying, staying_over
 

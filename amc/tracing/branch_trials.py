@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,10 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from amc.graph import Branch, KeptUnits, PruningGraph
-from amc.modules import Inputs, call, changed, duplicate, plain_attention, samples_of, tensors
-from amc.surgery import cut, fault, sees_constants
+from amc.modules import Inputs, call, changed, plain_attention, samples_of, tensors
+from amc.surgery import cut, fault, fault_in_training, sees_constants
 from amc.tracing.branches import find_branches
 from amc.tracing.dependence import Dependence
+from amc.tracing.verification import without_numbers
 
 TRIALS = 1
 """Random sets of branches that are taken out together, beside all of them."""
@@ -92,7 +92,9 @@ class _Trial:
         units = _units(graph, (branch,))
         if not sees_constants(self.model, graph, units, self.inputs):
             return "another constant in its place would not be seen"
-        return self._varies(graph, units) or self._trains(graph, units)
+        return self._varies(graph, units) or fault_in_training(
+            self.model, graph, units, self.inputs, step=True
+        )
 
     def together(self, branches: Sequence[Branch]) -> str:
         """Take out all of them, and some."""
@@ -117,29 +119,10 @@ class _Trial:
             return ""
         return "its outputs then no longer depend on the inputs"
 
-    def _trains(self, graph: PruningGraph, units: KeptUnits) -> str:
-        """Whether it can be trained, if the whole network can; why not."""
-        fails = _training_fault(cut(self.model, graph, units), self.inputs)
-        if fails and not _training_fault(duplicate(self.model), self.inputs):
-            return f"it cannot be trained then ({fails})"
-        return ""
-
     def _changes(self, model: nn.Module) -> list[bool]:
         with torch.no_grad(), plain_attention():
             one, two = (tensors(call(model, x)) for x in (self.inputs, _others(self.inputs)))
         return [a.shape != b.shape or not torch.equal(a, b) for a, b in zip(one, two, strict=True)]
-
-
-def _training_fault(model: nn.Module, inputs: Inputs) -> str:
-    """What a step of training fails with; empty if it does not."""
-    model.train().requires_grad_()
-    with torch.enable_grad(), torch.random.fork_rng(devices=[]):
-        try:
-            made = [one for one in tensors(call(model, inputs)) if one.requires_grad]
-            sum(one.float().sum() for one in made).backward()  # type: ignore[union-attr]
-        except Exception as error:
-            return str(error).partition("\n")[0] or type(error).__name__
-    return ""
 
 
 def _several(model: nn.Module, inputs: Inputs) -> Inputs:
@@ -175,13 +158,12 @@ def _other(tensor: Tensor) -> Tensor:
 def _shape(ways: tuple[Branch, ...]) -> Hashable:
     """What branches have in common that differ by numbers in names alone."""
     return tuple(
-        (_plain(way.name), way.form, way.axis, way.axes, way.returns, way.shortcut, way.activation)
+        (
+            *(without_numbers(way.name), way.form, way.axis, way.axes),
+            *(way.returns, way.shortcut, way.activation),
+        )
         for way in ways
     )
-
-
-def _plain(name: str) -> str:
-    return re.sub(r"\d+", "#", name)
 
 
 def _shown(alike: Sequence[tuple[Branch, ...]], trial: _Trial) -> list[Branch]:

@@ -14,7 +14,7 @@ from itertools import chain, islice
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from amc.graph import Branch, Group, Member, PruningGraph, Width
+from amc.graph import Branch, Group, Member, PruningGraph, Width, lies_in
 from amc.modules import absent, kinds
 from amc.tracing.dependence import CONSTANT, VARYING, Dependence, Node, Ran
 
@@ -188,7 +188,7 @@ def _stands_alone(
     changing = [
         name
         for name in passing
-        if any(_lies_in(one, name) and one not in channelwise for one in way.layers)
+        if any(lies_in(one, name) and one not in channelwise for one in way.layers)
     ]
     return not changing or _only_elementwise(seen, end, passing, changing)
 
@@ -243,10 +243,6 @@ def _complete(graph: PruningGraph, end: End, way: Branch) -> Branch:
     return replace(way, layers=layers, within=within)
 
 
-def _lies_in(name: str, module: str) -> bool:
-    return name == module or name.startswith(f"{module}.")
-
-
 def _width(graph: PruningGraph, reader: str) -> Width:
     row, layer = graph.layer_index[reader], graph.layers[graph.layer_index[reader]]
     each = graph.width_maps[0][row]
@@ -284,7 +280,7 @@ def _behind(model: nn.Module, seen: Dependence, end: End, inside: str) -> tuple[
         for name in after
         if _is_constant(seen, end, name)
         and not any(model.get_submodule(name).children())
-        and (not inside or _lies_in(name, inside))
+        and (not inside or lies_in(name, inside))
     )
 
 
@@ -297,7 +293,7 @@ def _instead(
         return
     after = _behind(model, seen, end, "")
     if any(model.get_submodule(name).children()):
-        after = tuple(one for one in after if _lies_in(one, name))
+        after = tuple(one for one in after if lies_in(one, name))
     else:
         after = after[: after.index(name) + 1] if name in after else ()
     passing = _passing(seen, end, name)
@@ -334,11 +330,11 @@ def _passing(seen: Dependence, end: End, name: str) -> tuple[tuple[str, int], ..
     """The outermost other modules that are gone, with what they return; None where one cannot."""
     found: list[tuple[str, int]] = []
     for other in sorted(end.inside):
-        lies_in = _lies_in(other, name) or _lies_in(name, other)
+        here = lies_in(other, name) or lies_in(name, other)
         # What makes a constant of the constant stays, and makes it.
-        if lies_in or (_is_constant(seen, end, other) and _follows(seen, end, other)):
+        if here or (_is_constant(seen, end, other) and _follows(seen, end, other)):
             continue
-        if any(_lies_in(other, outer) for outer, _ in found):
+        if any(lies_in(other, outer) for outer, _ in found):
             continue
         if seen.ran[other].returns < 0:
             return None
@@ -369,7 +365,7 @@ def _bypasses(
         for name in children
         if others
         and f"{block}.{name}" not in end.inside
-        and all(_lies_in(x, f"{block}.{name}") for x in others)
+        and all(lies_in(x, f"{block}.{name}") for x in others)
         and seen.ran[f"{block}.{name}"].shapes[0] == ran.shapes[0]
     ]
     behind = _behind(model, seen, end, block)

@@ -133,10 +133,12 @@ def _shape(item: Candidate) -> Hashable:
         tuple(
             (
                 group.units,
-                tuple((_plain(m.module), m.side, len(m.indices[0])) for m in group.members),
-                tuple((_plain(s.tensor), s.axis, len(s.indices[0])) for s in group.slices),
+                tuple(
+                    (without_numbers(m.module), m.side, len(m.indices[0])) for m in group.members
+                ),
+                tuple((without_numbers(s.tensor), s.axis, len(s.indices[0])) for s in group.slices),
                 tuple((s.operation, s.axis, len(s.indices[0])) for s in group.statistics),
-                tuple((_plain(a.module), a.name, a.per_unit) for a in group.attributes),
+                tuple((without_numbers(a.module), a.name, a.per_unit) for a in group.attributes),
             )
             for group in way
         )
@@ -144,7 +146,8 @@ def _shape(item: Candidate) -> Hashable:
     )
 
 
-def _plain(name: str) -> str:
+def without_numbers(name: str) -> str:
+    """A name that is the same for all parts that repeat."""
     return re.sub(r"\d+", "#", name)
 
 
