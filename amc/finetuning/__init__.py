@@ -3,7 +3,16 @@
 from amc.finetuning.fitting import OnStep, fit
 from amc.finetuning.iterative import Plan, prune_iteratively
 from amc.finetuning.pausing import LOSSES
-from amc.finetuning.recipes import Recipe
+from amc.finetuning.recipes import OPTIMIZERS, Recipe
 from amc.finetuning.schedule import Schedule
 
-__all__ = ["LOSSES", "OnStep", "Plan", "Recipe", "Schedule", "fit", "prune_iteratively"]
+__all__ = [
+    "LOSSES",
+    "OPTIMIZERS",
+    "OnStep",
+    "Plan",
+    "Recipe",
+    "Schedule",
+    "fit",
+    "prune_iteratively",
+]

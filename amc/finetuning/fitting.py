@@ -1,4 +1,4 @@
-"""Training and fine-tuning: stochastic gradient descent with a warm-up and a cosine decay."""
+"""Training and fine-tuning: gradient descent with a warm-up and a cosine decay."""
 
 from __future__ import annotations
 
@@ -206,16 +206,18 @@ class _Learner:
         self.optimiser.step()
 
 
-def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.SGD:
+def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
     learned = [p for p in model.parameters() if p.requires_grad]
     gammas = {id(p) for p in _gammas(model)}
     kernels = [p for p in learned if p.dim() > 1]
     others = [p for p in learned if p.dim() <= 1 and id(p) not in gammas]
     groups = [
-        {"params": kernels, "weight_decay": recipe.weight_decay},
+        {"params": kernels, "weight_decay": recipe.decay},
         {"params": others, "weight_decay": 0.0},
         {"params": _gammas(model), "weight_decay": recipe.gamma_l2},
     ]
+    if recipe.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=recipe.lr)
     return torch.optim.SGD(
         groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0
     )

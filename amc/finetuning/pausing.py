@@ -15,9 +15,17 @@ from amc.weights import restore
 LOSSES = "losses"
 """What a checkpoint calls the loss of each step so far."""
 
+OPTIMISERS = {
+    "momentum": "momentum_buffer",
+    "average": "exp_avg",
+    "square": "exp_avg_sq",
+    "steps": "step",
+}
+"""What it calls each number that an optimiser keeps of a parameter, and what PyTorch does."""
+
 
 class Pause:
-    """All that one training has come to: weights, momentum, random state, losses, the best so far.
+    """All that one training has come to: weights, optimiser, random state, losses, the best so far.
 
     After a whole pass the next one begins with an order of its own, so that what is left of the
     last order need not be kept.
@@ -36,7 +44,7 @@ class Pause:
         self,
         checkpoint: Checkpoint | None,
         model: nn.Module,
-        optimiser: torch.optim.SGD,
+        optimiser: torch.optim.Optimizer,
         best: BestWeights | None,
     ) -> None:
         self._checkpoint, self._model, self._best = checkpoint, model, best
@@ -52,9 +60,11 @@ class Pause:
         self.ended = bool(state["ended"])
         restore(self._model, {n: state[f"model.{n}"] for n in self._model.state_dict()})
         for number, parameter in enumerate(self._learned):
-            if (momentum := state.get(f"momentum.{number}")) is not None:
-                own = self._optimiser.state[parameter]
-                own["momentum_buffer"] = momentum.to(parameter.device)
+            for ours, theirs in OPTIMISERS.items():
+                if (kept := state.get(f"{ours}.{number}")) is not None:
+                    own = self._optimiser.state[parameter]
+                    # Counts of steps stay on the processor, as PyTorch has them.
+                    own[theirs] = kept.to(parameter.device) if kept.dim() else kept
         if self._best is not None:
             self._best.unpack(state)
         self._set_generators(state)
@@ -65,17 +75,18 @@ class Pause:
         """Save it all, after a whole pass or at the end."""
         if self._checkpoint is None:
             return
-        momentum = {
-            f"momentum.{number}": self._optimiser.state[parameter]["momentum_buffer"]
+        optimiser = {
+            f"{ours}.{number}": self._optimiser.state[parameter][theirs]
             for number, parameter in enumerate(self._learned)
-            if self._optimiser.state[parameter].get("momentum_buffer") is not None
+            for ours, theirs in OPTIMISERS.items()
+            if self._optimiser.state[parameter].get(theirs) is not None
         }
         self._checkpoint.save(
             {
                 "ended": torch.tensor(ended),
                 LOSSES: torch.tensor(losses, dtype=torch.float64),
                 **{f"model.{name}": item for name, item in self._model.state_dict().items()},
-                **momentum,
+                **optimiser,
                 **(self._best.pack() if self._best is not None else {}),
                 **self._generators(),
             }

@@ -9,6 +9,24 @@ from amc.parsing import check
 
 
 @dataclass(frozen=True)
+class Usual:
+    """What suits an optimizer where nothing else is said.
+
+    Args:
+        lr: Peak learning rate of training from random weights.
+        weight_decay: As `Recipe` has it.
+    """
+
+    lr: float
+    weight_decay: float
+
+
+OPTIMIZERS = {"sgd": Usual(0.1, 5e-4), "adamw": Usual(1e-3, 0.05)}
+"""Stochastic gradient descent with Nesterov momentum, for convolutional networks; AdamW (Loshchilov
+and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019), which transformers need."""
+
+
+@dataclass(frozen=True)
 class Recipe:
     """How a network is trained.
 
@@ -17,8 +35,10 @@ class Recipe:
         lr: Peak learning rate. Fine-tuning takes 1/10 to 1/100 of the training rate
             (Han et al., 2015).
         batch_size: Samples a step.
-        momentum: Nesterov momentum.
-        weight_decay: L2 penalty on matrices and kernels; biases and norms have none.
+        optimizer: One of `OPTIMIZERS`.
+        momentum: Nesterov momentum of "sgd".
+        weight_decay: Of matrices and kernels; biases and norms have none. An L2 penalty with "sgd",
+            apart from the gradient with "adamw". None takes what is usual for the optimizer.
         warmup: Fraction of the steps that raise the rate linearly before the cosine decay.
         label_smoothing: Probability mass spread over all classes.
         shift: Largest random shift of an image along each axis, in pixels.
@@ -31,7 +51,7 @@ class Recipe:
             0 never stops early. There is a check every epoch, and at least ten in all.
         gamma_l1: L1 penalty on the scales of batch norms, by its subgradient (Liu et al., "Learning
             Efficient Convolutional Networks through Network Slimming", ICCV 2017).
-        gamma_l2: L2 penalty on them, in the convention of `weight_decay`.
+        gamma_l2: Decay of them, in the convention of `weight_decay`.
 
     Raises:
         ValueError: if a number is out of range.
@@ -40,8 +60,9 @@ class Recipe:
     epochs: float = 1.0
     lr: float = 0.01
     batch_size: int = 128
+    optimizer: str = "sgd"
     momentum: float = 0.9
-    weight_decay: float = 5e-4
+    weight_decay: float | None = None
     warmup: float = 0.0
     label_smoothing: float = 0.0
     shift: int = 0
@@ -58,8 +79,12 @@ class Recipe:
             "epochs": (0 <= self.epochs < math.inf, "0 or more"),
             "lr": (0 < self.lr < math.inf, "more than 0"),
             "batch_size": (self.batch_size >= 1, "1 or more"),
+            "optimizer": (self.optimizer in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}"),
             "momentum": (0 <= self.momentum < 1, "from 0 to below 1"),
-            "weight_decay": (0 <= self.weight_decay < math.inf, "0 or more"),
+            "weight_decay": (
+                self.weight_decay is None or 0 <= self.weight_decay < math.inf,
+                "0 or more",
+            ),
             "warmup": (0 <= self.warmup <= 1, "from 0 to 1"),
             "label_smoothing": (0 <= self.label_smoothing < 1, "from 0 to below 1"),
             "shift": (self.shift >= 0, "0 or more pixels"),
@@ -71,6 +96,13 @@ class Recipe:
         }
         for name, (good, wanted) in bounds.items():
             check("recipe", name, getattr(self, name), good, wanted)
+
+    @property
+    def decay(self) -> float:
+        """The weight decay, the usual one if none is said."""
+        if self.weight_decay is not None:
+            return self.weight_decay
+        return OPTIMIZERS[self.optimizer].weight_decay
 
     def per_epoch(self, samples: int) -> int:
         """Gradient steps of one pass over that many samples, at least 1."""

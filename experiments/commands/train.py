@@ -26,7 +26,7 @@ from experiments.runs import (
     resumable,
     run_journal,
 )
-from experiments.search import RATE_KEY
+from experiments.search import OPTIMIZER_KEY, RATE_KEY
 from experiments.settings import TrainSettings
 from experiments.terminal import Reporter
 from experiments.zoo import Workload, load_workload
@@ -76,7 +76,8 @@ def _workload(config: TrainSettings) -> Workload:
 def _recipe(config: TrainSettings, workload: Workload) -> Recipe:
     return Recipe(
         epochs=config.epochs,
-        lr=config.lr,
+        lr=config.rate,
+        optimizer=config.optimizer,
         batch_size=config.batch_size,
         warmup=WARMUP,
         seed=config.network.seed,
@@ -108,7 +109,7 @@ def _finish(
         accuracy(workload.model, workload.splits.holdout),
         accuracy(workload.model, workload.splits.test),
     )
-    metadata = {RATE_KEY: str(config.lr)}
+    metadata = {RATE_KEY: str(config.rate), OPTIMIZER_KEY: config.optimizer}
     save_weights(workload.model, journal.folder / "model.safetensors", metadata)
     report = {"accuracy": asdict(reached), "seconds": seconds, "machine": machine(workload.device)}
     write_whole(journal.folder / RESULT, json.dumps(report, indent=1) + "\n")

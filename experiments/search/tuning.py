@@ -4,22 +4,22 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from amc.finetuning import Plan, Recipe, Schedule, prune_iteratively
+from amc.finetuning import OPTIMIZERS, Plan, Recipe, Schedule, prune_iteratively
 from amc.graph import Kept, PruningGraph
 from amc.journal import BLANK, Journal
 from amc.policy import Policy
 from amc.pruning import Narrowed, kept_counts, narrow
 from amc.tasks import Samples
 from experiments.settings import (
-    TRAINING_RATE,
     NetworkSettings,
     PruningSettings,
     ScheduleSettings,
@@ -31,6 +31,9 @@ from experiments.zoo import Workload, checkpoint
 
 RATE_KEY = "training_rate"
 """What the metadata of a checkpoint call the peak learning rate that it was trained with."""
+
+OPTIMIZER_KEY = "optimizer"
+"""What they call the optimizer."""
 
 
 @dataclass(frozen=True)
@@ -135,10 +138,15 @@ def _narrowing(start: Start, schedule: Schedule, seed: int) -> Callable[[Narrowe
 
 def recipe_of(tuning: TuningSettings, network: NetworkSettings, workload: Workload) -> Recipe:
     """How the network is fine-tuned."""
+    optimizer, trained = training_of(network)
+    if tuning.finetune_optimizer not in (None, optimizer):
+        optimizer = tuning.finetune_optimizer
+        trained = OPTIMIZERS[optimizer].lr
     rate = tuning.finetune_lr
     return Recipe(
         epochs=tuning.finetune_epochs,
-        lr=tuning.finetune_rate * training_rate(network) if rate is None else rate,
+        lr=tuning.finetune_rate * trained if rate is None else rate,
+        optimizer=optimizer,
         seed=network.seed,
         distill=tuning.distill,
         temperature=tuning.temperature,
@@ -147,17 +155,27 @@ def recipe_of(tuning: TuningSettings, network: NetworkSettings, workload: Worklo
     )
 
 
-def training_rate(network: NetworkSettings) -> float:
-    """Peak learning rate that the network was trained with, as its checkpoint tells.
+def training_of(network: NetworkSettings) -> tuple[str, float]:
+    """Optimizer and peak learning rate that the network was trained with, as its checkpoint tells.
 
-    Where it tells none, that of `amc train`.
+    Where it tells none, those of `amc train`.
     """
-    path = checkpoint(network)
+    told = _metadata(checkpoint(network))
+    optimizer = told.get(OPTIMIZER_KEY, "")
+    optimizer = optimizer if optimizer in OPTIMIZERS else next(iter(OPTIMIZERS))
+    usual = OPTIMIZERS[optimizer].lr
+    try:
+        rate = float(told.get(RATE_KEY, usual))
+    except ValueError:
+        return optimizer, usual
+    return optimizer, rate if 0 < rate < math.inf else usual
+
+
+def _metadata(path: Path | None) -> Mapping[str, str]:
     if path is None or path.suffix != ".safetensors":
-        return TRAINING_RATE
+        return {}
     try:
         with safe_open(path, framework="pt") as file:
-            rate = float((file.metadata() or {}).get(RATE_KEY, "nan"))
-    except (OSError, SafetensorError, ValueError):
-        return TRAINING_RATE
-    return rate if 0 < rate < math.inf else TRAINING_RATE
+            return file.metadata() or {}
+    except (OSError, SafetensorError):
+        return {}

@@ -15,7 +15,6 @@ from experiments.settings.importing import import_named
 from experiments.settings.kinds import DEVICES, HARDWARE, RUNTIMES, Budgets, is_device
 from experiments.settings.mistakes import Mistake
 from experiments.settings.parts import (
-    TRAINING_RATE,
     ComputeSettings,
     CutSettings,
     NetworkSettings,
@@ -42,7 +41,6 @@ __all__ = [
     "HARDWARE",
     "NETWORK",
     "RUNTIMES",
-    "TRAINING_RATE",
     "BenchmarkSettings",
     "Budgets",
     "CommandSettings",

@@ -54,6 +54,9 @@ HARDWARE: Literal["hardware"] = "hardware"
 Schedule = Literal["one-shot", "linear", "cubic"]
 """The kinds that `amc.finetuning.schedule` knows."""
 
+Optimizer = Literal["sgd", "adamw"]
+"""Those that `amc.finetuning` knows."""
+
 Runtime = Literal["onnxruntime", "torch"]
 """That `amc profile` knows."""
 

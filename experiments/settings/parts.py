@@ -19,6 +19,7 @@ from experiments.settings.kinds import (
     Listed,
     Multiple,
     Natural,
+    Optimizer,
     Positive,
     Schedule,
     Seed,
@@ -30,9 +31,6 @@ from experiments.settings.kinds import (
     Width,
 )
 from experiments.settings.mistakes import Mistake
-
-TRAINING_RATE = 0.1
-"""Peak learning rate of `amc train`, and of the networks that come with the project."""
 
 
 @dataclass(frozen=True)
@@ -91,10 +89,12 @@ class TuningSettings(Part):
     Args:
         finetune_epochs: Passes over the training images after pruning; 0 leaves it out.
         finetune_rate: Peak learning rate of fine-tuning as a fraction of the rate that the network
-            was trained with (its checkpoint tells, where `amc train` wrote it; else 0.1); 1/10
-            to 1/100 is usual, 1 the most.
+            was trained with (its checkpoint tells, where `amc train` wrote it; else 0.1, with
+            adamw 0.001); 1/10 to 1/100 is usual, 1 the most.
         finetune_lr: The same as a plain number, where that is to decide; left out, the fraction
             does.
+        finetune_optimizer: sgd or adamw; left out, the one that the network was trained with, as
+            its checkpoint tells; else sgd.
         distill: Weight of the unpruned network's answers in the loss, from 0 (labels alone) to 1.
         temperature: Of distillation; higher ones show more of how wrong classes compare.
         patience: Checks on held-out images without a better accuracy after which fine-tuning
@@ -107,6 +107,7 @@ class TuningSettings(Part):
     finetune_epochs: Epochs = 0.0
     finetune_rate: Fraction = 0.1
     finetune_lr: Positive | None = None
+    finetune_optimizer: Optimizer | None = None
     distill: Share = 0.0
     temperature: Positive = 4.0
     patience: Natural = 0

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
 
+from amc.finetuning import OPTIMIZERS
 from experiments.settings.commands import CommandSettings
 from experiments.settings.kinds import (
     Amount,
@@ -14,6 +15,7 @@ from experiments.settings.kinds import (
     Epochs,
     Inside,
     Listed,
+    Optimizer,
     Positive,
     Runtime,
     Shape,
@@ -22,7 +24,6 @@ from experiments.settings.kinds import (
     Threads,
 )
 from experiments.settings.parts import (
-    TRAINING_RATE,
     ComputeSettings,
     NetworkSettings,
     OutputSettings,
@@ -36,7 +37,9 @@ class TrainSettings(CommandSettings):
     Args:
         weights: Checkpoint to train further; left out, training starts from random weights.
         epochs: Passes over the training images.
-        lr: Peak learning rate, after a linear warm-up and before a cosine decay.
+        lr: Peak learning rate, after a linear warm-up and before a cosine decay; left out, 0.1 with
+            sgd and 0.001 with adamw.
+        optimizer: sgd (with momentum, for convolutional networks) or adamw (for transformers).
         batch_size: Images a step.
         gamma_l1: L1 penalty on the scales of batch norms, which prepares a network for the
             criterion bn-scale; 1e-4 is usual.
@@ -46,16 +49,23 @@ class TrainSettings(CommandSettings):
     command: ClassVar[str] = "train"
     section: ClassVar[str] = "Training"
     first: ClassVar[tuple[str, ...]] = (
-        *("model", "dataset", "epochs", "lr", "batch_size", "device", "seed", "out"),
+        *("model", "dataset", "epochs", "lr", "batch_size", "optimizer"),
+        *("device", "seed", "out"),
     )
     network: NetworkSettings = field(default_factory=NetworkSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
     output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/train"))
     epochs: Epochs = 16.0
-    lr: Positive = TRAINING_RATE
+    lr: Positive | None = None
+    optimizer: Optimizer = "sgd"
     batch_size: Some = 128
     gamma_l1: Amount = 0.0
     gamma_l2: Amount = 0.0
+
+    @property
+    def rate(self) -> float:
+        """The peak learning rate, the optimizer's usual one if none is said."""
+        return OPTIMIZERS[self.optimizer].lr if self.lr is None else self.lr
 
     @property
     def files(self) -> Mapping[str, str | None]:

@@ -75,6 +75,7 @@ def trained(
 RECIPES = {
     "plain": Recipe(lr=0.1, batch_size=16, shift=1, flip=True),
     "no momentum": Recipe(lr=0.1, batch_size=16, momentum=0),
+    "adamw": Recipe(lr=0.01, batch_size=16, optimizer="adamw"),
     "stopping": Recipe(lr=0.5, batch_size=16, patience=2),
 }
 

@@ -17,6 +17,7 @@ from amc.finetuning.recipes import Recipe
         ("lr", -0.1, "more than 0"),
         ("lr", math.inf, "more than 0"),
         ("batch_size", 0, "1 or more"),
+        ("optimizer", "adam", "one of sgd, adamw"),
         ("momentum", 1.0, "from 0 to below 1"),
         ("momentum", -0.1, "from 0 to below 1"),
         ("weight_decay", -1e-4, "0 or more"),

@@ -14,7 +14,7 @@ from amc.finetuning.schedule import KINDS
 from amc.policy import Policy
 from amc.pruning import decisions, prune
 from experiments.search.one_run import apply_policy, search
-from experiments.search.tuning import Start, recipe_of, training_rate, tune
+from experiments.search.tuning import Start, recipe_of, training_of, tune
 from experiments.settings import PruneSettings, SearchSettings, TuningSettings, flat
 from experiments.settings.kinds import Schedule
 from experiments.zoo.networks import load_workload
@@ -59,27 +59,29 @@ def test_the_settings_know_the_schedules_that_there_are():
 
 
 def test_the_rate_is_a_fraction_of_the_one_that_the_checkpoint_tells(config, tmp_path):
-    assert training_rate(config.network) == 0.1, "as `amc train` wrote it"
+    assert training_of(config.network) == ("sgd", 0.1), "as `amc train` wrote it"
     state = load_file(config.network.weights)
-    for metadata, rate in (
-        ({"training_rate": "0.5"}, 0.5),
-        ({"training_rate": "quick"}, 0.1),
-        ({"training_rate": "nan"}, 0.1),
-        ({"training_rate": "-1"}, 0.1),
-        (None, 0.1),
+    for metadata, optimizer, rate in (
+        ({"training_rate": "0.5"}, "sgd", 0.5),
+        ({"training_rate": "quick"}, "sgd", 0.1),
+        ({"training_rate": "nan"}, "sgd", 0.1),
+        ({"training_rate": "-1"}, "sgd", 0.1),
+        ({"optimizer": "adamw", "training_rate": "0.002"}, "adamw", 0.002),
+        ({"optimizer": "adamw"}, "adamw", 0.001),
+        ({"optimizer": "adam"}, "sgd", 0.1),
+        (None, "sgd", 0.1),
     ):
         save_file(state, tmp_path / "model.safetensors", metadata)
-        assert (
-            training_rate(replace(config.network, weights=str(tmp_path / "model.safetensors")))
-            == rate
-        )
+        weights = str(tmp_path / "model.safetensors")
+        assert training_of(replace(config.network, weights=weights)) == (optimizer, rate)
 
 
 def test_other_checkpoints_tell_no_rate(config, tmp_path):
     torch.save({}, tmp_path / "model.pt")
     (tmp_path / "broken.safetensors").write_bytes(b"not at all")
     for name in ("model.pt", "broken.safetensors", "nothing.safetensors"):
-        assert training_rate(replace(config.network, weights=str(tmp_path / name))) == 0.1
+        other = replace(config.network, weights=str(tmp_path / name))
+        assert training_of(other) == ("sgd", 0.1)
 
 
 def test_training_writes_its_rate_for_fine_tuning(amc, config, workload, tmp_path):
@@ -89,6 +91,14 @@ def test_training_writes_its_rate_for_fine_tuning(amc, config, workload, tmp_pat
     other = changed(config, weights=str(out / "model.safetensors"), finetune_rate=0.01)
     assert recipe_of(other.tuning, other.network, workload).lr == pytest.approx(0.004)
     assert recipe_of(replace(other.tuning, finetune_lr=0.3), other.network, workload).lr == 0.3
+
+    amc.good("train", *network, "--epochs", 0, "--optimizer", "adamw", "--out", tmp_path / "adamw")
+    other = changed(config, weights=str(tmp_path / "adamw" / "model.safetensors"))
+    recipe = recipe_of(other.tuning, other.network, workload)
+    assert (recipe.optimizer, recipe.decay, recipe.lr) == ("adamw", 0.05, pytest.approx(1e-4))
+    chosen = replace(other.tuning, finetune_optimizer="sgd")
+    recipe = recipe_of(chosen, other.network, workload)
+    assert (recipe.optimizer, recipe.decay, recipe.lr) == ("sgd", 5e-4, pytest.approx(0.01))
 
 
 def test_the_recipe_is_what_the_settings_say(config, workload):
