@@ -335,7 +335,7 @@ class Branch:
         Args:
             name: Dotted.
         """
-        gone = any(lies_in(name, outer) for outer in (self.name, *dict(self.passing)))
+        gone = lies_in(name, self.name) or any(lies_in(name, outer) for outer, _ in self.passing)
         return gone and not (self.shortcut and lies_in(name, f"{self.name}.{self.shortcut}"))
 
 

@@ -1,17 +1,27 @@
 """Cutting a network, and checking that the cut computes what it should."""
 
-from amc.surgery.checking import SurgeryError, check_cut, fault, fault_in_training, sees_constants
+from amc.surgery.branches import Depth
+from amc.surgery.checking import (
+    Fault,
+    SurgeryError,
+    check_cut,
+    fault,
+    fault_in_training,
+    seen_constants,
+)
 from amc.surgery.cutting import cut, staying_channels, tensor_of
 from amc.surgery.masking import mask
 
 __all__ = [
+    "Depth",
+    "Fault",
     "SurgeryError",
     "check_cut",
     "cut",
     "fault",
     "fault_in_training",
     "mask",
-    "sees_constants",
+    "seen_constants",
     "staying_channels",
     "tensor_of",
 ]

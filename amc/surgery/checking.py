@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import nn
 
-from amc.graph import KeptUnits, PruningGraph
-from amc.modules import Inputs, absent, call, duplicate, in_double, tensors
+from amc.graph import Branch, KeptUnits, PruningGraph
+from amc.modules import Inputs, call, duplicate, in_double, tensors
 from amc.surgery.branches import Depth, without_branches
-from amc.surgery.comparing import Difference, Seen, difference
-from amc.surgery.cutting import cut, cut_units, staying_channels
+from amc.surgery.comparing import Made, Seen, difference
+from amc.surgery.cutting import Channels, cut, cut_units, staying_channels
 from amc.surgery.masking import enlarge
 
 
@@ -31,19 +34,19 @@ def check_cut(
         SurgeryError: if it does not; names the first group that fails alone.
     """
     model = duplicate(model).eval()
-    reason, where = fault(model, graph, units, example_inputs), "these groups together"
-    if not reason:
+    first, where = fault(model, graph, units, example_inputs), "these groups together"
+    if first is None:
         return
     full = tuple(tuple(range(group.units)) for group in graph.groups)
     for number, group in enumerate(graph.groups):
         alone = (*full[:number], units[number], *full[number + 1 :])
         own = fault(model, graph, alone, example_inputs)
-        if own:
-            reason, where = own, repr(group.name)
+        if own is not None:
+            first, where = own, repr(group.name)
             break
     raise SurgeryError(
-        f"the network cannot be cut at {where}: {reason}; write its forward pass in terms of the "
-        "tensors' own shapes, and keep channels apart and in order"
+        f"the network cannot be cut at {where}: {first.reason}; write its forward pass in "
+        "terms of the tensors' own shapes, and keep channels apart and in order"
     )
 
 
@@ -54,8 +57,27 @@ DOUBTFUL = 0.05
 """Of a difference, relative: smaller ones may be rounding, which more digits tell."""
 
 
-def fault(model: nn.Module, graph: PruningGraph, units: KeptUnits, example_inputs: Inputs) -> str:
-    """What is wrong with this cut; empty if nothing is.
+@dataclass(frozen=True)
+class Fault:
+    """What is wrong with a cut.
+
+    Attributes:
+        reason: In words that a reader understands.
+        sound: Layers that had run before and made what they should; -1 where nothing tells.
+        near: Names of the last layers before it, and of the one that made something else.
+        size: Of the difference, as `Difference` has it; infinite where a pass failed.
+    """
+
+    reason: str
+    sound: int = -1
+    near: tuple[str, ...] = ()
+    size: float = math.inf
+
+
+def fault(
+    model: nn.Module, graph: PruningGraph, units: KeptUnits, example_inputs: Inputs
+) -> Fault | None:
+    """What is wrong with this cut; None if nothing is.
 
     Args:
         model: In evaluation mode; left as it is.
@@ -63,32 +85,36 @@ def fault(model: nn.Module, graph: PruningGraph, units: KeptUnits, example_input
         units: That stay of each group.
         example_inputs: Of its forward pass.
     """
-    found = _fault(model, graph, units, example_inputs)
-    if isinstance(found, Difference) and found.size < DOUBTFUL:
-        sure = _fault(duplicate(model).double(), graph, units, in_double(example_inputs))
+    found = _Pair.of(model, graph, units).fault(example_inputs)
+    if found is not None and found.size < DOUBTFUL:
+        wide = _Pair.of(duplicate(model).double(), graph, units)
+        sure = wide.fault(in_double(example_inputs))
         # Code that makes numbers of one type itself runs in no other.
-        found = sure if sure is None or isinstance(sure, Difference) else None
-    return "" if found is None else str(found)
+        return sure if sure is None or math.isfinite(sure.size) else None
+    return found
 
 
-def sees_constants(
-    model: nn.Module, graph: PruningGraph, units: KeptUnits, example_inputs: Inputs
-) -> bool:
-    """Whether wrong constants in the place of branches that are gone would be seen.
+def seen_constants(
+    model: nn.Module,
+    graph: PruningGraph,
+    units: KeptUnits,
+    example_inputs: Inputs,
+    branches: Iterable[Branch],
+) -> list[Branch]:
+    """Those of some branches in whose place a wrong constant would be seen.
 
     Args:
         model: As for `fault`.
         graph: Its groups.
-        units: That stay of each group; some branches are gone.
+        units: That stay of each group; these branches are gone, others may be as well.
         example_inputs: Of its forward pass.
+        branches: Of which none lies in another that is gone.
     """
-
-    def spoil(smaller: nn.Module) -> None:
-        for module in smaller.modules():
-            if isinstance(module, absent.Constant | absent.Bypass):
-                module.constant.neg_().add_(SPOILED)
-
-    return _fault(model, graph, units, example_inputs, spoil) is not None
+    pair = _Pair.of(model, graph, units)
+    smaller = pair.smaller()
+    with torch.no_grad():
+        wanted = Seen(pair.names).run(pair.masked, example_inputs)
+        return [branch for branch in branches if pair.sees(smaller, branch, example_inputs, wanted)]
 
 
 def fault_in_training(
@@ -127,32 +153,82 @@ def _training_fault(model: nn.Module, example_inputs: Inputs, step: bool) -> str
     return ""
 
 
-def _fault(
-    model: nn.Module,
-    graph: PruningGraph,
-    units: KeptUnits,
-    example_inputs: Inputs,
-    spoil: Callable[[nn.Module], None] | None = None,
-) -> Difference | str | None:
-    depth = Depth.of(graph, units)
-    gone = {name for branch in depth.branches for name in branch.layers}
-    names = frozenset(layer.name for layer in graph.layers) - gone
-    with torch.no_grad():
-        smaller = cut_units(model, graph, depth, sharing=True)
-        masked = enlarge(model, graph, depth, smaller, sharing=True)
+@dataclass(frozen=True)
+class _Pair:
+    """A cut network and the masked one of full size.
+
+    Attributes:
+        cut: The cut one, in which branches that go are still there.
+        masked: With the same channels at zero.
+        branches: That go.
+        names: Of the layers that both have.
+        model: The unpruned network.
+        staying: The channels that stay of each side of a module that loses some.
+    """
+
+    cut: nn.Module
+    masked: nn.Module
+    branches: tuple[Branch, ...]
+    names: frozenset[str]
+    model: nn.Module
+    staying: Channels
+
+    @classmethod
+    def of(cls, model: nn.Module, graph: PruningGraph, units: KeptUnits) -> _Pair:
+        """Cut and mask a network, sharing what does not change."""
+        depth = Depth.of(graph, units)
+        gone = {name for branch in depth.branches for name in branch.layers}
+        names = frozenset(layer.name for layer in graph.layers) - gone
+        with torch.no_grad():
+            smaller = cut_units(model, graph, depth, sharing=True)
+            masked = enlarge(model, graph, depth, smaller, sharing=True)
+        staying = staying_channels(graph, depth.units)
+        return cls(smaller, masked, depth.branches, names, model, staying)
+
+    def smaller(self) -> nn.Module:
+        """The cut network without its branches; to be taken once."""
+        with torch.no_grad():
+            return without_branches(self.cut, self.branches)
+
+    def fault(self, inputs: Inputs) -> Fault | None:
+        """What is wrong with the smaller one; None if nothing is."""
+        seen, failed = Seen(self.names), ""
+        with torch.no_grad():
+            try:
+                found = seen.run(self.smaller(), inputs)
+            except Exception as error:
+                failed, found = _first_line(error), seen.made
+            wanted = Seen(self.names, len(found) if failed else math.inf)
+            try:
+                other = wanted.run(self.masked, inputs)
+            except Exception as error:
+                told = _first_line(error)
+                return Fault(f"its forward pass fails with the same channels at zero ({told})")
+            first = difference(found, other, self.model, self.staying)
+        before = len(found) if first is None else first.before
+        near = tuple(name for name, _ in found[max(0, before - NEAR) : before + 1] if name)
+        if first is not None:
+            return Fault(str(first), before, near, first.size)
+        if failed:
+            return Fault(f"its forward pass fails then ({failed})", before, near)
+        return None
+
+    def sees(self, smaller: nn.Module, branch: Branch, inputs: Inputs, wanted: list[Made]) -> bool:
+        """Whether another constant in the place of a branch makes any difference."""
+        constant: Any = smaller.get_submodule(branch.name).constant
+        whole = constant.detach().clone()
+        constant.neg_().add_(SPOILED)
         try:
-            smaller = without_branches(smaller, depth.branches)
-            if spoil is not None:
-                spoil(smaller)
-            found = Seen(names).run(smaller, example_inputs)
-        except Exception as error:
-            return f"its forward pass fails then ({_first_line(error)})"
-        try:
-            wanted = Seen(names).run(masked, example_inputs)
-        except Exception as error:
-            told = _first_line(error)
-            return f"its forward pass fails with the same channels at zero ({told})"
-        return difference(found, wanted, model, staying_channels(graph, depth.units))
+            found = Seen(self.names).run(smaller, inputs)
+        except Exception:  # code that asserts something of its numbers may raise anything
+            return True
+        finally:
+            constant.copy_(whole)
+        return difference(found, wanted, self.model, self.staying) is not None
+
+
+NEAR = 2
+"""Layers before a fault that are told of."""
 
 
 def _first_line(error: Exception) -> str:

@@ -11,6 +11,7 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -25,19 +26,28 @@ Made = tuple[str, Tensor]
 """What a module of this name made; of an empty name what the network returned."""
 
 
+class _EnoughError(Exception):
+    """Ends a forward pass of which all is known that was asked for."""
+
+
 @dataclass
 class Seen:
     """What a network's modules made, in the order they ran.
 
     Args:
         names: The modules to look at.
+        most: Modules after which the forward pass need not go on.
     """
 
     names: frozenset[str]
+    most: float = math.inf
     made: list[Made] = field(default_factory=list)
 
     def run(self, model: nn.Module, inputs: Inputs) -> list[Made]:
-        """All of them and the outputs; random numbers are the same in every run."""
+        """All of them and the outputs; random numbers are the same in every run.
+
+        Where a forward pass fails, `made` holds what was made before.
+        """
         with torch.no_grad(), plain_attention(), torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
             handles = [
@@ -45,8 +55,12 @@ class Seen:
                 for name, module in model.named_modules()
                 if name in self.names
             ]
+            outputs: Any = ()
             try:
-                outputs = call(model, inputs)
+                if self.most > 0:
+                    outputs = call(model, inputs)
+            except _EnoughError:
+                pass
             finally:
                 for handle in handles:
                     handle.remove()
@@ -57,6 +71,8 @@ class Seen:
             found = tensors(output)
             if found:
                 self.made.append((name, found[0].detach()))
+            if len(self.made) >= self.most:
+                raise _EnoughError
 
         return hook
 
@@ -68,10 +84,12 @@ class Difference:
     Args:
         where: Name of the module; empty for what the network returns.
         size: As a part of the numbers around it; infinite where shapes differ.
+        before: How many modules ran before.
     """
 
     where: str
     size: float
+    before: int
 
     def __str__(self) -> str:
         at = f" at {self.where}" if self.where else ""
@@ -95,7 +113,7 @@ def difference(
     waiting: dict[str, deque[Tensor]] = defaultdict(deque)
     for name, tensor in wanted:
         waiting[name].append(tensor)
-    for name, one in found:
+    for before, (name, one) in enumerate(found):
         if not waiting[name]:
             continue  # A cut attention calls modules whose weights alone the whole one reads.
         other = waiting[name].popleft()
@@ -107,9 +125,9 @@ def difference(
             # The square root of the type's precision leaves room for another order of summation.
             most = torch.finfo(other.dtype).eps ** 0.5
             if not _surely_close(one, other, most) and not (size := distance(one, other)) <= most:
-                return Difference(name, size)
+                return Difference(name, size, before)
         if one.shape != other.shape:
-            return Difference(name, math.inf)
+            return Difference(name, math.inf, before)
     return None
 
 

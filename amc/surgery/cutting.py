@@ -90,7 +90,7 @@ def cut_units(
                 memo[id(module)] = _sharing(module, memo)
         for name, kept in places.items():
             old = tensor_of(model, name)
-            memo[id(old)] = like(old, old.detach()[region(old, kept)])
+            memo[id(old)] = like(old, select(old.detach(), kept))
         # What shares was copied once already, and every candidate of a search comes by here.
         whole = not sharing
         smaller = duplicate(model, memo) if whole else forget_cached(copy.deepcopy(model, memo))
@@ -202,14 +202,24 @@ def tensor_of(model: nn.Module, name: str) -> Tensor:
     return found
 
 
-def region(tensor: Tensor, kept: Mapping[int, Tensor]) -> tuple[Tensor, ...]:
-    """Index of what stays of a tensor, where some axes have only these places."""
-    axes = tensor.dim()
-    index = []
-    for axis, size in enumerate(tensor.shape):
-        stays = kept.get(axis, torch.arange(size)).to(tensor.device)
-        index.append(stays.reshape([-1 if at == axis else 1 for at in range(axes)]))
-    return tuple(index)
+def select(tensor: Tensor, kept: Mapping[int, Tensor]) -> Tensor:
+    """What stays of a tensor where some axes have only these places."""
+    for axis, places in kept.items():
+        tensor = tensor.index_select(axis, places.to(tensor.device))
+    return tensor
+
+
+def put(full: Tensor, kept: Mapping[int, Tensor], own: Tensor) -> None:
+    """In place: the same at its places; zeros at all others but those that the first axis lacks."""
+    if not kept:
+        full.copy_(own)
+        return
+    first, *others = kept.items()
+    for axis, places in others:
+        shape = [*own.shape]
+        shape[axis] = full.shape[axis]
+        own = own.new_zeros(shape).index_copy_(axis, places.to(own.device), own)
+    full.index_copy_(first[0], first[1].to(full.device), own.to(full))
 
 
 def _slice(

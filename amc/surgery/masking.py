@@ -15,7 +15,7 @@ from amc.surgery.cutting import (
     Channels,
     cut_units,
     like,
-    region,
+    put,
     shareable,
     staying_channels,
     staying_places,
@@ -69,7 +69,7 @@ def enlarge(
             lengths = kinds.weight_norm_of(module)
             if lengths is not None and key == lengths.directions:
                 _point(full, staying.get((name, kinds.known_kind(module).weight[0] or "out")))
-            full[_region(module, name, key, staying)] = own[key]
+            put(full, _kept(module, name, key, staying), own[key])
             memo[id(tensor)] = like(tensor, full)
     for name, axes in places.items():
         tensor = tensor_of(model, name)
@@ -77,7 +77,7 @@ def enlarge(
         # whatever reads the channel does not.
         alone = tensor.numel() == tensor.shape[next(iter(axes))]
         full = tensor.detach().clone() if alone else torch.zeros_like(tensor)
-        full[region(tensor, axes)] = tensor_of(small, name)
+        put(full, axes, tensor_of(small, name).detach())
         memo[id(tensor)] = like(tensor, full)
     masked = forget_cached(copy.deepcopy(model, memo)) if sharing else duplicate(model, memo)
     if not sharing:  # A refit changes tensors that keep their shape.
@@ -104,12 +104,11 @@ def _point(directions: Tensor, kept: Tensor | None) -> None:
         directions[gone] = 1
 
 
-def _region(module: nn.Module, name: str, key: str, staying: Channels) -> tuple[Tensor, ...]:
-    """Index of what stays of one tensor."""
+def _kept(module: nn.Module, name: str, key: str, staying: Channels) -> dict[int, Tensor]:
+    """What stays along the axes of one tensor."""
     tensor = kinds.tensors_of(module)[key]
-    kept = {
+    return {
         axis: within_group(staying[name, side], tensor.shape[axis])
         for axis, side in enumerate(kinds.roles(module, key))
         if side is not None and (name, side) in staying
     }
-    return region(tensor, kept)

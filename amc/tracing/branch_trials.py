@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Hashable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -11,10 +11,10 @@ from torch import Tensor, nn
 
 from amc.graph import Branch, KeptUnits, PruningGraph
 from amc.modules import Inputs, call, changed, plain_attention, samples_of, tensors
-from amc.surgery import cut, fault, fault_in_training, sees_constants
+from amc.surgery import Depth, cut, fault, fault_in_training, seen_constants
 from amc.tracing.branches import find_branches
+from amc.tracing.candidates import without_numbers
 from amc.tracing.dependence import Dependence
-from amc.tracing.verification import without_numbers
 
 TRIALS = 1
 """Random sets of branches that are taken out together, beside all of them."""
@@ -27,22 +27,22 @@ def with_branches(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> Prun
     """The graph with the branches that may go as a whole.
 
     Args:
-        model: Randomised (`amc.tracing.verification.tried_on`); left as it is.
+        model: Randomised (`amc.tracing.revealing.tried_on`); left as it is.
         graph: Its groups.
         inputs: Of its forward pass.
     """
-    inputs = _several(model, inputs)
-    ways = find_branches(model, graph, Dependence.of(model, inputs))
-    trial = _Trial(model, graph, inputs)
+    trial = _Trial(model, graph, inputs, _several(model, inputs))
+    ways = find_branches(model, graph, Dependence.of(model, trial.several))
     alike: dict[Hashable, list[tuple[Branch, ...]]] = {}
     for one in ways:
         alike.setdefault(_shape(one), []).append(one)
     firsts = [one[0] for one in ways]
-    right = bool(firsts) and not trial.together(firsts)
+    right = bool(firsts) and not trial.differs(firsts)
+    shown = trial.seen([one[-1][0] for one in alike.values()], firsts) if right else []
     found = [
         branch
         for one in alike.values()
-        for branch in (_shown(one, trial) if right else _settle(one, trial))
+        for branch in (_firsts(one, shown) if right else _settle(one, trial))
     ]
     found.sort(key=lambda branch: branch.groups)
     return replace(graph, branches=tuple(_jointly(found, trial)))
@@ -74,44 +74,80 @@ def _jointly(found: list[Branch], trial: _Trial) -> list[Branch]:
 
 @dataclass(frozen=True)
 class _Trial:
-    """Tells what is wrong when branches are taken out; empty if nothing is."""
+    """Tells what is wrong when branches are taken out; empty if nothing is.
+
+    Args:
+        model: Randomised.
+        graph: Its groups.
+        inputs: Of its forward pass.
+        several: Such inputs of more samples, where it takes them.
+        right: Branches of which any may go, as was seen.
+    """
 
     model: nn.Module
     graph: PruningGraph
     inputs: Inputs
+    several: Inputs
+    right: set[Branch] = field(default_factory=set)
 
     def __call__(self, branch: Branch) -> str:
         """Take out one."""
         graph = replace(self.graph, branches=(branch,))
-        reason = fault(self.model, graph, _units(graph, (branch,)), self.inputs)
-        return reason or self.unseen(branch)
-
-    def unseen(self, branch: Branch) -> str:
-        """Why a mistake would not be seen, or the network not go on without."""
-        graph = replace(self.graph, branches=(branch,))
         units = _units(graph, (branch,))
-        if not sees_constants(self.model, graph, units, self.inputs):
-            return "another constant in its place would not be seen"
-        return self._varies(graph, units) or fault_in_training(
-            self.model, graph, units, self.inputs, step=True
-        )
+        if found := fault(self.model, graph, units, self.several):
+            return found.reason
+        return "" if self.seen([branch]) else "another constant in its place would not be seen"
+
+    def seen(self, branches: Sequence[Branch], beside: Sequence[Branch] = ()) -> list[Branch]:
+        """Those in whose place wrong constants would be seen: while others are gone, or alone."""
+        shown = []
+        if beside:
+            graph = replace(self.graph, branches=tuple(beside))
+            units = _units(graph, beside)
+            free = [one for one in branches if one in Depth.of(graph, units).branches]
+            shown = seen_constants(self.model, graph, units, self.inputs, free)
+        for one in branches:
+            if one not in shown:
+                graph = replace(self.graph, branches=(one,))
+                units = _units(graph, (one,))
+                shown += seen_constants(self.model, graph, units, self.inputs, (one,))
+        return shown
 
     def together(self, branches: Sequence[Branch]) -> str:
         """Take out all of them, and some."""
-        graph = replace(self.graph, branches=tuple(branches))
-        all_gone = _units(graph, branches)
-        reason = fault(self.model, graph, all_gone, self.inputs) or self._varies(graph, all_gone)
-        for seed in range(TRIALS):
-            if reason:
-                break
-            generator = torch.Generator().manual_seed(seed)
-            some = [one for one in branches if torch.rand((), generator=generator) < 1 / 2]
-            reason = fault(self.model, graph, _units(graph, some, generator), self.inputs)
-        return reason
+        return self._varies(branches) or self.differs(branches) or self._trains(branches)
 
-    def _varies(self, graph: PruningGraph, units: KeptUnits) -> str:
+    def differs(self, branches: Sequence[Branch]) -> str:
+        """Take out all of them, and some: what is computed otherwise then."""
+        if self.right.issuperset(branches):
+            return ""
+        graph = replace(self.graph, branches=tuple(branches))
+        for units in (_units(graph, branches), *self._some(graph)):
+            if found := fault(self.model, graph, units, self.several):
+                return found.reason
+        self.right.update(branches)
+        return ""
+
+    def _some(self, graph: PruningGraph) -> Iterator[KeptUnits]:
+        """Units that stay where some branches are gone, and some units of what is left."""
+        for seed in range(TRIALS):
+            generator = torch.Generator().manual_seed(seed)
+            some = [x for x in graph.branches if torch.rand((), generator=generator) < 1 / 2]
+            yield _units(graph, some, generator)
+
+    def _trains(self, branches: Sequence[Branch]) -> str:
+        """What keeps the network without these from learning."""
+        graph = replace(self.graph, branches=tuple(branches))
+        for units in (_units(graph, branches), *self._some(graph)):
+            if fails := fault_in_training(self.model, graph, units, self.several, step=True):
+                return fails
+        return ""
+
+    def _varies(self, branches: Sequence[Branch]) -> str:
         """Whether each output still depends on the inputs, if it did; why not."""
-        changes = self._changes(cut(self.model, graph, units, sharing=True))
+        graph = replace(self.graph, branches=tuple(branches))
+        smaller = cut(self.model, graph, _units(graph, branches), sharing=True)
+        changes = self._changes(smaller)
         if all(changes) or all(
             varies or not did
             for varies, did in zip(changes, self._changes(self.model), strict=True)
@@ -132,7 +168,7 @@ def _several(model: nn.Module, inputs: Inputs) -> Inputs:
 
     def twice(tensor: Tensor) -> Tensor:
         batched = tensor.dim() and tensor.shape[0] == 1
-        return torch.cat([tensor, _other(tensor), tensor]) if batched else tensor
+        return torch.cat([tensor, _other(tensor)]) if batched else tensor
 
     several: Inputs = changed(inputs, twice)
     with torch.no_grad(), plain_attention():
@@ -166,9 +202,9 @@ def _shape(ways: tuple[Branch, ...]) -> Hashable:
     )
 
 
-def _shown(alike: Sequence[tuple[Branch, ...]], trial: _Trial) -> list[Branch]:
+def _firsts(alike: Sequence[tuple[Branch, ...]], shown: Collection[Branch]) -> list[Branch]:
     """Repeated branches, which are right in their first way, if a mistake would have been seen."""
-    return [] if trial.unseen(alike[-1][0]) else [ways[0] for ways in alike]
+    return [ways[0] for ways in alike] if alike[-1][0] in shown else []
 
 
 def _settle(alike: Sequence[tuple[Branch, ...]], trial: _Trial) -> list[Branch]:

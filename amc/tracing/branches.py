@@ -163,21 +163,32 @@ def _ways(
         (way for way in places if way.form == "filled"),
         *(_instead(model, seen, last, branch, name) for name in flat if name in seen.ran),
     )
+    shared = _shared(model)
     for way in ways:
         complete = _complete(graph, last, way)
         whole = set(complete.groups) <= set(complete.within)
-        if whole and _stands_alone(model, graph, seen, last, complete):
+        if whole and _stands_alone(model, graph, seen, last, complete, shared):
             yield complete
 
 
+def _shared(model: nn.Module) -> list[list[str]]:
+    """The names of each parameter that has several."""
+    names: dict[int, list[str]] = {}
+    for name, parameter in model.named_parameters(remove_duplicate=False):
+        names.setdefault(id(parameter), []).append(name)
+    return [several for several in names.values() if len(several) > 1]
+
+
 def _stands_alone(
-    model: nn.Module, graph: PruningGraph, seen: Dependence, end: End, way: Branch
+    model: nn.Module,
+    graph: PruningGraph,
+    seen: Dependence,
+    end: End,
+    way: Branch,
+    shared: Sequence[Sequence[str]],
 ) -> bool:
     """Whether what is left computes nothing of the branch any more, and shares nothing with it."""
-    gone, kept = set[int](), set[int]()
-    for name, parameter in model.named_parameters(remove_duplicate=False):
-        (gone if way.covers(name) else kept).add(id(parameter))
-    if gone & kept:
+    if any(len({way.covers(name) for name in names}) > 1 for names in shared):
         return False
     # Batch norms of a constant would divide by nothing.
     stays = (name for name in end.inside if _is_constant(seen, end, name) and not way.covers(name))
@@ -271,7 +282,7 @@ def _is_constant(seen: Dependence, end: End, name: str) -> bool:
 
 
 def _behind(model: nn.Module, seen: Dependence, end: End, inside: str) -> tuple[str, ...]:
-    """Modules without others inside that make constants of the reader's, in the order they ran."""
+    """Modules that run as one and make constants of the reader's, in the order they ran."""
     caller = _caller(seen, end.reader)
     names = list(seen.ran)
     after = names[names.index(caller) + 1 :]
@@ -279,9 +290,17 @@ def _behind(model: nn.Module, seen: Dependence, end: End, inside: str) -> tuple[
         name
         for name in after
         if _is_constant(seen, end, name)
-        and not any(model.get_submodule(name).children())
+        and _runs_as_one(model, name)
         and (not inside or lies_in(name, inside))
     )
+
+
+def _runs_as_one(model: nn.Module, name: str) -> bool:
+    """Whether a module is one step: no other inside, or a norm with its activation; not a part."""
+    known = [kinds.kind_of(model.get_submodule(one)) is not None for one in _holding(name)]
+    module = model.get_submodule(name)
+    own = kinds.kind_of(module) is not None or not any(module.children())
+    return own and not any(known)
 
 
 def _instead(
@@ -292,7 +311,7 @@ def _instead(
     if ran.returns < 0 or len(ran.nodes) != 1:
         return
     after = _behind(model, seen, end, "")
-    if any(model.get_submodule(name).children()):
+    if not _runs_as_one(model, name):
         after = tuple(one for one in after if lies_in(one, name))
     else:
         after = after[: after.index(name) + 1] if name in after else ()

@@ -21,12 +21,15 @@ from amc.modules import Inputs, duplicate, kinds, shapes, tensors, unwrapped
 from amc.surgery import tensor_of
 from amc.tracing.activations import activations
 from amc.tracing.branch_trials import with_branches
+from amc.tracing.candidates import candidate
 from amc.tracing.couplings import ALL_OR_NONE, Block, blocks
 from amc.tracing.forward import Call, Trace
 from amc.tracing.products import loose, products
+from amc.tracing.revealing import revealing, tried_on
 from amc.tracing.tracer import trace_channels
+from amc.tracing.trials import Trial
 from amc.tracing.units import group_units
-from amc.tracing.verification import candidate, revealing, tried_on, verify
+from amc.tracing.verification import verify
 
 
 class GraphError(ValueError):
@@ -61,8 +64,10 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
             candidates.append(candidate(model, block, ways))
         else:
             _explain(reasons, block, block.reason or ALL_OR_NONE)
-    trains = bool(forward.in_training)
-    verified = verify(model, layers, candidates, example_inputs, trains=trains)
+    shown = revealing(example_inputs)
+    tried = tried_on(model, shown)
+    trial = Trial(tried, layers, shown, trains=bool(forward.in_training))
+    verified = verify(trial, candidates)
     for block, reason in verified.refused:
         _explain(reasons, block, reason)
     graph = replace(
@@ -70,8 +75,7 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
         overwriting=forward.overwriting,
         exclude=tuple(exclude),
     )
-    shown = revealing(example_inputs)
-    graph = with_branches(tried_on(model, shown), graph, shown)
+    graph = with_branches(tried, graph, shown)
     return _with_costs(graph, model, forward, example_inputs)
 
 

@@ -17,7 +17,7 @@ from amc.tracing.recording import Pass, attempt, same
 Parts = tuple[tuple[int, int], ...]
 """Groups that shrink an axis, by their place, and what of it each of their units takes."""
 
-PASSES = 4
+PASSES = 3
 """Forward passes from which sizes are told; one more confirms them."""
 
 MOST_PASSES = 8
@@ -26,15 +26,16 @@ MOST_PASSES = 8
 DRAWS = 50
 """For each group, before another pass is added."""
 
-MOST_LESS = 15
-"""Units that a group loses in one of these, at most."""
+MOST_LESS = 0.75
+"""Part of its units that a group loses in one of these, at most."""
 
 
 def shrinking(
     model: nn.Module, graph: PruningGraph, full: Pass, inputs: Inputs
 ) -> list[list[Parts]]:
     """For each tensor of a pass and each of its axes, how it shrinks."""
-    less = _less(np.minimum(np.array(graph.full) - 1, MOST_LESS))
+    full_units = np.array(graph.full, np.int64)
+    less = _less(np.maximum(full_units * MOST_LESS, 1).astype(np.int64))
     passes = [same(full, attempt(_smaller(model, graph, row), inputs)) for row in less]
     told = [one for one in passes if one is not None]
     if len(told) == len(passes):

@@ -1,0 +1,119 @@
+"""Networks and inputs on which mistakes show: random weights, wide numbers, noise."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from amc.modules import Inputs, call, changed, duplicate, kinds, plain_attention
+
+WIDE = 4
+"""Bytes of a number that is exact enough to tell a mistake from rounding."""
+
+SMALLEST = 0.1
+"""Of a parameter that is positive everywhere: it may stand under a root or in a logarithm."""
+
+
+def revealing(inputs: Inputs) -> Any:
+    """Inputs that hide no mistake: wide numbers, and noise where all are alike."""
+    return changed(inputs, _reveal)
+
+
+def _reveal(tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point() or tensor.is_nested:
+        return tensor
+    wide = tensor.float() if tensor.element_size() < WIDE else tensor
+    alike = wide.numel() > 1 and wide.dim() > 1 and bool((wide == wide.flatten()[0]).all())
+    return torch.randn(wide.shape, generator=_generator()).to(wide) if alike else wide
+
+
+def _generator() -> torch.Generator:
+    return torch.Generator().manual_seed(0)
+
+
+def tried_on(model: nn.Module, inputs: Inputs) -> nn.Module:
+    """A copy that hides no mistake, as zeros, tiny scales and streams that swell would.
+
+    In evaluation mode, its weights and statistics drawn at random.
+
+    Args:
+        model: Left as it is.
+        inputs: Of its forward pass, as `revealing` has them.
+    """
+    copied = _randomise(duplicate(model))
+    _measure_norms(copied, inputs)
+    return copied
+
+
+def _measure_norms(model: nn.Module, inputs: Inputs) -> None:
+    """In place: statistics of norms that are near those of what they read.
+
+    Otherwise what residual blocks add grows from block to block, until the last ones hide whatever
+    the first ones add.
+    """
+    generator = _generator()
+
+    def measure(norm: nn.Module, args: tuple[Any, ...]) -> None:
+        read = args[0] if args and isinstance(args[0], Tensor) else None
+        mean, variance = (getattr(norm, name, None) for name in STATISTICS)
+        if read is None or read.dim() < 2 or not isinstance(mean, Tensor) or variance is None:
+            return
+        if read.shape[1] != len(mean) or read.numel() < 2 * len(mean):
+            return
+        each = read.detach().transpose(0, 1).flatten(1).float()
+        spread = each.var(1, correction=0) + SMALLEST
+        noise = torch.randn((2, len(mean)), generator=generator).to(each)
+        mean.copy_(each.mean(1) + 0.3 * noise[0] * spread.sqrt())
+        variance.copy_(spread * (0.6 + 0.3 * noise[1].abs()))
+
+    norms = [module for module in model.modules() if hasattr(module, "running_var")]
+    handles = [norm.register_forward_pre_hook(measure) for norm in norms]
+    try:
+        with torch.no_grad(), plain_attention():
+            call(model, inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+STATISTICS = ("running_mean", "running_var")
+
+
+def _randomise(model: nn.Module) -> nn.Module:
+    """In place: weights and statistics drawn at random, in evaluation mode."""
+    generator = _generator()
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.is_floating_point() and tensor.element_size() < WIDE:
+            tensor.data = tensor.data.float()
+    with torch.no_grad():
+        for module in model.modules():
+            for name, tensor in _own(module):
+                noise = _noise(module, name, tensor.shape, generator)
+                positive = tensor.numel() > 1 and bool((tensor > 0).all())
+                tensor.copy_(noise.abs() + SMALLEST if positive else noise)
+    return model.eval()
+
+
+def _own(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
+    for name, tensor in module.named_parameters(recurse=False):
+        if tensor.is_floating_point():
+            yield name, tensor
+    for name in STATISTICS:
+        statistic = getattr(module, name, None)
+        if isinstance(statistic, torch.Tensor):
+            yield name, statistic
+
+
+def _noise(
+    module: nn.Module, name: str, shape: torch.Size, generator: torch.Generator
+) -> torch.Tensor:
+    noise = torch.randn(shape, generator=generator)
+    if len(shape) > 1:
+        swapped = kinds.kind_of(module) is not None and kinds.known_kind(module).weight[0] == "in"
+        read = shape[0] * shape[2:].numel() if swapped else shape[1:].numel()
+        return noise.mul((2 / read) ** 0.5)
+    positive = name == "running_var" or (name == "weight" and kinds.kind_of(module) is not None)
+    return noise.abs() * 0.3 + 0.6 if positive else noise * 0.3

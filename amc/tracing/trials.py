@@ -1,0 +1,65 @@
+"""Trials: groups of a network cut at random, beside the masked network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from amc.graph import Group, KeptUnits, Layer, PruningGraph
+from amc.modules import Inputs
+from amc.surgery import Fault, fault, fault_in_training
+from amc.tracing.units import in_order
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Tells what is wrong when groups are cut at random.
+
+    Args:
+        model: As `amc.tracing.revealing` makes it.
+        layers: All of its layers.
+        inputs: Of its forward pass.
+        trains: Whether modules run in training alone, so that a cut network must train as well.
+    """
+
+    model: nn.Module
+    layers: tuple[Layer, ...]
+    inputs: Inputs
+    trains: bool = False
+
+    def __call__(self, groups: Sequence[Group], seeds: Sequence[int] = (0,)) -> Fault | None:
+        """Cut these groups, and no others, once for each seed; None where nothing is wrong."""
+        numbers = [(item.module, item.name) for group in groups for item in group.attributes]
+        if len(numbers) > len(set(numbers)):
+            return Fault("one number of its code counts the units of several groups")
+        ordered = in_order(groups, self.layers)
+        graph = PruningGraph(self.layers, ordered)
+        for seed in seeds:
+            units = _random_units(ordered, seed)
+            found = fault(self.model, graph, units, self.inputs)
+            if found is not None:
+                return found
+            if self.trains and (fails := fault_in_training(self.model, graph, units, self.inputs)):
+                return Fault(fails)
+        return None
+
+
+def _random_units(groups: Sequence[Group], seed: int) -> KeptUnits:
+    """Few and many units of one group after the other, and never all of them.
+
+    So two groups that should be one keep different numbers.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    kept = []
+    for number, group in enumerate(groups):
+        half = max(1, group.units // 2)
+        least, most = (
+            (1, half) if (number + seed) % 2 else (min(half + 1, group.units - 1), group.units - 1)
+        )
+        count = int(torch.randint(least, most + 1, (1,), generator=generator))
+        order = torch.randperm(group.units, generator=generator)
+        kept.append(tuple(sorted(order[:count].tolist())))
+    return tuple(kept)
