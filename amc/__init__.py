@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from amc.granularity import Rounding
     from amc.graph import Group, Layer, PruningGraph
     from amc.history import Outcome
-    from amc.modules import returning
+    from amc.modules import Calls, register, returning
     from amc.one_call import Pruned, search
     from amc.policy import Budget, Policy, PolicyError
     from amc.problem import Problem, SearchResult, Strategy
@@ -35,7 +35,7 @@ _PLACES = {
     "one_call": ("Pruned", "search"),
     "policy": ("Budget", "Policy", "PolicyError"),
     "history": ("Outcome",),
-    "modules": ("returning",),
+    "modules": ("Calls", "register", "returning"),
     "problem": ("Problem", "SearchResult", "Strategy"),
     "pruning": ("bake", "prune"),
     "rules": ("uniform_policy",),
@@ -58,6 +58,7 @@ __all__ = [
     "COSTS",
     "Budget",
     "BudgetError",
+    "Calls",
     "Classification",
     "GraphError",
     "Group",
@@ -78,6 +79,7 @@ __all__ = [
     "fit",
     "load_pruned",
     "prune",
+    "register",
     "returning",
     "save_pruned",
     "search",

@@ -51,7 +51,7 @@ def load_pruned(
 
     Args:
         model: The unpruned network, with any weights; it is left untouched.
-        example_inputs: One tensor (batch, ...) or a tuple of the forward's arguments.
+        example_inputs: As `amc.trace` takes them.
         path: What `save_pruned` wrote, such as the `model.safetensors` of a run.
         policy: How many units of each group the file has; None takes the policy inside the file.
 

@@ -109,7 +109,7 @@ def search(
 
     Args:
         network: Trained; put into evaluation mode, and otherwise never changed.
-        example_inputs: One tensor (batch, ...) or a tuple of the forward's arguments.
+        example_inputs: As `amc.trace` takes them.
         data: What it was trained on; of samples alone two parts are held out.
         budget: One such as "macs=0.5", or several, of which all must hold.
         strategy: A key of `amc.strategies.STRATEGIES`, or an object of one's own.

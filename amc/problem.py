@@ -73,7 +73,7 @@ class Problem:
 
     Args:
         model: The trained network; put into evaluation mode, and otherwise never changed.
-        example_inputs: One tensor (batch, ...) or a tuple of the forward's arguments.
+        example_inputs: As `amc.trace` takes them.
         budgets: All must hold.
         holdout: Samples that accuracy is measured on: from the training split but never trained
             on, and not the test set.

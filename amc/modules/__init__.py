@@ -4,13 +4,26 @@ from amc.modules import absent, kinds, operations, recurrent
 from amc.modules.attention import narrow_attention, plain_attention, without_nested_tensors
 from amc.modules.copying import duplicate, forget_cached, unwrapped, without_weight_norms
 from amc.modules.fusing import ClampedConv2d, fold_norms, fuse_activations
-from amc.modules.inputs import Inputs, call, changed, in_double, samples_of, shapes, tensors
+from amc.modules.inputs import (
+    Calls,
+    Inputs,
+    call,
+    changed,
+    first_call,
+    in_double,
+    other_calls,
+    samples_of,
+    shapes,
+    tensors,
+)
 from amc.modules.kinds import groups_of, known_kind, weight_of
 from amc.modules.numbers import numbers_of, set_number
 from amc.modules.operations import arguments, call_with, operation_name
 from amc.modules.outputs import returning
+from amc.modules.registering import register
 
 __all__ = [
+    "Calls",
     "ClampedConv2d",
     "Inputs",
     "absent",
@@ -19,6 +32,7 @@ __all__ = [
     "call_with",
     "changed",
     "duplicate",
+    "first_call",
     "fold_norms",
     "forget_cached",
     "fuse_activations",
@@ -30,8 +44,10 @@ __all__ = [
     "numbers_of",
     "operation_name",
     "operations",
+    "other_calls",
     "plain_attention",
     "recurrent",
+    "register",
     "returning",
     "samples_of",
     "set_number",

@@ -3,17 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
 from torch import Tensor, nn
 
-Inputs = Tensor | tuple[Any, ...] | Mapping[str, Any]
-"""One tensor (batch, ...), a tuple of the forward's arguments, or a mapping of those by name."""
+
+@dataclass(frozen=True)
+class Calls:
+    """Several calls of one network, for example inputs.
+
+    What runs in any of them is followed and proved. Costs tell of the first.
+
+    Args:
+        first: Inputs, as one call takes them.
+        others: Such inputs of other calls: with an argument that lets other parts run, or another
+            number of places.
+    """
+
+    first: Inputs
+    others: tuple[Inputs, ...]
+
+    def __init__(self, first: Inputs, *others: Inputs) -> None:
+        for each in (first, *others):
+            if isinstance(each, Calls):
+                raise TypeError("amc.Calls: inputs of one call are Calls themselves; unpack them")
+        object.__setattr__(self, "first", first)
+        object.__setattr__(self, "others", others)
+
+
+Inputs = Tensor | tuple[Any, ...] | Mapping[str, Any] | Calls
+"""One tensor (batch, ...), a tuple of the forward's arguments, or a mapping of those by name; as
+example inputs several of these too."""
+
+
+def first_call(inputs: Inputs) -> Inputs:
+    """Inputs of the one call, or the first of several."""
+    return inputs.first if isinstance(inputs, Calls) else inputs
+
+
+def other_calls(inputs: Inputs) -> tuple[Inputs, ...]:
+    """Inputs of all calls but the first."""
+    return inputs.others if isinstance(inputs, Calls) else ()
 
 
 def call(model: nn.Module, inputs: Inputs) -> Any:
-    """The network's outputs for these inputs."""
+    """The network's outputs for these inputs; a list of them for several calls."""
+    if isinstance(inputs, Calls):
+        return [call(model, one) for one in (inputs.first, *inputs.others)]
     if isinstance(inputs, Mapping):
         return model(**inputs)
     return model(*inputs) if isinstance(inputs, tuple) else model(inputs)
@@ -42,6 +79,8 @@ def changed(value: Any, change: Callable[[Tensor], Tensor]) -> Any:
         return change(value)
     if isinstance(value, Mapping):
         return {name: changed(item, change) for name, item in value.items()}
+    if isinstance(value, Calls):
+        return Calls(*(changed(item, change) for item in (value.first, *value.others)))
     if isinstance(value, list):
         return [changed(item, change) for item in value]
     return tuple(changed(item, change) for item in value) if type(value) is tuple else value
@@ -54,6 +93,7 @@ def in_double(inputs: Inputs) -> Any:
 
 def samples_of(inputs: Inputs) -> int:
     """How many samples are given: pictures in a list, or what the first tensor's first axis has."""
+    inputs = first_call(inputs)
     first = next(iter(_parts(inputs)), inputs)
     if isinstance(first, list):
         return len(first)

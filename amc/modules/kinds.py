@@ -6,6 +6,7 @@ followed operation by operation; its own parameters are left alone.
 
 from __future__ import annotations
 
+from collections.abc import Container
 from dataclasses import dataclass
 from functools import cache
 from operator import attrgetter
@@ -33,6 +34,8 @@ class Kind:
         inputs: The same of its input channels; empty where those are the outputs.
         axes: How many axes of its inputs follow the channels; None where the channels are axis 1.
         mixes: Whether channels are normalised together, so that a channel of zeros matters.
+        declared: Of a module that somebody declared (`amc.register`), its parameters and buffers
+            with a number, or more, for each channel, and the axis of the channels in each.
     """
 
     layer: Literal["conv", "linear", "norm", "embedding"]
@@ -41,6 +44,7 @@ class Kind:
     inputs: str = ""
     axes: int | None = 0
     mixes: bool = False
+    declared: tuple[tuple[str, int], ...] = ()
 
 
 LINEAR = Kind("linear", ("out", "in"), "out_features", "in_features")
@@ -77,9 +81,15 @@ TABLE: tuple[tuple[type[nn.Module], Kind], ...] = (
 )
 """The first type that a module is an instance of decides."""
 
+REGISTERED: dict[type[nn.Module], Kind] = {}
+"""What users declared of types of their own; it comes before the table."""
+
 
 def kind_of(module: nn.Module) -> Kind | None:
     """What is known of `module`; None for everything else."""
+    registered = _registered(type(module))
+    if registered is not None:
+        return registered
     if type(module).__name__ == "Conv1D" and hasattr(module, "nf") and hasattr(module, "nx"):
         return SWAPPED_LINEAR  # the linear layer of GPT-2 in the transformers package
     if _is_own_norm(module):
@@ -89,6 +99,12 @@ def kind_of(module: nn.Module) -> Kind | None:
     several = len(getattr(module, "normalized_shape", (0,))) > 1
     packed = found is not ATTENTION or module.in_proj_weight is not None
     return found if packed and not several else None
+
+
+def _registered(kind_type: type[nn.Module]) -> Kind | None:
+    """What was declared of a type, or of one that it inherits from."""
+    found = (REGISTERED[one] for one in kind_type.__mro__ if one in REGISTERED)
+    return next(found, None) if REGISTERED else None
 
 
 @cache
@@ -146,6 +162,9 @@ def has_channels(module: nn.Module) -> bool:
 def channels(module: nn.Module, side: Side) -> int:
     """How many channels a module of the table has on one side."""
     kind = known_kind(module)
+    if kind.declared and not kind.outputs:
+        key, axis = kind.declared[0]
+        return int(attrgetter(key)(module).shape[axis])
     if kind in (ATTENTION, OWN_NORM):
         return int(weight_of(module).shape[0 if side == "out" else -1])
     value = getattr(module, kind.inputs if side == "in" and kind.inputs else kind.outputs)
@@ -238,11 +257,14 @@ def tensors_of(module: nn.Module) -> dict[str, Tensor]:
     if norm := weight_norm_of(module):
         names = (norm.lengths, norm.directions)
         own.update({name: attrgetter(name)(module) for name in names})
+    own.update({key: attrgetter(key)(module) for key, _ in known_kind(module).declared})
     return {key: tensor for key, tensor in own.items() if tensor.dim() > 0}
 
 
 def roles(module: nn.Module, key: str) -> Roles:
     """What lies along the first axes of one tensor of the module."""
+    if declared := dict(known_kind(module).declared):
+        return (*(None,) * declared[key], "out") if key in declared else ()
     tensor = attrgetter(key)(module)
     if tensor.dim() == 1 or _is_gain(module, key, tensor):
         return ("out",)
@@ -263,6 +285,8 @@ def _is_gain(module: nn.Module, key: str, tensor: Tensor) -> bool:
 
 def extra(module: nn.Module) -> int:
     """Weights for each output channel alone."""
+    if known_kind(module).declared:
+        return _declared(module, dict(module.named_parameters()))
     own = dict(module.named_parameters(recurse=False))
     gains = (tensor.dim() == 1 or _is_gain(module, key, tensor) for key, tensor in own.items())
     lengths = weight_norm_of(module) is not None and known_kind(module).weight[0] == "out"
@@ -276,8 +300,19 @@ def extra_inputs(module: nn.Module) -> int:
 
 def statistics(module: nn.Module) -> int:
     """Stored buffers with a number for each output channel."""
+    if known_kind(module).declared:
+        stored_buffers = module.state_dict().keys() & dict(module.named_buffers()).keys()
+        return _declared(module, stored_buffers)
     stored = module.state_dict().keys() & dict(module.named_buffers(recurse=False)).keys()
     return sum(getattr(module, name).dim() == 1 for name in stored)
+
+
+def _declared(module: nn.Module, names: Container[str]) -> int:
+    """Numbers for each channel in those of the declared tensors that are named here."""
+    sizes = (
+        (attrgetter(key)(module), axis) for key, axis in known_kind(module).declared if key in names
+    )
+    return sum(tensor.numel() // tensor.shape[axis] for tensor, axis in sizes)
 
 
 def keep_channels(module: nn.Module, side: Side, kept: Tensor) -> None:
@@ -312,6 +347,20 @@ def _set(module: nn.Module, names: tuple[str, ...], count: int) -> None:
         setattr(module, name, count)
 
 
+def misdeclared(model: nn.Module) -> str:
+    """What a declared module lacks of what was said of it; empty where nothing is."""
+    for name, module in model.named_modules():
+        kind = kind_of(module)
+        for key, axis in kind.declared if kind else ():
+            own = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+            who = f"amc.register: {name}, a {type(module).__name__}, has"
+            if key not in own:
+                return f"{who} no {key!r}; it has {', '.join(sorted(own)) or 'no tensors'}"
+            if axis >= own[key].dim():
+                return f"{who} {own[key].dim()} axes in {key!r}, and none called {axis}"
+    return ""
+
+
 def frozen(model: nn.Module) -> dict[str, str]:
     """Modules of the table whose weights are computed: cutting would break what computes them."""
     found: dict[str, str] = {}
@@ -337,7 +386,7 @@ def shared(model: nn.Module) -> dict[str, str]:
 
 def _unusual(module: nn.Module, own: dict[str, nn.Parameter]) -> str:
     """What keeps the parameters of a module of the table from being cut."""
-    if weight_norm_of(module) is not None:
+    if weight_norm_of(module) is not None or known_kind(module).declared:
         return ""
     key = "in_proj_weight" if kind_of(module) is ATTENTION else "weight"
     if weight_of(module) is not None and key not in own:

@@ -28,7 +28,7 @@ def decisions(
 
     Args:
         model: The network, left untouched.
-        example_inputs: One tensor (batch, ...) or a tuple of the forward's arguments.
+        example_inputs: As `amc.trace` takes them.
         granularity: What a unit is, or the text that `Granularity.parse` reads.
         exclude: Shell patterns of layers (such as "stem.*") to leave whole.
 
@@ -58,7 +58,7 @@ def prune(
     Args:
         model: The network that the policy was made for, or another of the same architecture.
         policy: How many units of each group stay; its criterion says which.
-        example_inputs: One tensor (batch, ...) or a tuple of the forward's arguments.
+        example_inputs: As `amc.trace` takes them.
         calibration: Training samples for criteria that need them, for the least-squares refit of
             the layers that lose channels, and for the batch norms behind masks; without them
             weights are only selected.

@@ -65,7 +65,7 @@ def enlarge(
     for name in names:
         module, own = model.get_submodule(name), kinds.tensors_of(small.get_submodule(name))
         for key, tensor in kinds.tensors_of(module).items():
-            full = torch.zeros_like(tensor) if key != "running_var" else torch.ones_like(tensor)
+            full = _background(module, key, tensor)
             lengths = kinds.weight_norm_of(module)
             if lengths is not None and key == lengths.directions:
                 _point(full, staying.get((name, kinds.known_kind(module).weight[0] or "out")))
@@ -94,6 +94,13 @@ def enlarge(
     silence(masked, depth.branches)
     over = staying_over(graph, units)
     return OnStaying(over).attach(masked) if over else masked
+
+
+def _background(module: nn.Module, key: str, tensor: Tensor) -> Tensor:
+    """What stands where a channel is gone."""
+    if kinds.known_kind(module).declared:
+        return tensor.detach().clone()  # by which code of one's own may divide
+    return torch.ones_like(tensor) if key == "running_var" else torch.zeros_like(tensor)
 
 
 def _point(directions: Tensor, kept: Tensor | None) -> None:

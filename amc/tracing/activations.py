@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from amc.graph import Activation, PruningGraph, Width
-from amc.modules import Inputs, changed, duplicate, narrow_attention, samples_of
+from amc.modules import Inputs, changed, duplicate, first_call, narrow_attention, samples_of
 from amc.tracing.recording import Made, attempt, record, same
 from amc.tracing.shrinking import Parts, shrinking
 
@@ -34,7 +34,7 @@ def activations(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> tuple[
         graph: Its groups.
         inputs: Of its forward pass, samples along the first axis.
     """
-    model = _with_plain_attention(duplicate(model))
+    model, inputs = _with_plain_attention(duplicate(model)), first_call(inputs)
     full, samples = record(model, inputs), samples_of(inputs)
     twice = same(full, attempt(model, _twice(inputs, samples)))
     shrinks = graph.groups and not graph.granularity.masks

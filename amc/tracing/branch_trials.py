@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from amc.graph import Branch, KeptUnits, PruningGraph
-from amc.modules import Inputs, call, changed, plain_attention, samples_of, tensors
+from amc.modules import Inputs, call, changed, first_call, plain_attention, samples_of, tensors
 from amc.surgery import Depth, cut, fault, fault_in_training, seen_constants
 from amc.tracing.branches import find_branches
 from amc.tracing.candidates import without_numbers
@@ -32,7 +32,7 @@ def with_branches(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> Prun
         inputs: Of its forward pass.
     """
     trial = _Trial(model, graph, inputs, _several(model, inputs))
-    ways = find_branches(model, graph, Dependence.of(model, trial.several))
+    ways = find_branches(model, graph, Dependence.of(model, first_call(trial.several)))
     alike: dict[Hashable, list[tuple[Branch, ...]]] = {}
     for one in ways:
         alike.setdefault(_shape(one), []).append(one)

@@ -45,12 +45,12 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
     Args:
         model: Any network whose forward pass runs.
         example_inputs: One tensor (batch, ...), a tuple of the forward's arguments, or a mapping of
-            those by name.
+            those by name; `amc.Calls` of several such, where one call does not run everything.
         exclude: Shell patterns of layers (such as "stem.*") whose output channels all stay.
 
     Raises:
         GraphError: if the forward pass fails or returns no numbers, a pattern matches no layer, or
-            nothing can be pruned.
+            nothing can be pruned; if a module lacks what `amc.register` says of it.
     """
     model, forward, layers = _run(model, example_inputs)
     by_hand = _matching(layers, exclude)
@@ -106,6 +106,8 @@ def survey(
 def _run(model: nn.Module, inputs: Inputs) -> tuple[nn.Module, Trace, tuple[Layer, ...]]:
     """A copy of the network in evaluation mode, what its forward pass showed, and its layers."""
     model = duplicate(unwrapped(model)).eval()
+    if wrong := kinds.misdeclared(model):
+        raise GraphError(wrong)
     forward = _trace_channels(model, inputs)
     layers = [_layer(model, name, call, forward) for name, call in forward.calls.items()]
     return model, forward, tuple(_without_shared(model, layers))

@@ -17,9 +17,11 @@ from amc.modules import (
     Inputs,
     arguments,
     call,
+    first_call,
     kinds,
     operation_name,
     operations,
+    other_calls,
     plain_attention,
     recurrent,
     samples_of,
@@ -38,16 +40,19 @@ ROUNDING = 1e-6
 
 
 def trace_channels(model: nn.Module, inputs: Inputs, frozen: dict[str, str]) -> Trace:
-    """Run the network once, in evaluation mode, and follow its channels.
+    """Run the network once for each call, in evaluation mode, and follow its channels.
 
     Args:
         model: Left as it is.
-        inputs: Of its forward pass.
+        inputs: Of its calls; the first is counted.
         frozen: Modules of known kinds whose channels may not go, with the reason.
     """
     tracer = _Tracer(model, frozen, inputs)
     with torch.no_grad(), plain_attention(), tracer.hooks(), _Operations(tracer):
-        outputs = tensors(call(model, inputs))
+        outputs = tensors(call(model, first_call(inputs)))
+    for other in other_calls(inputs):
+        with torch.no_grad(), plain_attention(), tracer.again(), _Operations(tracer):
+            outputs += tensors(call(model, other))
     if tracer.waiting():
         outputs += _train(model, inputs, tracer)
     tracer.end(outputs)
@@ -63,8 +68,7 @@ def _train(model: nn.Module, inputs: Inputs, tracer: _Tracer) -> list[Tensor]:
         with (
             torch.no_grad(),
             plain_attention(),
-            tracer.hooks(),
-            tracer.aside(),
+            tracer.again(training=True),
             _Operations(tracer),
         ):
             return tensors(call(model, inputs))
@@ -99,6 +103,7 @@ class _Tracer:
         self._stored = Stored(model, self._rules)
         for tensor in tensors(inputs):
             self._stored.note_dynamic(tensor)
+        self._counts = True
         self._running: list[str] = []
         self._known: list[str] = []
         self._readers: dict[int, list[str]] = {}
@@ -147,16 +152,24 @@ class _Tracer:
             self.trace.flow.refuse((labels,), reason)
 
     @contextmanager
-    def aside(self) -> Iterator[None]:
-        """Within, what runs is followed, and counts only where nothing of it has run before."""
+    def again(self, *, training: bool = False) -> Iterator[None]:
+        """Within, what runs is followed, and counts only where nothing of it has run before.
+
+        Args:
+            training: Whether it runs in training, as no masked network does.
+        """
         books = ("_readers", "_made", "_fresh", "_activated", "_overwritten", "_hidden")
         kept = {name: copy(getattr(self, name)) for name in books}
         work, inside = list(self.trace.work), dict(self.trace.inside)
-        self._running, self._known, self.trace.flow.aside = [], [], True
+        self._running, self._known = [], []
+        self._counts, self.trace.flow.aside = False, training
+        self.trace.flow.calls.clear()  # as masked networks count each call's
         try:
-            yield
+            with self.hooks():
+                yield
         finally:
-            self._running, self._known, self.trace.flow.aside = [], [], False
+            self._running, self._known = [], []
+            self._counts, self.trace.flow.aside = True, False
             vars(self).update(kept)
             self.trace.work = work
             self.trace.inside.clear()
@@ -211,7 +224,7 @@ class _Tracer:
 
     def _note_work(self, name: str, given: dict[str, Any], out: list[Tensor]) -> None:
         """Of a product; one with a weight of a known module counts as a call of that."""
-        if self.trace.flow.aside:
+        if not self._counts:
             return
         where = self._running[-1] if self._running else ""
         for work in measure(self.trace.flow, name, given, out):
@@ -263,12 +276,10 @@ class _Tracer:
 
     def _ran(self, name: str, module: nn.Module, given: list[Tensor], made: list[Tensor]) -> None:
         output = made[0]
-        if not self.trace.flow.aside:
+        if self._counts:
             self._count(name, module, given, output)
         elif name not in self.trace.calls:
-            size = tuple(given[0].shape[2:]) if kinds.known_kind(module).layer == "conv" else ()
-            self.trace.calls[name] = Call(size)
-            self.trace.in_training.append(name)
+            self._note_uncounted(name, module, given)
         for tensor in given:
             self._read(tensor, name)
         # Whatever had the same id before is gone.
@@ -285,6 +296,15 @@ class _Tracer:
         self.trace.calls[name].across = rest[0].flatten() if len(rest) == 1 else None
         self._rules.give(name, module, output, rest)
 
+    def _note_uncounted(self, name: str, module: nn.Module, given: list[Tensor]) -> None:
+        """A layer that runs, but not in the call that counts."""
+        size = tuple(given[0].shape[2:]) if kinds.known_kind(module).layer == "conv" else ()
+        attention = isinstance(module, nn.MultiheadAttention)
+        for layer in (name, f"{name}.out_proj") if attention else (name,):
+            self.trace.calls[layer] = Call(size)
+        if self.trace.flow.aside:
+            self.trace.in_training.append(name)
+
     def _recurs(
         self, name: str, module: recurrent.Recurrent, given: list[Tensor], out: list[Tensor]
     ) -> None:
@@ -295,7 +315,7 @@ class _Tracer:
         places = given[0].numel() // given[0].shape[-1]
         for key, parameter in module.named_parameters(recurse=False):
             self.trace.calls.setdefault(name, Call((), times=1, tensor=f"{name}.{key}"))
-            if parameter.dim() > 1 and not self.trace.flow.aside:
+            if parameter.dim() > 1 and self._counts:
                 axes = (self.trace.flow.elements[f"{name}.{key}", axis] for axis in (0, 1))
                 labels = tuple(own[:, None] for own in axes)
                 self.trace.work.append(Work(name, float(parameter.numel() * places), labels))
