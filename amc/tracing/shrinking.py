@@ -33,16 +33,38 @@ MOST_LESS = 0.75
 def shrinking(
     model: nn.Module, graph: PruningGraph, full: Pass, inputs: Inputs
 ) -> list[list[Parts]]:
-    """For each tensor of a pass and each of its axes, how it shrinks."""
-    full_units = np.array(graph.full, np.int64)
-    less = _less(np.maximum(full_units * MOST_LESS, 1).astype(np.int64))
+    """For each tensor of a pass and each of its axes, how it shrinks.
+
+    Where one unit is left other operations may run, as axes of one place need no copy. So groups of
+    more units keep two, and those of two are looked at alone where all together do not tell.
+    """
+    units = np.array(graph.full, np.int64)
+    most = np.clip((units * MOST_LESS).astype(np.int64), 1, np.maximum(units - 2, 1))
+    found = _together(model, graph, full, inputs, most)
+    few = units - most < 2
+    if found is None and few.any() and not few.all():
+        found = _together(model, graph, full, inputs, np.where(few, 0, most))
+        if found is not None:
+            alone = _one_by_one(model, graph, full, inputs, np.flatnonzero(few).tolist())
+            return [
+                [_sum(both) for both in zip(one, other, strict=True)]
+                for one, other in zip(found, alone, strict=True)
+            ]
+    return found or _one_by_one(model, graph, full, inputs, range(len(units)))
+
+
+def _together(
+    model: nn.Module, graph: PruningGraph, full: Pass, inputs: Inputs, most: NDArray[np.int64]
+) -> list[list[Parts]] | None:
+    """What a few passes tell in which groups lose some units, at most these; None if nothing."""
+    less = _less(most)
     passes = [same(full, attempt(_smaller(model, graph, row), inputs)) for row in less]
     told = [one for one in passes if one is not None]
-    if len(told) == len(passes):
-        found = _told(full, told[:-1], less[:-1])
-        if found is not None and _confirmed(full, found, told[-1], less[-1]):
-            return found
-    return _one_by_one(model, graph, full, inputs)
+    if len(told) < len(passes):
+        return None
+    found = _told(full, told[:-1], less[:-1])
+    right = found is not None and _confirmed(full, found, told[-1], less[-1])
+    return found if right else None
 
 
 def _less(most: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -58,8 +80,9 @@ def _less(most: NDArray[np.int64]) -> NDArray[np.int64]:
         for units in most.tolist():
             drawn, pattern = _drawn(chance, units, passes, seen)
             columns.append(drawn)
-            seen.add(pattern)
-        if len(seen) == len(columns):
+            if units:
+                seen.add(pattern)
+        if len(seen) == np.count_nonzero(most):
             break
     last = chance.integers(0, most, (1, len(most)), endpoint=True)
     return np.concatenate([np.array(columns).T, last])
@@ -142,19 +165,19 @@ def _confirmed(
 
 
 def _one_by_one(
-    model: nn.Module, graph: PruningGraph, full: Pass, inputs: Inputs
+    model: nn.Module, graph: PruningGraph, full: Pass, inputs: Inputs, groups: Sequence[int]
 ) -> list[list[Parts]]:
-    """From a pass with one unit less of each group.
+    """From a pass with one unit less of each of these groups.
 
     Where that runs other operations or none, tensors are taken not to shrink with the group.
     """
-    alone = np.eye(len(graph.groups), dtype=np.int64)
+    alone = np.eye(len(graph.groups), dtype=np.int64)[list(groups)]
     fewer = [same(full, attempt(_smaller(model, graph, row), inputs)) for row in alone]
     return [
         [
             tuple(
                 (group, each)
-                for group, other in enumerate(fewer)
+                for group, other in zip(groups, fewer, strict=True)
                 if other is not None and (each := size - other[at].shape[axis])
             )
             for axis, size in enumerate(made.shape)

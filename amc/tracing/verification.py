@@ -124,6 +124,8 @@ def _steps(chosen: list[Kin], near: Sequence[str], last: int) -> Iterator[_Step]
             yield _Step([*chosen[:at], other, *chosen[at + 1 :]], number)
     for at in suspects:
         yield _Step([*chosen[:at], *chosen[at + 1 :]])
+    if len(suspects) > 1:
+        yield _Step([alike for at, alike in enumerate(chosen) if at not in suspects])
 
 
 def _rank(alike: Kin, near: Sequence[str]) -> int:
@@ -168,25 +170,36 @@ def _settle(alike: Kin, trial: Trial) -> tuple[list[Candidate], str]:
     The last one is tried too before all are refused, as the first may read what others do not.
     """
     reason = ""
+    near: tuple[str, ...] = ()
     for item in dict.fromkeys((alike[0], alike[-1])):
         for number, way in enumerate(item.ways):
             own = trial(way)
             if own is None:
                 return [replace(one, ways=one.ways[number:]) for one in alike], ""
             reason = reason or own.reason
+            where = tuple(map(without_numbers, own.near))
+            if item is not alike[0] and where == near:
+                break  # It fails as the first did.
+            near = where if number == 0 else near
     return [], alike[0].reason or reason
 
 
 def _by_width(
     chosen: list[Candidate], failed: list[Candidate], trial: Trial
 ) -> tuple[list[Candidate], list[Candidate]]:
-    """Try blocks that fail alone as one decision with one that is as wide."""
-    settled, left = list(chosen), list(failed)
-    for item in (*chosen, *failed):
+    """Try blocks that fail alone as one decision with one that is as wide, the widest first."""
+    settled, left, vain = list(chosen), list(failed), set[Hashable]()
+    for item in sorted((*chosen, *failed), key=lambda item: -len(item.ways[0][0].members)):
+        if not left:
+            break
         if (item not in settled and item not in left) or len(item.ways[0]) > 1:
             continue  # It is part of another by now, or no one decision.
+        if (shape := _shape(item)) in vain:
+            continue
         partners, joined = _joined(item, left, trial)
-        if joined is not None:
+        if joined is None:
+            vain.add(shape)
+        else:
             gone = [item, *partners]
             layers = item.block.layers.union(*(one.block.layers for one in partners))
             settled = [one for one in settled if one not in gone]
