@@ -3,6 +3,7 @@
 from amc.surgery.branches import Depth
 from amc.surgery.checking import (
     Fault,
+    Known,
     SurgeryError,
     check_cut,
     fault,
@@ -15,6 +16,7 @@ from amc.surgery.masking import mask
 __all__ = [
     "Depth",
     "Fault",
+    "Known",
     "SurgeryError",
     "check_cut",
     "cut",

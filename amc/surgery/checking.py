@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -65,17 +65,27 @@ class Fault:
         reason: In words that a reader understands.
         sound: Layers that had run before and made what they should; -1 where nothing tells.
         near: Names of the last layers before it, and of the one that made something else.
+        where: Name of the layer that made something else; empty where a pass failed.
         size: Of the difference, as `Difference` has it; infinite where a pass failed.
     """
 
     reason: str
     sound: int = -1
     near: tuple[str, ...] = ()
+    where: str = ""
     size: float = math.inf
 
 
+Known = dict[Hashable, list[Made]]
+"""What a masked network made, by what goes of it: ways to take that out have it in common."""
+
+
 def fault(
-    model: nn.Module, graph: PruningGraph, units: KeptUnits, example_inputs: Inputs
+    model: nn.Module,
+    graph: PruningGraph,
+    units: KeptUnits,
+    example_inputs: Inputs,
+    known: Known | None = None,
 ) -> Fault | None:
     """What is wrong with this cut; None if nothing is.
 
@@ -84,8 +94,9 @@ def fault(
         graph: Its groups.
         units: That stay of each group.
         example_inputs: Of its forward pass.
+        known: Of the same network and inputs; what the last masked network made is kept there.
     """
-    found = _Pair.of(model, graph, units).fault(example_inputs)
+    found = _Pair.of(model, graph, units, known).fault(example_inputs)
     if found is not None and found.size < DOUBTFUL:
         wide = _Pair.of(duplicate(model).double(), graph, units)
         sure = wide.fault(in_double(example_inputs))
@@ -111,9 +122,8 @@ def seen_constants(
         branches: Of which none lies in another that is gone.
     """
     pair = _Pair.of(model, graph, units)
-    smaller = pair.smaller()
     with torch.no_grad():
-        wanted = Seen(pair.names).run(pair.masked, example_inputs)
+        smaller, wanted = pair.smaller(), pair.wanted(example_inputs)
         return [branch for branch in branches if pair.sees(smaller, branch, example_inputs, wanted)]
 
 
@@ -159,36 +169,60 @@ class _Pair:
 
     Attributes:
         cut: The cut one, in which branches that go are still there.
-        masked: With the same channels at zero.
+        masked: With the same channels at zero; None where it is known what that makes.
         branches: That go.
         names: Of the layers that both have.
         model: The unpruned network.
         staying: The channels that stay of each side of a module that loses some.
+        goes: What the masked network is known by.
+        known: What masked networks made; None keeps nothing.
     """
 
     cut: nn.Module
-    masked: nn.Module
+    masked: nn.Module | None
     branches: tuple[Branch, ...]
     names: frozenset[str]
     model: nn.Module
     staying: Channels
+    goes: Hashable
+    known: Known | None
 
     @classmethod
-    def of(cls, model: nn.Module, graph: PruningGraph, units: KeptUnits) -> _Pair:
+    def of(
+        cls,
+        model: nn.Module,
+        graph: PruningGraph,
+        units: KeptUnits,
+        known: Known | None = None,
+    ) -> _Pair:
         """Cut and mask a network, sharing what does not change."""
         depth = Depth.of(graph, units)
         gone = {name for branch in depth.branches for name in branch.layers}
         names = frozenset(layer.name for layer in graph.layers) - gone
         with torch.no_grad():
             smaller = cut_units(model, graph, depth, sharing=True)
-            masked = enlarge(model, graph, depth, smaller, sharing=True)
+            goes = (depth.units, depth.readers)
+            told = known is not None and goes in known
+            masked = None if told else enlarge(model, graph, depth, smaller, sharing=True)
         staying = staying_channels(graph, depth.units)
-        return cls(smaller, masked, depth.branches, names, model, staying)
+        return cls(smaller, masked, depth.branches, names, model, staying, goes, known)
 
     def smaller(self) -> nn.Module:
         """The cut network without its branches; to be taken once."""
         with torch.no_grad():
             return without_branches(self.cut, self.branches)
+
+    def wanted(self, inputs: Inputs, most: float = math.inf) -> list[Made]:
+        """What the masked network makes; of that so many layers are enough."""
+        if self.masked is None:
+            assert self.known is not None
+            return self.known[self.goes]
+        if self.known is None:
+            return Seen(self.names, most).run(self.masked, inputs)
+        made = Seen(self.names).run(self.masked, inputs)
+        self.known.clear()
+        self.known[self.goes] = made
+        return made
 
     def fault(self, inputs: Inputs) -> Fault | None:
         """What is wrong with the smaller one; None if nothing is."""
@@ -198,9 +232,8 @@ class _Pair:
                 found = seen.run(self.smaller(), inputs)
             except Exception as error:
                 failed, found = _first_line(error), seen.made
-            wanted = Seen(self.names, len(found) if failed else math.inf)
             try:
-                other = wanted.run(self.masked, inputs)
+                other = self.wanted(inputs, len(found) if failed else math.inf)
             except Exception as error:
                 told = _first_line(error)
                 return Fault(f"its forward pass fails with the same channels at zero ({told})")
@@ -208,7 +241,7 @@ class _Pair:
         before = len(found) if first is None else first.before
         near = tuple(name for name, _ in found[max(0, before - NEAR) : before + 1] if name)
         if first is not None:
-            return Fault(str(first), before, near, first.size)
+            return Fault(str(first), before, near, first.where, first.size)
         if failed:
             return Fault(f"its forward pass fails then ({failed})", before, near)
         return None

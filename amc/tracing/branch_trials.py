@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Iterator, Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -10,14 +10,27 @@ import torch
 from torch import Tensor, nn
 
 from amc.graph import Branch, KeptUnits, PruningGraph
-from amc.modules import Inputs, call, changed, first_call, plain_attention, samples_of, tensors
-from amc.surgery import Depth, cut, fault, fault_in_training, seen_constants
+from amc.modules import (
+    Inputs,
+    call,
+    changed,
+    duplicate,
+    first_call,
+    plain_attention,
+    samples_of,
+    tensors,
+)
+from amc.surgery import Depth, Fault, Known, cut, fault, fault_in_training, seen_constants
 from amc.tracing.branches import find_branches
 from amc.tracing.candidates import without_numbers
 from amc.tracing.dependence import Dependence
 
-TRIALS = 1
-"""Random sets of branches that are taken out together, beside all of them."""
+SETS = ("even", "odd", "all")
+"""Of branches in the order they run, those that are taken out together: so each is gone beside the
+one before, and beside the one after it."""
+
+NEAR = 4
+"""Kinds of branches before a fault that are suspected of it."""
 
 LAST = 6
 """Branches one of which may have to stay so that all others may go, from the last on."""
@@ -32,20 +45,80 @@ def with_branches(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> Prun
         inputs: Of its forward pass.
     """
     trial = _Trial(model, graph, inputs, _several(model, inputs))
-    ways = find_branches(model, graph, Dependence.of(model, first_call(trial.several)))
     alike: dict[Hashable, list[tuple[Branch, ...]]] = {}
-    for one in ways:
+    seen = Dependence.of(duplicate(model), first_call(trial.several))
+    for one in find_branches(model, graph, seen):
         alike.setdefault(_shape(one), []).append(one)
-    firsts = [one[0] for one in ways]
-    right = bool(firsts) and not trial.differs(firsts)
-    shown = trial.seen([one[-1][0] for one in alike.values()], firsts) if right else []
-    found = [
-        branch
-        for one in alike.values()
-        for branch in (_firsts(one, shown) if right else _settle(one, trial))
+    kin = list(alike.values())
+    numbers = _moved_on(kin, trial)
+    right = [
+        [ways[number] for ways in one]
+        for one, number in zip(kin, numbers, strict=True)
+        if number is not None
     ]
+    beside = [branch for one in right for branch in one]
+    shown = trial.seen([one[-1] for one in right], beside)
+    found = [branch for one in right if one[-1] in shown for branch in one]
+    for alone, number in zip(kin, numbers, strict=True):
+        found += _settle(alone, trial) if number is None else []
     found.sort(key=lambda branch: branch.groups)
     return replace(graph, branches=tuple(_jointly(found, trial)))
+
+
+Kin = Sequence[tuple[Branch, ...]]
+"""Branches that differ by numbers in names alone, each with the ways to take it out."""
+
+
+def _moved_on(kin: Sequence[Kin], trial: _Trial) -> list[int | None]:
+    """For each kind the way in which it goes, right beside all others; None where none was found.
+
+    Where a fault is, kinds whose last layer ran shortly before are taken out another way, or not at
+    all, as long as layers run right further on.
+    """
+    numbers: list[int | None] = [0] * len(kin)
+    sound = set[str]()
+    while waiting := [which for which in SETS if which not in sound]:
+        which = waiting[0]
+        found = trial.fault(_gone(kin, numbers), which)
+        while found is not None:
+            sound.clear()
+            step = _step(kin, numbers, found, which, trial)
+            if step is None:
+                return [None] * len(kin)
+            numbers, found = step
+        sound.add(which)
+    trial.right.update(_gone(kin, numbers))
+    return numbers
+
+
+def _step(
+    kin: Sequence[Kin], numbers: list[int | None], found: Fault, which: str, trial: _Trial
+) -> tuple[list[int | None], Fault | None] | None:
+    """What moves a fault on, and where it is then."""
+    order, here = trial.graph.layer_index, trial.reached(found)
+    last = [
+        max((order[ways[0].reader] for ways in one if order[ways[0].reader] <= here), default=-1)
+        for one in kin
+    ]
+    near = sorted(
+        (at for at, number in enumerate(numbers) if number is not None), key=lambda at: -last[at]
+    )
+    for at in near[:NEAR]:
+        number = numbers[at]
+        assert number is not None
+        for other in (*range(number + 1, len(kin[at][0])), None):
+            tried = [*numbers[:at], other, *numbers[at + 1 :]]
+            then = trial.fault(_gone(kin, tried), which)
+            if then is None or trial.reached(then) > here:
+                return tried, then
+    return None
+
+
+def _gone(kin: Sequence[Kin], numbers: Sequence[int | None]) -> list[Branch]:
+    """The branches that go."""
+    pairs = zip(kin, numbers, strict=True)
+    gone = [ways[number] for one, number in pairs if number is not None for ways in one]
+    return sorted(gone, key=lambda branch: branch.groups)
 
 
 def _jointly(found: list[Branch], trial: _Trial) -> list[Branch]:
@@ -82,6 +155,7 @@ class _Trial:
         inputs: Of its forward pass.
         several: Such inputs of more samples, where it takes them.
         right: Branches of which any may go, as was seen.
+        known: What masked networks made.
     """
 
     model: nn.Module
@@ -89,6 +163,7 @@ class _Trial:
     inputs: Inputs
     several: Inputs
     right: set[Branch] = field(default_factory=set)
+    known: Known = field(default_factory=dict)
 
     def __call__(self, branch: Branch) -> str:
         """Take out one."""
@@ -115,30 +190,47 @@ class _Trial:
 
     def together(self, branches: Sequence[Branch]) -> str:
         """Take out all of them, and some."""
-        return self._varies(branches) or self.differs(branches) or self._trains(branches)
+        return self._varies(branches) or self._differs(branches) or self._trains(branches)
 
-    def differs(self, branches: Sequence[Branch]) -> str:
-        """Take out all of them, and some: what is computed otherwise then."""
+    def _differs(self, branches: Sequence[Branch]) -> str:
+        """What is computed otherwise then."""
         if self.right.issuperset(branches):
             return ""
-        graph = replace(self.graph, branches=tuple(branches))
-        for units in (_units(graph, branches), *self._some(graph)):
-            if found := fault(self.model, graph, units, self.several):
+        for which in SETS:
+            if found := self.fault(branches, which):
                 return found.reason
         self.right.update(branches)
         return ""
 
-    def _some(self, graph: PruningGraph) -> Iterator[KeptUnits]:
-        """Units that stay where some branches are gone, and some units of what is left."""
-        for seed in range(TRIALS):
-            generator = torch.Generator().manual_seed(seed)
-            some = [x for x in graph.branches if torch.rand((), generator=generator) < 1 / 2]
-            yield _units(graph, some, generator)
+    def fault(self, branches: Sequence[Branch], which: str) -> Fault | None:
+        """Take out one of the sets of them.
+
+        Args:
+            branches: In order.
+            which: One of `SETS`.
+        """
+        graph = replace(self.graph, branches=tuple(branches))
+        units = self._units(branches, which)
+        return fault(self.model, graph, units, self.several, self.known)
+
+    def _units(self, branches: Sequence[Branch], which: str) -> KeptUnits:
+        """Units that stay; beside some branches that are gone, some of what is left goes too."""
+        if which == "all":
+            return _units(self.graph, branches)
+        generator = torch.Generator().manual_seed(0)
+        return _units(self.graph, branches[which == "odd" :: 2], generator)
+
+    def reached(self, found: Fault) -> float:
+        """How far in the order of layers all was right."""
+        order = self.graph.layer_index
+        last = max((order[name] for name in found.near), default=-1)
+        return order[found.where] if found.where else last + 1 / 2
 
     def _trains(self, branches: Sequence[Branch]) -> str:
         """What keeps the network without these from learning."""
         graph = replace(self.graph, branches=tuple(branches))
-        for units in (_units(graph, branches), *self._some(graph)):
+        for which in ("all", "even"):
+            units = self._units(branches, which)
             if fails := fault_in_training(self.model, graph, units, self.several, step=True):
                 return fails
         return ""
@@ -146,8 +238,11 @@ class _Trial:
     def _varies(self, branches: Sequence[Branch]) -> str:
         """Whether each output still depends on the inputs, if it did; why not."""
         graph = replace(self.graph, branches=tuple(branches))
-        smaller = cut(self.model, graph, _units(graph, branches), sharing=True)
-        changes = self._changes(smaller)
+        try:
+            smaller = cut(self.model, graph, _units(graph, branches), sharing=True)
+            changes = self._changes(smaller)
+        except Exception as error:  # the network's own code may raise anything
+            return f"its forward pass fails then ({error})"
         if all(changes) or all(
             varies or not did
             for varies, did in zip(changes, self._changes(self.model), strict=True)
@@ -200,11 +295,6 @@ def _shape(ways: tuple[Branch, ...]) -> Hashable:
         )
         for way in ways
     )
-
-
-def _firsts(alike: Sequence[tuple[Branch, ...]], shown: Collection[Branch]) -> list[Branch]:
-    """Repeated branches, which are right in their first way, if a mistake would have been seen."""
-    return [ways[0] for ways in alike] if alike[-1][0] in shown else []
 
 
 def _settle(alike: Sequence[tuple[Branch, ...]], trial: _Trial) -> list[Branch]:

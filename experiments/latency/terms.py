@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from amc.costs import COSTS, Cost, Costs, Memory
 from amc.costs.latency import Device, Latency, LatencyTable, LatencyTableError, fast_counts
@@ -15,6 +15,7 @@ from amc.granularity import Granularity, Rounding
 from amc.graph import Kept, PruningGraph
 from amc.problem import Measure
 from amc.pruning import plain_copy
+from amc.surgery import cut
 from experiments.latency import clock
 from experiments.latency.outlook import LATENCY, outlook
 from experiments.latency.semi_structured import SemiStructured, refusal, time_layers
@@ -249,7 +250,8 @@ class OnDevice:
 
     def __call__(self, kept: Kept) -> float:
         """Seconds."""
-        (unpruned, pruned), noise = steadiest(self._gauge(kept) for _ in range(TRIES))
+        gauge = self._gauge if all(kept) else self._without_branches
+        (unpruned, pruned), noise = steadiest(gauge(kept) for _ in range(TRIES))
         slowest = pruned["seconds"] * allowance(noise, self._table.fit.noise)
         return slowest / unpruned["seconds"] * self._full if self._full else slowest
 
@@ -259,9 +261,21 @@ class OnDevice:
         from experiments.latency.profiling import Gauge, template
 
         device = self._table.device
-        inputs = torch.cat([self._workload.example] * device.batch)
-        found = template(self._workload.model, self._graph, inputs)
+        found = template(self._workload.model, self._graph, self._inputs)
         return Gauge(found, device.runtime, device.threads)
+
+    def _without_branches(self, kept: Kept) -> Timed:
+        """A program has places for what is gone, so the smaller network itself is exported."""
+        from experiments.latency.profiling import time_networks
+
+        model, device = self._workload.model, self._table.device
+        units = tuple(tuple(range(count)) for count in kept)
+        networks = [model, cut(model, self._graph, units)]
+        return time_networks(networks, self._inputs, device.runtime, device.threads)
+
+    @property
+    def _inputs(self) -> Tensor:
+        return torch.cat([self._workload.example] * self._table.device.batch)
 
 
 def _no_table(config: SearchingSettings, limited: bool) -> str:
