@@ -1,6 +1,6 @@
 """Cutting a network, and checking that the cut computes what it should."""
 
-from amc.surgery.branches import Depth
+from amc.surgery.branches import Depth, constant_of
 from amc.surgery.checking import (
     Fault,
     Known,
@@ -19,6 +19,7 @@ __all__ = [
     "Known",
     "SurgeryError",
     "check_cut",
+    "constant_of",
     "cut",
     "fault",
     "fault_in_training",

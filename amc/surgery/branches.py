@@ -66,7 +66,7 @@ class Depth:
 
 def without_branches(model: nn.Module, branches: Iterable[Branch]) -> nn.Module:
     """In place: put constants where branches were, of a network that is narrowed already."""
-    constants = [(branch, _constant(model, branch)) for branch in branches]
+    constants = [(branch, constant_of(model, branch)) for branch in branches]
     for branch, constant in constants:
         block = model.get_submodule(branch.name)
         for name, returns in branch.passing:
@@ -96,8 +96,11 @@ def _instead(block: nn.Module, branch: Branch, constant: nn.Parameter) -> nn.Mod
     return absent.Bypass(constant, block, branch.shortcut, branch.activation)
 
 
-def _constant(model: nn.Module, branch: Branch) -> nn.Parameter:
-    """What the branch comes to when its last layer reads zeros: a leaf, trained as weights are."""
+def constant_of(model: nn.Module, branch: Branch) -> nn.Parameter:
+    """What the branch comes to when its last layer reads zeros: a leaf, trained as weights are.
+
+    Modules behind that layer that do not take a tensor of one place may raise anything.
+    """
     reader: Any = model.get_submodule(branch.reader)
     weight: Tensor = kinds.weight_of(reader)
     none = weight.new_zeros(kinds.channels(reader, "out"))
@@ -107,9 +110,16 @@ def _constant(model: nn.Module, branch: Branch) -> nn.Parameter:
         for name in branch.behind:
             module = model.get_submodule(name)
             mode = module.training
-            spread = module.eval()(spread)
+            spread = _one_place(module.eval(), spread)
             module.train(mode)
     return nn.Parameter(spread.detach().clone(), weight.requires_grad)
+
+
+def _one_place(module: nn.Module, spread: Tensor) -> Tensor:
+    """What a module makes of a constant; code around a batch norm may flatten places to samples."""
+    flat = isinstance(module, nn.BatchNorm1d) and spread.shape[1:2] != (module.num_features,)
+    made: Tensor = module(spread.reshape(1, -1)).reshape(spread.shape) if flat else module(spread)
+    return made
 
 
 def silence(model: nn.Module, branches: Iterable[Branch]) -> nn.Module:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -28,6 +28,9 @@ from amc.tracing.dependence import Dependence
 SETS = ("even", "odd", "all")
 """Of branches in the order they run, those that are taken out together: so each is gone beside the
 one before, and beside the one after it."""
+
+STEPS = 6
+"""Other ways of a kind that are tried."""
 
 NEAR = 4
 """Kinds of branches before a fault that are suspected of it."""
@@ -76,42 +79,52 @@ def _moved_on(kin: Sequence[Kin], trial: _Trial) -> list[int | None]:
     all, as long as layers run right further on.
     """
     numbers: list[int | None] = [0] * len(kin)
-    sound = set[str]()
+    sound, helped = set[str](), 0
     while waiting := [which for which in SETS if which not in sound]:
         which = waiting[0]
         found = trial.fault(_gone(kin, numbers), which)
         while found is not None:
             sound.clear()
-            step = _step(kin, numbers, found, which, trial)
-            if step is None:
+            for at, number in _steps(kin, numbers, found, helped, trial):
+                tried = [*numbers[:at], number, *numbers[at + 1 :]]
+                then = trial.fault(_gone(kin, tried), which)
+                if then is None or trial.reached(then) > trial.reached(found):
+                    numbers, found, helped = tried, then, number or helped
+                    break
+            else:
                 return [None] * len(kin)
-            numbers, found = step
         sound.add(which)
     trial.right.update(_gone(kin, numbers))
     return numbers
 
 
-def _step(
-    kin: Sequence[Kin], numbers: list[int | None], found: Fault, which: str, trial: _Trial
-) -> tuple[list[int | None], Fault | None] | None:
-    """What moves a fault on, and where it is then."""
+def _steps(
+    kin: Sequence[Kin], numbers: Sequence[int | None], found: Fault, helped: int, trial: _Trial
+) -> Iterator[tuple[int, int | None]]:
+    """Kinds near a fault, each with the numbers of other ways, the likeliest first, and none.
+
+    Args:
+        kin: All of them.
+        numbers: Of the ways that were tried.
+        found: The fault.
+        helped: The number that helped another kind.
+        trial: Of the network.
+    """
     order, here = trial.graph.layer_index, trial.reached(found)
-    last = [
-        max((order[ways[0].reader] for ways in one if order[ways[0].reader] <= here), default=-1)
-        for one in kin
-    ]
-    near = sorted(
-        (at for at, number in enumerate(numbers) if number is not None), key=lambda at: -last[at]
-    )
-    for at in near[:NEAR]:
-        number = numbers[at]
-        assert number is not None
-        for other in (*range(number + 1, len(kin[at][0])), None):
-            tried = [*numbers[:at], other, *numbers[at + 1 :]]
-            then = trial.fault(_gone(kin, tried), which)
-            if then is None or trial.reached(then) > here:
-                return tried, then
-    return None
+    ends = [max((x for w in one if (x := order[w[0].reader]) <= here), default=-1) for one in kin]
+    going = [at for at, number in enumerate(numbers) if number is not None]
+    for at in sorted(going, key=lambda at: -ends[at])[:NEAR]:
+        others = [number for number in _likely(kin[at][0]) if number != numbers[at]]
+        for number in sorted(others[:STEPS], key=lambda number: number != helped):
+            yield at, number
+        yield at, None
+
+
+def _likely(ways: Sequence[Branch]) -> list[int]:
+    """Of each form one way, before others that differ by their axis or by what lies behind."""
+    forms = [(way.name, way.form) for way in ways]
+    again = [forms[:number].count(form) for number, form in enumerate(forms)]
+    return sorted(range(len(ways)), key=again.__getitem__)
 
 
 def _gone(kin: Sequence[Kin], numbers: Sequence[int | None]) -> list[Branch]:
@@ -155,7 +168,7 @@ class _Trial:
         inputs: Of its forward pass.
         several: Such inputs of more samples, where it takes them.
         right: Branches of which any may go, as was seen.
-        known: What masked networks made.
+        known: What masked networks made, by the set that goes.
     """
 
     model: nn.Module
@@ -163,7 +176,7 @@ class _Trial:
     inputs: Inputs
     several: Inputs
     right: set[Branch] = field(default_factory=set)
-    known: Known = field(default_factory=dict)
+    known: dict[str, Known] = field(default_factory=lambda: {which: {} for which in SETS})
 
     def __call__(self, branch: Branch) -> str:
         """Take out one."""
@@ -211,7 +224,8 @@ class _Trial:
         """
         graph = replace(self.graph, branches=tuple(branches))
         units = self._units(branches, which)
-        return fault(self.model, graph, units, self.several, self.known)
+        inputs = self.inputs if which == "all" else self.several
+        return fault(self.model, graph, units, inputs, self.known[which])
 
     def _units(self, branches: Sequence[Branch], which: str) -> KeptUnits:
         """Units that stay; beside some branches that are gone, some of what is left goes too."""
@@ -297,10 +311,10 @@ def _shape(ways: tuple[Branch, ...]) -> Hashable:
     )
 
 
-def _settle(alike: Sequence[tuple[Branch, ...]], trial: _Trial) -> list[Branch]:
+def _settle(alike: Kin, trial: _Trial) -> list[Branch]:
     """Repeated branches, all taken out in the first way that is right for the last of them."""
-    for number, way in enumerate(alike[-1]):
-        if not trial(way):
+    for number in _likely(alike[-1])[:STEPS]:
+        if not trial(alike[-1][number]):
             return [ways[number] for ways in alike]
     return []
 

@@ -16,6 +16,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from amc.graph import Branch, Group, Member, PruningGraph, Width, lies_in
 from amc.modules import absent, kinds
+from amc.surgery import constant_of
 from amc.tracing.dependence import CONSTANT, VARYING, Dependence, Node, Ran
 
 ELEMENTWISE = frozenset(
@@ -167,8 +168,18 @@ def _ways(
     for way in ways:
         complete = _complete(graph, last, way)
         whole = set(complete.groups) <= set(complete.within)
-        if whole and _stands_alone(model, graph, seen, last, complete, shared):
+        alone = whole and _stands_alone(model, graph, seen, last, complete, shared)
+        if alone and _makes_a_constant(model, complete):
             yield complete
+
+
+def _makes_a_constant(model: nn.Module, way: Branch) -> bool:
+    """Whether what lies behind the last layer takes a tensor of one place."""
+    try:
+        constant_of(model, way)
+    except Exception:  # modules may raise anything
+        return False
+    return True
 
 
 def _shared(model: nn.Module) -> list[list[str]]:

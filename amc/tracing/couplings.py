@@ -6,7 +6,7 @@ rows along one of them. Which one, only a trial can tell: each way is a proposal
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from amc.tracing.flow import Flow
 from amc.tracing.labels import Atoms, numbers
-from amc.tracing.units import Element, Signature, Unit, unit_of
+from amc.tracing.units import Element, Ranks, Signature, Unit, ranks, unit_of
 
 WAYS = (-2, -1, -3)
 """The axis that units are counted along, from the last: of (heads, width) first whole heads, then
@@ -52,17 +52,19 @@ class _Cell:
     factorings: list[Tensor] = field(default_factory=list)
     laid_out: bool = False
 
-    @property
-    def signature(self) -> Signature:
-        return unit_of(element for element, _ in self.elements).signature
+    def signature(self, order: Ranks) -> Signature:
+        """The sides that it touches, and how many channels of each."""
+        counts = Counter((name, side) for (name, side, _), _ in self.elements)
+        return tuple((*side, counts[side]) for side in sorted(counts, key=order.__getitem__))
 
 
 def blocks(flow: Flow) -> list[Block]:
     """All channels of the network's known modules, in blocks that are cut alike."""
     by_signature: dict[Signature, list[_Cell]] = defaultdict(list)
+    order = ranks(flow.elements)
     for cell in _cells(flow):
-        by_signature[cell.signature].append(cell)
-    return [_block(flow, cells) for cells in by_signature.values()]
+        by_signature[cell.signature(order)].append(cell)
+    return [_block(flow, cells, order) for cells in by_signature.values()]
 
 
 def _cells(flow: Flow) -> list[_Cell]:
@@ -72,24 +74,27 @@ def _cells(flow: Flow) -> list[_Cell]:
     for label, members in flow.links:
         joint.tie_all((label, *members))
     cells: dict[int, _Cell] = defaultdict(_Cell)
+    roots = joint.roots()
     for (name, side), ids in flow.elements.items():
-        for index, label in enumerate(ids.long().tolist()):
+        labels = ids.long()
+        at = zip(labels.tolist(), roots[labels.numpy()].tolist(), strict=True)
+        for index, (label, root) in enumerate(at):
             if label:
-                cells[joint.find(label)].elements.append(((name, side, index), label))
-    for number, labels in enumerate((*flow.factorings, *flow.norm_groups)):
-        root = joint.find(numbers(labels)[0])
+                cells[root].elements.append(((name, side, index), label))
+    for number, laid_out in enumerate((*flow.factorings, *flow.norm_groups)):
+        root = joint.find(numbers(laid_out)[0])
         if root in cells:
-            cells[root].factorings.append(labels)
+            cells[root].factorings.append(laid_out)
             cells[root].laid_out |= number < len(flow.factorings)
     return list(cells.values())
 
 
-def _block(flow: Flow, cells: Sequence[_Cell]) -> Block:
+def _block(flow: Flow, cells: Sequence[_Cell], order: Ranks) -> Block:
     sides = {(name, side) for cell in cells for (name, side, _), _ in cell.elements}
     names = {flow.makers.get((name, side), name if side == "out" else "") for name, side in sides}
     ways, reason = [], ""
     for atoms in _ties(flow, cells):
-        units, why = _units(atoms, cells)
+        units, why = _units(atoms, cells, order)
         reason = reason or why
         if units and units not in ways:
             ways.append(units)
@@ -129,14 +134,15 @@ def _tie_links(flow: Flow, atoms: Atoms) -> None:
         waiting = left
 
 
-def _units(atoms: Atoms, cells: Sequence[_Cell]) -> tuple[tuple[Unit, ...], str]:
+def _units(atoms: Atoms, cells: Sequence[_Cell], order: Ranks) -> tuple[tuple[Unit, ...], str]:
     """The units that may go, or why none may."""
     together: dict[int, list[Element]] = defaultdict(list)
+    roots = atoms.roots().tolist()
     for cell in cells:
         for element, label in cell.elements:
-            together[atoms.find(label)].append(element)
+            together[roots[label]].append(element)
     reasons = {root: atoms.reason(root) for root in together}
-    free = [unit_of(elements) for root, elements in together.items() if not reasons[root]]
+    free = [unit_of(elements, order) for root, elements in together.items() if not reasons[root]]
     laid_out = any(cell.laid_out for cell in cells)
     if not free or (laid_out and any(reasons.values())):
         return (), next(reason for reason in reasons.values() if reason)

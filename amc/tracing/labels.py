@@ -10,7 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 Planes = tuple[Tensor, ...]
@@ -41,6 +43,13 @@ class Atoms:
         while self._parents[label] != root:
             self._parents[label], label = root, self._parents[label]
         return root
+
+    def roots(self) -> NDArray[np.int64]:
+        """What `find` says of every label."""
+        found = np.array(self._parents, np.int64)
+        while not np.array_equal(further := found[found], found):
+            found = further
+        return found
 
     def tie(self, one: Tensor, other: Tensor) -> None:
         """Labels at the same place, broadcast, go together."""

@@ -46,12 +46,23 @@ class Unit:
         return tuple((module, side, len(indices)) for module, side, indices in self.parts)
 
 
-def unit_of(elements: Iterable[Element]) -> Unit:
+Ranks = Mapping[tuple[str, Place], int]
+"""The order in which units have sides of modules and axes of tensors."""
+
+
+def ranks(sides: Iterable[tuple[str, Place]]) -> Ranks:
+    """By their names."""
+    ordered = sorted(sides, key=lambda side: (side[0], str(side[1])))
+    return {side: rank for rank, side in enumerate(ordered)}
+
+
+def unit_of(elements: Iterable[Element], order: Ranks) -> Unit:
     """The unit that consists of these channels."""
     positions: dict[tuple[str, Place], list[int]] = defaultdict(list)
-    for name, side, index in sorted(elements, key=lambda one: (one[0], str(one[1]), one[2])):
+    for name, side, index in elements:
         positions[name, side].append(index)
-    return Unit(tuple((name, side, tuple(where)) for (name, side), where in positions.items()))
+    sides = sorted(positions, key=order.__getitem__)
+    return Unit(tuple((*side, tuple(sorted(positions[side]))) for side in sides))
 
 
 def group_units(
@@ -105,6 +116,8 @@ def group_units(
 
 def join(groups: Sequence[Group]) -> Group:
     """One group of several with equally many units: unit u is unit u of each of them."""
+    if len(groups) == 1:
+        return groups[0]
     sides: dict[tuple[str, Side], Indices] = {}
     axes: dict[Slice, Indices] = {}
     over: dict[Statistic, Indices] = {}
