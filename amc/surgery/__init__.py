@@ -10,6 +10,7 @@ from amc.surgery.checking import (
     fault_in_training,
     seen_constants,
 )
+from amc.surgery.comparing import Made, Seen
 from amc.surgery.cutting import cut, staying_channels, tensor_of
 from amc.surgery.masking import mask
 
@@ -17,6 +18,8 @@ __all__ = [
     "Depth",
     "Fault",
     "Known",
+    "Made",
+    "Seen",
     "SurgeryError",
     "check_cut",
     "constant_of",

@@ -7,23 +7,21 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from amc.graph import Branch, KeptUnits, PruningGraph
 from amc.modules import (
     Inputs,
     call,
     changed,
-    duplicate,
-    first_call,
     plain_attention,
-    samples_of,
     tensors,
 )
 from amc.surgery import Depth, Fault, Known, cut, fault, fault_in_training, seen_constants
 from amc.tracing.branches import find_branches
 from amc.tracing.candidates import without_numbers
 from amc.tracing.dependence import Dependence
+from amc.tracing.revealing import other_numbers
 
 SETS = ("even", "odd", "all")
 """Of branches in the order they run, those that are taken out together: so each is gone beside the
@@ -39,17 +37,20 @@ LAST = 6
 """Branches one of which may have to stay so that all others may go, from the last on."""
 
 
-def with_branches(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> PruningGraph:
+def with_branches(
+    model: nn.Module, graph: PruningGraph, inputs: Inputs, several: Inputs, seen: Dependence
+) -> PruningGraph:
     """The graph with the branches that may go as a whole.
 
     Args:
         model: Randomised (`amc.tracing.revealing.tried_on`); left as it is.
         graph: Its groups.
         inputs: Of its forward pass.
+        several: Such inputs of several samples.
+        seen: A forward pass on those.
     """
-    trial = _Trial(model, graph, inputs, _several(model, inputs))
+    trial = _Trial(model, graph, inputs, several)
     alike: dict[Hashable, list[tuple[Branch, ...]]] = {}
-    seen = Dependence.of(duplicate(model), first_call(trial.several))
     for one in find_branches(model, graph, seen):
         alike.setdefault(_shape(one), []).append(one)
     kin = list(alike.values())
@@ -270,34 +271,10 @@ class _Trial:
         return [a.shape != b.shape or not torch.equal(a, b) for a, b in zip(one, two, strict=True)]
 
 
-def _several(model: nn.Module, inputs: Inputs) -> Inputs:
-    """Inputs of several samples, where the network takes them: one hides what has one place."""
-    if samples_of(inputs) != 1:
-        return inputs
-
-    def twice(tensor: Tensor) -> Tensor:
-        batched = tensor.dim() and tensor.shape[0] == 1
-        return torch.cat([tensor, _other(tensor)]) if batched else tensor
-
-    several: Inputs = changed(inputs, twice)
-    with torch.no_grad(), plain_attention():
-        try:
-            call(model, several)
-        except Exception:  # code that fixes a number of samples may raise anything
-            return inputs
-    return several
-
-
 def _others(inputs: Inputs) -> Any:
     """Inputs of the same shapes with other numbers in them."""
 
-    return changed(inputs, _other)
-
-
-def _other(tensor: Tensor) -> Tensor:
-    if tensor.is_floating_point():
-        return tensor.flip(-1) * 0.5 + 0.1
-    return tensor.roll(1, -1) if tensor.dim() else tensor
+    return changed(inputs, other_numbers)
 
 
 def _shape(ways: tuple[Branch, ...]) -> Hashable:

@@ -17,15 +17,17 @@ from typing import Any
 from torch import Tensor, nn
 
 from amc.graph import NUMBER_BYTES, Branch, Fixed, Group, Layer, PruningGraph
-from amc.modules import Inputs, duplicate, kinds, shapes, tensors, unwrapped
+from amc.modules import Inputs, duplicate, first_call, kinds, shapes, tensors, unwrapped
 from amc.surgery import tensor_of
 from amc.tracing.activations import activations
 from amc.tracing.branch_trials import with_branches
 from amc.tracing.candidates import candidate
+from amc.tracing.control import hidden
 from amc.tracing.couplings import ALL_OR_NONE, Block, blocks
+from amc.tracing.dependence import Dependence
 from amc.tracing.forward import Call, Trace
 from amc.tracing.products import loose, products
-from amc.tracing.revealing import revealing, tried_on
+from amc.tracing.revealing import revealing, several_samples, tried_on
 from amc.tracing.tracer import trace_channels
 from amc.tracing.trials import Trial
 from amc.tracing.units import group_units
@@ -70,12 +72,19 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
     verified = verify(trial, candidates)
     for block, reason in verified.refused:
         _explain(reasons, block, reason)
+    several = several_samples(tried, shown)
+    seen = Dependence.of(tried, first_call(several))
+    unseen = hidden(tried, verified.groups, shown, seen, forward.in_training)
+    for one in unseen:
+        reasons |= dict.fromkeys(one.group.layers, one.reason)
+    gone = {one.group.name for one in unseen}
+    groups = tuple(group for group in verified.groups if group.name not in gone)
     graph = replace(
-        _graph(layers, verified.groups, reasons, _others(forward)),
+        _graph(layers, groups, reasons, _others(forward)),
         overwriting=forward.overwriting,
         exclude=tuple(exclude),
     )
-    graph = with_branches(tried, graph, shown)
+    graph = with_branches(tried, graph, shown, several, seen)
     return _with_costs(graph, model, forward, example_inputs)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from amc.modules import Inputs, call, changed, plain_attention, tensors
+from amc.modules import Inputs, call, changed, duplicate, plain_attention, tensors
 
 Node = Any
 """Of autograd's graph: an operation, or a leaf."""
@@ -45,10 +45,14 @@ class Dependence:
     Attributes:
         ran: The modules in the order in which they ended, by name.
         outputs: Nodes that made what the network returned.
+        returned: That, as far as it has gradients.
+        parameters: Of the network that ran.
     """
 
     ran: dict[str, Ran]
     outputs: tuple[Node, ...]
+    returned: tuple[Tensor, ...] = ()
+    parameters: dict[str, nn.Parameter] = field(default_factory=dict)
     _sources: dict[Node, tuple[Node, ...]] = field(default_factory=dict, repr=False)
 
     def sources(self, node: Node) -> tuple[Node, ...]:
@@ -70,9 +74,33 @@ class Dependence:
         """What every node is where none is made constant."""
         return self.told(())
 
+    def slopes(self) -> dict[str, Tensor]:
+        """Of each parameter that the outputs change with, how one random sum of them all does.
+
+        To be asked once, as what was kept for it is let go.
+        """
+        each = {id(one): one for one in self.parameters.values()}
+        chance = torch.Generator().manual_seed(0)
+        try:
+            with torch.enable_grad():
+                sums = [
+                    (one.float() * torch.randn(one.shape, generator=chance).to(one.device)).sum()
+                    for one in self.returned
+                ]
+                total = torch.stack(sums).sum()
+                slopes = torch.autograd.grad(total, list(each.values()), allow_unused=True)
+        except Exception:  # an operation of one's own may have no gradient
+            return {}
+        known = dict(zip(each, slopes, strict=True))
+        found = {name: known[id(one)] for name, one in self.parameters.items()}
+        return {name: slope for name, slope in found.items() if slope is not None}
+
     @classmethod
     def of(cls, model: nn.Module, inputs: Inputs) -> Dependence:
-        """Run a network, whose weights must be free to have gradients, with them."""
+        """Run a copy of a network with gradients."""
+        model = duplicate(model)
+        for parameter in model.parameters():
+            parameter.requires_grad_(parameter.is_floating_point())
         ran: dict[str, Ran] = {}
 
         def note(name: str) -> Callable[..., None]:
@@ -102,7 +130,10 @@ class Dependence:
             finally:
                 for handle in handles:
                     handle.remove()
-        return cls(ran, tuple(one.grad_fn for one in tensors(outputs) if one.grad_fn is not None))
+        returned = tuple(one for one in tensors(outputs) if one.grad_fn is not None)
+        every = model.named_parameters(remove_duplicate=False)
+        parameters = {name: one for name, one in every if one.requires_grad}
+        return cls(ran, tuple(one.grad_fn for one in returned), returned, parameters)
 
     def reached(self, cut: Collection[Node] = ()) -> set[Node]:
         """Nodes that the outputs depend on.
