@@ -23,6 +23,8 @@ def execute_action(limits: Limits, decided: Sequence[int], ratio: float) -> int:
 
     Algorithm 1 of AMC (He et al., 2018), for any monotone cost and after rounding: the cost with
     all later groups at their smallest must still fit. By induction the smallest count always does.
+    As long as widths alone leave the budgets within reach, later branches are taken to stay: else
+    early groups would use up what those need, and the last ones would always be gone.
 
     Args:
         limits: The budgets.
@@ -31,6 +33,7 @@ def execute_action(limits: Limits, decided: Sequence[int], ratio: float) -> int:
     """
     here = len(decided)
     kept = np.array([[*decided, *limits.smallest[here:]]])
+    _let_stay(limits, kept, here)
     _decide(limits, kept, here, np.array([ratio]))
     return int(kept[0, here])
 
@@ -49,8 +52,24 @@ def execute_rollouts(limits: Limits, ratios: ArrayLike) -> list[Kept]:
     asked = np.asarray(ratios, np.float64).reshape(-1, groups)
     kept = np.tile(np.array(limits.smallest), (len(asked), 1))
     for here in range(groups):
+        _let_stay(limits, kept, here)
         _decide(limits, kept, here, asked[:, here])
     return [tuple(one) for one in limits.graph.settled(kept).tolist()]
+
+
+def _let_stay(limits: Limits, kept: Whole, here: int) -> None:
+    """In place: where the budgets allow that, later groups keep the fewest that are something."""
+    fewest = np.array(limits.fewest[here:])
+    rows = np.flatnonzero((kept[:, here:] < fewest).any(1))
+    if len(rows):
+        staying = kept[rows]
+        staying[:, here:] = fewest
+        # A branch that is gone already leaves nothing to decide in it.
+        full = np.tile(np.array(limits.graph.full), (len(rows), 1))
+        full[:, :here] = staying[:, :here]
+        staying[limits.graph.settled(full) == 0] = 0
+        fits = limits.which_fit(staying)
+        kept[rows[fits]] = staying[fits]
 
 
 def _decide(limits: Limits, kept: Whole, here: int, ratios: Ratios) -> None:

@@ -25,6 +25,12 @@ LITTLE = 0.1
 LEVELS = 8
 """Numbers of branches that are taken out, evenly between none and all."""
 
+CLEARLY = 0.03
+"""Accuracy that fewer branches cost at least, where it is no chance."""
+
+PATIENCE = 2
+"""Levels that are clearly worse than the best, one after the other, before no further is tried."""
+
 
 def starting_policy(problem: Problem, episodes: int) -> Kept:
     """Kept counts within the budgets that a search begins with.
@@ -39,11 +45,15 @@ def starting_policy(problem: Problem, episodes: int) -> Kept:
     order = _least_important(problem, episodes // SHARE)
     if not order:
         return first
-    problem.evaluate(first)
+    highest, worse = problem.evaluate(first).accuracy, 0
     for count in sorted({round(len(order) * part / LEVELS) for part in range(1, LEVELS + 1)}):
         kept = _without(problem, order[:count])
         if kept is not None:
-            problem.evaluate(kept)
+            found = problem.evaluate(kept).accuracy
+            worse = worse + 1 if found < highest - CLEARLY else 0
+            highest = max(highest, found)
+        if worse == PATIENCE:
+            break
     best = problem.best()
     return first if best is None else best.kept
 

@@ -27,14 +27,27 @@ def limits_of(name: str, rounding: Rounding, *budgets: str) -> Limits:
 
 
 def within_reach(limits: Limits, decided: Sequence[int]) -> list[int]:
-    """Legal counts of the next group for which some choice of all later ones fits, ascending."""
+    """Legal counts of the next group for which some choice of all later ones fits, ascending.
+
+    Whole branches are among these choices only where without them nothing fits.
+    """
+    here, full = len(decided), np.array(limits.graph.full)
+    left = limits.graph.settled(np.array([*decided, *full[here:]]))
+    staying = [
+        tuple(count for count in counts if count) if left[at] else (0,)
+        for at, counts in enumerate(limits.counts)
+    ]
+    found = _fitting(limits, decided, staying)
+    stays = any(count in staying[here] for count in found)
+    return found if stays else _fitting(limits, decided, limits.counts)
+
+
+def _fitting(limits: Limits, decided: Sequence[int], choices: Sequence[Sequence[int]]) -> list[int]:
     here = len(decided)
     return [
         count
         for count in limits.counts[here]
-        if any(
-            limits.fits((*decided, count, *later)) for later in product(*limits.counts[here + 1 :])
-        )
+        if any(limits.fits((*decided, count, *later)) for later in product(*choices[here + 1 :]))
     ]
 
 
