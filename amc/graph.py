@@ -397,6 +397,8 @@ class PruningGraph:
         overwriting: Activations that may overwrite their input, as nothing else reads it.
         products: Multiply-accumulates of a sample that no layer has: of activations with each
             other, of recurrent layers, of weights outside of known modules.
+        uncounted: Operations that may multiply and that nobody counts (PyTorch's counter neither),
+            with their part of the numbers that a forward pass makes.
         loose_params: Numbers of parameters of no known module that shrink with a group.
         loose_buffers: The same of stored buffers.
         branches: Parts that may go as a whole.
@@ -412,6 +414,7 @@ class PruningGraph:
     activations: tuple[Activation, ...] = ()
     overwriting: tuple[str, ...] = ()
     products: tuple[Product, ...] = ()
+    uncounted: tuple[tuple[str, float], ...] = ()
     loose_params: tuple[Product, ...] = ()
     loose_buffers: tuple[Product, ...] = ()
     branches: tuple[Branch, ...] = ()

@@ -22,6 +22,25 @@ SOFTMAXES = {"_softmax", "_log_softmax", "softmax", "log_softmax"}
 CONVOLUTIONS = {"convolution", "_convolution"}
 
 
+UNCOUNTED = {
+    *("_grouped_mm", "_scaled_grouped_mm", "addbmm", "mv", "addmv", "dot", "vdot", "addr"),
+    *("_cdist_forward", "_trilinear", "_sparse_mm", "_fft_r2c", "_fft_c2r", "_fft_c2c"),
+}
+"""Those that multiply and that PyTorch's counter does not know."""
+
+KNOWN = {"aten", "prim", "prims", "torchvision"}
+"""Libraries of operations that are no kernels of somebody's own."""
+
+
+def uncounted(function: Any) -> str:
+    """The name of an operation that may multiply without being counted; empty for all others."""
+    library, name = function._schema.name.split("::")
+    if library not in KNOWN:
+        return str(function._schema.name)
+    linear = name.startswith("linalg_") and name.removesuffix("_") not in REDUCTIONS
+    return operation_name(function) if linear or name in UNCOUNTED else ""
+
+
 class Dispatching(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """A dispatch mode for networks that are not compiled."""
 

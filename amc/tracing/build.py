@@ -276,6 +276,7 @@ def _with_costs(
         graph,
         branches=tuple(_with_others(model, graph, branch) for branch in graph.branches),
         products=products(forward, graph.groups),
+        uncounted=forward.uncounted,
         loose_params=params,
         loose_buffers=buffers,
         other_params=sum(one.numel() for one in model.parameters()) - weights - trained,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 from torch import Tensor
@@ -49,6 +49,8 @@ class Trace:
         in_training: Modules of known kinds that ran in training alone.
         silent: Those that did not run at all.
         work: Products outside of the modules of known kinds.
+        written: Numbers that operations made, by those that multiply without being counted; all
+            others by an empty name.
         computed: Modules of known kinds that compute their weight before they multiply with it.
         inside: Multiply-accumulates of all samples inside of each module of a known kind.
     """
@@ -63,8 +65,16 @@ class Trace:
     in_training: list[str] = field(default_factory=list)
     silent: list[str] = field(default_factory=list)
     work: list[Work] = field(default_factory=list)
+    written: Counter[str] = field(default_factory=Counter)
     computed: set[str] = field(default_factory=set)
     inside: dict[str, float] = field(default_factory=lambda: defaultdict(float))
+
+    @property
+    def uncounted(self) -> tuple[tuple[str, float], ...]:
+        """Operations that multiply without being counted, with their part of all numbers made."""
+        whole = sum(self.written.values())
+        found = ((name, count / whole) for name, count in self.written.items() if name)
+        return tuple(sorted(found, key=lambda one: -one[1]))
 
     def over(self, name: str) -> str:
         """The module whose output channels are places of this one; empty for none."""

@@ -178,6 +178,8 @@ class _Tracer:
     def operation(self, func: Any, args: tuple[Any, ...], kwargs: Any, out: Any) -> None:
         name, given, found = operation_name(func), arguments(func, args, kwargs), tensors(out)
         self.trace.flow.calls[name] += 1
+        if self._counts and not any(result.alias_info for result in func._schema.returns):
+            self.trace.written[operations.uncounted(func)] += sum(one.numel() for one in found)
         if self._known:
             self.trace.inside[self._known[0]] += total(name, given, out)
             self._inside(self._known[0], func, args, kwargs, out)

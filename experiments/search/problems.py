@@ -6,6 +6,7 @@ import time
 
 from rich.console import Console
 
+from amc.graph import PruningGraph
 from amc.problem import Problem
 from amc.pruning import decisions
 from amc.tasks import Samples
@@ -24,7 +25,7 @@ def prepare(
     graph = decisions(workload.model, workload.example, unit, asked.exclude)
     rounding = unit.rounding(asked.multiple, asked.max_ratio, depth=not asked.no_depth)
     agreed = terms_of(config, workload.model, graph, rounding)
-    for note in agreed.notes:
+    for note in (*agreed.notes, *_uncounted(graph)):
         console.print(note, soft_wrap=True)
     holdout = workload.splits.holdout
     if asked.search_images:
@@ -47,6 +48,17 @@ def prepare(
         measure=measures(config, workload, graph, agreed),
     )
     return problem, time.perf_counter() - start
+
+
+def _uncounted(graph: PruningGraph) -> tuple[str, ...]:
+    """What counts of MACs leave out, said before anything is searched."""
+    if not graph.uncounted:
+        return ()
+    told = ", ".join(f"{name} ({share:.1%})" for name, share in graph.uncounted)
+    return (
+        "MACs and energy leave out what these operations multiply, as PyTorch's counter does; "
+        f"behind each its part of the numbers that a forward pass makes: {told}",
+    )
 
 
 def calibration(cut: CutSettings, workload: Workload) -> Samples | None:

@@ -354,3 +354,26 @@ def test_whole_heads_go_where_one_norm_serves_them_all() -> None:
     assert {group.name: group.units for group in graph.groups} == {"0.qkv": 3, "0.out": 12}
     small, masked = (make(model, graph, ((0, 2), (1, 5))) for make in (cut, mask))
     torch.testing.assert_close(*(made(net, noise(2, 5, 12))[0] for net in (small, masked)))
+
+
+class Distances(nn.Module):
+    """Scores by distances and by a kernel of one's own, which nobody counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(6, 8), nn.Linear(8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        made = self.last(self.first(x).relu())
+        near = torch.cdist(x, x, compute_mode="donot_use_mm_for_euclid_dist")
+        return torch.cat([made, near], -1)
+
+
+def test_what_nobody_counts_is_named_with_its_share() -> None:
+    x = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+    graph = amc.trace(Distances(), x)
+    ((name, share),) = graph.uncounted
+    # 16 distances; beside them 32, 32 and 12 numbers of the layers, and 28 that are joined.
+    assert (name, share) == ("_cdist_forward", 16 / 120)
+    plain = amc.trace(nn.Sequential(nn.Linear(6, 8), nn.Linear(8, 3)), x)
+    assert plain.uncounted == ()
