@@ -25,7 +25,7 @@ from experiments.latency.profiling import (
     widths,
 )
 from experiments.settings import ProfileSettings, save_config
-from experiments.terminal import milliseconds, percent
+from experiments.terminal import TRACING, milliseconds, percent, told_if_slow
 
 TABLE = "latency.json"
 """Name of the table inside the folder for results."""
@@ -48,7 +48,8 @@ def profile(config: ProfileSettings, console: Console) -> None:
         folder = ready_folder(config.prepare, "--prepare")
     else:
         folder = ready_folder(config.out)
-    plan = plan_for(config)
+    with told_if_slow(console, TRACING):
+        plan = plan_for(config)
     if config.prepare:
         prepare(plan, folder, config.runtime, config.threads)
         console.print(

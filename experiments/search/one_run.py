@@ -48,6 +48,7 @@ from experiments.settings import (
     save_config,
     split_words,
 )
+from experiments.terminal import TRACING, told_if_slow
 from experiments.zoo import Splits, Workload, load_workload
 
 
@@ -103,7 +104,8 @@ def apply_policy(config: PruneSettings, console: Console) -> RunResult:
     with run_journal(config, workload) as journal:
         if is_finished(journal):
             return told_again(config, console)
-        made = cut_by(config, policy, workload)
+        with told_if_slow(console, TRACING):
+            made = cut_by(config, policy, workload)
         table = table_of(config.cut)
         for note in () if table is None else about_device(table):
             console.print(note, soft_wrap=True)

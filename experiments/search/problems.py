@@ -12,6 +12,7 @@ from amc.pruning import decisions
 from amc.tasks import Samples
 from experiments.latency import measures, terms_of
 from experiments.settings import CutSettings, SearchingSettings
+from experiments.terminal import TRACING, told_if_slow
 from experiments.zoo import Workload
 
 
@@ -22,7 +23,8 @@ def prepare(
     start = time.perf_counter()
     asked = config.problem
     unit = asked.granularity
-    graph = decisions(workload.model, workload.example, unit, asked.exclude)
+    with told_if_slow(console, TRACING):
+        graph = decisions(workload.model, workload.example, unit, asked.exclude)
     rounding = unit.rounding(asked.multiple, asked.max_ratio, depth=not asked.no_depth)
     agreed = terms_of(config, workload.model, graph, rounding)
     for note in (*agreed.notes, *_uncounted(graph)):

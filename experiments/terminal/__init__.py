@@ -16,10 +16,12 @@ from experiments.terminal.formats import (
     shorten,
 )
 from experiments.terminal.progress import Reporter
+from experiments.terminal.waiting import TRACING, told_if_slow
 
 __all__ = [
     "INTERRUPTED",
     "MISSING",
+    "TRACING",
     "Reporter",
     "accuracy",
     "cost_name",
@@ -34,4 +36,5 @@ __all__ = [
     "printable",
     "shorten",
     "stop_in_time",
+    "told_if_slow",
 ]
