@@ -224,12 +224,14 @@ class WeightNorm:
     """A weight that is computed from its lengths and its directions.
 
     Args:
-        lengths: Name of the parameter that holds them: of each first channel, 1 along other axes.
+        lengths: Name of the parameter that holds them, 1 along all axes but one.
         directions: The same, in the shape of the weight.
+        axis: That the lengths lie along: of the first channels, or of a kernel's places.
     """
 
     lengths: str
     directions: str
+    axis: int
 
 
 def weight_norm_of(module: nn.Module) -> WeightNorm | None:
@@ -242,13 +244,18 @@ def weight_norm_of(module: nn.Module) -> WeightNorm | None:
         (first, *others) = getattr(module.parametrizations, "weight")  # noqa: B009
         if type(first).__name__ == "_WeightNorm" and not others:
             where = "parametrizations.weight"
-            found = WeightNorm(f"{where}.original0", f"{where}.original1")
+            found = (f"{where}.original0", f"{where}.original1")
     elif {"weight_g", "weight_v"} <= module._parameters.keys():
-        found = WeightNorm("weight_g", "weight_v")
+        found = ("weight_g", "weight_v")
     if found is None:
         return None
-    lengths, weight = attrgetter(found.lengths)(module), attrgetter(found.directions)(module)
-    return found if lengths.dim() == weight.dim() and lengths.numel() == len(weight) else None
+    lengths, weight = (attrgetter(name)(module) for name in found)
+    if lengths.dim() != weight.dim():
+        return None
+    # The second axis may hold the channels of one group, whose lengths others share.
+    axes = (at for at in range(weight.dim()) if at != 1 and lengths.numel() == lengths.shape[at])
+    axis = next((at for at in axes if lengths.shape[at] == weight.shape[at]), None)
+    return None if axis is None else WeightNorm(*found, axis)
 
 
 def tensors_of(module: nn.Module) -> dict[str, Tensor]:
@@ -270,7 +277,7 @@ def roles(module: nn.Module, key: str) -> Roles:
         return ("out",)
     norm = weight_norm_of(module)
     if norm is not None and key == norm.lengths:
-        return known_kind(module).weight[:1]
+        return known_kind(module).weight[:1] if norm.axis == 0 else ()
     alone = channelwise(module) or multiplies(module)
     return ("out", None) if alone else known_kind(module).weight
 
@@ -289,13 +296,17 @@ def extra(module: nn.Module) -> int:
         return _declared(module, dict(module.named_parameters()))
     own = dict(module.named_parameters(recurse=False))
     gains = (tensor.dim() == 1 or _is_gain(module, key, tensor) for key, tensor in own.items())
-    lengths = weight_norm_of(module) is not None and known_kind(module).weight[0] == "out"
-    return lengths + sum(gains)
+    return _lengths_along(module, "out") + sum(gains)
 
 
 def extra_inputs(module: nn.Module) -> int:
     """Weights for each input channel alone."""
-    return int(weight_norm_of(module) is not None and known_kind(module).weight[0] == "in")
+    return int(_lengths_along(module, "in"))
+
+
+def _lengths_along(module: nn.Module, side: Side) -> bool:
+    norm = weight_norm_of(module)
+    return norm is not None and norm.axis == 0 and known_kind(module).weight[0] == side
 
 
 def statistics(module: nn.Module) -> int:

@@ -238,7 +238,7 @@ def _slice(
         # What is left of the weight stays as it is, so that its lengths become others.
         whole, roles = kinds.weight_of(module).detach(), kinds.known_kind(module).weight
         weight = _select(whole, roles, name, staying) if refit is None else refit.weight
-        others = tuple(range(1, weight.dim()))
+        others = tuple(axis for axis in range(weight.dim()) if axis != norm.axis)
         sliced[norm.directions] = weight
         sliced[norm.lengths] = weight.pow(2).sum(others, keepdim=True).sqrt()
     return sliced

@@ -67,7 +67,7 @@ def enlarge(
         for key, tensor in kinds.tensors_of(module).items():
             full = _background(module, key, tensor)
             lengths = kinds.weight_norm_of(module)
-            if lengths is not None and key == lengths.directions:
+            if lengths is not None and key == lengths.directions and lengths.axis == 0:
                 _point(full, staying.get((name, kinds.known_kind(module).weight[0] or "out")))
             put(full, _kept(module, name, key, staying), own[key])
             memo[id(tensor)] = like(tensor, full)

@@ -22,6 +22,7 @@ import amc
 from amc.costs import Macs, Params, Size
 from amc.graph import PruningGraph
 from amc.modules.inputs import Inputs, call, tensors
+from amc.pruning import policy_of
 from amc.surgery import cut, mask
 from experiments.studies.architectures.counting import counted_macs
 
@@ -492,3 +493,23 @@ def test_what_cannot_train_on_these_inputs_even_whole_is_cut_all_the_same() -> N
 
     graph = amc.trace(Narrow().eval(), PICTURES[:1])
     assert [group.name for group in graph.groups] == ["first.0", "second.0"]
+
+
+@pytest.mark.parametrize("old", [False, True])
+@pytest.mark.parametrize("axis", [0, 2])
+def test_weights_whose_lengths_lie_along_the_kernel_are_cut(axis: int, old: bool) -> None:
+    """As the position embedding of wav2vec 2.0 has them."""
+    norm: Any = torch.nn.utils.weight_norm if old else torch.nn.utils.parametrizations.weight_norm
+    torch.manual_seed(0)
+    middle = norm(nn.Conv1d(8, 8, 4, padding=2, groups=2), dim=axis)
+    model = nn.Sequential(nn.Conv1d(3, 8, 3), middle, nn.GELU(), nn.Conv1d(8, 4, 1)).eval()
+    sound = torch.randn(2, 3, 12, generator=torch.Generator().manual_seed(0))
+    graph = amc.trace(model, sound)
+    assert [group.name for group in graph.groups] == ["0", "1"]
+    policy = policy_of(graph, tuple(group.units // 2 for group in graph.groups))
+    small, masked = (amc.prune(model, policy, sound, masked=m) for m in (False, True))
+    torch.testing.assert_close(small(sound), masked(sound))
+    params = amc.COSTS["params"](graph)
+    kept = tuple(group.kept for group in policy.groups)
+    assert params(graph.full) == sum(one.numel() for one in model.parameters())
+    assert params(kept) == sum(one.numel() for one in small.parameters())
