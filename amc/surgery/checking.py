@@ -67,6 +67,8 @@ class Fault:
         near: Names of the last layers before it, and of the one that made something else.
         where: Name of the layer that made something else; empty where a pass failed.
         size: Of the difference, as `Difference` has it; infinite where a pass failed.
+        at_the_end: Whether every layer is right, and what is returned is not: where boxes are
+            sorted by their scores, rounding may choose others.
     """
 
     reason: str
@@ -74,6 +76,7 @@ class Fault:
     near: tuple[str, ...] = ()
     where: str = ""
     size: float = math.inf
+    at_the_end: bool = False
 
 
 Known = dict[Hashable, list[Made]]
@@ -97,7 +100,7 @@ def fault(
         known: Of the same network and inputs; what the last masked network made is kept there.
     """
     found = _Pair.of(model, graph, units, known).fault(example_inputs)
-    if found is not None and found.size < DOUBTFUL:
+    if found is not None and (found.size < DOUBTFUL or found.at_the_end):
         wide = _Pair.of(duplicate(model).double(), graph, units)
         sure = wide.fault(in_double(example_inputs))
         # Code that makes numbers of one type itself runs in no other.
@@ -241,7 +244,8 @@ class _Pair:
         before = len(found) if first is None else first.before
         near = tuple(name for name, _ in found[max(0, before - NEAR) : before + 1] if name)
         if first is not None:
-            return Fault(str(first), before, near, first.where, first.size)
+            end = not first.where
+            return Fault(str(first), before, near, first.where, first.size, end)
         if failed:
             return Fault(f"its forward pass fails then ({failed})", before, near)
         return None

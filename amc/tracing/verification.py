@@ -2,8 +2,8 @@
 
 All blocks are tried at once, each in the first of its proposals (ways to cut, and numbers of the
 code that change with a cut). Where that fails, a trial tells how far the network was right: blocks
-near there go to another way, or stay whole, as long as that moves the fault on. What is left out is
-tried alone, blocks that repeat once.
+near there go to another way, or stay whole, as long as that moves the fault on; where nothing does,
+halves of the blocks are tried. What is left out is tried alone, blocks that repeat once.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def verify(trial: Trial, candidates: Sequence[Candidate]) -> Verified:
         candidates: The blocks.
     """
     kin, layers = _repeated(candidates), trial.layers
-    together = _moved_on(kin, trial)
+    together = _moved_on(kin, trial) or _halved(kin, trial)
     chosen = [item for alike in together for item in alike]
     taken = {item.block for item in chosen}
     others = [alike for alike in kin if alike[0].block not in taken]
@@ -92,6 +92,20 @@ def _moved_on(kin: Sequence[Kin], trial: Trial) -> list[Kin]:
             else:
                 return []
     return [] if again and trial(_groups(chosen), SEEDS) else chosen
+
+
+def _halved(kin: Sequence[Kin], trial: Trial) -> list[Kin]:
+    """Blocks that are right together in their first ways, found by trying halves of them."""
+    right: list[Kin] = []
+    waiting = [list(kin)]
+    while waiting:
+        some = waiting.pop()
+        if trial(_groups([*right, *some])) is None:
+            right += some
+        elif len(some) > 1:
+            half = len(some) // 2
+            waiting += [some[half:], some[:half]]
+    return right if trial(_groups(right), SEEDS[1:]) is None else []
 
 
 @dataclass(frozen=True)
