@@ -30,6 +30,9 @@ one before, and beside the one after it."""
 STEPS = 6
 """Other ways of a kind that are tried."""
 
+MOST = 50
+"""Trials after which branches that are not settled stay."""
+
 NEAR = 4
 """Kinds of branches before a fault that are suspected of it."""
 
@@ -93,6 +96,8 @@ def _moved_on(kin: Sequence[Kin], trial: _Trial) -> list[int | None]:
                     numbers, found, helped = tried, then, number or helped
                     break
             else:
+                return [None] * len(kin)
+            if trial.count > MOST // 2:
                 return [None] * len(kin)
         sound.add(which)
     trial.right.update(_gone(kin, numbers))
@@ -159,7 +164,7 @@ def _jointly(found: list[Branch], trial: _Trial) -> list[Branch]:
     return sound
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Trial:
     """Tells what is wrong when branches are taken out; empty if nothing is.
 
@@ -169,6 +174,7 @@ class _Trial:
         inputs: Of its forward pass.
         several: Such inputs of more samples, where it takes them.
         right: Branches of which any may go, as was seen.
+        count: Of the trials so far.
         known: What masked networks made, by the set that goes.
     """
 
@@ -177,10 +183,12 @@ class _Trial:
     inputs: Inputs
     several: Inputs
     right: set[Branch] = field(default_factory=set)
+    count: int = 0
     known: dict[str, Known] = field(default_factory=lambda: {which: {} for which in SETS})
 
     def __call__(self, branch: Branch) -> str:
         """Take out one."""
+        self.count += 1
         graph = replace(self.graph, branches=(branch,))
         units = _units(graph, (branch,))
         if found := fault(self.model, graph, units, self.several):
@@ -223,6 +231,7 @@ class _Trial:
             branches: In order.
             which: One of `SETS`.
         """
+        self.count += 1
         graph = replace(self.graph, branches=tuple(branches))
         units = self._units(branches, which)
         inputs = self.inputs if which == "all" else self.several
@@ -291,6 +300,8 @@ def _shape(ways: tuple[Branch, ...]) -> Hashable:
 def _settle(alike: Kin, trial: _Trial) -> list[Branch]:
     """Repeated branches, all taken out in the first way that is right for the last of them."""
     for number in _likely(alike[-1])[:STEPS]:
+        if trial.count > MOST:
+            break
         if not trial(alike[-1][number]):
             return [ways[number] for ways in alike]
     return []
