@@ -26,7 +26,7 @@ from experiments.runs import (
     resumable,
     run_journal,
 )
-from experiments.search import OPTIMIZER_KEY, RATE_KEY
+from experiments.search import RATE_KEY, told_rate
 from experiments.settings import TrainSettings
 from experiments.terminal import Reporter
 from experiments.zoo import Workload, load_workload
@@ -109,7 +109,7 @@ def _finish(
         accuracy(workload.model, workload.splits.holdout),
         accuracy(workload.model, workload.splits.test),
     )
-    metadata = {RATE_KEY: str(config.rate), OPTIMIZER_KEY: config.optimizer}
+    metadata = {RATE_KEY: told_rate(config.optimizer, config.rate)}
     save_weights(workload.model, journal.folder / "model.safetensors", metadata)
     report = {"accuracy": asdict(reached), "seconds": seconds, "machine": machine(workload.device)}
     write_whole(journal.folder / RESULT, json.dumps(report, indent=1) + "\n")

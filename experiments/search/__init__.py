@@ -12,10 +12,9 @@ from experiments.search.one_run import (
 from experiments.search.problems import prepare
 from experiments.search.searching import run_strategy
 from experiments.search.strategies import expected_evaluations, is_agent, make_strategy
-from experiments.search.tuning import OPTIMIZER_KEY, RATE_KEY, recipe_of
+from experiments.search.tuning import RATE_KEY, recipe_of, told_rate
 
 __all__ = [
-    "OPTIMIZER_KEY",
     "RATE_KEY",
     "accuracies",
     "apply_policy",
@@ -29,6 +28,7 @@ __all__ = [
     "run_strategy",
     "search",
     "told_again",
+    "told_rate",
     "write_report",
     "write_result",
 ]

@@ -32,9 +32,6 @@ from experiments.zoo import Workload, checkpoint
 RATE_KEY = "training_rate"
 """What the metadata of a checkpoint call the peak learning rate that it was trained with."""
 
-OPTIMIZER_KEY = "optimizer"
-"""What they call the optimizer."""
-
 
 @dataclass(frozen=True)
 class Start:
@@ -155,20 +152,27 @@ def recipe_of(tuning: TuningSettings, network: NetworkSettings, workload: Worklo
     )
 
 
+def told_rate(optimizer: str, rate: float) -> str:
+    """What a checkpoint says of its training: the rate, behind the optimizer if not the usual.
+
+    One entry, as files with several have these in any order, and would differ from run to run.
+    """
+    return str(rate) if optimizer == next(iter(OPTIMIZERS)) else f"{optimizer} {rate}"
+
+
 def training_of(network: NetworkSettings) -> tuple[str, float]:
     """Optimizer and peak learning rate that the network was trained with, as its checkpoint tells.
 
     Where it tells none, those of `amc train`.
     """
-    told = _metadata(checkpoint(network))
-    optimizer = told.get(OPTIMIZER_KEY, "")
-    optimizer = optimizer if optimizer in OPTIMIZERS else next(iter(OPTIMIZERS))
+    *named, rate = _metadata(checkpoint(network)).get(RATE_KEY, "nothing").split() or [""]
+    optimizer = named[0] if named and named[0] in OPTIMIZERS else next(iter(OPTIMIZERS))
     usual = OPTIMIZERS[optimizer].lr
     try:
-        rate = float(told.get(RATE_KEY, usual))
+        found = float(rate)
     except ValueError:
         return optimizer, usual
-    return optimizer, rate if 0 < rate < math.inf else usual
+    return optimizer, found if 0 < found < math.inf else usual
 
 
 def _metadata(path: Path | None) -> Mapping[str, str]:

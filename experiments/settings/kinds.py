@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, get_args
 
@@ -56,6 +57,9 @@ Schedule = Literal["one-shot", "linear", "cubic"]
 
 Optimizer = Literal["sgd", "adamw"]
 """Those that `amc.finetuning` knows."""
+
+USUAL_RATES: Mapping[Optimizer, float] = {"sgd": 0.1, "adamw": 1e-3}
+"""Their peak learning rates, as there: whoever reads settings does not wait for it."""
 
 Runtime = Literal["onnxruntime", "torch"]
 """That `amc profile` knows."""

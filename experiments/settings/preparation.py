@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import ClassVar
 
-from amc.finetuning import OPTIMIZERS
 from experiments.settings.commands import CommandSettings
 from experiments.settings.kinds import (
+    USUAL_RATES,
     Amount,
     Batch,
     Epochs,
@@ -62,10 +62,17 @@ class TrainSettings(CommandSettings):
     gamma_l1: Amount = 0.0
     gamma_l2: Amount = 0.0
 
+    def __post_init__(self) -> None:
+        """Also: the optimizer's usual rate where none is said."""
+        super().__post_init__()
+        if self.lr is None:
+            object.__setattr__(self, "lr", USUAL_RATES[self.optimizer])
+
     @property
     def rate(self) -> float:
-        """The peak learning rate, the optimizer's usual one if none is said."""
-        return OPTIMIZERS[self.optimizer].lr if self.lr is None else self.lr
+        """The peak learning rate."""
+        assert self.lr is not None
+        return self.lr
 
     @property
     def files(self) -> Mapping[str, str | None]:

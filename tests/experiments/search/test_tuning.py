@@ -10,13 +10,14 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 from amc.evaluation.scoring import accuracy
+from amc.finetuning import OPTIMIZERS
 from amc.finetuning.schedule import KINDS
 from amc.policy import Policy
 from amc.pruning import decisions, prune
 from experiments.search.one_run import apply_policy, search
 from experiments.search.tuning import Start, recipe_of, training_of, tune
 from experiments.settings import PruneSettings, SearchSettings, TuningSettings, flat
-from experiments.settings.kinds import Schedule
+from experiments.settings.kinds import USUAL_RATES, Optimizer, Schedule
 from experiments.zoo.networks import load_workload
 
 
@@ -58,6 +59,11 @@ def test_the_settings_know_the_schedules_that_there_are():
     assert tuple(KINDS) == get_args(Schedule)
 
 
+def test_the_settings_know_the_optimizers_that_there_are_and_their_rates():
+    assert get_args(Optimizer) == tuple(OPTIMIZERS)
+    assert {name: usual.lr for name, usual in OPTIMIZERS.items()} == dict(USUAL_RATES)
+
+
 def test_the_rate_is_a_fraction_of_the_one_that_the_checkpoint_tells(config, tmp_path):
     assert training_of(config.network) == ("sgd", 0.1), "as `amc train` wrote it"
     state = load_file(config.network.weights)
@@ -66,9 +72,10 @@ def test_the_rate_is_a_fraction_of_the_one_that_the_checkpoint_tells(config, tmp
         ({"training_rate": "quick"}, "sgd", 0.1),
         ({"training_rate": "nan"}, "sgd", 0.1),
         ({"training_rate": "-1"}, "sgd", 0.1),
-        ({"optimizer": "adamw", "training_rate": "0.002"}, "adamw", 0.002),
-        ({"optimizer": "adamw"}, "adamw", 0.001),
-        ({"optimizer": "adam"}, "sgd", 0.1),
+        ({"training_rate": "adamw 0.002"}, "adamw", 0.002),
+        ({"training_rate": "adamw quick"}, "adamw", 0.001),
+        ({"training_rate": "adam 0.02"}, "sgd", 0.02),
+        ({"training_rate": ""}, "sgd", 0.1),
         (None, "sgd", 0.1),
     ):
         save_file(state, tmp_path / "model.safetensors", metadata)
