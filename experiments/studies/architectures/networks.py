@@ -203,7 +203,7 @@ QUICK = frozenset(
         *(
             "tv.mobilenet_v2",
             "tv.swin_t",
-            "tv.fasterrcnn_resnet50_fpn",
+            "tv.ssdlite320_mobilenet_v3_large",
             "timm.vit_tiny_patch16_224",
         ),
         *("timm.convnextv2_tiny", "timm.levit_128", "hf.bert-mlm", "hf.llama", "hf.mixtral"),
