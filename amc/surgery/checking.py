@@ -13,7 +13,7 @@ from torch import nn
 from amc.graph import Branch, KeptUnits, PruningGraph
 from amc.modules import Inputs, call, duplicate, in_double, tensors
 from amc.surgery.branches import Depth, without_branches
-from amc.surgery.comparing import Made, Seen, difference
+from amc.surgery.comparing import Difference, Made, Seen, difference
 from amc.surgery.cutting import Channels, cut, cut_units, staying_channels
 from amc.surgery.masking import enlarge
 
@@ -65,18 +65,22 @@ class Fault:
         reason: In words that a reader understands.
         sound: Layers that had run before and made what they should; -1 where nothing tells.
         near: Names of the last layers before it, and of the one that made something else.
-        where: Name of the layer that made something else; empty where a pass failed.
-        size: Of the difference, as `Difference` has it; infinite where a pass failed.
-        at_the_end: Whether every layer is right, and what is returned is not: where boxes are
-            sorted by their scores, rounding may choose others.
+        difference: What was made otherwise; None where a pass failed.
     """
 
     reason: str
     sound: int = -1
     near: tuple[str, ...] = ()
-    where: str = ""
-    size: float = math.inf
-    at_the_end: bool = False
+    difference: Difference | None = None
+
+    @property
+    def may_be_rounding(self) -> bool:
+        """Whether more digits have to tell.
+
+        Where boxes are sorted by their scores, rounding may choose others though all layers agree.
+        """
+        found = self.difference
+        return found is not None and (found.size < DOUBTFUL or not found.where)
 
 
 Known = dict[Hashable, list[Made]]
@@ -100,12 +104,15 @@ def fault(
         known: Of the same network and inputs; what the last masked network made is kept there.
     """
     found = _Pair.of(model, graph, units, known).fault(example_inputs)
-    if found is not None and (found.size < DOUBTFUL or found.at_the_end):
-        wide = _Pair.of(duplicate(model).double(), graph, units)
-        sure = wide.fault(in_double(example_inputs))
-        # Code that makes numbers of one type itself runs in no other.
-        return sure if sure is None or math.isfinite(sure.size) else None
-    return found
+    if found is None or not found.may_be_rounding:
+        return found
+    wide = _Pair.of(duplicate(model).double(), graph, units)
+    sure = wide.fault(in_double(example_inputs))
+    if sure is None or sure.difference is not None:
+        return sure
+    # Code that makes numbers of one type itself runs in no other; a small difference is rounding.
+    assert found.difference is not None
+    return None if found.difference.size < DOUBTFUL else found
 
 
 def seen_constants(
@@ -244,8 +251,7 @@ class _Pair:
         before = len(found) if first is None else first.before
         near = tuple(name for name, _ in found[max(0, before - NEAR) : before + 1] if name)
         if first is not None:
-            end = not first.where
-            return Fault(str(first), before, near, first.where, first.size, end)
+            return Fault(str(first), before, near, first)
         if failed:
             return Fault(f"its forward pass fails then ({failed})", before, near)
         return None

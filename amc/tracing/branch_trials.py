@@ -248,7 +248,8 @@ class _Trial:
         """How far in the order of layers all was right."""
         order = self.graph.layer_index
         last = max((order[name] for name in found.near), default=-1)
-        return order[found.where] if found.where else last + 1 / 2
+        where = found.difference.where if found.difference is not None else ""
+        return order[where] if where else last + 1 / 2
 
     def _trains(self, branches: Sequence[Branch]) -> str:
         """What keeps the network without these from learning."""

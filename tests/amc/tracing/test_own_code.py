@@ -377,3 +377,25 @@ def test_what_nobody_counts_is_named_with_its_share() -> None:
     assert (name, share) == ("_cdist_forward", 16 / 120)
     plain = amc.trace(nn.Sequential(nn.Linear(6, 8), nn.Linear(8, 3)), x)
     assert plain.uncounted == ()
+
+
+class Widths(nn.Module):
+    """Returns a tensor as long as a layer is wide, which follows from none of its numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(6, 8), nn.Linear(8, 3)
+        self.head = nn.Linear(3, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        wide = self.first(x).relu()
+        made = self.last(wide).relu()
+        return self.head(made), made.new_zeros(wide.shape[-1])
+
+
+def test_outputs_of_another_shape_are_no_rounding() -> None:
+    x = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
+    graph = amc.trace(Widths(), x)
+    assert [group.name for group in graph.groups] == ["last"]
+    reasons = {one.name: one.reason for one in graph.fixed}
+    assert reasons["first"].startswith("its outputs then differ")
