@@ -246,12 +246,18 @@ def _slice(
 
 def _select(tensor: Tensor, roles: kinds.Roles, name: str, staying: Channels) -> Tensor:
     """What stays of a tensor of this module, on the sides that lie along its axes."""
-    own = tensor
-    for axis, side in enumerate(roles):
-        if (kept := staying.get((name, side)) if side else None) is not None:
-            where = within_group(kept, tensor.shape[axis]).to(tensor.device)
-            own = own.index_select(axis, where)
-    return own
+    return select(tensor, kept_along(tensor, roles, name, staying))
+
+
+def kept_along(
+    tensor: Tensor, roles: kinds.Roles, name: str, staying: Channels
+) -> dict[int, Tensor]:
+    """The places that stay along the axes of a tensor of this module, of those that lose some."""
+    return {
+        axis: within_group(staying[name, side], tensor.shape[axis])
+        for axis, side in enumerate(roles)
+        if side is not None and (name, side) in staying
+    }
 
 
 def within_group(kept: Tensor, size: int) -> Tensor:

@@ -12,15 +12,14 @@ from amc.modules import duplicate, forget_cached, kinds, unwrapped, without_nest
 from amc.refit import Moments, Reconstruction
 from amc.surgery.branches import Depth, silence
 from amc.surgery.cutting import (
-    Channels,
     cut_units,
+    kept_along,
     like,
     put,
     shareable,
     staying_channels,
     staying_places,
     tensor_of,
-    within_group,
 )
 from amc.surgery.serving import OnKept, OnStaying, staying_over
 
@@ -69,7 +68,7 @@ def enlarge(
             lengths = kinds.weight_norm_of(module)
             if lengths is not None and key == lengths.directions and lengths.axis == 0:
                 _point(full, staying.get((name, kinds.known_kind(module).weight[0] or "out")))
-            put(full, _kept(module, name, key, staying), own[key])
+            put(full, kept_along(tensor, kinds.roles(module, key), name, staying), own[key])
             memo[id(tensor)] = like(tensor, full)
     for name, axes in places.items():
         tensor = tensor_of(model, name)
@@ -109,13 +108,3 @@ def _point(directions: Tensor, kept: Tensor | None) -> None:
         gone = torch.ones(len(directions), dtype=torch.bool, device=directions.device)
         gone[kept] = False
         directions[gone] = 1
-
-
-def _kept(module: nn.Module, name: str, key: str, staying: Channels) -> dict[int, Tensor]:
-    """What stays along the axes of one tensor."""
-    tensor = kinds.tensors_of(module)[key]
-    return {
-        axis: within_group(staying[name, side], tensor.shape[axis])
-        for axis, side in enumerate(kinds.roles(module, key))
-        if side is not None and (name, side) in staying
-    }

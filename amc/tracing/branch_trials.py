@@ -10,13 +10,7 @@ import torch
 from torch import nn
 
 from amc.graph import Branch, KeptUnits, PruningGraph
-from amc.modules import (
-    Inputs,
-    call,
-    changed,
-    plain_attention,
-    tensors,
-)
+from amc.modules import Inputs, call, changed, plain_attention, tensors
 from amc.surgery import Depth, Fault, Known, cut, fault, fault_in_training, seen_constants
 from amc.tracing.branches import find_branches
 from amc.tracing.candidates import without_numbers
@@ -97,7 +91,7 @@ def _moved_on(kin: Sequence[Kin], trial: _Trial) -> list[int | None]:
                     break
             else:
                 return [None] * len(kin)
-            if trial.count > MOST // 2:
+            if found is not None and trial.count > MOST // 2:
                 return [None] * len(kin)
         sound.add(which)
     trial.right.update(_gone(kin, numbers))
@@ -254,7 +248,7 @@ class _Trial:
     def _trains(self, branches: Sequence[Branch]) -> str:
         """What keeps the network without these from learning."""
         graph = replace(self.graph, branches=tuple(branches))
-        for which in ("all", "even"):
+        for which in SETS:
             units = self._units(branches, which)
             if fails := fault_in_training(self.model, graph, units, self.several, step=True):
                 return fails

@@ -67,11 +67,12 @@ def hidden(
         if member.side == "out" and member.module not in untold
         for part in _without_slope(model, member, slopes)
     ]
-    trial = _Trial(model, inputs) if unsure else None
+    if not unsure:
+        return []
+    trial = _Trial(model, inputs)
     known: dict[Hashable, bool] = {}
     found: dict[int, Hidden] = {}
     for group, name, part in unsure:
-        assert trial is not None
         alike = (without_numbers(name), part)
         if alike not in known:
             known[alike] = trial.changes(name, part)
