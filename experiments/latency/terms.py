@@ -250,13 +250,13 @@ class OnDevice:
 
     def __call__(self, kept: Kept) -> float:
         """Seconds."""
-        gauge = self._gauge if all(kept) else self._without_branches
-        (unpruned, pruned), noise = steadiest(gauge(kept) for _ in range(TRIES))
+        timed = self._gauge(kept) if all(kept) else self._without_branches(kept)
+        (unpruned, pruned), noise = steadiest(timed() for _ in range(TRIES))
         slowest = pruned["seconds"] * allowance(noise, self._table.fit.noise)
         return slowest / unpruned["seconds"] * self._full if self._full else slowest
 
     @cached_property
-    def _gauge(self) -> Callable[[Kept], Timed]:
+    def _gauge(self) -> Callable[[Kept], Callable[[], Timed]]:
         # Needs the extra `onnx`, which a table from elsewhere does without.
         from experiments.latency.profiling import Gauge, template
 
@@ -264,14 +264,14 @@ class OnDevice:
         found = template(self._workload.model, self._graph, self._inputs)
         return Gauge(found, device.runtime, device.threads)
 
-    def _without_branches(self, kept: Kept) -> Timed:
+    def _without_branches(self, kept: Kept) -> Callable[[], Timed]:
         """A program has places for what is gone, so the smaller network itself is exported."""
-        from experiments.latency.profiling import time_networks
+        from experiments.latency.profiling import exported
 
         model, device = self._workload.model, self._table.device
         units = tuple(tuple(range(count)) for count in kept)
         networks = [model, cut(model, self._graph, units)]
-        return time_networks(networks, self._inputs, device.runtime, device.threads)
+        return exported(networks, self._inputs, device.runtime, device.threads)
 
     @property
     def _inputs(self) -> Tensor:

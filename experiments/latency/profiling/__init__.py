@@ -7,7 +7,7 @@ from experiments.latency.profiling.measuring import Answer, Timings, payload, ta
 from experiments.latency.profiling.plan import WHOLE, Plan
 from experiments.latency.profiling.planning import measure_here, plan_for, rounding_of
 from experiments.latency.profiling.templates import model_at, smaller_network, template
-from experiments.latency.profiling.whole import Gauge, time_networks
+from experiments.latency.profiling.whole import Gauge, exported, time_networks
 
 __all__ = [
     "ARCHIVE",
@@ -17,6 +17,7 @@ __all__ = [
     "Gauge",
     "Plan",
     "Timings",
+    "exported",
     "judge",
     "measure_here",
     "model_at",

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 import onnx
@@ -53,7 +54,15 @@ def time_networks(
     Raises:
         ImportError: without the extra `onnx`.
     """
-    return _in_turns([export_network(model, inputs, runtime) for model in models], runtime, threads)
+    return exported(models, inputs, runtime, threads)()
+
+
+def exported(
+    models: Sequence[nn.Module], inputs: Inputs, runtime: str, threads: int
+) -> Callable[[], tuple[list[clock.Timing], float]]:
+    """What times networks as `time_networks` does, each time it is called; exported once."""
+    payloads = [export_network(model, inputs, runtime) for model in models]
+    return partial(_in_turns, payloads, runtime, threads)
 
 
 class Gauge:
@@ -68,11 +77,11 @@ class Gauge:
     def __init__(self, template: Template, runtime: str, threads: int) -> None:
         self._template, self._runtime, self._threads = template, runtime, threads
 
-    def __call__(self, kept: Kept) -> tuple[list[clock.Timing], float]:
-        """Times of the unpruned and of the pruned network, and the noise as in `time_networks`."""
+    def __call__(self, kept: Kept) -> Callable[[], tuple[list[clock.Timing], float]]:
+        """What gives times of the unpruned and of the pruned network, and the noise."""
         programs = (self._template.at(self._template.graph.full), self._template.at(kept))
         payloads = [payload(program, self._runtime) for program in programs]
-        return _in_turns(payloads, self._runtime, self._threads)
+        return partial(_in_turns, payloads, self._runtime, self._threads)
 
 
 def _in_turns(
