@@ -15,7 +15,6 @@ from amc.granularity import Granularity, Rounding
 from amc.graph import Kept, PruningGraph
 from amc.problem import Measure
 from amc.pruning import plain_copy
-from amc.surgery import cut
 from experiments.latency import clock
 from experiments.latency.outlook import LATENCY, outlook
 from experiments.latency.semi_structured import SemiStructured, refusal, time_layers
@@ -266,11 +265,10 @@ class OnDevice:
 
     def _without_branches(self, kept: Kept) -> Callable[[], Timed]:
         """A program has places for what is gone, so the smaller network itself is exported."""
-        from experiments.latency.profiling import exported
+        from experiments.latency.profiling import exported, smaller_network
 
-        model, device = self._workload.model, self._table.device
-        units = tuple(tuple(range(count)) for count in kept)
-        networks = [model, cut(model, self._graph, units)]
+        model, graph, device = self._workload.model, self._graph, self._table.device
+        networks = [smaller_network(model, graph, counts) for counts in (graph.full, kept)]
         return exported(networks, self._inputs, device.runtime, device.threads)
 
     @property

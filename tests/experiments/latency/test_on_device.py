@@ -15,9 +15,9 @@ from experiments.zoo import load_workload
 pytest.importorskip("onnxruntime")
 
 
-@pytest.fixture(scope="module")
-def timed() -> tuple[OnDevice, amc.PruningGraph]:
-    network = NetworkSettings("vit-small", "digits", 0.25, None, 0)
+@pytest.fixture(scope="module", params=["vit-small", "resnet8"])
+def timed(request: pytest.FixtureRequest) -> tuple[OnDevice, amc.PruningGraph]:
+    network = NetworkSettings(request.param, "digits", 0.25, None, 0)
     workload = load_workload(network, trained=False, device="cpu")
     graph = amc.trace(workload.model, workload.example)
     device = SimpleNamespace(runtime="onnxruntime", threads=1, batch=1)
