@@ -9,7 +9,7 @@ from torch import nn
 from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizations
 
 from amc.modules.inputs import tensors
-from amc.modules.kinds import weight_norm_of, weight_of
+from amc.modules.kinds import as_it_came, weight_norm_of, weight_of
 
 
 def duplicate(model: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
@@ -21,10 +21,45 @@ def duplicate(model: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module
     """
     known = {} if memo is None else memo
     for module in model.modules():
-        for tensor in tensors(list(vars(module).values())):
+        held = [value for value in vars(module).values() if type(value) not in ATOMIC]
+        for tensor in tensors(held):
             if not tensor.is_leaf:  # deepcopy refuses those
                 known.setdefault(id(tensor), tensor.detach().clone())
+    for module in model.modules():
+        if id(module) not in known and as_it_came(module) and not isinstance(module, nn.RNNBase):
+            known[id(module)] = _plain(module, known)
     return forget_cached(copy.deepcopy(model, known))
+
+
+def alias(model: nn.Module, *, trained: bool | None = None) -> nn.Module:
+    """A copy with parameters of its own that have the same storage: for passes, and for no step.
+
+    Args:
+        model: Left as it is; statistics that a pass in training changes are those of the copy.
+        trained: Whether its parameters take gradients; None for those that do in `model`.
+    """
+    memo = {}
+    for own in model.parameters():
+        takes = own.requires_grad if trained is None else trained and own.is_floating_point()
+        memo[id(own)] = nn.Parameter(own.detach(), takes)
+    return duplicate(model, memo)
+
+
+ATOMIC = frozenset((bool, int, float, str, type(None)))
+"""Types of values that are their own copies."""
+
+
+def _plain(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
+    """A deep copy of one of PyTorch's own modules without others inside, several times as quick."""
+    copied = module.__new__(type(module))
+    for name, value in vars(module).items():
+        same = type(value) in ATOMIC or (
+            type(value) is tuple and ATOMIC.issuperset(map(type, value))
+        )
+        nothing = isinstance(value, dict | set) and not value
+        own = value if same else type(value)() if nothing else copy.deepcopy(value, memo)
+        vars(copied)[name] = own
+    return copied
 
 
 def forget_cached(model: nn.Module) -> nn.Module:

@@ -11,7 +11,7 @@ from amc.surgery.checking import (
     seen_constants,
 )
 from amc.surgery.comparing import Made, Seen
-from amc.surgery.cutting import cut, staying_channels, tensor_of
+from amc.surgery.cutting import cut, like, staying_channels, tensor_of
 from amc.surgery.masking import mask
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "cut",
     "fault",
     "fault_in_training",
+    "like",
     "mask",
     "seen_constants",
     "staying_channels",

@@ -84,10 +84,9 @@ def cut_units(
         _shift_offsets(changed, model, graph, refits)
         memo = shareable(model, graph, {*changed, *depth.touched}) if sharing else {}
         for name, tensors in changed.items():
-            module = model.get_submodule(name)
-            _replace(memo, module, tensors)
-            if sharing and _is_plain(module):
-                memo[id(module)] = _sharing(module, memo)
+            _replace(memo, model.get_submodule(name), tensors)
+        if sharing:
+            share_plain(model, changed, memo)
         for name, kept in places.items():
             old = tensor_of(model, name)
             memo[id(old)] = like(old, select(old.detach(), kept))
@@ -203,10 +202,14 @@ def tensor_of(model: nn.Module, name: str) -> Tensor:
 
 
 def select(tensor: Tensor, kept: Mapping[int, Tensor]) -> Tensor:
-    """What stays of a tensor where some axes have only these places."""
+    """What stays of a tensor where some axes have only these places: a copy."""
+    first = {axis: len(places) for axis, places in kept.items() if int(places[-1]) < len(places)}
     for axis, places in kept.items():
-        tensor = tensor.index_select(axis, places.to(tensor.device))
-    return tensor
+        if axis not in first:
+            tensor = tensor.index_select(axis, places.to(tensor.device))
+    for axis, count in first.items():
+        tensor = tensor.narrow(axis, 0, count)  # which moves nothing
+    return tensor.clone() if first or not kept else tensor
 
 
 def put(full: Tensor, kept: Mapping[int, Tensor], own: Tensor) -> None:
@@ -232,8 +235,7 @@ def _slice(
         if key == "weight" and refit is not None:
             sliced[key] = refit.weight
             continue
-        own = _select(tensor.detach(), kinds.roles(module, key), name, staying)
-        sliced[key] = own.clone() if own.data_ptr() == tensor.data_ptr() else own
+        sliced[key] = _select(tensor.detach(), kinds.roles(module, key), name, staying)
     if norm := kinds.weight_norm_of(module):
         # What is left of the weight stays as it is, so that its lengths become others.
         whole, roles = kinds.weight_of(module).detach(), kinds.known_kind(module).weight
@@ -283,13 +285,15 @@ def _is_plain(module: nn.Module) -> bool:
     return isinstance(module, ClampedConv2d) or kinds.as_it_came(module)
 
 
-def _sharing(module: nn.Module, memo: Mapping[int, Any]) -> nn.Module:
-    """A copy of a plain module with tensors from `memo`, which shares what else it has."""
-    copied = copy.copy(module)
-    for table in ("_parameters", "_buffers"):
-        old = vars(module)[table]
-        vars(copied)[table] = {key: memo.get(id(own), own) for key, own in old.items()}
-    return copied
+def share_plain(model: nn.Module, names: Iterable[str], memo: dict[int, Any]) -> None:
+    """Tell deepcopy how plain modules are copied: tensors are from `memo`, all else is shared."""
+    for module in map(model.get_submodule, names):
+        if _is_plain(module):
+            copied = copy.copy(module)
+            for table in ("_parameters", "_buffers"):
+                old = vars(module)[table]
+                vars(copied)[table] = {key: memo.get(id(own), own) for key, own in old.items()}
+            memo[id(module)] = copied
 
 
 def _resize(model: nn.Module, staying: Channels) -> None:

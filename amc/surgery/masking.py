@@ -16,6 +16,7 @@ from amc.surgery.cutting import (
     kept_along,
     like,
     put,
+    share_plain,
     shareable,
     staying_channels,
     staying_places,
@@ -78,6 +79,8 @@ def enlarge(
         full = tensor.detach().clone() if alone else torch.zeros_like(tensor)
         put(full, axes, tensor_of(small, name).detach())
         memo[id(tensor)] = like(tensor, full)
+    if sharing:
+        share_plain(model, names, memo)
     masked = forget_cached(copy.deepcopy(model, memo)) if sharing else duplicate(model, memo)
     if not sharing:  # A refit changes tensors that keep their shape.
         state = small.state_dict()

@@ -1,7 +1,7 @@
 """What a forward pass holds in memory: every tensor, during which operations, and how it shrinks.
 
 Nothing is derived from what an operation does, but for concatenation: the network runs once as it
-is, once on twice as many samples, and a few times with random units less of all groups; tensors at
+is, and a few times with random units less of all groups, once on twice as many samples; tensors at
 the same place are compared. That follows any code, inside of modules too. Where a size cannot be
 told from that, the network runs once with one unit less of each group.
 """
@@ -16,9 +16,9 @@ import torch
 from torch import Tensor, nn
 
 from amc.graph import Activation, PruningGraph, Width
-from amc.modules import Inputs, changed, duplicate, first_call, narrow_attention, samples_of
-from amc.tracing.recording import Made, attempt, record, same
-from amc.tracing.shrinking import Parts, shrinking
+from amc.modules import Inputs, alias, changed, first_call, narrow_attention, samples_of
+from amc.tracing.recording import Made, record
+from amc.tracing.shrinking import Parts, growing, shrinking
 
 
 def activations(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> tuple[Activation, ...]:
@@ -34,17 +34,16 @@ def activations(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> tuple[
         graph: Its groups.
         inputs: Of its forward pass, samples along the first axis.
     """
-    model, inputs = _with_plain_attention(duplicate(model)), first_call(inputs)
+    model, inputs = _with_plain_attention(alias(model)), first_call(inputs)
     full, samples = record(model, inputs), samples_of(inputs)
-    twice = same(full, attempt(model, _twice(inputs, samples)))
-    shrinks = graph.groups and not graph.granularity.masks
-    found = shrinking(model, graph, full, inputs) if shrinks else ()
+    grows = growing(model, graph, full, inputs, _twice(inputs, samples))
+    found = shrinking(model, graph, full, inputs) if graph.groups else ()
     return tuple(
         Activation(
             made.first,
             made.last,
             *_size(made, graph.full, found[at] if found else [()] * len(made.shape)),
-            samples=samples if twice is None or twice[at].bytes != made.bytes else 0,
+            samples=samples if grows[at] else 0,
         )
         for at, made in enumerate(full)
     )

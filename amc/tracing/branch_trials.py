@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -50,6 +51,8 @@ def with_branches(
     alike: dict[Hashable, list[tuple[Branch, ...]]] = {}
     for one in find_branches(model, graph, seen):
         alike.setdefault(_shape(one), []).append(one)
+    if not alike:
+        return graph
     kin = list(alike.values())
     numbers = _moved_on(kin, trial)
     right = [
@@ -228,7 +231,7 @@ class _Trial:
         self.count += 1
         graph = replace(self.graph, branches=tuple(branches))
         units = self._units(branches, which)
-        inputs = self.inputs if which == "all" else self.several
+        inputs = self.several if which == "all" else self.inputs
         return fault(self.model, graph, units, inputs, self.known[which])
 
     def _units(self, branches: Sequence[Branch], which: str) -> KeptUnits:
@@ -263,11 +266,14 @@ class _Trial:
         except Exception as error:  # the network's own code may raise anything
             return f"its forward pass fails then ({error})"
         if all(changes) or all(
-            varies or not did
-            for varies, did in zip(changes, self._changes(self.model), strict=True)
+            varies or not did for varies, did in zip(changes, self._whole_changes, strict=True)
         ):
             return ""
         return "its outputs then no longer depend on the inputs"
+
+    @cached_property
+    def _whole_changes(self) -> list[bool]:
+        return self._changes(self.model)
 
     def _changes(self, model: nn.Module) -> list[bool]:
         with torch.no_grad(), plain_attention():

@@ -17,14 +17,13 @@ from typing import Any
 from torch import Tensor, nn
 
 from amc.graph import NUMBER_BYTES, Branch, Fixed, Group, Layer, PruningGraph
-from amc.modules import Inputs, duplicate, first_call, kinds, shapes, tensors, unwrapped
+from amc.modules import Inputs, duplicate, kinds, shapes, tensors, unwrapped
 from amc.surgery import tensor_of
 from amc.tracing.activations import activations
 from amc.tracing.branch_trials import with_branches
 from amc.tracing.candidates import candidate
 from amc.tracing.control import hidden
 from amc.tracing.couplings import ALL_OR_NONE, Block, blocks
-from amc.tracing.dependence import Dependence
 from amc.tracing.forward import Call, Trace
 from amc.tracing.products import loose, products
 from amc.tracing.revealing import revealing, several_samples, tried_on
@@ -72,8 +71,7 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
     verified = verify(trial, candidates)
     for block, reason in verified.refused:
         _explain(reasons, block, reason)
-    several = several_samples(tried, shown)
-    seen = Dependence.of(tried, first_call(several))
+    several, seen = several_samples(tried, shown)
     unseen = hidden(tried, verified.groups, shown, seen, forward.in_training)
     for one in unseen:
         reasons |= dict.fromkeys(one.group.layers, one.reason)
@@ -274,7 +272,7 @@ def _with_costs(
     kept = sum(stored[one.name].numel() for one in buffers)
     return replace(
         graph,
-        branches=tuple(_with_others(model, graph, branch) for branch in graph.branches),
+        branches=tuple(_with_others(model, graph, graph.branches)),
         products=products(forward, graph.groups),
         uncounted=forward.uncounted,
         loose_params=params,
@@ -285,25 +283,29 @@ def _with_costs(
     )
 
 
-def _with_others(model: nn.Module, graph: PruningGraph, branch: Branch) -> Branch:
-    """With what it takes along that no layer and no group has."""
+def _with_others(
+    model: nn.Module, graph: PruningGraph, branches: Sequence[Branch]
+) -> Iterator[Branch]:
+    """Each with what it takes along that no layer and no group has."""
     state = model.state_dict(keep_vars=True)
     known = {part.tensor for group in graph.groups for part in group.slices}
     layers = [model.get_submodule(x.name) for x in graph.layers if x.kind != "own"]
     counted = {id(one) for module in layers for one in module.parameters(recurse=False)}
     counted |= {id(one) for module in layers for one in _statistics(module)}
-    counted |= {id(tensor) for name, tensor in state.items() if not branch.covers(name)}
+    left = {name: one for name, one in state.items() if id(one) not in counted}
     parameters = dict(model.named_parameters())
-    others = {
-        name: tensor
-        for name, tensor in state.items()
-        if branch.covers(name) and name not in known and id(tensor) not in counted
-    }
-    return replace(
-        branch,
-        other_params=sum(one.numel() for name, one in others.items() if name in parameters),
-        other_bytes=sum(map(_bytes, others.values())),
-    )
+    for branch in branches:
+        beside = {id(tensor) for name, tensor in left.items() if not branch.covers(name)}
+        others = {
+            name: tensor
+            for name, tensor in left.items()
+            if branch.covers(name) and name not in known and id(tensor) not in beside
+        }
+        yield replace(
+            branch,
+            other_params=sum(one.numel() for name, one in others.items() if name in parameters),
+            other_bytes=sum(map(_bytes, others.values())),
+        )
 
 
 def _statistics(module: nn.Module) -> list[Tensor]:

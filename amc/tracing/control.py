@@ -97,7 +97,7 @@ def _without_slope(
             rows = (slope.movedim(axis, 0).flatten(1) != 0).any(1).cpu()
             # A transposed convolution of several groups has the channels of one.
             told |= rows.repeat(len(told) // tensor.shape[axis])
-    places = torch.tensor(member.indices)
+    places = torch.from_numpy(member.places)
     return [tuple(part.tolist()) for part in places.T if not told[part].any()]
 
 

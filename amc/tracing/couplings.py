@@ -6,15 +6,18 @@ rows along one of them. Which one, only a trial can tell: each way is a proposal
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
+import numpy as np
 from torch import Tensor
 
 from amc.tracing.flow import Flow
-from amc.tracing.labels import Atoms, numbers
-from amc.tracing.units import Element, Ranks, Signature, Unit, ranks, unit_of
+from amc.tracing.labels import numbers
+from amc.tracing.ties import Labels, Links, Ties
+from amc.tracing.units import Place, Unit
 
 WAYS = (-2, -1, -3)
 """The axis that units are counted along, from the last: of (heads, width) first whole heads, then
@@ -38,114 +41,210 @@ class Block:
     reason: str = ""
 
 
+@dataclass(frozen=True)
+class _Elements:
+    """Channels of all sides of modules and axes of tensors that have labels.
+
+    Attributes:
+        sides: By name, which is the order that units have them in.
+        side: (elements,) whose channel each is.
+        index: (elements,) its place there.
+        label: (elements,) of each.
+    """
+
+    sides: tuple[tuple[str, Place], ...]
+    side: Labels
+    index: Labels
+    label: Labels
+
+    @classmethod
+    def of(cls, flow: Flow) -> _Elements:
+        sides = sorted(flow.elements, key=lambda side: (side[0], str(side[1])))
+        rank = {side: at for at, side in enumerate(sides)}
+        own = [ids.long().numpy() for ids in flow.elements.values()]
+        side = [np.full(len(ids), rank[one]) for one, ids in zip(flow.elements, own, strict=True)]
+        index = [np.arange(len(ids)) for ids in own]
+        label = np.concatenate([*own, np.zeros(0, np.int64)])
+        there = label != 0
+        places = np.concatenate([*index, label[:0]])[there]
+        return cls(tuple(sides), np.concatenate([*side, label[:0]])[there], places, label[there])
+
+
 @dataclass
 class _Cell:
     """Channels that ties, links or a common layout connect.
 
     Attributes:
-        elements: With their labels.
+        places: (channels,) among all elements.
+        signature: The sides that it touches, and how many channels of each.
         factorings: How they are laid out along several axes.
         laid_out: Whether code does that, and not the groups of a norm alone.
     """
 
-    elements: list[tuple[Element, int]] = field(default_factory=list)
+    places: Labels
+    signature: tuple[tuple[int, int], ...]
     factorings: list[Tensor] = field(default_factory=list)
     laid_out: bool = False
 
-    def signature(self, order: Ranks) -> Signature:
-        """The sides that it touches, and how many channels of each."""
-        counts = Counter((name, side) for (name, side, _), _ in self.elements)
-        return tuple((*side, counts[side]) for side in sorted(counts, key=order.__getitem__))
+
+@dataclass(frozen=True)
+class _Couplings:
+    """Of one forward pass.
+
+    Attributes:
+        flow: It.
+        elements: Its channels.
+        ties: Of its labels.
+        links: Of labels that stand for others.
+    """
+
+    flow: Flow
+    elements: _Elements
+    ties: Ties
+    links: Links
+
+    @cached_property
+    def joint(self) -> Labels:
+        """(labels,) what stands for all that anything connects."""
+        left, right = self.links.ends()
+        rows = [np.array(numbers(one)) for one in (*self.flow.factorings, *self.flow.norm_groups)]
+        first = [np.full(len(row), row[0]) for row in rows]
+        every = np.concatenate([left, *first]), np.concatenate([right, *rows])
+        return self.ties.joined(*every).roots
+
+    @cached_property
+    def plain(self) -> Ties:
+        """Where nothing is laid out along several axes."""
+        return self.ties.linked(self.links)
 
 
 def blocks(flow: Flow) -> list[Block]:
     """All channels of the network's known modules, in blocks that are cut alike."""
-    by_signature: dict[Signature, list[_Cell]] = defaultdict(list)
-    order = ranks(flow.elements)
-    for cell in _cells(flow):
-        by_signature[cell.signature(order)].append(cell)
-    return [_block(flow, cells, order) for cells in by_signature.values()]
+    couplings = _Couplings(flow, _Elements.of(flow), Ties.of(flow.atoms), Links.of(flow.links))
+    by_signature: dict[tuple[tuple[int, int], ...], list[_Cell]] = defaultdict(list)
+    for cell in _cells(couplings):
+        by_signature[cell.signature].append(cell)
+    return [_block(couplings, cells) for cells in by_signature.values()]
 
 
-def _cells(flow: Flow) -> list[_Cell]:
-    joint = flow.atoms.copy()
-    for labels in (*flow.factorings, *flow.norm_groups):
-        joint.tie_all(numbers(labels))
-    for label, members in flow.links:
-        joint.tie_all((label, *members))
-    cells: dict[int, _Cell] = defaultdict(_Cell)
-    roots = joint.roots()
-    for (name, side), ids in flow.elements.items():
-        labels = ids.long()
-        at = zip(labels.tolist(), roots[labels.numpy()].tolist(), strict=True)
-        for index, (label, root) in enumerate(at):
-            if label:
-                cells[root].elements.append(((name, side, index), label))
+def _cells(couplings: _Couplings) -> list[_Cell]:
+    """In the order of their first elements."""
+    flow, joint, elements = couplings.flow, couplings.joint, couplings.elements
+    roots = joint[elements.label]
+    runs = _Runs.of(roots, elements.side, elements.index)
+    cells = {}
+    for first, last in runs.parts:
+        sides = zip(runs.sides[first:last], runs.sizes[first:last], strict=True)
+        places = runs.order[runs.starts[first] : runs.starts[last]]
+        cells[int(roots[places[0]])] = _Cell(places, tuple(sides))
     for number, laid_out in enumerate((*flow.factorings, *flow.norm_groups)):
-        root = joint.find(numbers(laid_out)[0])
+        root = int(joint[numbers(laid_out)[0]])
         if root in cells:
             cells[root].factorings.append(laid_out)
             cells[root].laid_out |= number < len(flow.factorings)
     return list(cells.values())
 
 
-def _block(flow: Flow, cells: Sequence[_Cell], order: Ranks) -> Block:
-    sides = {(name, side) for cell in cells for (name, side, _), _ in cell.elements}
-    names = {flow.makers.get((name, side), name if side == "out" else "") for name, side in sides}
-    ways, reason = [], ""
-    for atoms in _ties(flow, cells):
-        units, why = _units(atoms, cells, order)
+@dataclass(frozen=True)
+class _Runs:
+    """Elements in the order of what they are parts of, then of their sides and places there.
+
+    Attributes:
+        order: (elements,) their numbers.
+        starts: Where each run of one part and one side begins in that, and the end.
+        sides: Of each run.
+        sizes: Of each run.
+        parts: For each part the runs from which and before which it goes; those whose elements
+            come first are first.
+    """
+
+    order: Labels
+    starts: list[int]
+    sides: list[int]
+    sizes: list[int]
+    parts: list[tuple[int, int]]
+
+    @classmethod
+    def of(cls, part: Labels, side: Labels, index: Labels) -> _Runs:
+        _, first, which = np.unique(part, return_index=True, return_inverse=True)
+        seen = np.argsort(np.argsort(first))[which]
+        order = np.lexsort((index, side, seen))
+        new_part = np.diff(seen[order], prepend=-1) != 0
+        begins = np.flatnonzero(new_part | (np.diff(side[order], prepend=-1) != 0))
+        firsts = np.flatnonzero(new_part[begins])
+        parts = zip(firsts.tolist(), [*firsts[1:].tolist(), len(begins)], strict=False)
+        sizes = np.diff(begins, append=len(order))
+        starts, sides = [*begins.tolist(), len(order)], side[order][begins].tolist()
+        return cls(order, starts, sides, sizes.tolist(), list(parts))
+
+
+def _block(couplings: _Couplings, cells: Sequence[_Cell]) -> Block:
+    places = np.concatenate([cell.places for cell in cells])
+    sides = [couplings.elements.sides[at] for at in set(couplings.elements.side[places].tolist())]
+    makers = couplings.flow.makers
+    names = {makers.get((name, side), name if side == "out" else "") for name, side in sides}
+    ways, reason, laid_out = [], "", any(cell.laid_out for cell in cells)
+    for labels, ties in _ties(couplings, cells, places):
+        units, why = _units(couplings.elements, places, labels, ties, laid_out=laid_out)
         reason = reason or why
         if units and units not in ways:
             ways.append(units)
-    if not any(cell.laid_out for cell in cells):
+    if not laid_out:
         # A norm loses whole groups or places of each, whichever is finer.
         ways.sort(key=len, reverse=True)
     return Block(frozenset(names - {""}), tuple(ways), "" if ways else reason)
 
 
-def _ties(flow: Flow, cells: Sequence[_Cell]) -> Iterator[Atoms]:
-    """The ties of each way to cut."""
+def _ties(
+    couplings: _Couplings, cells: Sequence[_Cell], places: Labels
+) -> Iterator[tuple[Labels, Ties]]:
+    """The labels of some elements, and their ties in each way to cut."""
+    own = couplings.elements.label[places]
     factorings = [labels for cell in cells for labels in cell.factorings]
-    for way in WAYS if factorings else (0,):
-        atoms = flow.atoms.copy() if factorings else flow.atoms
-        for labels in factorings:
-            axis = max(way, -labels.dim())
-            rows = labels.movedim(axis, 0).flatten(1)  # (units, channels of one)
-            for row in rows:
-                if len(found := numbers(row)) > 1:
-                    atoms.tie_all(found)
-        _tie_links(flow, atoms)
-        yield atoms
+    if not factorings:
+        yield own, couplings.plain
+        return
+    joint = couplings.joint
+    near = np.flatnonzero(np.isin(joint, joint[own]))
+    ties, links = couplings.ties.among(near), couplings.links.among(near)
+    for way in WAYS:
+        rows = [row for labels in factorings for row in _rows(labels, way)]
+        left = np.concatenate([np.full(len(row), row[0]) for row in rows])
+        both = (np.searchsorted(near, side) for side in (left, np.concatenate(rows)))
+        yield np.searchsorted(near, own), ties.joined(*both).linked(links)
 
 
-def _tie_links(flow: Flow, atoms: Atoms) -> None:
-    """A label goes with those that it stands for where they all go together."""
-    waiting = flow.links
-    while True:
-        left = []
-        for label, members in waiting:
-            if len({atoms.find(member) for member in members}) == 1:
-                atoms.tie_all((label, members[0]))
-            else:
-                left.append((label, members))
-        if len(left) == len(waiting):
-            return
-        waiting = left
+def _rows(labels: Tensor, way: int) -> list[Labels]:
+    """The labels that go together where whole rows along one axis do."""
+    axis = max(way, -labels.dim())
+    rows = labels.movedim(axis, 0).flatten(1).long().numpy()  # (units, channels of one)
+    return [found for row in rows if len(found := row[row != 0])]
 
 
-def _units(atoms: Atoms, cells: Sequence[_Cell], order: Ranks) -> tuple[tuple[Unit, ...], str]:
-    """The units that may go, or why none may."""
-    together: dict[int, list[Element]] = defaultdict(list)
-    roots = atoms.roots().tolist()
-    for cell in cells:
-        for element, label in cell.elements:
-            together[roots[label]].append(element)
-    reasons = {root: atoms.reason(root) for root in together}
-    free = [unit_of(elements, order) for root, elements in together.items() if not reasons[root]]
-    laid_out = any(cell.laid_out for cell in cells)
-    if not free or (laid_out and any(reasons.values())):
-        return (), next(reason for reason in reasons.values() if reason)
-    if len(free) < 2:
-        return (), ALL_OR_NONE
-    return tuple(free), ""
+def _units(
+    elements: _Elements, places: Labels, labels: Labels, ties: Ties, *, laid_out: bool
+) -> tuple[tuple[Unit, ...], str]:
+    """The units that may go, or why none may.
+
+    Args:
+        elements: All of them.
+        places: (some,) of those to look at.
+        labels: (some,) theirs.
+        ties: Of the labels.
+        laid_out: Whether code lays them out along several axes, so that all of them may, or none.
+    """
+    roots = ties.roots[labels]
+    why = ties.why[roots]
+    free = why == len(ties.reasons)
+    if not free.any() or (laid_out and not free.all()):
+        return (), ties.reasons[why[~free][0]]
+    own = places[free]
+    index = elements.index[own]
+    runs = _Runs.of(roots[free], elements.side[own], index)
+    whole = index[runs.order].tolist()
+    every = [
+        (*elements.sides[side], tuple(whole[start:end]))
+        for side, start, end in zip(runs.sides, runs.starts, runs.starts[1:], strict=False)
+    ]
+    found = tuple(Unit(tuple(every[first:last])) for first, last in runs.parts)
+    return (found, "") if len(found) > 1 else ((), ALL_OR_NONE)

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from amc.modules import Inputs, call, changed, duplicate, plain_attention, tensors
+from amc.modules import Inputs, alias, call, changed, plain_attention, tensors
 
 Node = Any
 """Of autograd's graph: an operation, or a leaf."""
@@ -97,10 +97,8 @@ class Dependence:
 
     @classmethod
     def of(cls, model: nn.Module, inputs: Inputs) -> Dependence:
-        """Run a copy of a network with gradients."""
-        model = duplicate(model)
-        for parameter in model.parameters():
-            parameter.requires_grad_(parameter.is_floating_point())
+        """Run a network with gradients, of which no parameter has any then."""
+        model = alias(model, trained=True)
         ran: dict[str, Ran] = {}
 
         def note(name: str) -> Callable[..., None]:

@@ -8,7 +8,7 @@ rearranges elements takes those.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -21,13 +21,9 @@ Planes = tuple[Tensor, ...]
 class Atoms:
     """Labels, and which of them must go together (a union-find)."""
 
-    def __init__(self, parents: Iterable[int] = (0,), reasons: dict[int, str] | None = None):
-        self._parents = list(parents)
-        self._reasons = dict(reasons or {})
-
-    def copy(self) -> Atoms:
-        """Ties that are added to the copy are not added here."""
-        return Atoms(self._parents, self._reasons)
+    def __init__(self) -> None:
+        self._parents = [0]
+        self._reasons: dict[int, str] = {}
 
     def fresh(self, count: int) -> Tensor:
         """(count,) new labels."""
@@ -56,8 +52,9 @@ class Atoms:
         left, right = broadcast(one, other)
         both = (left != 0) & (right != 0) & (left != right)
         if both.any():
-            pairs = torch.unique(torch.stack((left[both], right[both]), 1), dim=0)
-            for pair in pairs.long().tolist():
+            many = len(self._parents)
+            pairs = np.unique(left[both].long().numpy() * many + right[both].long().numpy())
+            for pair in zip((pairs // many).tolist(), (pairs % many).tolist(), strict=True):
                 self.tie_all(pair)
 
     def tie_all(self, labels: Sequence[int]) -> None:
@@ -75,9 +72,9 @@ class Atoms:
         for label in sorted(set(labels[labels != 0].long().tolist())):
             self._reasons.setdefault(self.find(label), reason)
 
-    def reason(self, label: int) -> str:
-        """Why this label may not go; empty where it may."""
-        return self._reasons.get(self.find(label), "")
+    def reasons(self) -> dict[int, str]:
+        """Why some may not go, by the label that stands for each."""
+        return dict(self._reasons)
 
 
 def numbers(labels: Tensor) -> list[int]:

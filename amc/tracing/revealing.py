@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from amc.modules import Inputs, call, changed, duplicate, kinds, plain_attention, samples_of
+from amc.modules import (
+    Inputs,
+    call,
+    changed,
+    duplicate,
+    first_call,
+    kinds,
+    other_calls,
+    plain_attention,
+    samples_of,
+)
+from amc.tracing.dependence import Dependence
 
 WIDE = 4
 """Bytes of a number that is exact enough to tell a mistake from rounding."""
@@ -69,7 +81,9 @@ def _measure_norms(model: nn.Module, inputs: Inputs) -> None:
         mean.copy_(each.mean(1) + 0.3 * noise[0] * spread.sqrt())
         variance.copy_(spread * (0.6 + 0.3 * noise[1].abs()))
 
-    norms = [module for module in model.modules() if hasattr(module, "running_var")]
+    norms = [one for one in model.modules() if getattr(one, "running_var", None) is not None]
+    if not norms:
+        return
     handles = [norm.register_forward_pre_hook(measure) for norm in norms]
     try:
         with torch.no_grad(), plain_attention():
@@ -110,31 +124,46 @@ def _own(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 def _noise(
     module: nn.Module, name: str, shape: torch.Size, generator: torch.Generator
 ) -> torch.Tensor:
-    noise = torch.randn(shape, generator=generator)
+    noise = _drawn(shape, generator)
     if len(shape) > 1:
         swapped = kinds.kind_of(module) is not None and kinds.known_kind(module).weight[0] == "in"
         read = shape[0] * shape[2:].numel() if swapped else shape[1:].numel()
-        return noise.mul((2 / read) ** 0.5)
+        return noise.mul_((2 / read) ** 0.5)
     positive = name == "running_var" or (name == "weight" and kinds.kind_of(module) is not None)
     return noise.abs() * 0.3 + 0.6 if positive else noise * 0.3
 
 
-def several_samples(model: nn.Module, inputs: Inputs) -> Inputs:
-    """Inputs of several samples, where the network takes them: one hides what has one place."""
-    if samples_of(inputs) != 1:
-        return inputs
+DRAWN = 1_000_003
+"""Numbers after which noise begins anew; a prime, so that no two rows of a matrix are the same."""
+
+
+def _drawn(shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
+    """Noise of this shape; that of large tensors repeats, as most of the time would be its own."""
+    if shape.numel() <= DRAWN:
+        return torch.randn(shape, generator=generator)
+    drawn = torch.randn(DRAWN, generator=generator)
+    return drawn.repeat(-(-shape.numel() // DRAWN))[: shape.numel()].reshape(shape)
+
+
+def several_samples(model: nn.Module, inputs: Inputs) -> tuple[Inputs, Dependence]:
+    """Inputs of several samples, where the network takes them: one hides what has one place.
+
+    With what the first call of them shows.
+    """
 
     def twice(tensor: Tensor) -> Tensor:
         batched = tensor.dim() and tensor.shape[0] == 1
         return torch.cat([tensor, other_numbers(tensor)]) if batched else tensor
 
-    several: Inputs = changed(inputs, twice)
-    with torch.no_grad(), plain_attention():
-        try:
-            call(model, several)
-        except Exception:  # code that fixes a number of samples may raise anything
-            return inputs
-    return several
+    if samples_of(inputs) == 1:
+        several: Inputs = changed(inputs, twice)
+        with suppress(Exception):  # code that fixes a number of samples may raise anything
+            seen = Dependence.of(model, first_call(several))
+            with torch.no_grad(), plain_attention():
+                for one in other_calls(several):
+                    call(model, one)
+            return several, seen
+    return inputs, Dependence.of(model, first_call(inputs))
 
 
 def other_numbers(tensor: Tensor) -> Tensor:

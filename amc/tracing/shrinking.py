@@ -26,8 +26,11 @@ MOST_PASSES = 8
 DRAWS = 50
 """For each group, before another pass is added."""
 
-MOST_LESS = 0.75
+MOST_LESS = 0.9
 """Part of its units that a group loses in one of these, at most."""
+
+MANY = 16
+"""Units of which at least half of the most go, as the pass of a small network is quick."""
 
 
 def shrinking(
@@ -38,8 +41,7 @@ def shrinking(
     Where one unit is left other operations may run, as axes of one place need no copy. So groups of
     more units keep two, and those of two are looked at alone where all together do not tell.
     """
-    units = np.array(graph.full, np.int64)
-    most = np.clip((units * MOST_LESS).astype(np.int64), 1, np.maximum(units - 2, 1))
+    units, most = np.array(graph.full, np.int64), _most(graph)
     found = _together(model, graph, full, inputs, most)
     few = units - most < 2
     if found is None and few.any() and not few.all():
@@ -51,6 +53,32 @@ def shrinking(
                 for one, other in zip(found, alone, strict=True)
             ]
     return found or _one_by_one(model, graph, full, inputs, range(len(units)))
+
+
+def _most(graph: PruningGraph) -> NDArray[np.int64]:
+    """(groups,) units that may go without that other operations run."""
+    units = np.array(graph.full, np.int64)
+    return np.clip((units * MOST_LESS).astype(np.int64), 1, np.maximum(units - 2, 1))
+
+
+def growing(
+    model: nn.Module, graph: PruningGraph, full: Pass, once: Inputs, twice: Inputs
+) -> list[bool]:
+    """Whether each tensor of a pass grows with the samples.
+
+    Args:
+        model: Left as it is.
+        graph: Its groups.
+        full: Its pass.
+        once: Inputs of that.
+        twice: The same with all samples twice.
+    """
+    small, own = (_smaller(model, graph, _most(graph)), None) if graph.groups else (model, full)
+    own = own or same(full, attempt(small, once))
+    if own is None:
+        small, own = model, full
+    more = same(own, attempt(small, twice))
+    return [more is None or more[at].bytes != made.bytes for at, made in enumerate(own)]
 
 
 def _together(
@@ -96,7 +124,8 @@ def _drawn(
     Some that nobody has seen, if any are found.
     """
     for _ in range(DRAWS):
-        drawn = chance.integers(0, units, passes, endpoint=True)
+        least = units // 2 if units >= MANY else 0
+        drawn = chance.integers(least, units, passes, endpoint=True)
         pattern = tuple((drawn / max(1, drawn.max())).tolist())
         if pattern not in seen and drawn.any():
             break

@@ -27,9 +27,6 @@ class Over:
 Place = Side | int | Over
 """A side of a module; an axis of a tensor that is of no known module; or one of an operation."""
 
-Element = tuple[str, Place, int]
-"""A channel of one side of a module, by the module's name, or a place along an axis."""
-
 Signature = tuple[tuple[str, Place, int], ...]
 """Sides of modules and axes of tensors, and how many channels of each."""
 
@@ -44,25 +41,6 @@ class Unit:
     def signature(self) -> Signature:
         """What units of one group share: the sides they touch and how many channels of each."""
         return tuple((module, side, len(indices)) for module, side, indices in self.parts)
-
-
-Ranks = Mapping[tuple[str, Place], int]
-"""The order in which units have sides of modules and axes of tensors."""
-
-
-def ranks(sides: Iterable[tuple[str, Place]]) -> Ranks:
-    """By their names."""
-    ordered = sorted(sides, key=lambda side: (side[0], str(side[1])))
-    return {side: rank for rank, side in enumerate(ordered)}
-
-
-def unit_of(elements: Iterable[Element], order: Ranks) -> Unit:
-    """The unit that consists of these channels."""
-    positions: dict[tuple[str, Place], list[int]] = defaultdict(list)
-    for name, side, index in elements:
-        positions[name, side].append(index)
-    sides = sorted(positions, key=order.__getitem__)
-    return Unit(tuple((*side, tuple(sorted(positions[side]))) for side in sides))
 
 
 def group_units(
