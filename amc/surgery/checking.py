@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -63,7 +63,8 @@ class Fault:
 
     Attributes:
         reason: In words that a reader understands.
-        sound: Layers that had run before and made what they should; -1 where nothing tells.
+        sound: Layers that had run before, and made what they should if all ran; -1 where nothing
+            tells.
         near: Names of the last layers before it, and of the one that made something else.
         difference: What was made otherwise; None where a pass failed.
     """
@@ -72,6 +73,11 @@ class Fault:
     sound: int = -1
     near: tuple[str, ...] = ()
     difference: Difference | None = None
+
+    @property
+    def progress(self) -> tuple[bool, int]:
+        """The larger, the less is wrong: a pass that fails hides what was made otherwise before."""
+        return self.difference is not None, self.sound
 
     @property
     def may_be_rounding(self) -> bool:
@@ -103,10 +109,10 @@ def fault(
         example_inputs: Of its forward pass.
         known: Of the same network and inputs; what the last masked network made is kept there.
     """
-    found = _Pair.of(model, graph, units, known).fault(example_inputs)
+    found = _Pair(model, graph, Depth.of(graph, units), known).fault(example_inputs)
     if found is None or not found.may_be_rounding:
         return found
-    wide = _Pair.of(duplicate(model).double(), graph, units)
+    wide = _Pair(duplicate(model).double(), graph, Depth.of(graph, units))
     sure = wide.fault(in_double(example_inputs))
     if sure is None or sure.difference is not None:
         return sure
@@ -121,6 +127,7 @@ def seen_constants(
     units: KeptUnits,
     example_inputs: Inputs,
     branches: Iterable[Branch],
+    known: Known | None = None,
 ) -> list[Branch]:
     """Those of some branches in whose place a wrong constant would be seen.
 
@@ -130,8 +137,9 @@ def seen_constants(
         units: That stay of each group; these branches are gone, others may be as well.
         example_inputs: Of its forward pass.
         branches: Of which none lies in another that is gone.
+        known: As for `fault`.
     """
-    pair = _Pair.of(model, graph, units)
+    pair = _Pair(model, graph, Depth.of(graph, units), known)
     with torch.no_grad():
         smaller, wanted = pair.smaller(), pair.wanted(example_inputs)
         return [branch for branch in branches if pair.sees(smaller, branch, example_inputs, wanted)]
@@ -176,86 +184,77 @@ def _training_fault(model: nn.Module, example_inputs: Inputs, step: bool) -> str
 
 @dataclass(frozen=True)
 class _Pair:
-    """A cut network and the masked one of full size.
+    """A cut network and the masked one of full size, made as they are asked for.
 
     Attributes:
-        cut: The cut one, in which branches that go are still there.
-        masked: With the same channels at zero; None where it is known what that makes.
-        branches: That go.
-        names: Of the layers that both have.
         model: The unpruned network.
-        staying: The channels that stay of each side of a module that loses some.
-        goes: What the masked network is known by.
+        graph: Its groups.
+        depth: What goes.
         known: What masked networks made; None keeps nothing.
     """
 
-    cut: nn.Module
-    masked: nn.Module | None
-    branches: tuple[Branch, ...]
-    names: frozenset[str]
     model: nn.Module
-    staying: Channels
-    goes: Hashable
-    known: Known | None
+    graph: PruningGraph
+    depth: Depth
+    known: Known | None = None
 
-    @classmethod
-    def of(
-        cls,
-        model: nn.Module,
-        graph: PruningGraph,
-        units: KeptUnits,
-        known: Known | None = None,
-    ) -> _Pair:
-        """Cut and mask a network, sharing what does not change."""
-        depth = Depth.of(graph, units)
-        gone = {name for branch in depth.branches for name in branch.layers}
-        names = frozenset(layer.name for layer in graph.layers) - gone
-        with torch.no_grad():
-            smaller = cut_units(model, graph, depth, sharing=True)
-            goes = (depth.units, depth.readers)
-            told = known is not None and goes in known
-            masked = None if told else enlarge(model, graph, depth, smaller, sharing=True)
-        staying = staying_channels(graph, depth.units)
-        return cls(smaller, masked, depth.branches, names, model, staying, goes, known)
+    @cached_property
+    def names(self) -> frozenset[str]:
+        """The layers that both have."""
+        gone = {name for branch in self.depth.branches for name in branch.layers}
+        return frozenset(layer.name for layer in self.graph.layers) - gone
+
+    @cached_property
+    def staying(self) -> Channels:
+        """The channels that stay of each side of a module that loses some."""
+        return staying_channels(self.graph, self.depth.units)
 
     def smaller(self) -> nn.Module:
-        """The cut network without its branches; to be taken once."""
+        """The cut one, which shares what does not change."""
+        gone = self.depth.branches
         with torch.no_grad():
-            return without_branches(self.cut, self.branches)
+            return without_branches(self._narrowed(), gone) if gone else self.narrowed
 
-    def wanted(self, inputs: Inputs, most: float = math.inf) -> list[Made]:
-        """What the masked network makes; of that so many layers are enough."""
-        if self.masked is None:
-            assert self.known is not None
-            return self.known[self.goes]
-        if self.known is None:
-            return Seen(self.names, most).run(self.masked, inputs)
-        made = Seen(self.names).run(self.masked, inputs)
-        self.known.clear()
-        self.known[self.goes] = made
+    @cached_property
+    def narrowed(self) -> nn.Module:
+        """The cut one with all branches."""
+        return self._narrowed()
+
+    def _narrowed(self) -> nn.Module:
+        with torch.no_grad():
+            return cut_units(self.model, self.graph, self.depth, sharing=True)
+
+    def wanted(self, inputs: Inputs) -> list[Made]:
+        """What the masked one makes."""
+        goes = (self.depth.units, frozenset(self.depth.readers))
+        if self.known is not None and goes in self.known:
+            return self.known[goes]
+        with torch.no_grad():
+            masked = enlarge(self.model, self.graph, self.depth, self.narrowed, sharing=True)
+        made = Seen(self.names).run(masked, inputs)
+        if self.known is not None:
+            self.known.clear()
+            self.known[goes] = made
         return made
 
     def fault(self, inputs: Inputs) -> Fault | None:
         """What is wrong with the smaller one; None if nothing is."""
-        seen, failed = Seen(self.names), ""
+        seen = Seen(self.names)
         with torch.no_grad():
             try:
                 found = seen.run(self.smaller(), inputs)
-            except Exception as error:
-                failed, found = _first_line(error), seen.made
+            except Exception as error:  # the network's own code may raise anything
+                fails = f"its forward pass fails then ({_first_line(error)})"
+                return Fault(fails, len(seen.made), _near(seen.made, len(seen.made)))
             try:
-                other = self.wanted(inputs, len(found) if failed else math.inf)
+                other = self.wanted(inputs)
             except Exception as error:
                 told = _first_line(error)
                 return Fault(f"its forward pass fails with the same channels at zero ({told})")
             first = difference(found, other, self.model, self.staying)
-        before = len(found) if first is None else first.before
-        near = tuple(name for name, _ in found[max(0, before - NEAR) : before + 1] if name)
-        if first is not None:
-            return Fault(str(first), before, near, first)
-        if failed:
-            return Fault(f"its forward pass fails then ({failed})", before, near)
-        return None
+        if first is None:
+            return None
+        return Fault(str(first), first.before, _near(found, first.before), first)
 
     def sees(self, smaller: nn.Module, branch: Branch, inputs: Inputs, wanted: list[Made]) -> bool:
         """Whether another constant in the place of a branch makes any difference."""
@@ -273,6 +272,10 @@ class _Pair:
 
 NEAR = 2
 """Layers before a fault that are told of."""
+
+
+def _near(made: list[Made], before: int) -> tuple[str, ...]:
+    return tuple(name for name, _ in made[max(0, before - NEAR) : before + 1] if name)
 
 
 def _first_line(error: Exception) -> str:

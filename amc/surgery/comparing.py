@@ -11,7 +11,6 @@ import math
 from collections import defaultdict, deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -26,21 +25,15 @@ Made = tuple[str, Tensor]
 """What a module of this name made; of an empty name what the network returned."""
 
 
-class _EnoughError(Exception):
-    """Ends a forward pass of which all is known that was asked for."""
-
-
 @dataclass
 class Seen:
     """What a network's modules made, in the order they ran.
 
     Args:
         names: The modules to look at.
-        most: Modules after which the forward pass need not go on.
     """
 
     names: frozenset[str]
-    most: float = math.inf
     made: list[Made] = field(default_factory=list)
 
     def run(self, model: nn.Module, inputs: Inputs) -> list[Made]:
@@ -55,12 +48,8 @@ class Seen:
                 for name, module in model.named_modules()
                 if name in self.names
             ]
-            outputs: Any = ()
             try:
-                if self.most > 0:
-                    outputs = call(model, inputs)
-            except _EnoughError:
-                pass
+                outputs = call(model, inputs)
             finally:
                 for handle in handles:
                     handle.remove()
@@ -71,8 +60,6 @@ class Seen:
             found = tensors(output)
             if found:
                 self.made.append((name, found[0].detach()))
-            if len(self.made) >= self.most:
-                raise _EnoughError
 
         return hook
 

@@ -89,7 +89,7 @@ def _moved_on(kin: Sequence[Kin], trial: _Trial) -> list[int | None]:
             for at, number in _steps(kin, numbers, found, helped, trial):
                 tried = [*numbers[:at], number, *numbers[at + 1 :]]
                 then = trial.fault(_gone(kin, tried), which)
-                if then is None or trial.reached(then) > trial.reached(found):
+                if then is None or trial.progress(then) > trial.progress(found):
                     numbers, found, helped = tried, then, number or helped
                     break
             else:
@@ -199,7 +199,8 @@ class _Trial:
             graph = replace(self.graph, branches=tuple(beside))
             units = _units(graph, beside)
             free = [one for one in branches if one in Depth.of(graph, units).branches]
-            shown = seen_constants(self.model, graph, units, self.inputs, free)
+            known = self.known["all"]
+            shown = seen_constants(self.model, graph, units, self.several, free, known)
         for one in branches:
             if one not in shown:
                 graph = replace(self.graph, branches=(one,))
@@ -241,8 +242,12 @@ class _Trial:
         generator = torch.Generator().manual_seed(0)
         return _units(self.graph, branches[which == "odd" :: 2], generator)
 
+    def progress(self, found: Fault) -> tuple[bool, float]:
+        """The larger, the less is wrong, as for `Fault.progress`: by the order of layers."""
+        return found.progress[0], self.reached(found)
+
     def reached(self, found: Fault) -> float:
-        """How far in the order of layers all was right."""
+        """How far in the order of layers all ran."""
         order = self.graph.layer_index
         last = max((order[name] for name in found.near), default=-1)
         where = found.difference.where if found.difference is not None else ""

@@ -7,7 +7,9 @@ result is plain picklable data: everything after this file works on that alone.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
@@ -37,6 +39,17 @@ class GraphError(ValueError):
     """A network that cannot be traced or has nothing to prune."""
 
 
+@contextmanager
+def _nothing_is_garbage() -> Iterator[None]:
+    """While this runs, of what is there before: to look through it is a tenth of the time."""
+    gc.freeze()
+    try:
+        yield
+    finally:
+        gc.unfreeze()
+
+
+@_nothing_is_garbage()
 def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = ()) -> PruningGraph:
     """Find the layers and groups of `model`, which is left untouched.
 

@@ -20,6 +20,9 @@ from amc.surgery import Made, Seen
 from amc.tracing.candidates import without_numbers
 from amc.tracing.dependence import Dependence
 
+Part = tuple[int, ...]
+"""Channels of one layer."""
+
 
 @dataclass(frozen=True)
 class Hidden:
@@ -70,20 +73,30 @@ def hidden(
     if not unsure:
         return []
     trial = _Trial(model, inputs)
-    known: dict[Hashable, bool] = {}
+    known: dict[Hashable, set[Part]] = {}
     found: dict[int, Hidden] = {}
-    for group, name, part in unsure:
-        alike = (without_numbers(name), part)
+    for name in dict.fromkeys(name for _, name, _ in unsure):
+        own = [(group, part) for group, other, part in unsure if other == name]
+        parts = list(dict.fromkeys(part for _, part in own))
+        alike = (without_numbers(name), tuple(parts))
         if alike not in known:
-            known[alike] = trial.changes(name, part)
-        if not known[alike]:
-            found.setdefault(id(group), Hidden(group, name))
+            known[alike] = _hidden_parts(trial, name, parts)
+        for group, part in own:
+            if part in known[alike]:
+                found.setdefault(id(group), Hidden(group, name))
     return list(found.values())
 
 
-def _without_slope(
-    model: nn.Module, member: Member, slopes: Mapping[str, Tensor]
-) -> list[tuple[int, ...]]:
+def _hidden_parts(trial: _Trial, name: str, parts: list[Part]) -> set[Part]:
+    """Of channels of a layer those that change nothing: often none or all do."""
+    if not trial.changes(name, tuple(sorted({at for part in parts for at in part}))):
+        return set(parts)
+    if len(parts) == 1:
+        return set()
+    return {part for part in parts if not trial.changes(name, part)}
+
+
+def _without_slope(model: nn.Module, member: Member, slopes: Mapping[str, Tensor]) -> list[Part]:
     """Channels of a layer that no output changes with: those at one place in every unit."""
     module = model.get_submodule(member.module)
     if kinds.known_kind(module).layer not in ("conv", "linear"):
@@ -136,7 +149,7 @@ class _Trial:
         with torch.no_grad():
             return Seen(self._names).run(model, self.inputs)
 
-    def changes(self, name: str, part: tuple[int, ...]) -> bool:
+    def changes(self, name: str, part: Part) -> bool:
         """Whether these channels of a layer change what any other layer makes, or an output."""
         other = duplicate(self.model)
         module = other.get_submodule(name)

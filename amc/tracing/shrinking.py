@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +16,9 @@ from amc.tracing.recording import Pass, attempt, same
 
 Parts = tuple[tuple[int, int], ...]
 """Groups that shrink an axis, by their place, and what of it each of their units takes."""
+
+Pattern = tuple[float, ...]
+"""Of units that go in each pass, as parts of the most."""
 
 PASSES = 3
 """Forward passes from which sizes are told; one more confirms them."""
@@ -104,7 +107,7 @@ def _less(most: NDArray[np.int64]) -> NDArray[np.int64]:
     chance = np.random.default_rng(0)
     columns: list[NDArray[np.int64]] = []
     for passes in range(PASSES, MOST_PASSES + 1):
-        columns, seen = [], set[tuple[float, ...]]()
+        columns, seen = [], set[Pattern]()
         for units in most.tolist():
             drawn, pattern = _drawn(chance, units, passes, seen)
             columns.append(drawn)
@@ -117,8 +120,8 @@ def _less(most: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _drawn(
-    chance: np.random.Generator, units: int, passes: int, seen: Container[tuple[float, ...]]
-) -> tuple[NDArray[np.int64], tuple[float, ...]]:
+    chance: np.random.Generator, units: int, passes: int, seen: Container[Pattern]
+) -> tuple[NDArray[np.int64], Pattern]:
     """(passes,) units of one group that go, and what is the same of all multiples of that.
 
     Some that nobody has seen, if any are found.
@@ -126,10 +129,15 @@ def _drawn(
     for _ in range(DRAWS):
         least = units // 2 if units >= MANY else 0
         drawn = chance.integers(least, units, passes, endpoint=True)
-        pattern = tuple((drawn / max(1, drawn.max())).tolist())
+        pattern = _pattern(drawn)
         if pattern not in seen and drawn.any():
             break
     return drawn, pattern
+
+
+def _pattern(units: NDArray[np.int64]) -> Pattern:
+    """What all multiples of these have in common."""
+    return tuple((units / max(1, int(units.max()))).tolist())
 
 
 def _smaller(model: nn.Module, graph: PruningGraph, less: NDArray[np.int64]) -> nn.Module:
@@ -147,6 +155,7 @@ def _told(full: Pass, passes: Sequence[Pass], less: NDArray[np.int64]) -> list[l
         less: (passes, groups) units that these have less.
     """
     known: dict[tuple[int, ...], Parts] = {(0,) * len(passes): ()}
+    patterns = {_pattern(units): group for group, units in enumerate(less.T) if units.any()}
     found: list[list[Parts]] = []
     for at, made in enumerate(full):
         sizes = np.array([other[at].shape for other in passes]).reshape(len(passes), -1)
@@ -156,10 +165,10 @@ def _told(full: Pass, passes: Sequence[Pass], less: NDArray[np.int64]) -> list[l
             if taken not in known and made.joined is not None and made.joined[0] == axis:
                 known[taken] = _sum(found[one][axis] for one in made.joined[1])
             if taken not in known:
-                one = _of_one_group(np.array(taken), less)
-                if one is None:
+                parts = _of_few_groups(np.array(taken), less, patterns)
+                if parts is None:
                     return None
-                known[taken] = one
+                known[taken] = parts
             own.append(known[taken])
         found.append(own)
     return found
@@ -173,13 +182,39 @@ def _sum(several: Iterable[Parts]) -> Parts:
     return tuple(sorted(total.items()))
 
 
-def _of_one_group(taken: NDArray[np.int64], less: NDArray[np.int64]) -> Parts | None:
-    """The one group that explains what is gone in each pass."""
-    row = int(np.argmax(taken))
-    each = taken[row] / np.maximum(less[row], 1)
-    fits = (each[None] * less == taken[:, None]).all(0) & (less[row] > 0) & (each % 1 == 0)
-    groups = np.flatnonzero(fits)
-    return ((int(groups[0]), int(each[groups[0]])),) if len(groups) == 1 else None
+def _of_few_groups(
+    taken: NDArray[np.int64], less: NDArray[np.int64], patterns: Mapping[Pattern, int]
+) -> Parts | None:
+    """The one group that explains what is gone in each pass, or the two that do.
+
+    Args:
+        taken: (passes,) places that are gone.
+        less: (passes, groups) units that are.
+        patterns: That of each group alone.
+    """
+    alone = _of_one_group(taken, less, patterns)
+    if alone is not None:
+        return (alone,)
+    pairs = set[Parts]()
+    for group, units in enumerate(less.T):
+        if units.any() and (units <= taken).all():
+            for each in range(1, int((taken[units > 0] // units[units > 0]).min()) + 1):
+                other = _of_one_group(taken - each * units, less, patterns)
+                if other is not None and other[0] != group:
+                    pairs.add(tuple(sorted(((group, each), other))))
+    return pairs.pop() if len(pairs) == 1 else None
+
+
+def _of_one_group(
+    taken: NDArray[np.int64], less: NDArray[np.int64], patterns: Mapping[Pattern, int]
+) -> tuple[int, int] | None:
+    if taken.min() < 0 or not taken.any():
+        return None
+    group = patterns.get(_pattern(taken))
+    if group is None:
+        return None
+    each, rest = divmod(int(taken.max()), int(less[:, group].max()))
+    return (group, each) if not rest else None
 
 
 def _confirmed(

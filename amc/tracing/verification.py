@@ -86,7 +86,7 @@ def _moved_on(kin: Sequence[Kin], trial: Trial) -> list[Kin]:
         while found is not None:
             for step in _steps(chosen, found.near, last):
                 then = trial(_groups(step.chosen), (seed,))
-                if then is None or then.sound > found.sound:
+                if then is None or then.progress > found.progress:
                     chosen, found, last = step.chosen, then, step.number or last
                     break
             else:
