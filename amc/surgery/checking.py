@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -140,8 +141,8 @@ def seen_constants(
         known: As for `fault`.
     """
     pair = _Pair(model, graph, Depth.of(graph, units), known)
-    with torch.no_grad():
-        smaller, wanted = pair.smaller(), pair.wanted(example_inputs)
+    wanted = pair.wanted(example_inputs)
+    with pair.smaller() as smaller:
         return [branch for branch in branches if pair.sees(smaller, branch, example_inputs, wanted)]
 
 
@@ -209,20 +210,24 @@ class _Pair:
         """The channels that stay of each side of a module that loses some."""
         return staying_channels(self.graph, self.depth.units)
 
-    def smaller(self) -> nn.Module:
-        """The cut one, which shares what does not change."""
-        gone = self.depth.branches
-        with torch.no_grad():
-            return without_branches(self._narrowed(), gone) if gone else self.narrowed
-
     @cached_property
     def narrowed(self) -> nn.Module:
-        """The cut one with all branches."""
-        return self._narrowed()
-
-    def _narrowed(self) -> nn.Module:
+        """The cut one with all branches, which shares what does not change."""
         with torch.no_grad():
             return cut_units(self.model, self.graph, self.depth, sharing=True)
+
+    @contextmanager
+    def smaller(self) -> Iterator[nn.Module]:
+        """The cut one, in which branches are gone for now."""
+        gone = self.depth.branches
+        names = (one for branch in gone for one in (branch.name, *dict(branch.passing)))
+        parts = {name: self.narrowed.get_submodule(name) for name in sorted(names)}
+        try:
+            with torch.no_grad():
+                yield without_branches(self.narrowed, gone)
+        finally:
+            for name, part in parts.items():
+                self.narrowed.set_submodule(name, part)
 
     def wanted(self, inputs: Inputs) -> list[Made]:
         """What the masked one makes."""
@@ -242,7 +247,8 @@ class _Pair:
         seen = Seen(self.names)
         with torch.no_grad():
             try:
-                found = seen.run(self.smaller(), inputs)
+                with self.smaller() as smaller:
+                    found = seen.run(smaller, inputs)
             except Exception as error:  # the network's own code may raise anything
                 fails = f"its forward pass fails then ({_first_line(error)})"
                 return Fault(fails, len(seen.made), _near(seen.made, len(seen.made)))

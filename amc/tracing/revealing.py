@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -55,7 +57,8 @@ def tried_on(model: nn.Module, inputs: Inputs) -> nn.Module:
         model: Left as it is.
         inputs: Of its forward pass, as `revealing` has them.
     """
-    copied = _randomise(duplicate(model))
+    memo = dict(_noise_for(model))
+    copied = duplicate(model, memo).eval()
     _measure_norms(copied, inputs)
     return copied
 
@@ -96,19 +99,23 @@ def _measure_norms(model: nn.Module, inputs: Inputs) -> None:
 STATISTICS = ("running_mean", "running_var")
 
 
-def _randomise(model: nn.Module) -> nn.Module:
-    """In place: weights and statistics drawn at random, in evaluation mode."""
-    generator = _generator()
+def _noise_for(model: nn.Module) -> Iterator[tuple[int, Tensor]]:
+    """Of each tensor, by its id, what stands in its place: noise, or wider numbers."""
+    noise = _Noise()
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.is_floating_point() and tensor.element_size() < WIDE:
-            tensor.data = tensor.data.float()
-    with torch.no_grad():
-        for module in model.modules():
-            for name, tensor in _own(module):
-                noise = _noise(module, name, tensor.shape, generator)
-                positive = tensor.numel() > 1 and bool((tensor > 0).all())
-                tensor.copy_(noise.abs() + SMALLEST if positive else noise)
-    return model.eval()
+            yield id(tensor), _like(tensor, tensor.detach().float())
+    for module in model.modules():
+        for name, tensor in _own(module):
+            own = noise.of(module, name, tensor.shape)
+            positive = tensor.numel() > 1 and float(tensor.detach().min()) > 0
+            drawn = own.abs() + SMALLEST if positive else own
+            wide = tensor.dtype if tensor.element_size() >= WIDE else torch.float32
+            yield id(tensor), _like(tensor, drawn.to(tensor.device, wide))
+
+
+def _like(old: Tensor, new: Tensor) -> Tensor:
+    return nn.Parameter(new, old.requires_grad) if isinstance(old, nn.Parameter) else new
 
 
 def _own(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
@@ -121,28 +128,41 @@ def _own(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
             yield name, statistic
 
 
-def _noise(
-    module: nn.Module, name: str, shape: torch.Size, generator: torch.Generator
-) -> torch.Tensor:
-    noise = _drawn(shape, generator)
-    if len(shape) > 1:
-        swapped = kinds.kind_of(module) is not None and kinds.known_kind(module).weight[0] == "in"
-        read = shape[0] * shape[2:].numel() if swapped else shape[1:].numel()
-        return noise.mul_((2 / read) ** 0.5)
-    positive = name == "running_var" or (name == "weight" and kinds.kind_of(module) is not None)
-    return noise.abs() * 0.3 + 0.6 if positive else noise * 0.3
+@dataclass
+class _Noise:
+    """Random numbers as tensors of networks have them."""
+
+    generator: torch.Generator = field(default_factory=lambda: _generator())
+
+    @cached_property
+    def drawn(self) -> Tensor:
+        """What large tensors repeat, each from another place on."""
+        return torch.randn(DRAWN, generator=self.generator)
+
+    def of(self, module: nn.Module, name: str, shape: torch.Size) -> Tensor:
+        """For a tensor of a module, of this name and shape."""
+        noise = self._plain(shape)
+        if len(shape) > 1:
+            swapped = (
+                kinds.kind_of(module) is not None and kinds.known_kind(module).weight[0] == "in"
+            )
+            read = shape[0] * shape[2:].numel() if swapped else shape[1:].numel()
+            return noise.mul_((2 / read) ** 0.5)
+        positive = name == "running_var" or (name == "weight" and kinds.kind_of(module) is not None)
+        return noise.abs() * 0.3 + 0.6 if positive else noise * 0.3
+
+    def _plain(self, shape: torch.Size) -> Tensor:
+        count = shape.numel()
+        if count <= DRAWN:
+            return torch.randn(shape, generator=self.generator)
+        start = int(torch.randint(DRAWN, (), generator=self.generator))
+        times = -(-(start + count) // DRAWN)
+        return self.drawn.repeat(times)[start : start + count].reshape(shape)
 
 
 DRAWN = 1_000_003
-"""Numbers after which noise begins anew; a prime, so that no two rows of a matrix are the same."""
-
-
-def _drawn(shape: torch.Size, generator: torch.Generator) -> torch.Tensor:
-    """Noise of this shape; that of large tensors repeats, as most of the time would be its own."""
-    if shape.numel() <= DRAWN:
-        return torch.randn(shape, generator=generator)
-    drawn = torch.randn(DRAWN, generator=generator)
-    return drawn.repeat(-(-shape.numel() // DRAWN))[: shape.numel()].reshape(shape)
+"""Numbers after which noise begins anew, as drawing more would be most of the time: a prime, so
+that no two rows of a matrix are the same."""
 
 
 def several_samples(model: nn.Module, inputs: Inputs) -> tuple[Inputs, Dependence]:

@@ -33,7 +33,7 @@ MOST_LESS = 0.9
 """Part of its units that a group loses in one of these, at most."""
 
 MANY = 16
-"""Units of which at least half of the most go, as the pass of a small network is quick."""
+"""Units of which half go at least."""
 
 
 def shrinking(
@@ -115,8 +115,13 @@ def _less(most: NDArray[np.int64]) -> NDArray[np.int64]:
                 seen.add(pattern)
         if len(seen) == np.count_nonzero(most):
             break
-    last = chance.integers(0, most, (1, len(most)), endpoint=True)
+    last = chance.integers(_least(most), most, (1, len(most)), endpoint=True)
     return np.concatenate([np.array(columns).T, last])
+
+
+def _least(most: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Units that go, where these may: of many half, as the pass of a small network is quick."""
+    return np.where(most < MANY, 0, most // 2)
 
 
 def _drawn(
@@ -127,8 +132,7 @@ def _drawn(
     Some that nobody has seen, if any are found.
     """
     for _ in range(DRAWS):
-        least = units // 2 if units >= MANY else 0
-        drawn = chance.integers(least, units, passes, endpoint=True)
+        drawn = chance.integers(_least(np.array(units)), units, passes, endpoint=True)
         pattern = _pattern(drawn)
         if pattern not in seen and drawn.any():
             break
