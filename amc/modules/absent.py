@@ -100,11 +100,17 @@ class Bypass(nn.Module):
 def _keep_plain(module: nn.Module, part: nn.Module) -> None:
     """Attributes that code around a part may read, such as its number of heads."""
     for name, value in vars(part).items():
-        if isinstance(value, bool | int | float | str) and name not in vars(module):
+        if _is_plain(value) and name not in vars(module):
             setattr(module, name, value)
     if isinstance(part, nn.MultiheadAttention):
         # PyTorch's encoders then leave their fused kernel alone.
         vars(module)["batch_first"] = False
+
+
+def _is_plain(value: Any) -> bool:
+    if isinstance(value, list | tuple):
+        return all(map(_is_plain, value))
+    return isinstance(value, bool | int | float | str)
 
 
 def found(model: nn.Module, name: str) -> nn.Module:

@@ -8,10 +8,10 @@ from functools import cached_property
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from amc.graph import Branch, KeptUnits, PruningGraph
-from amc.modules import Inputs, call, changed, plain_attention, tensors
+from amc.modules import Inputs, call, changed, other_calls, plain_attention, tensors
 from amc.surgery import Depth, Fault, Known, cut, fault, fault_in_training, seen_constants
 from amc.tracing.branches import find_branches
 from amc.tracing.candidates import without_numbers
@@ -47,10 +47,10 @@ def with_branches(
         several: Such inputs of several samples.
         seen: A forward pass on those.
     """
-    trial = _Trial(model, graph, inputs, several)
+    trial = _Trial(model, graph, inputs, several, seen.returned)
     alike: dict[Hashable, list[tuple[Branch, ...]]] = {}
     for one in find_branches(model, graph, seen):
-        alike.setdefault(_shape(one), []).append(one)
+        alike.setdefault(_shape(one, seen), []).append(one)
     if not alike:
         return graph
     kin = list(alike.values())
@@ -114,7 +114,13 @@ def _steps(
         trial: Of the network.
     """
     order, here = trial.graph.layer_index, trial.reached(found)
-    ends = [max((x for w in one if (x := order[w[0].reader]) <= here), default=-1) for one in kin]
+
+    def before(branch: Branch) -> float:
+        """The last layer of it that would have run, if it is one."""
+        last, first = order[branch.reader], min(order[name] for name in branch.layers)
+        return min(last, here) if first <= here + 1 else -1
+
+    ends = [max(before(ways[0]) for ways in one) for one in kin]
     going = [at for at, number in enumerate(numbers) if number is not None]
     for at in sorted(going, key=lambda at: -ends[at])[:NEAR]:
         others = [number for number in _likely(kin[at][0]) if number != numbers[at]]
@@ -143,7 +149,10 @@ def _jointly(found: list[Branch], trial: _Trial) -> list[Branch]:
     Where all together may not, often one has to stay, whichever: of attentions to a class token,
     say. The last one that does is taken.
     """
-    if not found or not trial.together(found):
+    if not found:
+        return found
+    trial.trains(found)  # whether fewer do need not be asked then
+    if not trial.together(found):
         return found
     for one in found[: -(LAST + 1) : -1]:
         others = [branch for branch in found if branch is not one]
@@ -170,7 +179,9 @@ class _Trial:
         graph: Its groups.
         inputs: Of its forward pass.
         several: Such inputs of more samples, where it takes them.
+        whole: What the network makes of those, in the first call.
         right: Branches of which any may go, as was seen.
+        trained: Branches without which the network learns.
         count: Of the trials so far.
         known: What masked networks made, by the set that goes.
     """
@@ -179,7 +190,9 @@ class _Trial:
     graph: PruningGraph
     inputs: Inputs
     several: Inputs
+    whole: tuple[Tensor, ...]
     right: set[Branch] = field(default_factory=set)
+    trained: set[Branch] = field(default_factory=set)
     count: int = 0
     known: dict[str, Known] = field(default_factory=lambda: {which: {} for which in SETS})
 
@@ -210,7 +223,7 @@ class _Trial:
 
     def together(self, branches: Sequence[Branch]) -> str:
         """Take out all of them, and some."""
-        return self._varies(branches) or self._differs(branches) or self._trains(branches)
+        return self._varies(branches) or self._differs(branches) or self.trains(branches)
 
     def _differs(self, branches: Sequence[Branch]) -> str:
         """What is computed otherwise then."""
@@ -253,8 +266,10 @@ class _Trial:
         where = found.difference.where if found.difference is not None else ""
         return order[where] if where else last + 1 / 2
 
-    def _trains(self, branches: Sequence[Branch]) -> str:
+    def trains(self, branches: Sequence[Branch]) -> str:
         """What keeps the network without these from learning."""
+        if self.trained.issuperset(branches):
+            return ""
         graph = replace(self.graph, branches=tuple(branches))
         for which in SETS:
             units, fails = self._units(branches, which), ""
@@ -265,6 +280,7 @@ class _Trial:
                     break
             if fails:
                 return fails
+        self.trained.update(branches)
         return ""
 
     def _varies(self, branches: Sequence[Branch]) -> str:
@@ -283,12 +299,25 @@ class _Trial:
 
     @cached_property
     def _whole_changes(self) -> list[bool]:
+        alone = not other_calls(self.inputs)
+        if alone and self.several is not self.inputs and _of_two(self.whole):
+            return [not torch.equal(*one) for one in self.whole]
         return self._changes(self.model)
 
     def _changes(self, model: nn.Module) -> list[bool]:
+        """Of each output whether it does with the inputs."""
         with torch.no_grad(), plain_attention():
+            if self.several is not self.inputs:
+                both = tensors(call(model, self.several))  # which are the inputs, and others
+                if _of_two(both):
+                    return [not torch.equal(*one) for one in both]
             one, two = (tensors(call(model, x)) for x in (self.inputs, _others(self.inputs)))
         return [a.shape != b.shape or not torch.equal(a, b) for a, b in zip(one, two, strict=True)]
+
+
+def _of_two(made: Sequence[Tensor]) -> bool:
+    """Whether these are each of two samples."""
+    return all(one.dim() > 0 and len(one) == 2 for one in made)
 
 
 def _others(inputs: Inputs) -> Any:
@@ -297,12 +326,16 @@ def _others(inputs: Inputs) -> Any:
     return changed(inputs, other_numbers)
 
 
-def _shape(ways: tuple[Branch, ...]) -> Hashable:
-    """What branches have in common that differ by numbers in names alone."""
+def _shape(ways: tuple[Branch, ...], seen: Dependence) -> Hashable:
+    """What branches have in common that differ by numbers in names alone.
+
+    The first block of a stage often makes another shape than it reads, and those behind it do not.
+    """
     return tuple(
         (
             *(without_numbers(way.name), way.form, way.axis, way.axes),
-            *(way.returns, way.shortcut, way.activation),
+            *(way.returns, way.shortcut, way.activation, len(way.layers)),
+            seen.ran[way.name].read == seen.ran[way.name].shapes[0],
         )
         for way in ways
     )

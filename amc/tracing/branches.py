@@ -389,7 +389,7 @@ def _bypasses(
     if ran.returns or len(ran.nodes) != 1 or len(ran.read) != len(ran.shapes[0]):
         return
     children = [name for name, _ in own.named_children() if f"{block}.{name}" in seen.ran]
-    shortcuts = [] if others else [""]
+    shortcuts = [""] if not others and ran.read == ran.shapes[0] else []
     shortcuts += [
         name
         for name in children

@@ -29,7 +29,8 @@ def with_attributes(model: nn.Module, groups: tuple[Group, ...]) -> Iterator[tup
     Groups that one number counts the units of are one group.
     """
     seen: list[tuple[Group, ...]] = []
-    for choice in CHOICES:
+    heads = any(_attributes(model, group, Choice(heads=True)) for group in groups)
+    for choice in (*_HEADS, *CHOICES) if heads else CHOICES:
         found = [replace(g, attributes=_attributes(model, g, choice)) for g in groups]
         by_numbers: dict[tuple[int, tuple[Attribute, ...]], list[Group]] = {}
         for number, group in enumerate(found):
@@ -66,6 +67,9 @@ _NEAR = (
     Choice(counts=True),
     Choice(counts=True, widths=True),
 )
+_HEADS = (Choice(heads=True, widths=True), Choice(heads=True))
+"""What is likely where a number is called heads."""
+
 CHOICES = (*_NEAR, *(replace(choice, above=True) for choice in _NEAR))
 """What is tried, one after the other: none; by name; by size; and the same further up."""
 

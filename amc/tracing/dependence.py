@@ -45,7 +45,7 @@ class Dependence:
     Attributes:
         ran: The modules in the order in which they ended, by name.
         outputs: Nodes that made what the network returned.
-        returned: That, as far as it has gradients.
+        returned: That, and what has no gradients.
         parameters: Of the network that ran.
     """
 
@@ -86,6 +86,7 @@ class Dependence:
                 sums = [
                     (one.float() * torch.randn(one.shape, generator=chance).to(one.device)).sum()
                     for one in self.returned
+                    if one.grad_fn is not None
                 ]
                 total = torch.stack(sums).sum()
                 slopes = torch.autograd.grad(total, list(each.values()), allow_unused=True)
@@ -128,10 +129,11 @@ class Dependence:
             finally:
                 for handle in handles:
                     handle.remove()
-        returned = tuple(one for one in tensors(outputs) if one.grad_fn is not None)
+        returned = tuple(tensors(outputs))
         every = model.named_parameters(remove_duplicate=False)
         parameters = {name: one for name, one in every if one.requires_grad}
-        return cls(ran, tuple(one.grad_fn for one in returned), returned, parameters)
+        made = tuple(one.grad_fn for one in returned if one.grad_fn is not None)
+        return cls(ran, made, returned, parameters)
 
     def reached(self, cut: Collection[Node] = ()) -> set[Node]:
         """Nodes that the outputs depend on.
