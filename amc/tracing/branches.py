@@ -27,6 +27,17 @@ ELEMENTWISE = frozenset(
 )
 """Nodes of operations that take any widths, as long as these are the same."""
 
+LAYING_OUT = frozenset(
+    (
+        *("View", "UnsafeView", "ReshapeAlias", "Transpose", "Permute", "T", "Clone", "Alias"),
+        *("Expand", "Squeeze", "Unsqueeze", "Slice", "Select", "NativeDropout", "ToCopy"),
+    )
+)
+"""Nodes of operations that change no number."""
+
+SPREADING = frozenset(("Add", "Mul", "Sub", "Div"))
+"""Nodes of operations that take one place for many."""
+
 MOST = 24
 """Ways that are tried to take one branch out."""
 
@@ -44,6 +55,7 @@ class End:
         inside: The same of all modules.
         left: Nodes that the outputs still depend on.
         sums: Nodes that add the constants to what varies; none where one does something else.
+        spreads: Whether all that the constants meet takes one place for many.
     """
 
     group: int
@@ -54,6 +66,7 @@ class End:
     inside: frozenset[str]
     left: frozenset[Node]
     sums: frozenset[Node]
+    spreads: bool
 
 
 def find_branches(
@@ -108,7 +121,8 @@ def _end(model: nn.Module, graph: PruningGraph, seen: Dependence, at: int) -> En
     gone = frozenset(x.name for x in graph.layers if _caller(seen, x.name) in inside)
     added = all(node.name().startswith("Add") for _, node in met)
     sums = frozenset(node for _, node in met if added)
-    return End(at, last[0], told, meets, gone, inside, frozenset(left), sums)
+    spreads = all(node.name().removesuffix("Backward0") in SPREADING for _, node in met)
+    return End(at, last[0], told, meets, gone, inside, frozenset(left), sums, spreads)
 
 
 def _readers(model: nn.Module, graph: PruningGraph, at: int) -> list[str]:
@@ -333,6 +347,8 @@ def _instead(
     for axis in _axes(model, branch, shape):
         unsure = any(size == 1 for at, size in enumerate(shape) if at - len(shape) != axis)
         for behind in dict.fromkeys((after, ())):
+            if not _is_returned(seen, end, behind, ran):
+                continue
             way = replace(
                 branch,
                 name=name,
@@ -343,8 +359,30 @@ def _instead(
                 passing=passing,
             )
             filled = [replace(way, form="filled")] if len(ran.read) == len(shape) else []
+            if not end.spreads:
+                yield from filled if _fills(seen, way, shape) else ()
+                continue
             # One place may be all that there is, or all that these inputs have.
             yield from [*filled, way] if unsure else [way, *filled]
+
+
+def _is_returned(seen: Dependence, end: End, behind: Sequence[str], ran: Ran) -> bool:
+    """Whether a module returns what the last of these made, at most laid out otherwise."""
+    last = seen.ran[behind[-1] if behind else _caller(seen, end.reader)].nodes
+    node = ran.nodes[0]
+    while node not in last and node.name().removesuffix("Backward0") in LAYING_OUT:
+        (node,) = seen.sources(node)[:1] or (None,)
+    return node in last
+
+
+def _fills(seen: Dependence, way: Branch, shape: tuple[int, ...]) -> bool:
+    """Whether what the branch reads has as many places as it makes."""
+    names = {way.name, *(name for name, _ in way.passing)}
+    read = next(seen.ran[name].read for name in seen.ran if name in names)
+    channels = way.axis % len(shape)
+    return len(read) == len(shape) and all(
+        one == two for at, (one, two) in enumerate(zip(read, shape, strict=True)) if at != channels
+    )
 
 
 def _axes(model: nn.Module, branch: Branch, shape: tuple[int, ...]) -> list[int]:

@@ -122,4 +122,4 @@ def candidate(model: nn.Module, block: Block, ways: Sequence[tuple[Group, ...]])
 
 def without_numbers(name: str) -> str:
     """A name that is the same for all parts that repeat."""
-    return re.sub(r"\d+", "#", name)
+    return re.sub(r"\d+([a-z](?=\W|$))?", "#", name)

@@ -125,17 +125,22 @@ def _is_dense(tensor: Tensor) -> bool:
     return tensor.layout is torch.strided
 
 
-def attempt(model: nn.Module, inputs: Inputs) -> Pass:
-    """What a forward pass makes; nothing where it fails."""
-    try:
-        return record(model, inputs)
-    except Exception:  # code that fixes a number of samples or units may raise anything
-        return []
+def attempt(model: nn.Module, inputs: Inputs, full: Pass) -> Pass | None:
+    """A forward pass, if it makes the same tensors as another but for their sizes.
+
+    Tried twice: code may keep what it made for inputs of one size.
+    """
+    for _ in range(2):
+        try:
+            made = record(model, inputs)
+        except Exception:  # code that fixes a number of samples or units may raise anything
+            return None
+        if _same(full, made):
+            return made
+    return None
 
 
-def same(full: Pass, other: Pass) -> Pass | None:
-    """The other pass, if it made the same tensors but for their sizes."""
-    alike = len(full) == len(other) and all(
+def _same(full: Pass, other: Pass) -> bool:
+    return len(full) == len(other) and all(
         len(one.shape) == len(two.shape) for one, two in zip(full, other, strict=True)
     )
-    return other if alike else None

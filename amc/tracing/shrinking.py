@@ -12,7 +12,7 @@ from torch import nn
 from amc.graph import PruningGraph
 from amc.modules import Inputs
 from amc.surgery import cut
-from amc.tracing.recording import Pass, attempt, same
+from amc.tracing.recording import Pass, attempt
 
 Parts = tuple[tuple[int, int], ...]
 """Groups that shrink an axis, by their place, and what of it each of their units takes."""
@@ -77,10 +77,10 @@ def growing(
         twice: The same with all samples twice.
     """
     small, own = (_smaller(model, graph, _most(graph)), None) if graph.groups else (model, full)
-    own = own or same(full, attempt(small, once))
+    own = own or attempt(small, once, full)
     if own is None:
         small, own = model, full
-    more = same(own, attempt(small, twice))
+    more = attempt(small, twice, own)
     return [more is None or more[at].bytes != made.bytes for at, made in enumerate(own)]
 
 
@@ -89,7 +89,7 @@ def _together(
 ) -> list[list[Parts]] | None:
     """What a few passes tell in which groups lose some units, at most these; None if nothing."""
     less = _less(most)
-    passes = [same(full, attempt(_smaller(model, graph, row), inputs)) for row in less]
+    passes = [attempt(_smaller(model, graph, row), inputs, full) for row in less]
     told = [one for one in passes if one is not None]
     if len(told) < len(passes):
         return None
@@ -240,7 +240,7 @@ def _one_by_one(
     Where that runs other operations or none, tensors are taken not to shrink with the group.
     """
     alone = np.eye(len(graph.groups), dtype=np.int64)[list(groups)]
-    fewer = [same(full, attempt(_smaller(model, graph, row), inputs)) for row in alone]
+    fewer = [attempt(_smaller(model, graph, row), inputs, full) for row in alone]
     return [
         [
             tuple(
