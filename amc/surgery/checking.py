@@ -68,12 +68,15 @@ class Fault:
             tells.
         near: Names of the last layers before it, and of the one that made something else.
         difference: What was made otherwise; None where a pass failed.
+        ahead: Name of the layer that would have run next, where a pass failed: code may read its
+            weights without that it runs.
     """
 
     reason: str
     sound: int = -1
     near: tuple[str, ...] = ()
     difference: Difference | None = None
+    ahead: tuple[str, ...] = ()
 
     @property
     def progress(self) -> tuple[bool, int]:
@@ -251,7 +254,8 @@ class _Pair:
                     found = seen.run(smaller, inputs)
             except Exception as error:  # the network's own code may raise anything
                 fails = f"its forward pass fails then ({_first_line(error)})"
-                return Fault(fails, len(seen.made), _near(seen.made, len(seen.made)))
+                near = _near(seen.made, len(seen.made))
+                return Fault(fails, len(seen.made), near, ahead=self._ahead(near))
             try:
                 other = self.wanted(inputs)
             except Exception as error:
@@ -261,6 +265,12 @@ class _Pair:
         if first is None:
             return None
         return Fault(str(first), first.before, _near(found, first.before), first)
+
+    def _ahead(self, near: tuple[str, ...]) -> tuple[str, ...]:
+        """The layer behind the last of these, in the order they first ran."""
+        layers, order = self.graph.layers, self.graph.layer_index
+        behind = order[near[-1]] + 1 if near and near[-1] in order else 0
+        return tuple(layer.name for layer in layers[behind : behind + 1])
 
     def sees(self, smaller: nn.Module, branch: Branch, inputs: Inputs, wanted: list[Made]) -> bool:
         """Whether another constant in the place of a branch makes any difference."""

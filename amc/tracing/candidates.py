@@ -29,7 +29,11 @@ def with_attributes(model: nn.Module, groups: tuple[Group, ...]) -> Iterator[tup
     Groups that one number counts the units of are one group.
     """
     seen: list[tuple[Group, ...]] = []
-    heads = any(_attributes(model, group, Choice(heads=True)) for group in groups)
+    heads = any(
+        len(group.members[0].indices[0]) > 1 and _attributes(model, group, Choice(heads=True))
+        for group in groups
+        if group.members
+    )
     for choice in (*_HEADS, *CHOICES) if heads else CHOICES:
         found = [replace(g, attributes=_attributes(model, g, choice)) for g in groups]
         by_numbers: dict[tuple[int, tuple[Attribute, ...]], list[Group]] = {}
@@ -104,7 +108,9 @@ def _numbers(
         for name, value in sorted(numbers_of(module).items()):
             if value > 1 and value % group.units == 0:
                 counts = value == group.units
-                heads = counts and re.search("head", name) and not re.search("dim|size", name)
+                heads = (
+                    counts and re.search("head", name) and not re.search("dim|size|channels", name)
+                )
                 wide = value in widths and (choice.counts or not counts)
                 if (
                     (heads and choice.heads)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -32,9 +33,9 @@ class Trial:
 
     def __call__(self, groups: Sequence[Group], seeds: Sequence[int] = (0,)) -> Fault | None:
         """Cut these groups, and no others, once for each seed; None where nothing is wrong."""
-        numbers = [(item.module, item.name) for group in groups for item in group.attributes]
-        if len(numbers) > len(set(numbers)):
-            return Fault("one number of its code counts the units of several groups")
+        if several := _of_one_number(groups):
+            near = tuple(name for group in several for name in group.layers)
+            return Fault("one number of its code counts the units of several groups", near=near)
         ordered = in_order(groups, self.layers)
         graph = PruningGraph(self.layers, ordered)
         for seed in seeds:
@@ -45,6 +46,16 @@ class Trial:
             if self.trains and (fails := fault_in_training(self.model, graph, units, self.inputs)):
                 return Fault(fails)
         return None
+
+
+def _of_one_number(groups: Sequence[Group]) -> list[Group]:
+    """Groups whose units a number of the code counts that counts others' too."""
+    counts = Counter((one.module, one.name) for group in groups for one in group.attributes)
+    return [
+        group
+        for group in groups
+        if any(counts[one.module, one.name] > 1 for one in group.attributes)
+    ]
 
 
 def _random_units(groups: Sequence[Group], seed: int) -> KeptUnits:

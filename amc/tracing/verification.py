@@ -8,7 +8,7 @@ halves of the blocks are tried. What is left out is tried alone, blocks that rep
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Collection, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from amc.graph import Group
@@ -50,8 +50,9 @@ def verify(trial: Trial, candidates: Sequence[Candidate]) -> Verified:
     if not others:
         return Verified(in_order(_groups(together), layers), ())
     failed: list[Candidate] = []
+    known: dict[Hashable, tuple[str, ...]] = {}
     for alike in others:
-        settled, reason = _settle(alike, trial)
+        settled, reason = _settle(alike, trial, known)
         chosen += settled
         failed += [replace(item, reason=reason) for item in alike if not settled]
     alone = len(chosen) > len(taken)
@@ -79,15 +80,16 @@ def _moved_on(kin: Sequence[Kin], trial: Trial) -> list[Kin]:
 
     A step towards that takes other ways, or leaves blocks out, where layers ran right further on.
     """
-    chosen, again, last = list(kin), False, 1
+    chosen, again, last, whole = list(kin), False, 1, set[Hashable]()
     for seed in SEEDS:
         found = trial(_groups(chosen), (seed,))
         again |= found is not None and seed != SEEDS[0]
         while found is not None:
-            for step in _steps(chosen, found.near, last):
+            for step in _steps(chosen, (*found.ahead, *found.near), last, whole):
                 then = trial(_groups(step.chosen), (seed,))
                 if then is None or then.progress > found.progress:
                     chosen, found, last = step.chosen, then, step.number or last
+                    whole |= step.whole
                     break
             else:
                 return []
@@ -113,33 +115,51 @@ class _Step:
     """What else could be cut.
 
     Attributes:
-        chosen: With one of the blocks near a fault cut in another way, or left whole.
-        number: Of the ways that are passed over; 0 where the block is left whole.
+        chosen: With one of the blocks near a fault cut in another way, or some left whole.
+        number: Of the ways that are passed over; 0 where blocks are left whole.
+        whole: The names of those.
     """
 
     chosen: list[Kin]
     number: int = 0
+    whole: frozenset[Hashable] = frozenset()
 
 
-def _steps(chosen: list[Kin], near: Sequence[str], last: int) -> Iterator[_Step]:
+def _steps(
+    chosen: list[Kin], near: Sequence[str], last: int, whole: Collection[Hashable]
+) -> Iterator[_Step]:
     """All of them, the likeliest first.
 
     Args:
         chosen: What was cut.
         near: Layers near the fault.
         last: The number that helped other blocks.
+        whole: Names of blocks that were left whole.
     """
     ranks = [_rank(alike, near) for alike in chosen]
     suspects = sorted((at for at, rank in enumerate(ranks) if rank), key=lambda at: -ranks[at])
+    stays = [at for at in suspects if _names(chosen[at]) in whole]
+    if stays:
+        yield _left_whole(chosen, stays)
+        yield _left_whole(chosen, suspects)
     for at in suspects:
         count = len(chosen[at][0].ways)
         for number in sorted(range(1, count), key=lambda number: number != last):
             other = [replace(item, ways=item.ways[number:]) for item in chosen[at]]
             yield _Step([*chosen[:at], other, *chosen[at + 1 :]], number)
-    for at in suspects:
-        yield _Step([*chosen[:at], *chosen[at + 1 :]])
-    if len(suspects) > 1:
-        yield _Step([alike for at, alike in enumerate(chosen) if at not in suspects])
+    yield from (_left_whole(chosen, [at]) for at in suspects if [at] != stays)
+    if len(suspects) > 1 and not stays:
+        yield _left_whole(chosen, suspects)
+
+
+def _left_whole(chosen: list[Kin], which: Collection[int]) -> _Step:
+    names = frozenset(_names(chosen[at]) for at in which)
+    return _Step([alike for at, alike in enumerate(chosen) if at not in which], whole=names)
+
+
+def _names(alike: Kin) -> Hashable:
+    """What blocks have in common that are the same but for their sizes."""
+    return frozenset(map(without_numbers, alike[0].block.layers))
 
 
 def _rank(alike: Kin, near: Sequence[str]) -> int:
@@ -178,23 +198,30 @@ def _shape(item: Candidate) -> Hashable:
     )
 
 
-def _settle(alike: Kin, trial: Trial) -> tuple[list[Candidate], str]:
+def _settle(
+    alike: Kin, trial: Trial, known: dict[Hashable, tuple[str, ...]]
+) -> tuple[list[Candidate], str]:
     """Repeated blocks with the ways that are left after the first of them was tried; or why not.
 
     The last one is tried too before all are refused, as the first may read what others do not.
+
+    Args:
+        alike: The blocks.
+        trial: Of the network.
+        known: Where blocks of these names fail in the first of their ways, and then in all others.
     """
-    reason = ""
-    near: tuple[str, ...] = ()
+    reason, names = "", _names(alike)
     for item in dict.fromkeys((alike[0], alike[-1])):
+        near: tuple[str, ...] = ()
         for number, way in enumerate(item.ways):
             own = trial(way)
             if own is None:
                 return [replace(one, ways=one.ways[number:]) for one in alike], ""
             reason = reason or own.reason
-            where = tuple(map(without_numbers, own.near))
-            if item is not alike[0] and where == near:
-                break  # It fails as the first did.
-            near = where if number == 0 else near
+            near = near or tuple(map(without_numbers, own.near))
+            if near == known.get(names):
+                break  # It fails as the other did.
+        known[names] = near
     return [], alike[0].reason or reason
 
 
