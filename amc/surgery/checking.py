@@ -103,6 +103,8 @@ def fault(
     units: KeptUnits,
     example_inputs: Inputs,
     known: Known | None = None,
+    *,
+    chooses: bool = False,
 ) -> Fault | None:
     """What is wrong with this cut; None if nothing is.
 
@@ -112,9 +114,13 @@ def fault(
         units: That stay of each group.
         example_inputs: Of its forward pass.
         known: Of the same network and inputs; what the last masked network made is kept there.
+        chooses: Whether code sorts or selects by what layers made, so that any difference may begin
+            with rounding.
     """
     found = _Pair(model, graph, Depth.of(graph, units), known).fault(example_inputs)
-    if found is None or not found.may_be_rounding:
+    if found is None or found.difference is None:
+        return found
+    if not (chooses or found.may_be_rounding):
         return found
     wide = _Pair(duplicate(model).double(), graph, Depth.of(graph, units))
     sure = wide.fault(in_double(example_inputs))

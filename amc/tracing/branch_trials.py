@@ -36,7 +36,13 @@ LAST = 6
 
 
 def with_branches(
-    model: nn.Module, graph: PruningGraph, inputs: Inputs, several: Inputs, seen: Dependence
+    model: nn.Module,
+    graph: PruningGraph,
+    inputs: Inputs,
+    several: Inputs,
+    seen: Dependence,
+    *,
+    chooses: bool = False,
 ) -> PruningGraph:
     """The graph with the branches that may go as a whole.
 
@@ -46,8 +52,9 @@ def with_branches(
         inputs: Of its forward pass.
         several: Such inputs of several samples.
         seen: A forward pass on those.
+        chooses: Whether code sorts or selects, as for `amc.surgery.fault`.
     """
-    trial = _Trial(model, graph, inputs, several, seen.returned)
+    trial = _Trial(model, graph, inputs, several, seen.returned, chooses)
     alike: dict[Hashable, list[tuple[Branch, ...]]] = {}
     for one in find_branches(model, graph, seen):
         alike.setdefault(_shape(one, seen), []).append(one)
@@ -180,6 +187,7 @@ class _Trial:
         inputs: Of its forward pass.
         several: Such inputs of more samples, where it takes them.
         whole: What the network makes of those, in the first call.
+        chooses: Whether code sorts or selects.
         right: Branches of which any may go, as was seen.
         trained: Branches without which the network learns.
         count: Of the trials so far.
@@ -191,6 +199,7 @@ class _Trial:
     inputs: Inputs
     several: Inputs
     whole: tuple[Tensor, ...]
+    chooses: bool = False
     right: set[Branch] = field(default_factory=set)
     trained: set[Branch] = field(default_factory=set)
     count: int = 0
@@ -201,7 +210,7 @@ class _Trial:
         self.count += 1
         graph = replace(self.graph, branches=(branch,))
         units = _units(graph, (branch,))
-        if found := fault(self.model, graph, units, self.several):
+        if found := fault(self.model, graph, units, self.several, chooses=self.chooses):
             return found.reason
         return "" if self.seen([branch]) else "another constant in its place would not be seen"
 
@@ -246,7 +255,7 @@ class _Trial:
         graph = replace(self.graph, branches=tuple(branches))
         units = self._units(branches, which)
         inputs = self.several if which == "all" else self.inputs
-        return fault(self.model, graph, units, inputs, self.known[which])
+        return fault(self.model, graph, units, inputs, self.known[which], chooses=self.chooses)
 
     def _units(self, branches: Sequence[Branch], which: str) -> KeptUnits:
         """Units that stay; beside some branches that are gone, some of what is left goes too."""

@@ -80,7 +80,8 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
             _explain(reasons, block, block.reason or ALL_OR_NONE)
     shown = revealing(example_inputs)
     tried = tried_on(model, shown)
-    trial = Trial(tried, layers, shown, trains=bool(forward.in_training))
+    training = bool(forward.in_training)
+    trial = Trial(tried, layers, shown, trains=training, chooses=forward.chooses)
     verified = verify(trial, candidates)
     for block, reason in verified.refused:
         _explain(reasons, block, reason)
@@ -95,7 +96,7 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
         overwriting=forward.overwriting,
         exclude=tuple(exclude),
     )
-    graph = with_branches(tried, graph, shown, several, seen)
+    graph = with_branches(tried, graph, shown, several, seen, chooses=forward.chooses)
     return _with_costs(graph, model, forward, example_inputs)
 
 

@@ -10,6 +10,9 @@ from torch import Tensor
 from amc.tracing.flow import Flow
 from amc.tracing.work import Work
 
+CHOOSING = frozenset(("topk", "sort", "argsort", "nms", "nonzero", "_unique2"))
+"""Operations after which a number that is hardly another one may change everything."""
+
 
 @dataclass
 class Call:
@@ -75,6 +78,11 @@ class Trace:
         whole = sum(self.written.values())
         found = ((name, count / whole) for name, count in self.written.items() if name)
         return tuple(sorted(found, key=lambda one: -one[1]))
+
+    @property
+    def chooses(self) -> bool:
+        """Whether code sorts or selects by what it computed."""
+        return not CHOOSING.isdisjoint(self.flow.calls)
 
     def over(self, name: str) -> str:
         """The module whose output channels are places of this one; empty for none."""

@@ -131,16 +131,22 @@ def attempt(model: nn.Module, inputs: Inputs, full: Pass) -> Pass | None:
     Tried twice: code may keep what it made for inputs of one size.
     """
     for _ in range(2):
-        try:
-            made = record(model, inputs)
-        except Exception:  # code that fixes a number of samples or units may raise anything
-            return None
-        if _same(full, made):
+        made = recorded(model, inputs)
+        if len(made) == len(full) == alike(full, made):
             return made
     return None
 
 
-def _same(full: Pass, other: Pass) -> bool:
-    return len(full) == len(other) and all(
-        len(one.shape) == len(two.shape) for one, two in zip(full, other, strict=True)
-    )
+def recorded(model: nn.Module, inputs: Inputs) -> Pass:
+    """What a forward pass makes; nothing where it fails."""
+    try:
+        return record(model, inputs)
+    except Exception:  # code that fixes a number of samples or units may raise anything
+        return []
+
+
+def alike(full: Pass, other: Pass) -> int:
+    """How many tensors from the first on two passes make alike, but for their sizes."""
+    pairs = enumerate(zip(full, other, strict=False))
+    unlike = (at for at, (one, two) in pairs if len(one.shape) != len(two.shape))
+    return next(unlike, min(len(full), len(other)))

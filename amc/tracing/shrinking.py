@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 from torch import nn
 
 from amc.graph import PruningGraph
-from amc.modules import Inputs
+from amc.modules import Inputs, changed
 from amc.surgery import cut
-from amc.tracing.recording import Pass, attempt
+from amc.tracing.recording import Pass, alike, attempt, recorded
+from amc.tracing.revealing import other_numbers
 
 Parts = tuple[tuple[int, int], ...]
 """Groups that shrink an axis, by their place, and what of it each of their units takes."""
@@ -55,6 +56,8 @@ def shrinking(
                 [_sum(both) for both in zip(one, other, strict=True)]
                 for one, other in zip(found, alone, strict=True)
             ]
+    if found is None and _depends_on_numbers(model, graph, inputs):
+        return _at_first(model, graph, full, inputs, most)
     return found or _one_by_one(model, graph, full, inputs, range(len(units)))
 
 
@@ -89,13 +92,38 @@ def _together(
 ) -> list[list[Parts]] | None:
     """What a few passes tell in which groups lose some units, at most these; None if nothing."""
     less = _less(most)
-    passes = [attempt(_smaller(model, graph, row), inputs, full) for row in less]
-    told = [one for one in passes if one is not None]
-    if len(told) < len(passes):
-        return None
-    found = _told(full, told[:-1], less[:-1])
-    right = found is not None and _confirmed(full, found, told[-1], less[-1])
-    return found if right else None
+    passes: list[Pass] = []
+    for row in less:
+        made = attempt(_smaller(model, graph, row), inputs, full)
+        if made is None:
+            return None
+        passes.append(made)
+    found = _told(full, passes[:-1], less[:-1])
+    return _known(found) if _confirmed(full, found, passes[-1], less[-1]) else None
+
+
+def _depends_on_numbers(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> bool:
+    """Whether the sizes of tensors do, as of the boxes that a detector finds."""
+    small = _smaller(model, graph, _most(graph))
+    one, two = (recorded(small, x) for x in (inputs, changed(inputs, other_numbers)))
+    return [made.shape for made in one] != [made.shape for made in two]
+
+
+def _at_first(
+    model: nn.Module, graph: PruningGraph, full: Pass, inputs: Inputs, most: NDArray[np.int64]
+) -> list[list[Parts]]:
+    """What passes tell of the tensors before those that there may be any number of.
+
+    From there on tensors are taken not to shrink.
+    """
+    less = _less(most)
+    passes = [recorded(_smaller(model, graph, row), inputs) for row in less]
+    count = min(alike(full, one) for one in passes)
+    found = _told(full[:count], [one[:count] for one in passes[:-1]], less[:-1])
+    right = _confirmed(full[:count], found, passes[-1][:count], less[-1])
+    told = _known(found) if right else []
+    rest: list[list[Parts]] = [[()] * len(made.shape) for made in full[len(told) :]]
+    return told + rest
 
 
 def _less(most: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -150,32 +178,35 @@ def _smaller(model: nn.Module, graph: PruningGraph, less: NDArray[np.int64]) -> 
     return cut(model, graph, tuple(units), sharing=True)
 
 
-def _told(full: Pass, passes: Sequence[Pass], less: NDArray[np.int64]) -> list[list[Parts]] | None:
-    """What sizes tell; None where they do not.
+def _told(full: Pass, passes: Sequence[Pass], less: NDArray[np.int64]) -> list[list[Parts | None]]:
+    """What sizes tell; None of an axis whose sizes they do not, as what boxes a detector finds.
 
     Args:
         full: The pass of the whole network.
         passes: Of the smaller ones.
         less: (passes, groups) units that these have less.
     """
-    known: dict[tuple[int, ...], Parts] = {(0,) * len(passes): ()}
+    known: dict[tuple[int, ...], Parts | None] = {(0,) * len(passes): ()}
     patterns = {_pattern(units): group for group, units in enumerate(less.T) if units.any()}
-    found: list[list[Parts]] = []
+    found: list[list[Parts | None]] = []
     for at, made in enumerate(full):
         sizes = np.array([other[at].shape for other in passes]).reshape(len(passes), -1)
         gone = (np.array(made.shape, np.int64) - sizes).T  # (axes, passes)
-        own: list[Parts] = []
+        own: list[Parts | None] = []
         for axis, taken in enumerate(map(tuple, gone.tolist())):
             if taken not in known and made.joined is not None and made.joined[0] == axis:
-                known[taken] = _sum(found[one][axis] for one in made.joined[1])
+                joined = [found[one][axis] for one in made.joined[1]]
+                known[taken] = None if None in joined else _sum(one for one in joined if one)
             if taken not in known:
-                parts = _of_few_groups(np.array(taken), less, patterns)
-                if parts is None:
-                    return None
-                known[taken] = parts
+                known[taken] = _of_few_groups(np.array(taken), less, patterns)
             own.append(known[taken])
         found.append(own)
     return found
+
+
+def _known(found: Sequence[Sequence[Parts | None]]) -> list[list[Parts]]:
+    """With axes of unknown size taken not to shrink."""
+    return [[parts or () for parts in own] for own in found]
 
 
 def _sum(several: Iterable[Parts]) -> Parts:
@@ -222,11 +253,11 @@ def _of_one_group(
 
 
 def _confirmed(
-    full: Pass, found: Sequence[Sequence[Parts]], other: Pass, less: NDArray[np.int64]
+    full: Pass, found: Sequence[Sequence[Parts | None]], other: Pass, less: NDArray[np.int64]
 ) -> bool:
     """Whether another pass has the sizes that were told."""
     return all(
-        size - sum(int(less[group]) * each for group, each in parts) == seen
+        parts is None or size - sum(int(less[group]) * each for group, each in parts) == seen
         for made, own, there in zip(full, found, other, strict=True)
         for size, parts, seen in zip(made.shape, own, there.shape, strict=True)
     )

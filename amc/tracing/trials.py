@@ -24,12 +24,14 @@ class Trial:
         layers: All of its layers.
         inputs: Of its forward pass.
         trains: Whether modules run in training alone, so that a cut network must train as well.
+        chooses: Whether code sorts or selects, as for `amc.surgery.fault`.
     """
 
     model: nn.Module
     layers: tuple[Layer, ...]
     inputs: Inputs
     trains: bool = False
+    chooses: bool = False
 
     def __call__(self, groups: Sequence[Group], seeds: Sequence[int] = (0,)) -> Fault | None:
         """Cut these groups, and no others, once for each seed; None where nothing is wrong."""
@@ -40,7 +42,7 @@ class Trial:
         graph = PruningGraph(self.layers, ordered)
         for seed in seeds:
             units = _random_units(ordered, seed)
-            found = fault(self.model, graph, units, self.inputs)
+            found = fault(self.model, graph, units, self.inputs, chooses=self.chooses)
             if found is not None:
                 return found
             if self.trains and (fails := fault_in_training(self.model, graph, units, self.inputs)):

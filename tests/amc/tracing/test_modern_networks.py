@@ -419,9 +419,9 @@ def test_repeated_blocks_are_tried_once(monkeypatch: pytest.MonkeyPatch) -> None
     tried: list[PruningGraph] = []
     real = trials.fault
 
-    def counting(model: nn.Module, graph: PruningGraph, *args: Any) -> Any:
+    def counting(model: nn.Module, graph: PruningGraph, *args: Any, **kwargs: Any) -> Any:
         tried.append(graph)
-        return real(model, graph, *args)
+        return real(model, graph, *args, **kwargs)
 
     monkeypatch.setattr(trials, "fault", counting)
     parts = [nn.Conv2d(3, 8, 1), *(nn.Sequential(nn.Conv2d(8, 8, 1), nn.ReLU()) for _ in range(6))]
