@@ -145,6 +145,52 @@ def test_code_that_does_more_at_some_widths_is_never_said_to_hold_less() -> None
         assert memory([count]) >= peak_bytes(net_of(net, [count]), images())
 
 
+def test_a_tensor_that_two_groups_make_shrinks_with_both() -> None:
+    def by_width(net: Any, pictures: Tensor) -> Tensor:
+        sizes = [net.of_one.in_channels, net.of_other.in_channels]
+        one, other = net.both(pictures).split(sizes, 1)
+        return net.of_one(one) + net.of_other(other)
+
+    layers = {"of_one": nn.Conv2d(20, 2, 1), "of_other": nn.Conv2d(24, 2, 1)}
+    net = Wired(by_width, both=nn.Conv2d(3, 44, 1), **layers)
+    graph = trace(net, images())
+    assert graph.full == (20, 24)
+    units = (tuple(range(7)), tuple(range(11)))
+    small = cut(net, graph, units)
+    assert small.both.out_channels == 18
+    assert Memory(graph)([7, 11]) == peak_bytes(small, images(1))
+
+
+def test_code_that_keeps_what_it_made_for_one_width_is_followed() -> None:
+    def forward(net: Any, pictures: Tensor) -> Tensor:
+        features = net.one(pictures)
+        if getattr(net, "width", 0) != features.shape[1]:
+            net.width, net.places = features.shape[1], torch.arange(8.0).sqrt()
+        return net.two(features + net.places)
+
+    net = Wired(forward, one=nn.Conv2d(3, 40, 1), two=nn.Conv2d(40, 2, 1))
+    graph = trace(net, images())
+    shrinking = [item for item in graph.activations if item.widths]
+    assert len(shrinking) == 2  # features and their sum
+
+
+def test_boxes_that_numbers_choose_do_not_hide_what_shrinks_before() -> None:
+    def forward(net: Any, pictures: Tensor) -> Tensor:
+        features = torch.relu(net.one(pictures))
+        rows = net.two(features).permute(0, 2, 3, 1).flatten(0, 2)  # (places, 2)
+        best = rows[rows[:, 0] > 0]  # as many as numbers say
+        for _ in range(len(best) % 3):
+            best = best * 2.0
+        return best
+
+    net = Wired(forward, one=nn.Conv2d(3, 40, 1), two=nn.Conv2d(40, 2, 1))
+    graph = trace(net, images())
+    (features,) = {item.widths for item in graph.activations if item.widths}
+    assert features[0].parts == ((0, 1),)
+    held = Memory(graph)
+    assert held([4]) >= peak_bytes(cut(net, graph, [tuple(range(4))]), images(1))
+
+
 def test_a_batch_of_none_is_refused() -> None:
     graph = trace(two_convolutions(inplace=False), images())
     with pytest.raises(ValueError, match="batch is 0; it must be 1 or more samples"):

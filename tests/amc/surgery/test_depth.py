@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -339,3 +340,106 @@ def test_of_two_towers_one_alone_may_go() -> None:
     graph = amc.trace(model, PICTURES)
     assert len(graph.branches) == 1
     assert sum(graph.least) == 1
+
+
+class Stage(nn.Module):
+    """Halves the channels and works on one half, as ShuffleNet does; the first block reads all."""
+
+    def __init__(self, read: int, width: int, stride: int) -> None:
+        super().__init__()
+        self.stride = stride
+        inner = read if stride > 1 else read // 2
+        self.own = nn.Sequential(
+            nn.Conv2d(inner, 4, 1), nn.ReLU(), nn.Conv2d(4, width, 3, stride, 1)
+        )
+        if stride > 1:
+            self.beside = nn.Conv2d(read, width, 3, stride, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        if self.stride > 1:
+            return torch.cat((self.beside(x), self.own(x)), 1)
+        kept, worked = x.chunk(2, 1)
+        return torch.cat((kept, self.own(worked)), 1)
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What is wrong in every trial of branches from now on; empty where nothing is."""
+    from amc.tracing import branch_trials
+
+    told: list[str] = []
+    real = branch_trials.fault
+
+    def counting(*args: Any, **kwargs: Any) -> Any:
+        found = real(*args, **kwargs)
+        told.append(found.reason if found is not None else "")
+        return found
+
+    monkeypatch.setattr(branch_trials, "fault", counting)
+    return told
+
+
+def test_branches_whose_outputs_are_joined_go_at_the_first_trial(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    body = (Stage(6, 5, 2), Stage(10, 5, 1), Stage(10, 5, 1))
+    model = noisy(nn.Sequential(nn.Conv2d(3, 6, 1), *body, nn.Flatten(), nn.Linear(160, 4)))
+    told = counted(monkeypatch)
+    graph = amc.trace(model, PICTURES)
+    # What halves the size fills as many places as nobody knows, so the first one stays.
+    assert [branch.name for branch in graph.branches] == ["2.own", "3.own"]
+    assert {branch.form for branch in graph.branches} == {"filled"}
+    assert told == ["", "", ""]
+    assert (
+        apart(cut(model, graph, _without(graph)), mask(model, graph, _without(graph)), PICTURES)
+        < 1e-5
+    )
+
+
+def _without(graph: PruningGraph) -> tuple[tuple[int, ...], ...]:
+    gone = {group for branch in graph.branches for group in branch.within}
+    return tuple(() if at in gone else tuple(range(n)) for at, n in enumerate(graph.full))
+
+
+class Activated(nn.Module):
+    """Code behind the last layer of a branch changes what it made."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv1, self.conv2 = nn.Conv2d(6, 4, 1), nn.Conv2d(4, 6, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.conv2(F.relu(self.conv1(x))))
+
+
+def test_code_behind_the_last_layer_of_a_branch_runs_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def forward(net: Any, pictures: Tensor) -> Tensor:
+        x = net.stem(pictures)
+        x = x + net.one(x)
+        return net.head((x + net.two(x)).mean((2, 3)))
+
+    layers = {"one": Activated(), "two": Activated(), "head": nn.Linear(6, 4)}
+    model = noisy(Wired(forward, stem=nn.Conv2d(3, 6, 1), **layers))
+    told = counted(monkeypatch)
+    graph = amc.trace(model, PICTURES)
+    assert {branch.name for branch in graph.branches} == {"one.conv2", "two.conv2"}
+    assert told == ["", "", ""]
+
+
+class Follows(nn.Module):
+    """Reads the outputs that it says it is from, as the parts of YOLO do."""
+
+    def __init__(self, part: nn.Module, *sources: int) -> None:
+        super().__init__()
+        self.part, self.sources = part, list(sources)
+
+    def forward(self, *made: Tensor) -> Tensor:
+        return self.part(sum(made) if len(made) > 1 else made[0])  # type: ignore[arg-type]
+
+
+def test_lists_of_numbers_can_be_read_of_what_stands_in_the_place_of_a_part() -> None:
+    from amc.modules import absent
+
+    part = Follows(nn.Conv2d(6, 6, 1), -1, 2)
+    assert absent.Passing(part, 0).sources == [-1, 2]
+    constant = absent.Constant(torch.zeros(6, 1, 1), part, -3, filled=False, returns=0)
+    assert constant.sources == [-1, 2]
