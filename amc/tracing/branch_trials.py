@@ -17,6 +17,7 @@ from amc.tracing.branches import find_branches
 from amc.tracing.candidates import without_numbers
 from amc.tracing.dependence import Dependence
 from amc.tracing.revealing import other_numbers
+from amc.tracing.trials import Trial
 
 SETS = ("even", "odd", "all")
 """Of branches in the order they run, those that are taken out together: so each is gone beside the
@@ -36,30 +37,23 @@ LAST = 6
 
 
 def with_branches(
-    model: nn.Module,
-    graph: PruningGraph,
-    inputs: Inputs,
-    several: Inputs,
-    seen: Dependence,
-    *,
-    chooses: bool = False,
-) -> PruningGraph:
-    """The graph with the branches that may go as a whole.
+    tried: Trial, graph: PruningGraph, several: Inputs, seen: Dependence
+) -> tuple[PruningGraph, bool]:
+    """The graph with the branches that may go as a whole; whether all groups were cut for that.
 
     Args:
-        model: Randomised (`amc.tracing.revealing.tried_on`); left as it is.
+        tried: The network, and its inputs; left as it is.
         graph: Its groups.
-        inputs: Of its forward pass.
         several: Such inputs of several samples.
         seen: A forward pass on those.
-        chooses: Whether code sorts or selects, as for `amc.surgery.fault`.
     """
-    trial = _Trial(model, graph, inputs, several, seen.returned, chooses)
+    model = tried.model
+    trial = _Trial(model, graph, tried.inputs, several, seen.returned, tried.chooses)
     alike: dict[Hashable, list[tuple[Branch, ...]]] = {}
     for one in find_branches(model, graph, seen):
         alike.setdefault(_shape(one, seen), []).append(one)
     if not alike:
-        return graph
+        return graph, False
     kin = list(alike.values())
     numbers = _moved_on(kin, trial)
     right = [
@@ -73,7 +67,7 @@ def with_branches(
     for alone, number in zip(kin, numbers, strict=True):
         found += _settle(alone, trial) if number is None else []
     found.sort(key=lambda branch: branch.groups)
-    return replace(graph, branches=tuple(_jointly(found, trial)))
+    return replace(graph, branches=tuple(_jointly(found, trial))), trial.again
 
 
 Kin = Sequence[tuple[Branch, ...]]
@@ -105,6 +99,7 @@ def _moved_on(kin: Sequence[Kin], trial: _Trial) -> list[int | None]:
                 return [None] * len(kin)
         sound.add(which)
     trial.right.update(_gone(kin, numbers))
+    trial.again = True
     return numbers
 
 
@@ -190,6 +185,7 @@ class _Trial:
         chooses: Whether code sorts or selects.
         right: Branches of which any may go, as was seen.
         trained: Branches without which the network learns.
+        again: Whether all groups were cut anew, beside branches that are gone.
         count: Of the trials so far.
         known: What masked networks made, by the set that goes.
     """
@@ -202,6 +198,7 @@ class _Trial:
     chooses: bool = False
     right: set[Branch] = field(default_factory=set)
     trained: set[Branch] = field(default_factory=set)
+    again: bool = False
     count: int = 0
     known: dict[str, Known] = field(default_factory=lambda: {which: {} for which in SETS})
 

@@ -8,7 +8,7 @@ result is plain picklable data: everything after this file works on that alone.
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from difflib import get_close_matches
@@ -23,9 +23,10 @@ from amc.modules import Inputs, duplicate, kinds, shapes, tensors, unwrapped
 from amc.surgery import tensor_of
 from amc.tracing.activations import activations
 from amc.tracing.branch_trials import with_branches
-from amc.tracing.candidates import candidate
+from amc.tracing.candidates import Candidate, candidate
 from amc.tracing.control import hidden
 from amc.tracing.couplings import ALL_OR_NONE, Block, blocks
+from amc.tracing.dependence import Dependence
 from amc.tracing.forward import Call, Trace
 from amc.tracing.products import loose, products
 from amc.tracing.revealing import revealing, several_samples, tried_on
@@ -80,24 +81,49 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
             _explain(reasons, block, block.reason or ALL_OR_NONE)
     shown = revealing(example_inputs)
     tried = tried_on(model, shown)
+    several, seen = several_samples(tried, shown)
     training = bool(forward.in_training)
     trial = Trial(tried, layers, shown, trains=training, chooses=forward.chooses)
-    verified = verify(trial, candidates)
+    for seeds in ((0,), SEEDS):
+        graph = _proved(replace(trial, seeds=seeds), candidates, reasons, forward, seen)
+        graph = replace(graph, exclude=tuple(exclude))
+        graph, again = with_branches(trial, graph, several, seen)
+        if again or seeds == SEEDS or trial(graph.groups, SEEDS[1:]) is None:
+            break
+    return _with_costs(graph, model, forward, example_inputs)
+
+
+SEEDS = (0, 1)
+"""Of the random cuts that a graph must pass; in place of the second stands the proof of branches,
+beside which all other groups are cut anew."""
+
+
+def _proved(
+    trial: Trial,
+    candidates: Sequence[Candidate],
+    reasons: Mapping[str, str],
+    forward: Trace,
+    seen: Dependence,
+) -> PruningGraph:
+    """The graph of all that can be cut, without branches.
+
+    Args:
+        trial: Of the network.
+        candidates: What may be.
+        reasons: Why other layers may not.
+        forward: A pass of the network.
+        seen: The same with gradients.
+    """
+    verified, told = verify(trial, candidates), dict(reasons)
     for block, reason in verified.refused:
-        _explain(reasons, block, reason)
-    several, seen = several_samples(tried, shown)
-    unseen = hidden(tried, verified.groups, shown, seen, forward.in_training)
+        _explain(told, block, reason)
+    unseen = hidden(trial.model, verified.groups, trial.inputs, seen, forward.in_training)
     for one in unseen:
-        reasons |= dict.fromkeys(one.group.layers, one.reason)
+        told |= dict.fromkeys(one.group.layers, one.reason)
     gone = {one.group.name for one in unseen}
     groups = tuple(group for group in verified.groups if group.name not in gone)
-    graph = replace(
-        _graph(layers, groups, reasons, _others(forward)),
-        overwriting=forward.overwriting,
-        exclude=tuple(exclude),
-    )
-    graph = with_branches(tried, graph, shown, several, seen, chooses=forward.chooses)
-    return _with_costs(graph, model, forward, example_inputs)
+    graph = _graph(trial.layers, groups, told, _others(forward))
+    return replace(graph, overwriting=forward.overwriting)
 
 
 def survey(

@@ -25,6 +25,7 @@ class Trial:
         inputs: Of its forward pass.
         trains: Whether modules run in training alone, so that a cut network must train as well.
         chooses: Whether code sorts or selects, as for `amc.surgery.fault`.
+        seeds: Of the random cuts that what is proved must pass.
     """
 
     model: nn.Module
@@ -32,6 +33,7 @@ class Trial:
     inputs: Inputs
     trains: bool = False
     chooses: bool = False
+    seeds: Sequence[int] = (0,)
 
     def __call__(self, groups: Sequence[Group], seeds: Sequence[int] = (0,)) -> Fault | None:
         """Cut these groups, and no others, once for each seed; None where nothing is wrong."""

@@ -18,9 +18,6 @@ from amc.tracing.joining import as_one, fits
 from amc.tracing.trials import Trial
 from amc.tracing.units import in_order
 
-SEEDS = (0, 1)
-"""Of the random cuts that a graph must pass."""
-
 
 @dataclass(frozen=True)
 class Verified:
@@ -60,7 +57,7 @@ def verify(trial: Trial, candidates: Sequence[Candidate]) -> Verified:
     refused = [(item.block, item.reason) for item in failed]
     groups = _groups([chosen])
     joined = len(groups) != len(_groups(together)) or alone
-    if not joined or trial(groups, SEEDS) is None:
+    if not joined or trial(groups, trial.seeds) is None:
         return Verified(in_order(groups, layers), tuple(refused))
     sound, more = _one_beside_the_other(chosen, trial)
     return Verified(in_order(sound, layers), (*refused, *more))
@@ -81,9 +78,9 @@ def _moved_on(kin: Sequence[Kin], trial: Trial) -> list[Kin]:
     A step towards that takes other ways, or leaves blocks out, where layers ran right further on.
     """
     chosen, again, last, whole = list(kin), False, 1, set[Hashable]()
-    for seed in SEEDS:
+    for seed in trial.seeds:
         found = trial(_groups(chosen), (seed,))
-        again |= found is not None and seed != SEEDS[0]
+        again |= found is not None and seed != trial.seeds[0]
         while found is not None:
             for step in _steps(chosen, (*found.ahead, *found.near), last, whole):
                 then = trial(_groups(step.chosen), (seed,))
@@ -93,7 +90,7 @@ def _moved_on(kin: Sequence[Kin], trial: Trial) -> list[Kin]:
                     break
             else:
                 return []
-    return [] if again and trial(_groups(chosen), SEEDS) else chosen
+    return [] if again and trial(_groups(chosen), trial.seeds) else chosen
 
 
 def _halved(kin: Sequence[Kin], trial: Trial) -> list[Kin]:
@@ -107,7 +104,7 @@ def _halved(kin: Sequence[Kin], trial: Trial) -> list[Kin]:
         elif len(some) > 1:
             half = len(some) // 2
             waiting += [some[half:], some[:half]]
-    return right if trial(_groups(right), SEEDS[1:]) is None else []
+    return right if trial(_groups(right), trial.seeds[1:]) is None else []
 
 
 @dataclass(frozen=True)
@@ -288,7 +285,7 @@ def _accept(
 ) -> list[tuple[Candidate, str]]:
     """Add to `sound` each item whose first way is; the others, with what is wrong."""
     groups = _groups([items])
-    found = trial([*sound, *groups], SEEDS)
+    found = trial([*sound, *groups], trial.seeds)
     if found is None:
         sound += groups
         return []
