@@ -128,14 +128,15 @@ def in_order(groups: Iterable[Group], layers: Sequence[Layer]) -> tuple[Group, .
     order = {layer.name: index for index, layer in enumerate(layers)}
     seen: dict[str, int] = defaultdict(int)
     named = []
-    for group in sorted(groups, key=lambda group: (order[group.name], _first(group))):
-        seen[group.name] += 1
-        suffix = f"#{seen[group.name]}" if seen[group.name] > 1 else ""
-        named.append(replace(group, name=group.name + suffix))
+    for group in sorted(groups, key=lambda group: (order[group.layers[0]], _first(group))):
+        first = group.layers[0]
+        seen[first] += 1
+        suffix = f"#{seen[first]}" if seen[first] > 1 else ""
+        named.append(replace(group, name=first + suffix))
     return tuple(named)
 
 
 def _first(group: Group) -> int:
     """Where the group begins in its first layer."""
-    outs = [m for m in group.members if (m.module, m.side) == (group.name, "out")]
+    outs = [m for m in group.members if (m.module, m.side) == (group.layers[0], "out")]
     return min(outs[0].indices[0]) if outs else 0
