@@ -22,7 +22,7 @@ from amc.parsing import read_json, read_record
 from experiments.disk import append_lines, whole_lines
 from experiments.studies.architectures.measuring import Row
 from experiments.studies.architectures.networks import NETWORKS
-from experiments.studies.architectures.tables import failures, table, write_docs
+from experiments.studies.architectures.tables import failures, summary, table, write_docs
 
 HERE = "experiments.studies.architectures"
 
@@ -48,7 +48,7 @@ def main(words: Sequence[str] | None = None) -> int:
     with ThreadPoolExecutor(asked.jobs) as pool:
         known |= {row.name: row for row in pool.map(run, waiting)}
     rows = [known[name] for name in names]
-    print(table(rows))
+    print(f"{table(rows)}\n\n{summary(rows)}")
     if asked.docs:
         write_docs(rows)
     wrong = failures(rows)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from experiments.studies.architectures.measuring import Row
-from experiments.studies.architectures.tables import failures, table
+from experiments.studies.architectures.tables import failures, summary, table
 
 GOOD = Row(
     "tv.one",
@@ -12,6 +12,7 @@ GOOD = Row(
     seen=1.0,
     free=0.95,
     branches=3,
+    seconds=0.1,
     traced=1.25,
     left=0.6,
     off=0.0,
@@ -22,7 +23,7 @@ GOOD = Row(
 def test_a_line_has_what_was_found_and_the_large_reasons() -> None:
     line = table([GOOD]).splitlines()[-1]
     assert line == (
-        "| tv.one | 2.5M | 3.00G | 1.000 | 0.950 | 3 | 0.600 | 1.2 s | 20% it is an output |"
+        "| tv.one | 2.5M | 3.00G | 1.000 | 0.950 | 3 | 0.600 | 1.2 s | 0.31 | 20% it is an output |"
     )
 
 
@@ -46,3 +47,18 @@ def test_what_is_miscounted_or_fails_is_told() -> None:
         "short: 0.900 of the MACs are seen",
         "off: after pruning the count is off by 0.020",
     ]
+
+
+def test_the_summary_counts_what_keeps_to_the_promise() -> None:
+    rows = [
+        GOOD,
+        replace(GOOD, name="tv.two", free=0.5, traced=9.0),
+        replace(GOOD, name="tv.three", seen=0.9),
+        Row("tv.four", error="took more than 9 s"),
+    ]
+    said = summary(rows)
+    assert said.startswith("Of 4 networks 2 are counted exactly")
+    assert "Of 2 at least nine tenths" in said
+    assert "2 are traced in 2 s and" in said
+    assert "the median is 1.2 s, the slowest are tv.two 9 s" in said
+    assert summary(rows[-1:]) == "No network could be traced."
