@@ -1,23 +1,19 @@
-"""Branches that the network goes on without: found by what depends on what, proved by a trial.
-
-Where a group keeps nothing, the layers that read it make constants. All that depends on nothing
-else is constant too; where that meets what still varies, the branch ends. What only the branch
-reads is gone with it.
-"""
+"""Ways to take out the branches that a network goes on without, each to be proved by a trial."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 from itertools import chain, islice
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from amc.graph import Branch, Group, Member, PruningGraph, Width, lies_in
+from amc.graph import Branch, PruningGraph, Width, lies_in
 from amc.modules import absent, kinds
 from amc.surgery import constant_of
-from amc.tracing.dependence import CONSTANT, VARYING, Dependence, Node, Ran
+from amc.tracing.branch_ends import End, caller, end_of
+from amc.tracing.dependence import CONSTANT, Dependence, Node, Ran
 
 ELEMENTWISE = frozenset(
     (
@@ -35,38 +31,8 @@ LAYING_OUT = frozenset(
 )
 """Nodes of operations that change no number."""
 
-SPREADING = frozenset(("Add", "Mul", "Sub", "Div"))
-"""Nodes of operations that take one place for many."""
-
 MOST = 24
 """Ways that are tried to take one branch out."""
-
-
-@dataclass(frozen=True)
-class End:
-    """Where a branch ends if one group keeps nothing.
-
-    Attributes:
-        group: By its place.
-        reader: The layer that reads it.
-        told: What every node of the forward pass is then.
-        meets: Constant nodes that others read which vary.
-        gone: Layers that nothing depends on any more, or that make constants.
-        inside: The same of all modules.
-        left: Nodes that the outputs still depend on.
-        sums: Nodes that add the constants to what varies; none where one does something else.
-        spreads: Whether all that the constants meet takes one place for many.
-    """
-
-    group: int
-    reader: str
-    told: Mapping[Node, str]
-    meets: frozenset[Node]
-    gone: frozenset[str]
-    inside: frozenset[str]
-    left: frozenset[Node]
-    sums: frozenset[Node]
-    spreads: bool
 
 
 def find_branches(
@@ -79,7 +45,7 @@ def find_branches(
         graph: Its groups.
         seen: One of its forward passes.
     """
-    ends = [end for at in range(len(graph.groups)) if (end := _end(model, graph, seen, at))]
+    ends = [end for at in range(len(graph.groups)) if (end := end_of(model, graph, seen, at))]
     together: dict[frozenset[Node], list[End]] = {}
     for end in ends:
         together.setdefault(end.meets, []).append(end)
@@ -89,64 +55,6 @@ def find_branches(
         if ways:
             found.append(ways)
     return found
-
-
-def _end(model: nn.Module, graph: PruningGraph, seen: Dependence, at: int) -> End | None:
-    """Where the branch of a group ends; None where the network does not go on without."""
-    nodes = {}
-    for name in _readers(model, graph, at):
-        ran = seen.ran.get(_caller(seen, name))
-        if ran is not None and len(ran.nodes) == 1 and ran.nodes[0] in seen.whole:
-            nodes[name] = ran.nodes[0]
-    ahead = seen.reached(nodes.values())
-    last = [name for name, node in nodes.items() if node in ahead]
-    told = seen.told(nodes.values())
-    if len(last) != 1 or any(told[one] != seen.plain[one] for one in seen.outputs):
-        return None
-    met = {
-        (source, node)
-        for node in ahead
-        if told[node] == VARYING
-        for source in seen.sources(node)
-        if told[source] == CONSTANT
-    }
-    meets = frozenset(source for source, _ in met)
-    left = seen.reached(meets)
-
-    def is_gone(one: Ran) -> bool:
-        known = [node for node in one.nodes if node in seen.whole]
-        return bool(known) and all(node not in left or told[node] == CONSTANT for node in known)
-
-    inside = frozenset(name for name, one in seen.ran.items() if is_gone(one))
-    gone = frozenset(x.name for x in graph.layers if _caller(seen, x.name) in inside)
-    added = all(node.name().startswith("Add") for _, node in met)
-    sums = frozenset(node for _, node in met if added)
-    spreads = all(node.name().removesuffix("Backward0") in SPREADING for _, node in met)
-    return End(at, last[0], told, meets, gone, inside, frozenset(left), sums, spreads)
-
-
-def _readers(model: nn.Module, graph: PruningGraph, at: int) -> list[str]:
-    """The layers that read a group and nothing else, with a weight of their own."""
-    group = graph.groups[at]
-    return [
-        member.module
-        for member in group.members
-        if member.side == "in" and _reads_alone(model, graph, group, member)
-    ]
-
-
-def _reads_alone(model: nn.Module, graph: PruningGraph, group: Group, member: Member) -> bool:
-    layer = graph.layers[graph.layer_index[member.module]]
-    module = model.get_submodule(member.module)
-    weight = kinds.weight_of(module)
-    own = any(weight is one for one in module._parameters.values())
-    whole = group.units * len(member.indices[0]) == layer.inputs and not layer.one_by_one
-    return whole and own and hasattr(module, "bias")
-
-
-def _caller(seen: Dependence, name: str) -> str:
-    """The module that ran for a layer: PyTorch's own attention never calls its last layer."""
-    return name if name in seen.ran else name.rpartition(".")[0]
 
 
 def _ways(
@@ -248,7 +156,7 @@ def _only_elementwise(
     }
     changed = {node for name in changing for node in seen.ran[name].nodes}
     left, told = end.left, dict[Node, bool]()
-    waiting = list(seen.ran[_caller(seen, end.reader)].sources)
+    waiting = list(seen.ran[caller(seen, end.reader)].sources)
     while waiting:
         node = waiting[-1]
         before = () if node in left else jumps.get(node, seen.sources(node))
@@ -308,9 +216,8 @@ def _is_constant(seen: Dependence, end: End, name: str) -> bool:
 
 def _behind(model: nn.Module, seen: Dependence, end: End, inside: str) -> tuple[str, ...]:
     """Modules that run as one and make constants of the reader's, in the order they ran."""
-    caller = _caller(seen, end.reader)
     names = list(seen.ran)
-    after = names[names.index(caller) + 1 :]
+    after = names[names.index(caller(seen, end.reader)) + 1 :]
     return tuple(
         name
         for name in after
@@ -368,7 +275,7 @@ def _instead(
 
 def _is_returned(seen: Dependence, end: End, behind: Sequence[str], ran: Ran) -> bool:
     """Whether a module returns what the last of these made, at most laid out otherwise."""
-    last = seen.ran[behind[-1] if behind else _caller(seen, end.reader)].nodes
+    last = seen.ran[behind[-1] if behind else caller(seen, end.reader)].nodes
     node = ran.nodes[0]
     while node not in last and node.name().removesuffix("Backward0") in LAYING_OUT:
         (node,) = seen.sources(node)[:1] or (None,)
@@ -412,7 +319,7 @@ def _passing(seen: Dependence, end: End, name: str) -> tuple[tuple[str, int], ..
 
 def _follows(seen: Dependence, end: End, name: str) -> bool:
     names = list(seen.ran)
-    return names.index(name) > names.index(_caller(seen, end.reader))
+    return names.index(name) > names.index(caller(seen, end.reader))
 
 
 def _bypasses(

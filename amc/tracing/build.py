@@ -22,7 +22,7 @@ from amc.graph import NUMBER_BYTES, Branch, Fixed, Group, Layer, PruningGraph
 from amc.modules import Inputs, duplicate, kinds, shapes, tensors, unwrapped
 from amc.surgery import tensor_of
 from amc.tracing.activations import activations
-from amc.tracing.branch_trials import with_branches
+from amc.tracing.branch_verification import with_branches
 from amc.tracing.candidates import Candidate, candidate
 from amc.tracing.control import hidden
 from amc.tracing.couplings import ALL_OR_NONE, Block, blocks

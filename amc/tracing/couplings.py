@@ -14,10 +14,11 @@ from functools import cached_property
 import numpy as np
 from torch import Tensor
 
+from amc.tracing.elements import Elements, Runs
 from amc.tracing.flow import Flow
 from amc.tracing.labels import numbers
 from amc.tracing.ties import Labels, Links, Ties
-from amc.tracing.units import Place, Unit
+from amc.tracing.units import Unit
 
 WAYS = (-2, -1, -3)
 """The axis that units are counted along, from the last: of (heads, width) first whole heads, then
@@ -39,35 +40,6 @@ class Block:
     layers: frozenset[str]
     ways: tuple[tuple[Unit, ...], ...]
     reason: str = ""
-
-
-@dataclass(frozen=True)
-class _Elements:
-    """Channels of all sides of modules and axes of tensors that have labels.
-
-    Attributes:
-        sides: By name, which is the order that units have them in.
-        side: (elements,) whose channel each is.
-        index: (elements,) its place there.
-        label: (elements,) of each.
-    """
-
-    sides: tuple[tuple[str, Place], ...]
-    side: Labels
-    index: Labels
-    label: Labels
-
-    @classmethod
-    def of(cls, flow: Flow) -> _Elements:
-        sides = sorted(flow.elements, key=lambda side: (side[0], str(side[1])))
-        rank = {side: at for at, side in enumerate(sides)}
-        own = [ids.long().numpy() for ids in flow.elements.values()]
-        side = [np.full(len(ids), rank[one]) for one, ids in zip(flow.elements, own, strict=True)]
-        index = [np.arange(len(ids)) for ids in own]
-        label = np.concatenate([*own, np.zeros(0, np.int64)])
-        there = label != 0
-        places = np.concatenate([*index, label[:0]])[there]
-        return cls(tuple(sides), np.concatenate([*side, label[:0]])[there], places, label[there])
 
 
 @dataclass
@@ -99,7 +71,7 @@ class _Couplings:
     """
 
     flow: Flow
-    elements: _Elements
+    elements: Elements
     ties: Ties
     links: Links
 
@@ -120,7 +92,7 @@ class _Couplings:
 
 def blocks(flow: Flow) -> list[Block]:
     """All channels of the network's known modules, in blocks that are cut alike."""
-    couplings = _Couplings(flow, _Elements.of(flow), Ties.of(flow.atoms), Links.of(flow.links))
+    couplings = _Couplings(flow, Elements.of(flow), Ties.of(flow.atoms), Links.of(flow.links))
     by_signature: dict[tuple[tuple[int, int], ...], list[_Cell]] = defaultdict(list)
     for cell in _cells(couplings):
         by_signature[cell.signature].append(cell)
@@ -131,7 +103,7 @@ def _cells(couplings: _Couplings) -> list[_Cell]:
     """In the order of their first elements."""
     flow, joint, elements = couplings.flow, couplings.joint, couplings.elements
     roots = joint[elements.label]
-    runs = _Runs.of(roots, elements.side, elements.index)
+    runs = Runs.of(roots, elements.side, elements.index)
     cells = {}
     for first, last in runs.parts:
         sides = zip(runs.sides[first:last], runs.sizes[first:last], strict=True)
@@ -143,39 +115,6 @@ def _cells(couplings: _Couplings) -> list[_Cell]:
             cells[root].factorings.append(laid_out)
             cells[root].laid_out |= number < len(flow.factorings)
     return list(cells.values())
-
-
-@dataclass(frozen=True)
-class _Runs:
-    """Elements in the order of what they are parts of, then of their sides and places there.
-
-    Attributes:
-        order: (elements,) their numbers.
-        starts: Where each run of one part and one side begins in that, and the end.
-        sides: Of each run.
-        sizes: Of each run.
-        parts: For each part the runs from which and before which it goes; those whose elements
-            come first are first.
-    """
-
-    order: Labels
-    starts: list[int]
-    sides: list[int]
-    sizes: list[int]
-    parts: list[tuple[int, int]]
-
-    @classmethod
-    def of(cls, part: Labels, side: Labels, index: Labels) -> _Runs:
-        _, first, which = np.unique(part, return_index=True, return_inverse=True)
-        seen = np.argsort(np.argsort(first))[which]
-        order = np.lexsort((index, side, seen))
-        new_part = np.diff(seen[order], prepend=-1) != 0
-        begins = np.flatnonzero(new_part | (np.diff(side[order], prepend=-1) != 0))
-        firsts = np.flatnonzero(new_part[begins])
-        parts = zip(firsts.tolist(), [*firsts[1:].tolist(), len(begins)], strict=False)
-        sizes = np.diff(begins, append=len(order))
-        starts, sides = [*begins.tolist(), len(order)], side[order][begins].tolist()
-        return cls(order, starts, sides, sizes.tolist(), list(parts))
 
 
 def _block(couplings: _Couplings, cells: Sequence[_Cell]) -> Block:
@@ -222,7 +161,7 @@ def _rows(labels: Tensor, way: int) -> list[Labels]:
 
 
 def _units(
-    elements: _Elements, places: Labels, labels: Labels, ties: Ties, *, laid_out: bool
+    elements: Elements, places: Labels, labels: Labels, ties: Ties, *, laid_out: bool
 ) -> tuple[tuple[Unit, ...], str]:
     """The units that may go, or why none may.
 
@@ -240,7 +179,7 @@ def _units(
         return (), ties.reasons[why[~free][0]]
     own = places[free]
     index = elements.index[own]
-    runs = _Runs.of(roots[free], elements.side[own], index)
+    runs = Runs.of(roots[free], elements.side[own], index)
     whole = index[runs.order].tolist()
     every = [
         (*elements.sides[side], tuple(whole[start:end]))
