@@ -4,6 +4,7 @@ from amc.graph.amounts import Activation, Product, Width
 from amc.graph.branches import Branch, lies_in
 from amc.graph.groups import Attribute, Group, Member, Part, Slice, Statistic
 from amc.graph.layers import NUMBER_BYTES, SIDES, Indices, Kept, KeptUnits, Layer, Side
+from amc.graph.narrower import narrower
 from amc.graph.pruning_graph import Fixed, PruningGraph
 
 __all__ = [
@@ -27,4 +28,5 @@ __all__ = [
     "Statistic",
     "Width",
     "lies_in",
+    "narrower",
 ]

@@ -12,9 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from amc.graph import Kept, KeptUnits, PruningGraph
+from amc.graph import Kept, KeptUnits, PruningGraph, narrower
 from amc.pruning.masks import held_masks, hold, plain_copy
-from amc.pruning.narrower import narrower
 from amc.pruning.pruner import Pruner
 from amc.surgery import cut
 from amc.tasks import Samples

@@ -27,7 +27,8 @@ def activations(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> tuple[
     PyTorch's own attention runs as in a cut network (`amc.modules`), operation by operation.
     Where a network of one unit less runs other operations or none, tensors are taken not to shrink
     with that group; where twice the samples do, all are taken to grow with the batch. So a tensor
-    may be made too large, never too small.
+    may be made too large, never too small; but where numbers decide how many places there are, as
+    of the boxes that a detector finds, there are as many as these inputs have.
 
     Args:
         model: In evaluation mode; left as it is.

@@ -70,7 +70,7 @@ def _ways(
         layers=(),
         reader=last.reader,
         behind=(),
-        width=_width(graph, last.reader),
+        width=width_of(graph, last.reader),
         form="constant",
         axis=-1,
         axes=0,
@@ -187,7 +187,8 @@ def _complete(graph: PruningGraph, end: End, way: Branch) -> Branch:
     return replace(way, layers=layers, within=within)
 
 
-def _width(graph: PruningGraph, reader: str) -> Width:
+def width_of(graph: PruningGraph, reader: str) -> Width:
+    """Of the constant that stands in the place of a branch, by the layer it ends with."""
     row, layer = graph.layer_index[reader], graph.layers[graph.layer_index[reader]]
     each = graph.width_maps[0][row]
     parts = tuple((at, int(n)) for at, n in enumerate(each) if n)

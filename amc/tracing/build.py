@@ -22,18 +22,15 @@ from amc.graph import NUMBER_BYTES, Branch, Fixed, Group, Layer, PruningGraph
 from amc.modules import Inputs, duplicate, kinds, shapes, tensors, unwrapped
 from amc.surgery import tensor_of
 from amc.tracing.activations import activations
-from amc.tracing.branch_verification import with_branches
-from amc.tracing.candidates import Candidate, candidate
-from amc.tracing.control import hidden
+from amc.tracing.candidates import candidate
 from amc.tracing.couplings import ALL_OR_NONE, Block, blocks
-from amc.tracing.dependence import Dependence
 from amc.tracing.forward import Call, Trace
 from amc.tracing.products import loose, products
-from amc.tracing.revealing import revealing, several_samples, tried_on
+from amc.tracing.proof import prove
+from amc.tracing.revealing import revealing, tried_on
 from amc.tracing.tracer import trace_channels
 from amc.tracing.trials import Trial
 from amc.tracing.units import group_units
-from amc.tracing.verification import verify
 
 
 class GraphError(ValueError):
@@ -81,49 +78,16 @@ def trace(model: nn.Module, example_inputs: Inputs, *, exclude: Sequence[str] = 
             _explain(reasons, block, block.reason or ALL_OR_NONE)
     shown = revealing(example_inputs)
     tried = tried_on(model, shown)
-    several, seen = several_samples(tried, shown)
     training = bool(forward.in_training)
     trial = Trial(tried, layers, shown, trains=training, chooses=forward.chooses)
-    for seeds in ((0,), SEEDS):
-        graph = _proved(replace(trial, seeds=seeds), candidates, reasons, forward, seen)
-        graph = replace(graph, exclude=tuple(exclude))
-        graph, again = with_branches(trial, graph, several, seen)
-        if again or seeds == SEEDS or trial(graph.groups, SEEDS[1:]) is None:
-            break
+    proved = prove(trial, candidates, reasons, forward.in_training)
+    graph = replace(
+        _graph(layers, proved.groups, proved.reasons, _others(forward)),
+        branches=proved.branches,
+        overwriting=forward.overwriting,
+        exclude=tuple(exclude),
+    )
     return _with_costs(graph, model, forward, example_inputs)
-
-
-SEEDS = (0, 1)
-"""Of the random cuts that a graph must pass; in place of the second stands the proof of branches,
-beside which all other groups are cut anew."""
-
-
-def _proved(
-    trial: Trial,
-    candidates: Sequence[Candidate],
-    reasons: Mapping[str, str],
-    forward: Trace,
-    seen: Dependence,
-) -> PruningGraph:
-    """The graph of all that can be cut, without branches.
-
-    Args:
-        trial: Of the network.
-        candidates: What may be.
-        reasons: Why other layers may not.
-        forward: A pass of the network.
-        seen: The same with gradients.
-    """
-    verified, told = verify(trial, candidates), dict(reasons)
-    for block, reason in verified.refused:
-        _explain(told, block, reason)
-    unseen = hidden(trial.model, verified.groups, trial.inputs, seen, forward.in_training)
-    for one in unseen:
-        told |= dict.fromkeys(one.group.layers, one.reason)
-    gone = {one.group.name for one in unseen}
-    groups = tuple(group for group in verified.groups if group.name not in gone)
-    graph = _graph(trial.layers, groups, told, _others(forward))
-    return replace(graph, overwriting=forward.overwriting)
 
 
 def survey(
@@ -278,7 +242,7 @@ def _others(forward: Trace) -> tuple[Fixed, ...]:
 def _graph(
     layers: tuple[Layer, ...],
     groups: tuple[Group, ...],
-    reasons: dict[str, str],
+    reasons: Mapping[str, str],
     others: tuple[Fixed, ...],
 ) -> PruningGraph:
     made = {name for group in groups for name in group.layers}

@@ -21,11 +21,10 @@ from amc.criteria import best_units
 from amc.export import onnx_model
 from amc.finetuning import Recipe, fit
 from amc.granularity import Rounding
-from amc.graph import PruningGraph
+from amc.graph import PruningGraph, narrower
 from amc.modules.inputs import Inputs, call, tensors
 from amc.policy import Budget, Policy, PolicyError
 from amc.pruning import Narrowed, Pruner, narrow, policy_of, prune
-from amc.pruning.narrower import narrower
 from amc.rules import project, uniform
 from amc.surgery import cut, mask
 from amc.tasks import Samples

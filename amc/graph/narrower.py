@@ -11,19 +11,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TypeVar
 
-from amc.graph import (
-    Activation,
-    Branch,
-    Group,
-    Indices,
-    KeptUnits,
-    Layer,
-    Part,
-    Product,
-    PruningGraph,
-    Slice,
-    Width,
-)
+from amc.graph.amounts import Activation, Product, Width
+from amc.graph.branches import Branch
+from amc.graph.groups import Group, Part, Slice
+from amc.graph.layers import Indices, KeptUnits, Layer
+from amc.graph.pruning_graph import PruningGraph
 
 
 def narrower(graph: PruningGraph, units: KeptUnits) -> PruningGraph:
