@@ -442,3 +442,34 @@ def test_lists_of_numbers_can_be_read_of_what_stands_in_the_place_of_a_part() ->
     assert absent.Passing(part, 0).sources == [-1, 2]
     constant = absent.Constant(torch.zeros(6, 1, 1), part, -3, filled=False, returns=0)
     assert constant.sources == [-1, 2]
+
+
+class Particular(nn.Module):
+    """Adds what it makes of its input, but not of so many channels."""
+
+    def __init__(self, refused: int) -> None:
+        super().__init__()
+        self.one, self.two, self.refused = nn.Conv2d(40, 40, 1), nn.Conv2d(40, 40, 1), refused
+
+    def forward(self, x: Tensor) -> Tensor:
+        features = F.relu(self.one(x))
+        if features.shape[1] == self.refused:
+            raise ValueError("not so many")
+        return x + self.two(features)
+
+
+@pytest.mark.parametrize("refused", [0, 16])
+def test_branches_are_proved_on_a_small_network_or_where_that_fails_on_the_whole(
+    refused: int,
+) -> None:
+    from amc.tracing import proof
+
+    body = Particular(refused)
+    model = noisy(nn.Sequential(nn.Conv2d(3, 40, 1), body, nn.Flatten(), nn.Linear(2560, 4)))
+    graph = amc.trace(model, PICTURES)
+    assert [branch.name for branch in graph.branches] == ["1.two"]
+    (branch,) = graph.branches
+    assert branch.width.fixed + sum(graph.full[at] * each for at, each in branch.width.parts) == 40
+    assert proof._few(graph.groups[0]) == 16
+    units = _without(graph)
+    assert apart(cut(model, graph, units), mask(model, graph, units), PICTURES) < 1e-5

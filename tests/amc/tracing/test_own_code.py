@@ -6,6 +6,7 @@ Each is pruned at random and has to equal the masked network, and PyTorch's own 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,8 +20,9 @@ from amc.costs import Macs, Params
 from amc.criteria import scores
 from amc.graph import PruningGraph
 from amc.modules.inputs import Inputs, call, tensors
-from amc.surgery import cut, mask
+from amc.surgery import cut, fault, mask
 from amc.tasks import Samples
+from amc.tracing.tracer import trace_channels
 from experiments.studies.architectures.counting import counted_macs
 
 
@@ -399,3 +401,35 @@ def test_outputs_of_another_shape_are_no_rounding() -> None:
     assert [group.name for group in graph.groups] == ["last"]
     reasons = {one.name: one.reason for one in graph.fixed}
     assert reasons["first"].startswith("its outputs then differ")
+
+
+def test_where_code_selects_any_difference_may_be_rounding() -> None:
+    def forward(net: Any, pictures: Tensor) -> Tensor:
+        features = net.one(pictures)
+        if features.dtype == torch.float32:  # what another order among boxes would do, in 32 bits
+            features = features * features.shape[1]
+        return net.two(features)
+
+    net = Wired(forward, one=nn.Conv2d(3, 8, 1), two=nn.Conv2d(8, 2, 1)).eval()
+    graph = amc.trace(nn.Sequential(nn.Conv2d(3, 8, 1), nn.Conv2d(8, 2, 1)), noise(1, 3, 4, 4))
+    names = {"0": "one", "1": "two"}
+    (group,) = graph.groups
+    members = tuple(replace(one, module=names[one.module]) for one in group.members)
+    group = replace(group, name="one", members=members, layers=("one",))
+    layers = tuple(replace(layer, name=names[layer.name]) for layer in graph.layers)
+    own = PruningGraph(layers, (group,))
+    units = (tuple(range(3)),)
+    found = fault(net, own, units, noise(1, 3, 4, 4))
+    assert found is not None
+    assert "its outputs then differ" in found.reason
+    assert fault(net, own, units, noise(1, 3, 4, 4), chooses=True) is None
+
+
+def test_sorting_and_selecting_is_seen() -> None:
+    def forward(net: Any, pictures: Tensor) -> Tensor:
+        rows = net.one(pictures).flatten(2).transpose(1, 2)
+        return rows.gather(1, rows[..., :1].topk(3, 1).indices.expand(-1, -1, 4))
+
+    net = Wired(forward, one=nn.Conv2d(3, 4, 1))
+    assert trace_channels(net, noise(1, 3, 4, 4), {}).chooses
+    assert not trace_channels(nn.Conv2d(3, 4, 1), noise(1, 3, 4, 4), {}).chooses
