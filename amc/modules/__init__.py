@@ -2,7 +2,14 @@
 
 from amc.modules import absent, kinds, operations, recurrent
 from amc.modules.attention import narrow_attention, plain_attention, without_nested_tensors
-from amc.modules.copying import alias, duplicate, forget_cached, unwrapped, without_weight_norms
+from amc.modules.copying import (
+    alias,
+    copied,
+    duplicate,
+    forget_cached,
+    unwrapped,
+    without_weight_norms,
+)
 from amc.modules.fusing import ClampedConv2d, fold_norms, fuse_activations
 from amc.modules.inputs import (
     Calls,
@@ -32,6 +39,7 @@ __all__ = [
     "call",
     "call_with",
     "changed",
+    "copied",
     "duplicate",
     "first_call",
     "fold_norms",

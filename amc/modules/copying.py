@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
+from functools import cache
 from typing import Any
 
 from torch import nn
 from torch.nn.utils.parametrize import is_parametrized, type_before_parametrizations
 
 from amc.modules.inputs import tensors
-from amc.modules.kinds import as_it_came, weight_norm_of, weight_of
+from amc.modules.kinds import weight_norm_of, weight_of
 
 
 def duplicate(model: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module:
@@ -25,10 +27,7 @@ def duplicate(model: nn.Module, memo: dict[int, Any] | None = None) -> nn.Module
         for tensor in tensors(held):
             if not tensor.is_leaf:  # deepcopy refuses those
                 known.setdefault(id(tensor), tensor.detach().clone())
-    for module in model.modules():
-        if id(module) not in known and as_it_came(module) and not isinstance(module, nn.RNNBase):
-            known[id(module)] = _plain(module, known)
-    return forget_cached(copy.deepcopy(model, known))
+    return forget_cached(copied(model, known))
 
 
 def alias(model: nn.Module, *, trained: bool | None = None) -> nn.Module:
@@ -49,17 +48,54 @@ ATOMIC = frozenset((bool, int, float, str, type(None)))
 """Types of values that are their own copies."""
 
 
-def _plain(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
-    """A deep copy of one of PyTorch's own modules without others inside, several times as quick."""
-    copied = module.__new__(type(module))
-    for name, value in vars(module).items():
-        same = type(value) in ATOMIC or (
-            type(value) is tuple and ATOMIC.issuperset(map(type, value))
-        )
-        nothing = isinstance(value, dict | set) and not value
-        own = value if same else type(value)() if nothing else copy.deepcopy(value, memo)
-        vars(copied)[name] = own
-    return copied
+def copied(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
+    """What `copy.deepcopy` makes of a module, several times as quick.
+
+    Args:
+        module: Left as it is.
+        memo: What stands in the place of some of its parts; what is copied is added.
+    """
+    if id(module) in memo:
+        known: nn.Module = memo[id(module)]
+        return known
+    of: Any = type(module)
+    if not _copies_plainly(of):
+        return copy.deepcopy(module, memo)
+    new: nn.Module = of.__new__(of)
+    memo[id(module)] = new
+    own = dict(vars(module))
+    own.pop("_compiled_call_impl", None)  # as `nn.Module.__getstate__` does
+    for name, value in own.items():
+        kind = type(value)
+        if kind in ATOMIC:
+            continue
+        if id(value) in memo:
+            own[name] = memo[id(value)]
+        elif kind in EMPTY and not value:
+            own[name] = memo[id(value)] = kind()
+        elif name == "_modules":
+            own[name] = {
+                key: None if child is None else copied(child, memo) for key, child in value.items()
+            }
+        elif kind is not tuple or not ATOMIC.issuperset(map(type, value)):
+            own[name] = copy.deepcopy(value, memo)
+    vars(new).update(own)
+    return new
+
+
+EMPTY = frozenset((dict, OrderedDict, set))
+"""Types of what is copied by making another, where nothing is in it."""
+
+
+@cache
+def _copies_plainly(kind: Any) -> bool:
+    """Whether a copy of a module of this type has copies of all its attributes, and no more."""
+    loads = kind.__setstate__
+    own = loads in (nn.Module.__setstate__, nn.modules.conv._ConvNd.__setstate__)
+    plain = kind.__reduce_ex__ is object.__reduce_ex__ and kind.__reduce__ is object.__reduce__
+    bases = (one for one in kind.__mro__ if one not in (nn.Module, object))
+    told = any("__getstate__" in vars(one) for one in bases)
+    return own and plain and not told and not hasattr(kind, "__deepcopy__")
 
 
 def forget_cached(model: nn.Module) -> nn.Module:

@@ -25,15 +25,21 @@ Made = tuple[str, Tensor]
 """What a module of this name made; of an empty name what the network returned."""
 
 
+class _EnoughError(Exception):
+    """Ends a forward pass of which all is known that was asked for."""
+
+
 @dataclass
 class Seen:
     """What a network's modules made, in the order they ran.
 
     Args:
         names: The modules to look at.
+        most: Modules after which the forward pass need not go on.
     """
 
     names: frozenset[str]
+    most: float = math.inf
     made: list[Made] = field(default_factory=list)
 
     def run(self, model: nn.Module, inputs: Inputs) -> list[Made]:
@@ -48,8 +54,11 @@ class Seen:
                 for name, module in model.named_modules()
                 if name in self.names
             ]
+            outputs: object = ()
             try:
                 outputs = call(model, inputs)
+            except _EnoughError:
+                pass
             finally:
                 for handle in handles:
                     handle.remove()
@@ -60,6 +69,8 @@ class Seen:
             found = tensors(output)
             if found:
                 self.made.append((name, found[0].detach()))
+            if len(self.made) >= self.most:
+                raise _EnoughError
 
         return hook
 

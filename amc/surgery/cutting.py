@@ -16,6 +16,7 @@ from amc.devices import one_thread
 from amc.graph import SIDES, Group, KeptUnits, Part, PruningGraph, Side
 from amc.modules import (
     ClampedConv2d,
+    copied,
     duplicate,
     forget_cached,
     kinds,
@@ -92,7 +93,7 @@ def cut_units(
             memo[id(old)] = like(old, select(old.detach(), kept))
         # What shares was copied once already, and every candidate of a search comes by here.
         whole = not sharing
-        smaller = duplicate(model, memo) if whole else forget_cached(copy.deepcopy(model, memo))
+        smaller = duplicate(model, memo) if whole else forget_cached(copied(model, memo))
         _resize(smaller, staying)
         for name in {name.rpartition(".")[0] for name in places}:
             if recurrent.is_recurrent(module := smaller.get_submodule(name)):

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from amc.graph import KeptUnits, PruningGraph
-from amc.modules import duplicate, forget_cached, kinds, unwrapped, without_nested_tensors
+from amc.modules import copied, duplicate, forget_cached, kinds, unwrapped, without_nested_tensors
 from amc.refit import Moments, Reconstruction
 from amc.surgery.branches import Depth, silence
 from amc.surgery.cutting import (
@@ -81,7 +81,7 @@ def enlarge(
         memo[id(tensor)] = like(tensor, full)
     if sharing:
         share_plain(model, names, memo)
-    masked = forget_cached(copy.deepcopy(model, memo)) if sharing else duplicate(model, memo)
+    masked = forget_cached(copied(model, memo)) if sharing else duplicate(model, memo)
     if not sharing:  # A refit changes tensors that keep their shape.
         state = small.state_dict()
         for name, tensor in masked.state_dict().items():

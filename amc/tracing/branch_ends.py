@@ -54,17 +54,19 @@ def end_of(model: nn.Module, graph: PruningGraph, seen: Dependence, at: int) -> 
         ran = seen.ran.get(caller(seen, name))
         if ran is not None and len(ran.nodes) == 1 and ran.nodes[0] in seen.whole:
             nodes[name] = ran.nodes[0]
+    told = seen.told(nodes.values())
+    if not nodes or any(told[one] != seen.plain[one] for one in seen.outputs):
+        return None
     ahead = seen.reached(nodes.values())
     last = [name for name, node in nodes.items() if node in ahead]
-    told = seen.told(nodes.values())
-    if len(last) != 1 or any(told[one] != seen.plain[one] for one in seen.outputs):
+    if len(last) != 1:
         return None
     met = {
         (source, node)
-        for node in ahead
-        if told[node] == VARYING
-        for source in seen.sources(node)
-        if told[source] == CONSTANT
+        for source, kind in told.maps[0].items()
+        if kind == CONSTANT
+        for node in seen.readers[source]
+        if told[node] == VARYING and node in ahead
     }
     meets = frozenset(source for source, _ in met)
     left = seen.reached(meets)
@@ -77,7 +79,7 @@ def end_of(model: nn.Module, graph: PruningGraph, seen: Dependence, at: int) -> 
     gone = frozenset(x.name for x in graph.layers if caller(seen, x.name) in inside)
     added = all(node.name().startswith("Add") for _, node in met)
     sums = frozenset(node for _, node in met if added)
-    spreads = all(node.name().removesuffix("Backward0") in SPREADING for _, node in met)
+    spreads = all(node.name().partition("Backward")[0] in SPREADING for _, node in met)
     return End(at, last[0], told, meets, gone, inside, frozenset(left), sums, spreads)
 
 

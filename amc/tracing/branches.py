@@ -13,7 +13,7 @@ from amc.graph import Branch, PruningGraph, Width, lies_in
 from amc.modules import absent, kinds
 from amc.surgery import constant_of
 from amc.tracing.branch_ends import End, caller, end_of
-from amc.tracing.dependence import CONSTANT, Dependence, Node, Ran
+from amc.tracing.dependence import CONSTANT, Dependence, Node
 
 ELEMENTWISE = frozenset(
     (
@@ -27,9 +27,10 @@ LAYING_OUT = frozenset(
     (
         *("View", "UnsafeView", "ReshapeAlias", "Transpose", "Permute", "T", "Clone", "Alias"),
         *("Expand", "Squeeze", "Unsqueeze", "Slice", "Select", "NativeDropout", "ToCopy"),
+        "ConstantPadNd",  # which cuts off as well
     )
 )
-"""Nodes of operations that change no number."""
+"""Nodes of operations that change no number that is left."""
 
 MOST = 24
 """Ways that are tried to take one branch out."""
@@ -49,16 +50,20 @@ def find_branches(
     together: dict[frozenset[Node], list[End]] = {}
     for end in ends:
         together.setdefault(end.meets, []).append(end)
-    found = []
+    found, shared = [], _shared(model)
     for alike in together.values():
-        ways = tuple(islice(_ways(model, graph, seen, alike), MOST))
+        ways = tuple(islice(_ways(model, graph, seen, alike, shared), MOST))
         if ways:
             found.append(ways)
     return found
 
 
 def _ways(
-    model: nn.Module, graph: PruningGraph, seen: Dependence, alike: Sequence[End]
+    model: nn.Module,
+    graph: PruningGraph,
+    seen: Dependence,
+    alike: Sequence[End],
+    shared: Sequence[Sequence[str]],
 ) -> Iterator[Branch]:
     """Ways to take a branch out, best first."""
     # The last group's constants are the fewest.
@@ -86,7 +91,6 @@ def _ways(
         (way for way in places if way.form == "filled"),
         *(_instead(model, seen, last, branch, name) for name in flat if name in seen.ran),
     )
-    shared = _shared(model)
     for way in ways:
         complete = _complete(graph, last, way)
         whole = set(complete.groups) <= set(complete.within)
@@ -165,7 +169,7 @@ def _only_elementwise(
             waiting.pop()
             # Whether it is, or reads, what has another width now.
             told[node] = node in changed or any(told[one] for one in before)
-            plain = node.name().removesuffix("Backward0") in ELEMENTWISE
+            plain = node.name().partition("Backward")[0] in ELEMENTWISE
             if told[node] and node not in jumps and not plain:
                 return False
         waiting += unknown
@@ -222,7 +226,8 @@ def _behind(model: nn.Module, seen: Dependence, end: End, inside: str) -> tuple[
     return tuple(
         name
         for name in after
-        if _is_constant(seen, end, name)
+        if name in end.inside
+        and _is_constant(seen, end, name)
         and _runs_as_one(model, name)
         and (not inside or lies_in(name, inside))
     )
@@ -255,7 +260,7 @@ def _instead(
     for axis in _axes(model, branch, shape):
         unsure = any(size == 1 for at, size in enumerate(shape) if at - len(shape) != axis)
         for behind in dict.fromkeys((after, ())):
-            if not _is_returned(seen, end, behind, ran):
+            if not _is_made(seen, end, behind, ran.nodes[0]):
                 continue
             way = replace(
                 branch,
@@ -274,12 +279,14 @@ def _instead(
             yield from [*filled, way] if unsure else [way, *filled]
 
 
-def _is_returned(seen: Dependence, end: End, behind: Sequence[str], ran: Ran) -> bool:
-    """Whether a module returns what the last of these made, at most laid out otherwise."""
+def _is_made(seen: Dependence, end: End, behind: Sequence[str], node: Node) -> bool:
+    """Whether a node is what the last of these modules made, at most laid out otherwise."""
     last = seen.ran[behind[-1] if behind else caller(seen, end.reader)].nodes
-    node = ran.nodes[0]
-    while node not in last and node.name().removesuffix("Backward0") in LAYING_OUT:
-        (node,) = seen.sources(node)[:1] or (None,)
+    while node not in last and node.name().partition("Backward")[0] in LAYING_OUT:
+        before = seen.sources(node)
+        if not before:
+            return False
+        node = before[0]
     return node in last
 
 
@@ -345,6 +352,8 @@ def _bypasses(
         and seen.ran[f"{block}.{name}"].shapes[0] == ran.shapes[0]
     ]
     behind = _behind(model, seen, end, block)
+    if not all(_is_made(seen, end, behind, node) for node in end.meets):
+        return
     for shortcut in shortcuts:
         for activation in _last(seen, own, block, children, end):
             for axis in _axes(model, branch, ran.shapes[0]):

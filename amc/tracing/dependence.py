@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, field
 from functools import cached_property
+from heapq import heapify, heappop, heappush
 from typing import Any
 
 import torch
@@ -71,8 +73,33 @@ class Dependence:
 
     @cached_property
     def plain(self) -> dict[Node, str]:
-        """What every node is where none is made constant."""
-        return self.told(())
+        """What every node is where none is made constant; sources come before what reads them."""
+        told: dict[Node, str] = {}
+        waiting = list(self.outputs)
+        while waiting:
+            node = waiting[-1]
+            if node in told:
+                waiting.pop()
+                continue
+            before = self.sources(node)
+            unknown = [one for one in before if one not in told]
+            waiting += unknown
+            if not unknown:
+                told[node] = _told(node, {told[one] for one in before})
+        return told
+
+    @cached_property
+    def readers(self) -> dict[Node, list[Node]]:
+        """The nodes that read the result of each, of those that the outputs depend on."""
+        found: dict[Node, list[Node]] = {node: [] for node in self.plain}
+        for node in self.plain:
+            for source in self.sources(node):
+                found[source].append(node)
+        return found
+
+    @cached_property
+    def _order(self) -> dict[Node, int]:
+        return {node: at for at, node in enumerate(self.plain)}
 
     def slopes(self) -> dict[str, Tensor]:
         """Of each parameter that the outputs change with, how one random sum of them all does.
@@ -150,21 +177,23 @@ class Dependence:
                 waiting += () if node in cut else self.sources(node)
         return seen
 
-    def told(self, constant: Collection[Node]) -> dict[Node, str]:
-        """What every node is where some are made constant."""
-        told: dict[Node, str] = dict.fromkeys(constant, CONSTANT)
-        waiting = list(self.outputs)
+    def told(self, constant: Collection[Node]) -> ChainMap[Node, str]:
+        """What every node is where some are made constant: what has changed, before the rest."""
+        changed: dict[Node, str] = dict.fromkeys(constant, CONSTANT)
+        plain, order = self.plain, self._order
+        every = list(plain)
+        waiting = [order[reader] for node in changed for reader in self.readers[node]]
+        heapify(waiting)
         while waiting:
-            node = waiting[-1]
-            if node in told:
-                waiting.pop()
+            node = every[heappop(waiting)]
+            if node in changed:
                 continue
-            before = self.sources(node)
-            unknown = [one for one in before if one not in told]
-            waiting += unknown
-            if not unknown:
-                told[node] = _told(node, {told[one] for one in before})
-        return told
+            kind = _told(node, {changed.get(one) or plain[one] for one in self.sources(node)})
+            if kind != plain[node]:
+                changed[node] = kind
+                for reader in self.readers[node]:
+                    heappush(waiting, order[reader])
+        return ChainMap(changed, plain)
 
 
 def _told(node: Node, before: Iterable[str]) -> str:
