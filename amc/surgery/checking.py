@@ -6,7 +6,7 @@ import math
 from collections.abc import Hashable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import torch
@@ -36,13 +36,15 @@ def check_cut(
         SurgeryError: if it does not; names the first group that fails alone.
     """
     model = duplicate(model).eval()
-    first, where = fault(model, graph, units, example_inputs), "these groups together"
+    # Who looks for what is wrong has time for more digits.
+    look = partial(fault, model, graph, example_inputs=example_inputs, chooses=True)
+    first, where = look(units), "these groups together"
     if first is None:
         return
     full = tuple(tuple(range(group.units)) for group in graph.groups)
     for number, group in enumerate(graph.groups):
         alone = (*full[:number], units[number], *full[number + 1 :])
-        own = fault(model, graph, alone, example_inputs)
+        own = look(alone)
         if own is not None:
             first, where = own, repr(group.name)
             break

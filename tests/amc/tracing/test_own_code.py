@@ -20,7 +20,7 @@ from amc.costs import Macs, Params
 from amc.criteria import scores
 from amc.graph import PruningGraph
 from amc.modules.inputs import Inputs, call, tensors
-from amc.surgery import cut, fault, mask
+from amc.surgery import check_cut, cut, fault, mask
 from amc.tasks import Samples
 from amc.tracing.tracer import trace_channels
 from experiments.studies.architectures.counting import counted_macs
@@ -423,6 +423,7 @@ def test_where_code_selects_any_difference_may_be_rounding() -> None:
     assert found is not None
     assert "its outputs then differ" in found.reason
     assert fault(net, own, units, noise(1, 3, 4, 4), chooses=True) is None
+    check_cut(net, own, units, noise(1, 3, 4, 4))
 
 
 def test_sorting_and_selecting_is_seen() -> None:
