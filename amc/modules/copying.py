@@ -59,7 +59,7 @@ def copied(module: nn.Module, memo: dict[int, Any]) -> nn.Module:
         known: nn.Module = memo[id(module)]
         return known
     of: Any = type(module)
-    if not _copies_plainly(of):
+    if not _copies_plainly(of) or "__deepcopy__" in vars(module):
         return copy.deepcopy(module, memo)
     new: nn.Module = of.__new__(of)
     memo[id(module)] = new

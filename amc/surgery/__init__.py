@@ -9,6 +9,7 @@ from amc.surgery.checking import (
     fault,
     fault_in_training,
     seen_constants,
+    training_fault,
 )
 from amc.surgery.comparing import Made, Seen
 from amc.surgery.cutting import cut, like, staying_channels, tensor_of
@@ -31,4 +32,5 @@ __all__ = [
     "seen_constants",
     "staying_channels",
     "tensor_of",
+    "training_fault",
 ]

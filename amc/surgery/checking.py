@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from amc.graph import Branch, KeptUnits, PruningGraph
-from amc.modules import Inputs, alias, call, duplicate, in_double, tensors
+from amc.modules import Inputs, call, duplicate, in_double, tensors
 from amc.surgery.branches import Depth, without_branches
 from amc.surgery.comparing import Difference, Made, Seen, difference
 from amc.surgery.cutting import Channels, cut, cut_units, staying_channels
@@ -180,15 +180,22 @@ def fault_in_training(
         example_inputs: Of its forward pass.
         step: Take gradients as well.
     """
-    fails = _training_fault(cut(model, graph, units, sharing=True), example_inputs, step)
+    fails = training_fault(cut(model, graph, units, sharing=True), example_inputs, step)
     # A norm over one number fails in the whole network as well.
-    if fails and not _training_fault(model, example_inputs, step):
+    if fails and not training_fault(model, example_inputs, step):
         return f"its forward pass in training fails then ({fails})"
     return ""
 
 
-def _training_fault(model: nn.Module, example_inputs: Inputs, step: bool) -> str:
-    model = alias(model)
+def training_fault(model: nn.Module, example_inputs: Inputs, step: bool) -> str:
+    """What keeps a network from running as in training; empty if nothing does.
+
+    Args:
+        model: Left as it is.
+        example_inputs: Of its forward pass.
+        step: Take gradients as well.
+    """
+    model = duplicate(model)
     with torch.set_grad_enabled(step), torch.random.fork_rng(devices=[]):
         try:
             made = tensors(call(model.train().requires_grad_(step), example_inputs))

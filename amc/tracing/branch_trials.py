@@ -12,8 +12,18 @@ from torch import Tensor, nn
 
 from amc.graph import Branch, KeptUnits, PruningGraph
 from amc.modules import Inputs, call, changed, other_calls, plain_attention, tensors
-from amc.surgery import Depth, Fault, Known, cut, fault, fault_in_training, seen_constants
+from amc.surgery import (
+    Depth,
+    Fault,
+    Known,
+    cut,
+    fault,
+    fault_in_training,
+    seen_constants,
+    training_fault,
+)
 from amc.tracing.revealing import other_numbers
+from amc.tracing.trials import random_units
 
 SETS = ("even", "odd", "all")
 """Of branches in the order they run, those that are taken out together: so each is gone beside the
@@ -54,7 +64,7 @@ class BranchTrial:
         """Take out one."""
         self.count += 1
         graph = replace(self.graph, branches=(branch,))
-        units = _units(graph, (branch,))
+        units = without(graph, (branch,))
         if found := fault(self.model, graph, units, self.several, chooses=self.chooses):
             return found.reason
         return "" if self.seen([branch]) else "another constant in its place would not be seen"
@@ -64,14 +74,14 @@ class BranchTrial:
         shown = []
         if beside:
             graph = replace(self.graph, branches=tuple(beside))
-            units = _units(graph, beside)
+            units = without(graph, beside)
             free = [one for one in branches if one in Depth.of(graph, units).branches]
             known = self.known["all"]
             shown = seen_constants(self.model, graph, units, self.several, free, known)
         for one in branches:
             if one not in shown:
                 graph = replace(self.graph, branches=(one,))
-                units = _units(graph, (one,))
+                units = without(graph, (one,))
                 shown += seen_constants(self.model, graph, units, self.inputs, (one,))
         return shown
 
@@ -105,9 +115,9 @@ class BranchTrial:
     def _units(self, branches: Sequence[Branch], which: str) -> KeptUnits:
         """Units that stay; beside some branches that are gone, some of what is left goes too."""
         if which == "all":
-            return _units(self.graph, branches)
-        generator = torch.Generator().manual_seed(0)
-        return _units(self.graph, branches[which == "odd" :: 2], generator)
+            return without(self.graph, branches)
+        odd = which == "odd"
+        return without(self.graph, branches[odd::2], random_units(self.graph.groups, int(odd)))
 
     def progress(self, found: Fault) -> tuple[bool, float]:
         """The larger, the less is wrong, as for `Fault.progress`: by the order of layers."""
@@ -126,29 +136,36 @@ class BranchTrial:
             return ""
         graph = replace(self.graph, branches=tuple(branches))
         for which in SETS:
-            units, fails = self._units(branches, which), ""
-            # One sample takes half the time, and is enough but for norms over samples.
-            for inputs in (self.inputs, self.several):
-                fails = fault_in_training(self.model, graph, units, inputs, step=True)
-                if not fails:
-                    break
+            units = self._units(branches, which)
+            fails = fault_in_training(self.model, graph, units, self._lesson, step=True)
             if fails:
                 return fails
         self.trained.update(branches)
         return ""
 
+    @cached_property
+    def _lesson(self) -> Inputs:
+        """Inputs that the whole network learns from: one sample, which takes half the time, but
+        where norms take statistics over several."""
+        return self.several if training_fault(self.model, self.inputs, step=True) else self.inputs
+
+    def cuts_all(self, branches: Sequence[Branch]) -> bool:
+        """Whether every group is cut in some set, and not gone in all."""
+        sets = [self._units(branches, which) for which in SETS[:2]]
+        return all(any(units[at] for units in sets) for at in range(len(self.graph.groups)))
+
     def _varies(self, branches: Sequence[Branch]) -> str:
         """Whether each output still depends on the inputs, if it did; why not."""
         graph = replace(self.graph, branches=tuple(branches))
         try:
-            smaller = cut(self.model, graph, _units(graph, branches), sharing=True)
+            smaller = cut(self.model, graph, without(graph, branches), sharing=True)
             changes = self._changes(smaller)
+            if all(changes) or all(
+                varies or not did for varies, did in zip(changes, self._whole_changes, strict=True)
+            ):
+                return ""
         except Exception as error:  # the network's own code may raise anything
             return f"its forward pass fails then ({error})"
-        if all(changes) or all(
-            varies or not did for varies, did in zip(changes, self._whole_changes, strict=True)
-        ):
-            return ""
         return "its outputs then no longer depend on the inputs"
 
     @cached_property
@@ -180,16 +197,10 @@ def _others(inputs: Inputs) -> Any:
     return changed(inputs, other_numbers)
 
 
-def _units(
-    graph: PruningGraph, branches: Sequence[Branch], generator: torch.Generator | None = None
+def without(
+    graph: PruningGraph, branches: Sequence[Branch], units: KeptUnits | None = None
 ) -> KeptUnits:
-    """All units but those in these branches; of the others some at random, given a generator."""
+    """Units that stay where these branches go: of the others all, or those that are given."""
     gone = {group for branch in branches for group in branch.within}
-    kept = []
-    for at, group in enumerate(graph.groups):
-        order, count = torch.arange(group.units), 0 if at in gone else group.units
-        if generator is not None and count > 1:
-            order = torch.randperm(group.units, generator=generator)
-            count = int(torch.randint(1, count, (), generator=generator))
-        kept.append(tuple(sorted(order[:count].tolist())))
-    return tuple(kept)
+    own = units or tuple(tuple(range(group.units)) for group in graph.groups)
+    return tuple(() if at in gone else staying for at, staying in enumerate(own))

@@ -90,7 +90,7 @@ def _moved_on(kin: Sequence[Kin], trial: BranchTrial) -> list[int | None]:
                 return [None] * len(kin)
         sound.add(which)
     trial.right.update(_gone(kin, numbers))
-    trial.again = True
+    trial.again = trial.cuts_all(_gone(kin, numbers))
     return numbers
 
 

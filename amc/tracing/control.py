@@ -8,7 +8,7 @@ some other layer or an output has to change.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Hashable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -17,7 +17,6 @@ from torch import Tensor, nn
 from amc.graph import Group, Member
 from amc.modules import Inputs, duplicate, kinds
 from amc.surgery import Made, Seen
-from amc.tracing.candidates import without_numbers
 from amc.tracing.dependence import Dependence
 
 Part = tuple[int, ...]
@@ -73,16 +72,13 @@ def hidden(
     if not unsure:
         return []
     trial = _Trial(model, inputs)
-    known: dict[Hashable, set[Part]] = {}
     found: dict[int, Hidden] = {}
     for name in dict.fromkeys(name for _, name, _ in unsure):
         own = [(group, part) for group, other, part in unsure if other == name]
         parts = list(dict.fromkeys(part for _, part in own))
-        alike = (without_numbers(name), tuple(parts))
-        if alike not in known:
-            known[alike] = _hidden_parts(trial, name, parts)
+        hides = _hidden_parts(trial, name, parts)
         for group, part in own:
-            if part in known[alike]:
+            if part in hides:
                 found.setdefault(id(group), Hidden(group, name))
     return list(found.values())
 
@@ -96,14 +92,17 @@ def _hidden_parts(trial: _Trial, name: str, parts: list[Part]) -> set[Part]:
     return {part for part in parts if not trial.changes(name, part)}
 
 
-def _without_slope(model: nn.Module, member: Member, slopes: Mapping[str, Tensor]) -> list[Part]:
+def _without_slope(
+    model: nn.Module, member: Member, slopes: Mapping[str, Tensor] | None
+) -> list[Part]:
     """Channels of a layer that no output changes with: those at one place in every unit."""
     module = model.get_submodule(member.module)
     if kinds.known_kind(module).layer not in ("conv", "linear"):
         return []
     told = torch.zeros(kinds.channels(module, "out"), dtype=torch.bool)
-    for key, tensor, axis in _weights(module):
-        slope = slopes.get(f"{member.module}.{key}")
+    known = slopes or {}
+    for key, tensor, axis in () if slopes is None else _weights(module):
+        slope = known.get(f"{member.module}.{key}")
         if slope is None:  # What has no gradient leads nowhere, or to what is chosen or counted.
             told[:] = True
         else:

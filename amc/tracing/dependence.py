@@ -101,10 +101,10 @@ class Dependence:
     def _order(self) -> dict[Node, int]:
         return {node: at for at, node in enumerate(self.plain)}
 
-    def slopes(self) -> dict[str, Tensor]:
+    def slopes(self) -> dict[str, Tensor] | None:
         """Of each parameter that the outputs change with, how one random sum of them all does.
 
-        To be asked once, as what was kept for it is let go.
+        None where there are no gradients. To be asked once, as what was kept for it is let go.
         """
         each = {id(one): one for one in self.parameters.values()}
         chance = torch.Generator().manual_seed(0)
@@ -118,7 +118,7 @@ class Dependence:
                 total = torch.stack(sums).sum()
                 slopes = torch.autograd.grad(total, list(each.values()), allow_unused=True)
         except Exception:  # an operation of one's own may have no gradient
-            return {}
+            return None
         known = dict(zip(each, slopes, strict=True))
         found = {name: known[id(one)] for name, one in self.parameters.items()}
         return {name: slope for name, slope in found.items() if slope is not None}
@@ -206,7 +206,8 @@ def _told(node: Node, before: Iterable[str]) -> str:
 
 
 def _watched(tensor: Tensor) -> Tensor:
-    return tensor.detach().clone().requires_grad_() if tensor.is_floating_point() else tensor
+    """Code may write into what it is given, which a leaf would refuse."""
+    return tensor.detach().requires_grad_().clone() if tensor.is_floating_point() else tensor
 
 
 def _length(output: Any) -> int:

@@ -9,8 +9,9 @@ from dataclasses import dataclass, replace
 import torch
 
 from amc.graph import Branch, Group, PruningGraph, narrower
-from amc.modules import Inputs
-from amc.surgery import cut
+from amc.modules import Inputs, call, plain_attention
+from amc.surgery import cut, fault
+from amc.tracing.branch_trials import without
 from amc.tracing.branch_verification import with_branches
 from amc.tracing.branches import width_of
 from amc.tracing.candidates import Candidate
@@ -88,10 +89,21 @@ def _tried(
     gone = {one.group.name for one in unseen}
     graph, narrow = (_without(one, gone) for one in (graph, narrow))
     narrow, again = with_branches(small, narrow, several, seen)
-    widths = (width_of(graph, branch.reader) for branch in narrow.branches)
-    pairs = zip(narrow.branches, widths, strict=True)
-    branches = tuple(replace(branch, width=width) for branch, width in pairs)
+    branches = tuple(_of_width(branch, graph) for branch in narrow.branches)
+    if small is not trial and branches and _fails(trial, replace(graph, branches=branches)):
+        whole, again = with_branches(trial, graph, *several_samples(trial.model, trial.inputs))
+        branches = whole.branches
     return Proved(graph.groups, branches, told), again
+
+
+def _of_width(branch: Branch, graph: PruningGraph) -> Branch:
+    return replace(branch, width=width_of(graph, branch.reader))
+
+
+def _fails(trial: Trial, graph: PruningGraph) -> bool:
+    """Whether the whole network does not go on without all of its branches."""
+    units = without(graph, graph.branches)
+    return fault(trial.model, graph, units, trial.inputs, chooses=trial.chooses) is not None
 
 
 def _without(graph: PruningGraph, names: Collection[str]) -> PruningGraph:
@@ -101,13 +113,16 @@ def _without(graph: PruningGraph, names: Collection[str]) -> PruningGraph:
 def _small(trial: Trial, graph: PruningGraph) -> tuple[Trial, PruningGraph, Inputs, Dependence]:
     """The network with few channels, its graph, inputs of several samples, and a pass of those.
 
-    That this cut is right was proved; what else is proved of the small network holds for the whole
-    one, and each pass takes a part of the time. The network itself, where its code does not run.
+    That this cut is right was proved; what else is proved of the small network is taken to hold for
+    the whole one, and each pass takes a part of the time. The network itself, where its code does
+    not run.
     """
     if all(_few(group) == group.units for group in graph.groups):
         return trial, graph, *several_samples(trial.model, trial.inputs)
     with suppress(Exception):  # the network's own code may raise anything
         small, narrow = _narrowed(trial, graph)
+        with torch.no_grad(), plain_attention():
+            call(small.model, small.inputs)
         return small, narrow, *several_samples(small.model, small.inputs)
     return trial, graph, *several_samples(trial.model, trial.inputs)
 

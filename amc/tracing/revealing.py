@@ -148,7 +148,7 @@ class _Noise:
                 kinds.kind_of(module) is not None and kinds.known_kind(module).weight[0] == "in"
             )
             read = shape[0] * shape[2:].numel() if swapped else shape[1:].numel()
-            return noise.mul_((2 / read) ** 0.5)
+            return noise.mul_((2 / max(read, 1)) ** 0.5)
         positive = name == "running_var" or (name == "weight" and kinds.kind_of(module) is not None)
         return noise.abs() * 0.3 + 0.6 if positive else noise * 0.3
 
@@ -176,17 +176,18 @@ def several_samples(model: nn.Module, inputs: Inputs) -> tuple[Inputs, Dependenc
         batched = tensor.dim() and tensor.shape[0] == 1
         return torch.cat([tensor, other_numbers(tensor)]) if batched else tensor
 
-    if samples_of(inputs) == 1:
-        several: Inputs = changed(inputs, twice)
-        if shapes(several) == shapes(inputs):
-            return inputs, Dependence.of(model, first_call(inputs))
+    several: Inputs = changed(inputs, twice) if samples_of(inputs) == 1 else inputs
+    if shapes(several) != shapes(inputs):
         with suppress(Exception):  # code that fixes a number of samples may raise anything
             seen = Dependence.of(model, first_call(several))
             with torch.no_grad(), plain_attention():
                 for one in other_calls(several):
                     call(model, one)
             return several, seen
-    return inputs, Dependence.of(model, first_call(inputs))
+    try:
+        return inputs, Dependence.of(model, first_call(inputs))
+    except Exception:  # code that goes on without gradients alone shows nothing of what depends
+        return inputs, Dependence({}, ())
 
 
 def other_numbers(tensor: Tensor) -> Tensor:

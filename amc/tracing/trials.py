@@ -43,7 +43,7 @@ class Trial:
         ordered = in_order(groups, self.layers)
         graph = PruningGraph(self.layers, ordered)
         for seed in seeds:
-            units = _random_units(ordered, seed)
+            units = random_units(ordered, seed)
             found = fault(self.model, graph, units, self.inputs, chooses=self.chooses)
             if found is not None:
                 return found
@@ -62,7 +62,7 @@ def _of_one_number(groups: Sequence[Group]) -> list[Group]:
     ]
 
 
-def _random_units(groups: Sequence[Group], seed: int) -> KeptUnits:
+def random_units(groups: Sequence[Group], seed: int) -> KeptUnits:
     """Few and many units of one group after the other, and never all of them.
 
     So two groups that should be one keep different numbers.

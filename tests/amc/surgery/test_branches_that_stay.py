@@ -246,3 +246,41 @@ def test_a_bypass_takes_what_the_block_took() -> None:
     block: Any = small.get_submodule("1")
     assert block(noise(2, 8), 2.0).shape == (2, 8)
     assert block(noise(2, 8), scale=None).shape == (2, 8)
+
+
+class Teaching(nn.Module):
+    """In training it reads the weights of its blocks, and norms over samples need several."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem, self.last = nn.Conv2d(3, 32, 3), nn.Linear(32, 4)
+        self.blocks = nn.Sequential(*(Adding() for _ in range(3)))
+        self.norm = nn.BatchNorm1d(32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        made: Tensor = self.last(self.norm(self.blocks(self.stem(x)).mean((2, 3))))
+        if self.training:
+            made = made + sum(block.one.weight.square().mean() for block in self.blocks)
+        return made
+
+
+class Adding(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Conv2d(32, 32, 1), nn.Conv2d(32, 32, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x + self.two(torch.relu(self.one(x)))
+
+
+def test_blocks_whose_weights_training_reads_keep_them() -> None:
+    graph = amc.trace(Teaching().eval(), torch.randn(1, 3, 8, 8))
+    model = cut(
+        Teaching(),
+        graph,
+        tuple(
+            () if any(at in one.within for one in graph.branches) else tuple(range(group.units))
+            for at, group in enumerate(graph.groups)
+        ),
+    )
+    model.train()(torch.randn(4, 3, 8, 8))

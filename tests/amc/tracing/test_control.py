@@ -100,3 +100,60 @@ def test_what_runs_without_gradients_is_told_by_a_trial() -> None:
     model = Frozen().requires_grad_(False)
     assert amc.trace(model, numbers(4, 6)).full == (16,)
     assert not any(parameter.requires_grad for parameter in model.parameters())
+
+
+class Shut(nn.Module):
+    """The second layer acts on large inputs alone; the first, of the same kind, is seen."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Linear(8, 16)
+        self.fc1, self.fc2 = nn.Linear(16, 16), nn.Linear(16, 16)
+        self.out1, self.out2, self.head = nn.Linear(16, 16), nn.Linear(16, 16), nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        gate = (x.abs().amax() > 100).float()
+        x = self.stem(x)
+        shut = self.fc2(x) * gate
+        made: Tensor = self.head(x + self.out1(self.fc1(x).sign()) + self.out2(shut).mean())
+        return made
+
+
+def test_what_one_layer_shows_tells_nothing_of_another_of_its_kind() -> None:
+    graph = amc.trace(Shut().eval(), numbers(2, 8))
+    assert "fc1" in {name for group in graph.groups for name in group.layers}
+    assert "fc2" not in {name for group in graph.groups for name in group.layers}
+    (reason,) = (item.reason for item in graph.fixed if item.name == "fc2")
+    assert "makes no difference" in reason
+
+
+class WithoutGradients(nn.Module):
+    """Leaves PyTorch for a while."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two, self.last = nn.Linear(8, 16), nn.Linear(16, 16), nn.Linear(16, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        made = torch.from_numpy(self.one(x).numpy())
+        last: Tensor = self.last(torch.relu(self.two(torch.relu(made))))
+        return last
+
+
+def test_code_that_runs_without_gradients_alone_is_traced_all_the_same() -> None:
+    graph = amc.trace(WithoutGradients().eval(), numbers(2, 8))
+    assert {group.name for group in graph.groups} >= {"two"}
+    assert graph.branches == ()
+
+
+def test_code_may_write_into_its_inputs() -> None:
+    class Writes(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.one, self.last = nn.Linear(8, 16), nn.Linear(16, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            made: Tensor = self.last(torch.relu(self.one(torch.nn.functional.relu_(x))))
+            return made
+
+    assert len(amc.trace(Writes().eval(), numbers(2, 8)).groups) == 1
