@@ -172,18 +172,33 @@ class BranchTrial:
     def _whole_changes(self) -> list[bool]:
         alone = not other_calls(self.inputs)
         if alone and self.several is not self.inputs and _of_two(self.whole):
-            return [not torch.equal(*one) for one in self.whole]
+            changes = [not torch.equal(*one) for one in self.whole]
+            if all(changes):
+                return changes
         return self._changes(self.model)
 
     def _changes(self, model: nn.Module) -> list[bool]:
         """Of each output whether it does with the inputs."""
         with torch.no_grad(), plain_attention():
-            if self.several is not self.inputs:
-                both = tensors(call(model, self.several))  # which are the inputs, and others
-                if _of_two(both):
-                    return [not torch.equal(*one) for one in both]
-            one, two = (tensors(call(model, x)) for x in (self.inputs, _others(self.inputs)))
-        return [a.shape != b.shape or not torch.equal(a, b) for a, b in zip(one, two, strict=True)]
+            changes = self._between_samples(model)
+            if changes is None or not all(changes):
+                # What is at zero behind a ReLU on some inputs need not be on others.
+                first = tensors(call(model, self.inputs))
+                others = (tensors(call(model, x)) for x in _others(self.inputs))
+                told = [[_differ(*one) for one in zip(first, x, strict=True)] for x in others]
+                changes = [any(one) for one in zip(*told, strict=True)]
+        return changes
+
+    def _between_samples(self, model: nn.Module) -> list[bool] | None:
+        """The same from several samples, of which the second has other numbers; None if not."""
+        if self.several is self.inputs:
+            return None
+        made = tensors(call(model, self.several))
+        return [not torch.equal(*one) for one in made] if _of_two(made) else None
+
+
+def _differ(one: Tensor, other: Tensor) -> bool:
+    return one.shape != other.shape or not torch.equal(one, other)
 
 
 def _of_two(made: Sequence[Tensor]) -> bool:
@@ -191,10 +206,10 @@ def _of_two(made: Sequence[Tensor]) -> bool:
     return all(one.dim() > 0 and len(one) == 2 for one in made)
 
 
-def _others(inputs: Inputs) -> Any:
-    """Inputs of the same shapes with other numbers in them."""
-
-    return changed(inputs, other_numbers)
+def _others(inputs: Inputs) -> list[Any]:
+    """Inputs of the same shapes with other numbers in them: turned round, and opposite."""
+    opposite = changed(inputs, lambda one: one * -2 if one.is_floating_point() else one)
+    return [changed(inputs, other_numbers), opposite]
 
 
 def without(
