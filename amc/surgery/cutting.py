@@ -290,11 +290,11 @@ def share_plain(model: nn.Module, names: Iterable[str], memo: dict[int, Any]) ->
     """Tell deepcopy how plain modules are copied: tensors are from `memo`, all else is shared."""
     for module in map(model.get_submodule, names):
         if _is_plain(module):
-            copied = copy.copy(module)
+            new = copy.copy(module)
             for table in ("_parameters", "_buffers"):
                 old = vars(module)[table]
-                vars(copied)[table] = {key: memo.get(id(own), own) for key, own in old.items()}
-            memo[id(module)] = copied
+                vars(new)[table] = {key: memo.get(id(own), own) for key, own in old.items()}
+            memo[id(module)] = new
 
 
 def _resize(model: nn.Module, staying: Channels) -> None:

@@ -14,7 +14,7 @@ from torch import nn
 
 from amc.graph import Group, Member, PruningGraph
 from amc.modules import kinds
-from amc.tracing.dependence import CONSTANT, VARYING, Dependence, Node, Ran
+from amc.tracing.dependence import CONSTANT, VARYING, Dependence, Node, Ran, operation
 
 SPREADING = frozenset(("Add", "Mul", "Sub", "Div"))
 """Nodes of operations that take one place for many."""
@@ -79,7 +79,7 @@ def end_of(model: nn.Module, graph: PruningGraph, seen: Dependence, at: int) -> 
     gone = frozenset(x.name for x in graph.layers if caller(seen, x.name) in inside)
     added = all(node.name().startswith("Add") for _, node in met)
     sums = frozenset(node for _, node in met if added)
-    spreads = all(node.name().partition("Backward")[0] in SPREADING for _, node in met)
+    spreads = all(operation(node) in SPREADING for _, node in met)
     return End(at, last[0], told, meets, gone, inside, frozenset(left), sums, spreads)
 
 

@@ -43,7 +43,6 @@ class BranchTrial:
         chooses: Whether code sorts or selects.
         right: Branches of which any may go, as was seen.
         trained: Branches without which the network learns.
-        again: Whether all groups were cut anew, beside branches that are gone.
         count: Of the trials so far.
         known: What masked networks made, by the set that goes.
     """
@@ -56,7 +55,6 @@ class BranchTrial:
     chooses: bool = False
     right: set[Branch] = field(default_factory=set)
     trained: set[Branch] = field(default_factory=set)
-    again: bool = False
     count: int = 0
     known: dict[str, Known] = field(default_factory=lambda: {which: {} for which in SETS})
 
@@ -170,17 +168,15 @@ class BranchTrial:
 
     @cached_property
     def _whole_changes(self) -> list[bool]:
-        alone = not other_calls(self.inputs)
-        if alone and self.several is not self.inputs and _of_two(self.whole):
-            changes = [not torch.equal(*one) for one in self.whole]
-            if all(changes):
-                return changes
-        return self._changes(self.model)
+        doubled = self.several is not self.inputs and not other_calls(self.inputs)
+        changes = _between_two(self.whole) if doubled else None
+        return changes if changes and all(changes) else self._changes(self.model)
 
     def _changes(self, model: nn.Module) -> list[bool]:
         """Of each output whether it does with the inputs."""
         with torch.no_grad(), plain_attention():
-            changes = self._between_samples(model)
+            doubled = self.several is not self.inputs
+            changes = _between_two(tensors(call(model, self.several))) if doubled else None
             if changes is None or not all(changes):
                 # What is at zero behind a ReLU on some inputs need not be on others.
                 first = tensors(call(model, self.inputs))
@@ -189,21 +185,15 @@ class BranchTrial:
                 changes = [any(one) for one in zip(*told, strict=True)]
         return changes
 
-    def _between_samples(self, model: nn.Module) -> list[bool] | None:
-        """The same from several samples, of which the second has other numbers; None if not."""
-        if self.several is self.inputs:
-            return None
-        made = tensors(call(model, self.several))
-        return [not torch.equal(*one) for one in made] if _of_two(made) else None
-
 
 def _differ(one: Tensor, other: Tensor) -> bool:
     return one.shape != other.shape or not torch.equal(one, other)
 
 
-def _of_two(made: Sequence[Tensor]) -> bool:
-    """Whether these are each of two samples."""
-    return all(one.dim() > 0 and len(one) == 2 for one in made)
+def _between_two(made: Sequence[Tensor]) -> list[bool] | None:
+    """Whether each is another for the second of two samples; None where there are not two."""
+    two = all(one.dim() > 0 and len(one) == 2 for one in made)
+    return [not torch.equal(*one) for one in made] if two else None
 
 
 def _others(inputs: Inputs) -> list[Any]:

@@ -46,7 +46,8 @@ def with_branches(
     if not alike:
         return graph, False
     kin = list(alike.values())
-    numbers = _moved_on(kin, trial)
+    moved = _moved_on(kin, trial)
+    numbers = [None] * len(kin) if moved is None else moved
     right = [
         [ways[number] for ways in one]
         for one, number in zip(kin, numbers, strict=True)
@@ -57,16 +58,19 @@ def with_branches(
     found = [branch for one in right if one[-1] in shown for branch in one]
     for alone, number in zip(kin, numbers, strict=True):
         found += _settle(alone, trial) if number is None else []
+    again = moved is not None and trial.cuts_all(_gone(kin, moved))
     found.sort(key=lambda branch: branch.groups)
-    return replace(graph, branches=tuple(_jointly(found, trial))), trial.again
+    return replace(graph, branches=tuple(_jointly(found, trial))), again
 
 
 Kin = Sequence[tuple[Branch, ...]]
 """Branches that differ by numbers in names alone, each with the ways to take it out."""
 
 
-def _moved_on(kin: Sequence[Kin], trial: BranchTrial) -> list[int | None]:
+def _moved_on(kin: Sequence[Kin], trial: BranchTrial) -> list[int | None] | None:
     """For each kind the way in which it goes, right beside all others; None where none was found.
+
+    None for all together where a fault stays.
 
     Where a fault is, kinds whose last layer ran shortly before are taken out another way, or not at
     all, as long as layers run right further on.
@@ -85,12 +89,11 @@ def _moved_on(kin: Sequence[Kin], trial: BranchTrial) -> list[int | None]:
                     numbers, found, helped = tried, then, number or helped
                     break
             else:
-                return [None] * len(kin)
+                return None
             if found is not None and trial.count > MOST // 2:
-                return [None] * len(kin)
+                return None
         sound.add(which)
     trial.right.update(_gone(kin, numbers))
-    trial.again = trial.cuts_all(_gone(kin, numbers))
     return numbers
 
 

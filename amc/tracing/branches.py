@@ -13,7 +13,7 @@ from amc.graph import Branch, PruningGraph, Width, lies_in
 from amc.modules import absent, kinds
 from amc.surgery import constant_of
 from amc.tracing.branch_ends import End, caller, end_of
-from amc.tracing.dependence import CONSTANT, Dependence, Node
+from amc.tracing.dependence import CONSTANT, Dependence, Node, operation
 
 ELEMENTWISE = frozenset(
     (
@@ -169,7 +169,7 @@ def _only_elementwise(
             waiting.pop()
             # Whether it is, or reads, what has another width now.
             told[node] = node in changed or any(told[one] for one in before)
-            plain = node.name().partition("Backward")[0] in ELEMENTWISE
+            plain = operation(node) in ELEMENTWISE
             if told[node] and node not in jumps and not plain:
                 return False
         waiting += unknown
@@ -282,7 +282,7 @@ def _instead(
 def _is_made(seen: Dependence, end: End, behind: Sequence[str], node: Node) -> bool:
     """Whether a node is what the last of these modules made, at most laid out otherwise."""
     last = seen.ran[behind[-1] if behind else caller(seen, end.reader)].nodes
-    while node not in last and node.name().partition("Backward")[0] in LAYING_OUT:
+    while node not in last and operation(node) in LAYING_OUT:
         before = seen.sources(node)
         if not before:
             return False

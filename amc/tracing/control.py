@@ -99,18 +99,26 @@ def _without_slope(
     module = model.get_submodule(member.module)
     if kinds.known_kind(module).layer not in ("conv", "linear"):
         return []
+    if slopes is None:  # Nothing is told of any.
+        told = torch.zeros(kinds.channels(module, "out"), dtype=torch.bool)
+    else:
+        told = _with_slope(module, member.module, slopes)
+    places = torch.from_numpy(member.places)
+    return [tuple(part.tolist()) for part in places.T if not told[part].any()]
+
+
+def _with_slope(module: nn.Module, name: str, slopes: Mapping[str, Tensor]) -> Tensor:
+    """(channels,) whether an output changes with each."""
     told = torch.zeros(kinds.channels(module, "out"), dtype=torch.bool)
-    known = slopes or {}
-    for key, tensor, axis in () if slopes is None else _weights(module):
-        slope = known.get(f"{member.module}.{key}")
+    for key, tensor, axis in _weights(module):
+        slope = slopes.get(f"{name}.{key}")
         if slope is None:  # What has no gradient leads nowhere, or to what is chosen or counted.
             told[:] = True
         else:
             rows = (slope.movedim(axis, 0).flatten(1) != 0).any(1).cpu()
             # A transposed convolution of several groups has the channels of one.
             told |= rows.repeat(len(told) // tensor.shape[axis])
-    places = torch.from_numpy(member.places)
-    return [tuple(part.tolist()) for part in places.T if not told[part].any()]
+    return told
 
 
 def _weights(module: nn.Module) -> list[tuple[str, Tensor, int]]:

@@ -98,8 +98,12 @@ class Dependence:
         return found
 
     @cached_property
+    def _nodes(self) -> tuple[Node, ...]:
+        return tuple(self.plain)
+
+    @cached_property
     def _order(self) -> dict[Node, int]:
-        return {node: at for at, node in enumerate(self.plain)}
+        return {node: at for at, node in enumerate(self._nodes)}
 
     def slopes(self) -> dict[str, Tensor] | None:
         """Of each parameter that the outputs change with, how one random sum of them all does.
@@ -181,11 +185,10 @@ class Dependence:
         """What every node is where some are made constant: what has changed, before the rest."""
         changed: dict[Node, str] = dict.fromkeys(constant, CONSTANT)
         plain, order = self.plain, self._order
-        every = list(plain)
         waiting = [order[reader] for node in changed for reader in self.readers[node]]
         heapify(waiting)
         while waiting:
-            node = every[heappop(waiting)]
+            node = self._nodes[heappop(waiting)]
             if node in changed:
                 continue
             kind = _told(node, {changed.get(one) or plain[one] for one in self.sources(node)})
@@ -194,6 +197,12 @@ class Dependence:
                 for reader in self.readers[node]:
                     heappush(waiting, order[reader])
         return ChainMap(changed, plain)
+
+
+def operation(node: Node) -> str:
+    """What a node does: "Add", "View"."""
+    name: str = node.name()
+    return name.partition("Backward")[0]
 
 
 def _told(node: Node, before: Iterable[str]) -> str:

@@ -117,13 +117,12 @@ def _small(trial: Trial, graph: PruningGraph) -> tuple[Trial, PruningGraph, Inpu
     the whole one, and each pass takes a part of the time. The network itself, where its code does
     not run.
     """
-    if all(_few(group) == group.units for group in graph.groups):
-        return trial, graph, *several_samples(trial.model, trial.inputs)
-    with suppress(Exception):  # the network's own code may raise anything
-        small, narrow = _narrowed(trial, graph)
-        with torch.no_grad(), plain_attention():
-            call(small.model, small.inputs)
-        return small, narrow, *several_samples(small.model, small.inputs)
+    if any(_few(group) < group.units for group in graph.groups):
+        with suppress(Exception):  # the network's own code may raise anything
+            small, narrow = _narrowed(trial, graph)
+            with torch.no_grad(), plain_attention():
+                call(small.model, small.inputs)
+            return small, narrow, *several_samples(small.model, small.inputs)
     return trial, graph, *several_samples(trial.model, trial.inputs)
 
 

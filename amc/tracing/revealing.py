@@ -23,6 +23,7 @@ from amc.modules import (
     samples_of,
     shapes,
 )
+from amc.surgery import like
 from amc.tracing.dependence import Dependence
 
 WIDE = 4
@@ -105,18 +106,14 @@ def _noise_for(model: nn.Module) -> Iterator[tuple[int, Tensor]]:
     noise = _Noise()
     for tensor in (*model.parameters(), *model.buffers()):
         if tensor.is_floating_point() and tensor.element_size() < WIDE:
-            yield id(tensor), _like(tensor, tensor.detach().float())
+            yield id(tensor), like(tensor, tensor.detach().float())
     for module in model.modules():
         for name, tensor in _own(module):
             own = noise.of(module, name, tensor.shape)
             positive = tensor.numel() > 1 and float(tensor.detach().min()) > 0
             drawn = own.abs() + SMALLEST if positive else own
             wide = tensor.dtype if tensor.element_size() >= WIDE else torch.float32
-            yield id(tensor), _like(tensor, drawn.to(tensor.device, wide))
-
-
-def _like(old: Tensor, new: Tensor) -> Tensor:
-    return nn.Parameter(new, old.requires_grad) if isinstance(old, nn.Parameter) else new
+            yield id(tensor), like(tensor, drawn.to(tensor.device, wide))
 
 
 def _own(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
@@ -133,7 +130,7 @@ def _own(module: nn.Module) -> Iterator[tuple[str, torch.Tensor]]:
 class _Noise:
     """Random numbers as tensors of networks have them."""
 
-    generator: torch.Generator = field(default_factory=lambda: _generator())
+    generator: torch.Generator = field(default_factory=_generator)
 
     @cached_property
     def drawn(self) -> Tensor:

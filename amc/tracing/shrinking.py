@@ -79,10 +79,11 @@ def growing(
         once: Inputs of that.
         twice: The same with all samples twice.
     """
-    small, own = (_smaller(model, graph, _most(graph)), None) if graph.groups else (model, full)
-    own = own or attempt(small, once, full)
-    if own is None:
-        small, own = model, full
+    small, own = model, full
+    if graph.groups:
+        narrow = _smaller(model, graph, _most(graph))
+        if (made := attempt(narrow, once, full)) is not None:
+            small, own = narrow, made
     more = attempt(small, twice, own)
     return [more is None or more[at].bytes != made.bytes for at, made in enumerate(own)]
 
@@ -98,8 +99,15 @@ def _together(
         if made is None:
             return None
         passes.append(made)
+    return _sure(full, passes, less)
+
+
+def _sure(full: Pass, passes: Sequence[Pass], less: NDArray[np.int64]) -> list[list[Parts]] | None:
+    """What all passes but the last tell, if that confirms it; axes of unknown size stay."""
     found = _told(full, passes[:-1], less[:-1])
-    return _known(found) if _confirmed(full, found, passes[-1], less[-1]) else None
+    if not _confirmed(full, found, passes[-1], less[-1]):
+        return None
+    return [[parts or () for parts in own] for own in found]
 
 
 def _depends_on_numbers(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> bool:
@@ -119,9 +127,7 @@ def _at_first(
     less = _less(most)
     passes = [recorded(_smaller(model, graph, row), inputs) for row in less]
     count = min(alike(full, one) for one in passes)
-    found = _told(full[:count], [one[:count] for one in passes[:-1]], less[:-1])
-    right = _confirmed(full[:count], found, passes[-1][:count], less[-1])
-    told = _known(found) if right else []
+    told = _sure(full[:count], [one[:count] for one in passes], less) or []
     rest: list[list[Parts]] = [[()] * len(made.shape) for made in full[len(told) :]]
     return told + rest
 
@@ -202,11 +208,6 @@ def _told(full: Pass, passes: Sequence[Pass], less: NDArray[np.int64]) -> list[l
             own.append(known[taken])
         found.append(own)
     return found
-
-
-def _known(found: Sequence[Sequence[Parts | None]]) -> list[list[Parts]]:
-    """With axes of unknown size taken not to shrink."""
-    return [[parts or () for parts in own] for own in found]
 
 
 def _sum(several: Iterable[Parts]) -> Parts:
