@@ -17,7 +17,7 @@ from torch import Tensor
 from amc.tracing.elements import Elements, Runs
 from amc.tracing.flow import Flow
 from amc.tracing.labels import numbers
-from amc.tracing.ties import Labels, Links, Ties
+from amc.tracing.ties import Integers, Links, Ties
 from amc.tracing.units import Unit
 
 WAYS = (-2, -1, -3)
@@ -53,7 +53,7 @@ class _Cell:
         laid_out: Whether code does that, and not the groups of a norm alone.
     """
 
-    places: Labels
+    places: Integers
     signature: tuple[tuple[int, int], ...]
     factorings: list[Tensor] = field(default_factory=list)
     laid_out: bool = False
@@ -76,7 +76,7 @@ class _Couplings:
     links: Links
 
     @cached_property
-    def joint(self) -> Labels:
+    def joint(self) -> Integers:
         """(labels,) what stands for all that anything connects."""
         left, right = self.links.ends()
         rows = [np.array(numbers(one)) for one in (*self.flow.factorings, *self.flow.norm_groups)]
@@ -135,8 +135,8 @@ def _block(couplings: _Couplings, cells: Sequence[_Cell]) -> Block:
 
 
 def _ties(
-    couplings: _Couplings, cells: Sequence[_Cell], places: Labels
-) -> Iterator[tuple[Labels, Ties]]:
+    couplings: _Couplings, cells: Sequence[_Cell], places: Integers
+) -> Iterator[tuple[Integers, Ties]]:
     """The labels of some elements, and their ties in each way to cut."""
     own = couplings.elements.label[places]
     factorings = [labels for cell in cells for labels in cell.factorings]
@@ -153,7 +153,7 @@ def _ties(
         yield np.searchsorted(near, own), ties.joined(*both).linked(links)
 
 
-def _rows(labels: Tensor, way: int) -> list[Labels]:
+def _rows(labels: Tensor, way: int) -> list[Integers]:
     """The labels that go together where whole rows along one axis do."""
     axis = max(way, -labels.dim())
     rows = labels.movedim(axis, 0).flatten(1).long().numpy()  # (units, channels of one)
@@ -161,7 +161,7 @@ def _rows(labels: Tensor, way: int) -> list[Labels]:
 
 
 def _units(
-    elements: Elements, places: Labels, labels: Labels, ties: Ties, *, laid_out: bool
+    elements: Elements, places: Integers, labels: Integers, ties: Ties, *, laid_out: bool
 ) -> tuple[tuple[Unit, ...], str]:
     """The units that may go, or why none may.
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from amc.tracing.flow import Flow
-from amc.tracing.ties import Labels
+from amc.tracing.ties import Integers
 from amc.tracing.units import Place
 
 
@@ -23,9 +23,9 @@ class Elements:
     """
 
     sides: tuple[tuple[str, Place], ...]
-    side: Labels
-    index: Labels
-    label: Labels
+    side: Integers
+    index: Integers
+    label: Integers
 
     @classmethod
     def of(cls, flow: Flow) -> Elements:
@@ -54,14 +54,14 @@ class Runs:
             come first are first.
     """
 
-    order: Labels
+    order: Integers
     starts: list[int]
     sides: list[int]
     sizes: list[int]
     parts: list[tuple[int, int]]
 
     @classmethod
-    def of(cls, part: Labels, side: Labels, index: Labels) -> Runs:
+    def of(cls, part: Integers, side: Integers, index: Integers) -> Runs:
         """From three numbers of each element."""
         _, first, which = np.unique(part, return_index=True, return_inverse=True)
         seen = np.argsort(np.argsort(first))[which]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from amc.tracing.flow import Link
 from amc.tracing.labels import Atoms
 
-Labels = NDArray[np.int64]
+Integers = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Ties:
         reasons: Why some may not go.
     """
 
-    roots: Labels
-    why: Labels
+    roots: Integers
+    why: Integers
     reasons: tuple[str, ...]
 
     @classmethod
@@ -37,7 +37,7 @@ class Ties:
         why[list(told)] = np.arange(len(told))
         return cls(roots, why, tuple(told.values()))
 
-    def among(self, labels: Labels) -> Ties:
+    def among(self, labels: Integers) -> Ties:
         """The same of some labels alone, by their places: those that go together with any of them.
 
         Args:
@@ -45,7 +45,7 @@ class Ties:
         """
         return Ties(np.searchsorted(labels, self.roots[labels]), self.why[labels], self.reasons)
 
-    def joined(self, left: Labels, right: Labels) -> Ties:
+    def joined(self, left: Integers, right: Integers) -> Ties:
         """With each label on the left tied to the one in the same place on the right."""
         roots = self.roots
         while (differ := roots[left] != roots[right]).any():
@@ -73,7 +73,7 @@ class Ties:
         return ties
 
 
-def _followed(parents: Labels) -> Labels:
+def _followed(parents: Integers) -> Integers:
     while not np.array_equal(further := parents[parents], parents):
         parents = further
     return parents
@@ -89,9 +89,9 @@ class Links:
         starts: (links,) where those of each begin.
     """
 
-    labels: Labels
-    members: Labels
-    starts: Labels
+    labels: Integers
+    members: Integers
+    starts: Integers
 
     @classmethod
     def of(cls, links: Sequence[Link]) -> Links:
@@ -102,7 +102,7 @@ class Links:
         return cls(labels, np.array(every, np.int64), np.cumsum(lengths) - lengths)
 
     @property
-    def lengths(self) -> Labels:
+    def lengths(self) -> Integers:
         """(links,) how many each stands for."""
         return np.diff(self.starts, append=len(self.members))
 
@@ -113,7 +113,7 @@ class Links:
         left = lengths[which]
         return Links(self.labels[which], members, np.cumsum(left) - left)
 
-    def among(self, labels: Labels) -> Links:
+    def among(self, labels: Integers) -> Links:
         """Those of some labels, by their places.
 
         Args:
@@ -123,6 +123,6 @@ class Links:
         own_labels = np.searchsorted(labels, own.labels)
         return Links(own_labels, np.searchsorted(labels, own.members), own.starts)
 
-    def ends(self) -> tuple[Labels, Labels]:
+    def ends(self) -> tuple[Integers, Integers]:
         """Each label beside every one that it stands for."""
         return np.repeat(self.labels, self.lengths), self.members
