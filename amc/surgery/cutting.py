@@ -306,7 +306,9 @@ def _resize(model: nn.Module, staying: Channels) -> None:
             narrow_attention(module)
             narrowed = True
             continue
-        for side in SIDES:
+        # Inputs first: with a half of its outputs, a depthwise convolution that makes two of each
+        # input would look like one that makes one.
+        for side in reversed(SIDES):
             if (name, side) in staying:
                 kinds.keep_channels(module, side, staying[name, side])
     if narrowed:

@@ -247,6 +247,17 @@ def test_a_cut_network_is_the_masked_one_and_its_costs_are_those_of_pytorch(name
         counts = [len(staying) for staying in kept]
         assert Params(graph)(counts) == sum(own.numel() for own in small.parameters())
         assert Macs(graph)(counts) == counted_macs(small, inputs)
+        assert misnumbered(small) == []
+
+
+def misnumbered(model: nn.Module) -> list[str]:
+    """Convolutions whose own numbers are not those of their weights."""
+    convolutions = ((name, m) for name, m in model.named_modules() if isinstance(m, nn.Conv2d))
+    return [
+        name
+        for name, m in convolutions
+        if m.weight.shape[:2] != (m.out_channels, m.in_channels // m.groups)
+    ]
 
 
 def made(model: nn.Module, inputs: Inputs) -> list[Tensor]:
