@@ -8,7 +8,7 @@ from amc.problem import Problem
 
 
 class Scalars(BaseCallback):
-    """Records accuracy, costs left and the best so far of every episode, under "search/".
+    """Records score, costs left and the best so far of every episode, under "search/".
 
     Beside them stands what the agent itself records: "rollout/ep_rew_mean", its losses, ...
 
@@ -28,10 +28,10 @@ class Scalars(BaseCallback):
     def _record(self) -> None:
         problem, found = self._problem, self._problem.outcomes
         self.logger.record("search/evaluations", len(found))
-        self.logger.record("search/accuracy", found[-1].accuracy)
+        self.logger.record("search/score", found[-1].score)
         for name, cost in problem.costs.items():
             left = found[-1].costs[name] / cost(problem.graph.full)
             self.logger.record(f"search/{name} left", left)
         best = problem.best()
         if best is not None:
-            self.logger.record("search/best accuracy", best.accuracy)
+            self.logger.record("search/best score", best.score)

@@ -23,7 +23,18 @@ if TYPE_CHECKING:
     from amc.pruning import bake, prune
     from amc.rules import uniform_policy
     from amc.surgery import SurgeryError
-    from amc.tasks import Classification, Samples
+    from amc.tasks import (
+        Classification,
+        LanguageModel,
+        MultiLabel,
+        Regression,
+        Samples,
+        Score,
+        Segmentation,
+        Task,
+        TorchMetric,
+        Unlabelled,
+    )
     from amc.tracing import GraphError, trace
 
 _PLACES = {
@@ -40,7 +51,10 @@ _PLACES = {
     "pruning": ("bake", "prune"),
     "rules": ("uniform_policy",),
     "surgery": ("SurgeryError",),
-    "tasks": ("Classification", "Samples"),
+    "tasks": (
+        *("Classification", "LanguageModel", "MultiLabel", "Regression", "Samples", "Score"),
+        *("Segmentation", "Task", "TorchMetric", "Unlabelled"),
+    ),
     "tracing": ("GraphError", "trace"),
 }
 _MOVED = {
@@ -62,7 +76,9 @@ __all__ = [
     "Classification",
     "GraphError",
     "Group",
+    "LanguageModel",
     "Layer",
+    "MultiLabel",
     "Outcome",
     "Policy",
     "PolicyError",
@@ -70,11 +86,17 @@ __all__ = [
     "Pruned",
     "PruningGraph",
     "Recipe",
+    "Regression",
     "Rounding",
     "Samples",
+    "Score",
     "SearchResult",
+    "Segmentation",
     "Strategy",
     "SurgeryError",
+    "Task",
+    "TorchMetric",
+    "Unlabelled",
     "bake",
     "fit",
     "load_pruned",

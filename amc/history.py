@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
-
-from annotated_types import Interval
+from typing import ClassVar
 
 from amc.graph import Kept
 from amc.journal import BLANK, Entry, Journal
-from amc.parsing import Amount, Count, Positive
+from amc.parsing import Amount, Count, Number, Positive
 
 
 @dataclass(frozen=True)
@@ -19,13 +18,13 @@ class Evaluation(Entry):
     """A journal's entry of an evaluation, by its kept counts.
 
     Args:
-        accuracy: As in `Outcome`; one that was estimated can be below 0.
+        score: As in `Outcome`.
         seconds: As in `Outcome`.
         seen: As in `Outcome`.
     """
 
     kind: ClassVar[str] = "evaluation"
-    accuracy: Annotated[float, Interval(ge=-1, le=1)]
+    score: Number
     seconds: Amount
     seen: Count | None = None
 
@@ -49,19 +48,26 @@ class Outcome:
     Args:
         number: Of the evaluation, from 0.
         kept: Units that stay, per group.
-        accuracy: On the held-out samples, in [0, 1].
+        score: The task's number, on the held-out samples.
         costs: Each cost by its short name, in its unit.
         seconds: Since the search began.
-        seen: Held-out samples after which it was stopped as hopeless, so that its accuracy is an
+        seen: Held-out samples after which it was stopped as hopeless, so that its score is an
             estimate (`amc.evaluation.racing`); None where it has seen all.
+        merit: The score on the scale that searches go by, in [0, 1]; higher is better
+            (`amc.tasks.Score.merit`). Left out, the score itself, as of an accuracy.
     """
 
     number: int
     kept: Kept
-    accuracy: float
+    score: float
     costs: Mapping[str, float]
     seconds: float
     seen: int | None = None
+    merit: float = math.nan
+
+    def __post_init__(self) -> None:
+        if math.isnan(self.merit):
+            object.__setattr__(self, "merit", self.score)
 
 
 OnOutcome = Callable[[Outcome], None]
@@ -116,7 +122,8 @@ class History:
     def add(
         self,
         kept: Kept,
-        accuracy: float,
+        score: float,
+        merit: float,
         costs: Mapping[str, float],
         seen: int | None = None,
         seconds: float | None = None,
@@ -125,7 +132,8 @@ class History:
 
         Args:
             kept: Units that stay, per group.
-            accuracy: See `Outcome`.
+            score: See `Outcome`.
+            merit: See `Outcome`.
             costs: See `Outcome`.
             seen: See `Outcome`.
             seconds: Since the search began, of one that a journal tells of: the clock goes on from
@@ -134,7 +142,7 @@ class History:
         if seconds is not None:
             self._start = time.perf_counter() - seconds
         taken = self.seconds if seconds is None else seconds
-        outcome = Outcome(len(self._outcomes), kept, accuracy, costs, taken, seen)
+        outcome = Outcome(len(self._outcomes), kept, score, costs, taken, seen, merit)
         self._outcomes.append(outcome)
         if self.on_outcome is not None:
             self.on_outcome(outcome)

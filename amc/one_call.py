@@ -20,7 +20,7 @@ from amc.modules import Inputs
 from amc.policy import Budget, Policy
 from amc.problem import Problem, SearchResult, Strategy
 from amc.strategies import DEFAULT, make_strategy
-from amc.tasks import Classification, Samples
+from amc.tasks import Classification, Samples, Task
 
 
 @dataclass(frozen=True)
@@ -31,11 +31,10 @@ class Pruned:
         network: The smaller network, in evaluation mode and not fine-tuned, unless the strategy
             does that itself.
         policy: How much goes from each group of layers.
-        score: The fraction of the held-out samples that the network classifies rightly.
+        score: The task's, on the held-out samples.
         budgets: That it keeps.
         problem: What was searched.
         result: All that the search came to.
-        data: That it read.
         strategy: Short name, or that of the class.
         seed: Of the search.
     """
@@ -46,7 +45,6 @@ class Pruned:
     budgets: tuple[Budget, ...]
     problem: Problem = field(repr=False)
     result: SearchResult = field(repr=False)
-    data: Classification = field(repr=False)
     strategy: str
     seed: int
 
@@ -66,25 +64,30 @@ class Pruned:
         """All candidates that were evaluated, in order."""
         return self.result.outcomes
 
-    def report(self, path: str | os.PathLike[str]) -> None:
-        """Write a page that shows what was found and how; it needs nothing beside itself.
+    @property
+    def unpruned_score(self) -> float:
+        """The task's score of the network as it came."""
+        return self.problem.unpruned_score()
 
-        Raises:
-            ValueError: if there are no test samples, which it tells the final accuracy on.
-        """
+    @property
+    def task(self) -> Task:
+        """What was scored, on which data."""
+        return self.problem.task
+
+    def report(self, path: str | os.PathLike[str]) -> None:
+        """Write a page that shows what was found and how; it needs nothing beside itself."""
         self._experiments("write_report", Path(path))
 
     def save(self, folder: str | os.PathLike[str]) -> None:
         """Write `policy.json` and `model.safetensors`, which `amc.load_pruned` reads.
 
-        With test samples also `report.html` and `result.json`, by which `amc report` compares it.
+        And `report.html` and `result.json`, by which `amc report` compares it.
         """
         where = Path(folder)
         where.mkdir(parents=True, exist_ok=True)
         self.policy.save(where / "policy.json")
         save_pruned(self.network, self.policy, where / "model.safetensors")
-        if self.data.test is not None:
-            self._experiments("write_result", where)
+        self._experiments("write_result", where)
 
     def _experiments(self, name: str, path: Path) -> None:
         # The library does not need its command line, unless somebody asks for a page of it.
@@ -94,7 +97,7 @@ class Pruned:
 def search(
     network: nn.Module,
     example_inputs: Inputs,
-    data: Samples | Classification,
+    task: Task | Samples,
     *,
     budget: str | Budget | Sequence[str | Budget],
     strategy: str | Strategy = DEFAULT,
@@ -105,12 +108,13 @@ def search(
     exclude: Sequence[str] = (),
     depth: bool = True,
 ) -> Pruned:
-    """Find how much to prune from each layer of a trained classifier, and prune it.
+    """Find how much to prune from each layer of a trained network, and prune it.
 
     Args:
         network: Trained; put into evaluation mode, and otherwise never changed.
         example_inputs: As `amc.trace` takes them.
-        data: What it was trained on; of samples alone two parts are held out.
+        task: What is scored, on which data. Labelled samples alone are taken for a classification,
+            of which two parts are held out.
         budget: One such as "macs=0.5", or several, of which all must hold.
         strategy: A key of `amc.strategies.STRATEGIES`, or an object of one's own.
         episodes: Candidates to evaluate, for a strategy by name that lets one choose; None takes
@@ -127,16 +131,14 @@ def search(
         LookupError: if there is no such strategy, cost or criterion.
         ValueError: if an argument is out of its range.
     """
-    task = data if isinstance(data, Classification) else Classification.split(data, seed)
+    whole = Classification.split(task, seed) if isinstance(task, Samples) else task
     name, chosen = _choose(strategy, episodes)
     limits = _budgets(budget)
     problem = Problem(
         network,
         example_inputs,
         limits,
-        holdout=task.holdout,
-        calibration=task.calibration,
-        train=task.train,
+        whole,
         criterion=criterion,
         rounding=Granularity.parse(granularity).rounding(depth=depth),
         granularity=granularity,
@@ -149,11 +151,10 @@ def search(
     return Pruned(
         network=problem.network_of(result).eval(),
         policy=policy,
-        score=result.best.accuracy,
+        score=result.best.score,
         budgets=limits,
         problem=problem,
         result=result,
-        data=task,
         strategy=name,
         seed=seed,
     )

@@ -11,7 +11,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from amc.costs import COSTS, Cost, Costs, Limit, Limits
-from amc.evaluation import Measured, accuracy
+from amc.evaluation import Measured, score, with_answers
 from amc.evaluator import Evaluator
 from amc.granularity import CHANNELS, Granularity, Rounding
 from amc.graph import Kept, KeptUnits, PruningGraph
@@ -21,7 +21,7 @@ from amc.modules import Inputs, unwrapped
 from amc.policy import Budget, Policy
 from amc.pruning import Pruner, decisions, policy_of
 from amc.refit import POSITIONS, Moments
-from amc.tasks import Samples
+from amc.tasks import Data, Task, few, replace_parts
 
 Measure = Callable[[Kept], float]
 OnBest = Callable[[Outcome, Outcome | None], None]
@@ -58,7 +58,7 @@ class Strategy(Protocol):
     """
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
-        """Look for the most accurate candidate within the problem's budgets.
+        """Look for the best candidate within the problem's budgets.
 
         Same problem, seed and machine give the same result.
         """
@@ -75,11 +75,8 @@ class Problem:
         model: The trained network; put into evaluation mode, and otherwise never changed.
         example_inputs: As `amc.trace` takes them.
         budgets: All must hold.
-        holdout: Samples that accuracy is measured on: from the training split but never trained
-            on, and not the test set.
-        calibration: Training samples for the refit of layers that lose channels, and for criteria
-            that need them; None leaves the refit out.
-        train: Training samples for strategies that fine-tune.
+        task: What candidates are scored by, and the data of the refit, of criteria and of
+            fine-tuning. It is told what the network takes and answers.
         criterion: Short name of the criterion that ranks units.
         rounding: Which kept counts are legal; None takes the granularity's own.
         granularity: What a unit is: "channel", "kernel", "vector", "element", "2:4", "n:4", ...
@@ -90,7 +87,7 @@ class Problem:
         graph: The network's `decisions` at this granularity, where they are known already; None
             traces the network.
         racing: Highest probability that a candidate within the budgets is stopped early although
-            it is more accurate than the best one so far; 0 stops none.
+            it is better than the best one so far; 0 stops none.
         measure: By the short name of a cost, what measures it on a device: from kept counts to the
             cost of the really smaller network, in the cost's unit.
 
@@ -103,12 +100,13 @@ class Problem:
         BudgetError: if a budget is below the smallest reachable network; names that.
         GraphError: if the network cannot be traced or has nothing to prune. What cannot be cut
             safely is left alone, and named with the reason in `graph.fixed`.
+        ValueError: if the task cannot be read, does not suit the network, or scores it otherwise
+            each time; in one sentence.
     """
 
     example_inputs: Inputs
     criterion: str
-    train: Samples | None
-    calibration: Samples | None
+    task: Task
     limits: Limits
     costs: Mapping[str, Cost]
     measure: Mapping[str, Measure]
@@ -116,16 +114,15 @@ class Problem:
     evaluator: Evaluator
     history: History
     _tightened_to: str
+    _unpruned: float | None
 
     def __init__(
         self,
         model: nn.Module,
         example_inputs: Inputs,
         budgets: Sequence[Budget],
+        task: Task,
         *,
-        holdout: Samples,
-        calibration: Samples | None = None,
-        train: Samples | None = None,
         criterion: str = "l1",
         rounding: Rounding | None = None,
         granularity: str | Granularity = CHANNELS,
@@ -141,21 +138,23 @@ class Problem:
         known = graph or decisions(model, example_inputs, granularity, exclude)
         legal = rounding or known.granularity.rounding()
         limits = Limits.of(known, budgets, costs, legal)
+        whole = with_answers(task.for_problem(model, example_inputs))
+        unpruned = _unpruned_score(model, whole)
         pruner = Pruner.of(
-            model, known, criterion, calibration=calibration, positions=positions, seed=seed
+            model, known, criterion, calibration=whole, positions=positions, seed=seed
         )
         self._set(
             example_inputs=example_inputs,
             criterion=criterion,
-            train=train,
-            calibration=calibration,
+            task=whole,
             limits=limits,
             costs={name: make(known) for name, make in costs.items()},
             measure=dict(measure or {}),
             pruner=pruner,
-            evaluator=Evaluator(pruner, holdout, racing, seed),
+            evaluator=Evaluator(pruner, whole, racing, seed),
             history=History(),
             _tightened_to="",
+            _unpruned=unpruned,
         )
 
     def _set(self, **parts: object) -> Problem:
@@ -174,9 +173,9 @@ class Problem:
         return self.pruner.graph
 
     @property
-    def holdout(self) -> Samples:
-        """Samples that accuracy is measured on."""
-        return self.evaluator.holdout
+    def calibration(self) -> Data | None:
+        """What layers that lose inputs are refit from; None leaves the refit out."""
+        return self.task.data_loader
 
     @property
     def racing(self) -> float:
@@ -255,7 +254,7 @@ class Problem:
         return self.pruner.moments
 
     def evaluate(self, kept: Sequence[int]) -> Outcome:
-        """Cost and held-out accuracy at these kept counts; asked again, it answers from memory.
+        """Cost and score at these kept counts; asked again, it answers from memory.
 
         Where a branch is gone, so are all groups in it.
         """
@@ -269,33 +268,42 @@ class Problem:
         key = self._tightened_to + ",".join(map(str, kept))
         noted = self.journal.recall(Evaluation, key)
         if noted is None:
-            found = self._measure_accuracy(kept)
+            found = self._measure(kept)
             outcome = self.record(kept, **asdict(found))
             self.journal.note(key, Evaluation(**asdict(found), seconds=outcome.seconds))
             return outcome
         outcome = self.record(kept, **asdict(noted))
         if self._races(kept) and outcome.seen is None:
-            self.evaluator.tell(kept, outcome.accuracy)
+            self.evaluator.tell(kept, outcome.score)
         return outcome
 
     def _races(self, kept: Kept) -> bool:
-        # Without a budget, or outside of it, less accurate does not mean worse.
+        # Without a budget, or outside of it, a lower merit does not mean worse.
         return bool(self.racing and self.limits.items and self.limits.fits(kept))
 
-    def _measure_accuracy(self, kept: Kept) -> Measured:
+    def _measure(self, kept: Kept) -> Measured:
         return self.evaluator.race(kept) if self._races(kept) else self.evaluator.whole(kept)
 
     def record(
         self,
         kept: Sequence[int],
-        accuracy: float,
+        score: float,
         seen: int | None = None,
         seconds: float | None = None,
     ) -> Outcome:
         """Count an evaluation that a strategy made of a network of its own; see `History.add`."""
         key = tuple(int(count) for count in kept)
         costs = {name: cost(key) for name, cost in self.costs.items()}
-        return self.history.add(key, accuracy, costs, seen, seconds)
+        return self.history.add(key, score, self.merit(score), costs, seen, seconds)
+
+    @property
+    def worst_score(self) -> float:
+        """What stands for a network that has no score."""
+        return self.task.score.worst(self._unpruned)
+
+    def merit(self, score: float) -> float:
+        """A score on the scale that searches go by: in [0, 1], higher is better."""
+        return self.task.score.merit(score, self._unpruned)
 
     def limits_at(self, kept: Kept) -> Limits:
         """The limits, tightened by as much as a network is measured to cost more than predicted.
@@ -330,12 +338,12 @@ class Problem:
         return other
 
     def best(self) -> Outcome | None:
-        """The most accurate outcome within the budgets; of equal ones the first.
+        """The best outcome within the budgets; of equal ones the first.
 
         Never one that was stopped early.
         """
-        # The most accurate first, so that few need to be held against the budgets.
-        in_turn = sorted(self._whole(), key=lambda outcome: -outcome.accuracy)
+        # The best first, so that few need to be held against the budgets.
+        in_turn = sorted(self._whole(), key=lambda outcome: -outcome.merit)
         return next((one for one in in_turn if self.limits.fits(one.kept)), None)
 
     def within_budgets(self) -> list[Outcome]:
@@ -370,7 +378,7 @@ class Problem:
         weights: Mapping[str, Tensor] | None = None,
         criterion: str | None = None,
     ) -> SearchResult:
-        """The search so far as a result; `best` is the most accurate outcome if left out.
+        """The search so far as a result; `best` is the best outcome if left out.
 
         One that was stopped early is measured on all samples first.
 
@@ -384,12 +392,12 @@ class Problem:
             )
         if chosen.seen is not None:
             whole = self.evaluator.whole(chosen.kept)
-            chosen = self.history.remember(self.record(chosen.kept, whole.accuracy))
+            chosen = self.history.remember(self.record(chosen.kept, whole.score))
         return SearchResult(chosen, self.outcomes, self.seconds, tuned_steps, weights, criterion)
 
-    def unpruned_accuracy(self) -> float:
-        """Held-out accuracy of the network as it came."""
-        return accuracy(self.model, self.holdout)
+    def unpruned_score(self) -> float:
+        """The task's score of the network as it came."""
+        return score(self.model, self.task) if self._unpruned is None else self._unpruned
 
     def policy(
         self,
@@ -400,3 +408,39 @@ class Problem:
         """Kept counts as a policy for this network; by the problem's criterion if left out."""
         chosen = criterion or self.criterion
         return policy_of(self.graph, kept, criterion=chosen, origin=origin)
+
+
+AGAIN = 1e-3
+"""By how much of itself a score may differ from one time to the next: sums are rounded."""
+
+
+def _unpruned_score(model: nn.Module, task: Task) -> float | None:
+    """That of the network as it came, where it is needed; see that the task suits the network.
+
+    Raises:
+        ValueError: if it does not, or a function of the user's own scores otherwise each time.
+    """
+    if task.metric is not None and not task.score.needs_unpruned:
+        _try(model, task)
+        return None
+    found = score(model, task)
+    if task.score_func is not None:
+        again = score(model, task)
+        if abs(again - found) > AGAIN * max(abs(found), abs(again)):
+            raise ValueError(
+                f"{task.score.name}: score_func gave {found:g} and then {again:g} for one network, "
+                "so that candidates could not be compared; seed what is random in it, and neither "
+                "shuffle nor augment its data"
+            )
+    return found
+
+
+def _try(model: nn.Module, task: Task) -> None:
+    """Score a few samples, so that what does not fit is refused before any work."""
+    assert task.score_loader is not None
+    few_samples = few(task.score_loader, FEW)
+    score(model, replace_parts(task, score_loader=few_samples))
+
+
+FEW = 8
+"""Samples by which it is seen that a metric suits a network."""

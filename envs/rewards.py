@@ -18,7 +18,7 @@ Reward = Callable[[Outcome], float]
 
 def error(outcome: Outcome) -> float:
     """R_err = -Error, in [-1, 0]."""
-    return -(1 - outcome.accuracy)
+    return -(1 - outcome.merit)
 
 
 def weigh(cost: str, each: float = 1) -> Reward:

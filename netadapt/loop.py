@@ -1,8 +1,8 @@
 """The NetAdapt loop (Yang et al., "NetAdapt: Platform-Aware Neural Network Adaptation for Mobile
 Applications", ECCV 2018, algorithm 1).
 
-As published, with the mistakes of earlier implementations mended: the proposal with the highest
-accuracy on held-out samples wins, not the best ratio of drops; a proposal that misses the target
+As published, with the mistakes of earlier implementations mended: the proposal with the best
+score on held-out samples wins, not the best ratio of drops; a proposal that misses the target
 does not compete; the resource of the winner is computed again and not taken to be the target.
 
 Departures:
@@ -27,7 +27,7 @@ from typing import ClassVar
 
 from amc.costs import Limits
 from amc.criteria import criterion as named
-from amc.finetuning import Recipe
+from amc.finetuning import Recipe, check_tunable
 from amc.graph import Kept
 from amc.history import Outcome
 from amc.parsing import check
@@ -35,7 +35,7 @@ from amc.problem import Problem, SearchResult
 from amc.rules import check_budget
 from netadapt.proposals import propose
 from netadapt.rounds import Place, Round
-from netadapt.trials import InTurn, Task, Trials
+from netadapt.trials import InTurn, Terms, Trials
 from netadapt.workers import SideBySide
 
 SMALLEST_STEP = 1e-6
@@ -106,14 +106,14 @@ class NetAdapt:
         """Narrow one group an iteration until the budgets hold.
 
         Raises:
-            ValueError: if the problem has no budget, or no training samples to fine-tune on.
+            ValueError: if the problem has no budget, or its task nothing to fine-tune with.
         """
         check_budget(problem.limits, "netadapt")
-        if problem.train is None and self.steps:
-            raise ValueError("netadapt fine-tunes its proposals; give the problem training samples")
+        if self.steps:
+            check_tunable(problem.task, "netadapt fine-tunes its proposals")
         problem.restart()
-        task = Task(problem.train, problem.holdout, self.steps)
-        trials = InTurn(task) if self.jobs == 1 else SideBySide(task, self.jobs, self.timeout)
+        terms = Terms(problem.task, self.steps)
+        trials = InTurn(terms) if self.jobs == 1 else SideBySide(terms, self.jobs, self.timeout)
         return self._adapt(problem, seed, trials)
 
     def _adapt(self, problem: Problem, seed: int, trials: Trials) -> SearchResult:

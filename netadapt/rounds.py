@@ -14,7 +14,7 @@ from amc.finetuning import Recipe
 from amc.graph import Kept
 from amc.history import Outcome
 from amc.journal import Entry, State
-from amc.parsing import Amount, Share
+from amc.parsing import Amount, Number
 from amc.problem import Problem
 from amc.pruning import Narrowed, Narrowing
 from netadapt.trials import Trials, Tried
@@ -25,13 +25,13 @@ class Proposal(Entry):
     """The journal's entry of a proposal that was tried, by its iteration and kept counts.
 
     Args:
-        accuracy: After the short fine-tuning; 0 where that diverged.
+        score: After the short fine-tuning; the worst where that diverged.
         seconds: Since the search began.
         diverged: Whether it did.
     """
 
     kind: ClassVar[str] = "proposal"
-    accuracy: Share
+    score: Number
     seconds: Amount
     diverged: bool
 
@@ -102,9 +102,9 @@ class Round:
     outcomes: list[Outcome] = field(default_factory=list)
 
     def run(self, proposals: Sequence[Kept]) -> tuple[int, Place]:
-        """Try them all; which one is the most accurate, and where it leads.
+        """Try them all; which one is the best, and where it leads.
 
-        One whose short fine-tuning diverges does not compete, and counts as accuracy 0.
+        One whose short fine-tuning diverges does not compete, and counts as the worst.
 
         Args:
             proposals: Kept counts of each.
@@ -117,14 +117,15 @@ class Round:
         self._record(proposals, notes)
         state = None
         for at, tried in self._tries(proposals, notes):
-            note = Proposal(tried.accuracy, self.problem.seconds, tried.diverged)
+            found = self.problem.worst_score if tried.diverged else tried.score
+            note = Proposal(found, self.problem.seconds, tried.diverged)
             notes[at] = note
-            if _lead(notes) == at:
+            if self._lead(notes) == at:
                 state = tried.state
                 journal.note_state(stored, state)
             journal.note(self._key(proposals[at]), note)
             self._record(proposals, notes)
-        lead = _lead(notes)
+        lead = self._lead(notes)
         if lead is None:
             raise FloatingPointError(
                 f"netadapt: the short fine-tuning of every proposal of iteration {self.number} "
@@ -144,8 +145,8 @@ class Round:
         left = [at for at, note in enumerate(notes) if note is None]
         if not left:
             return
-        seed, calibration = self.recipe.seed, self.problem.calibration
-        narrowing = Narrowing(self.place.network, self.criterion, calibration, seed)
+        seed, task = self.recipe.seed, self.problem.task
+        narrowing = Narrowing(self.place.network, self.criterion, task, seed)
         for at, tried in self.trials(narrowing, [proposals[at] for at in left], self.recipe):
             yield left[at], tried
 
@@ -158,11 +159,10 @@ class Round:
             seconds = max(seconds, note.seconds)
             if at == len(self.outcomes):
                 self.outcomes.append(
-                    self.problem.record(proposals[at], note.accuracy, seconds=seconds)
+                    self.problem.record(proposals[at], note.score, seconds=seconds)
                 )
 
-
-def _lead(notes: Sequence[Proposal | None]) -> int | None:
-    """The most accurate of those finished, the first of equal ones; None where all diverged."""
-    known = [(at, note) for at, note in enumerate(notes) if note and not note.diverged]
-    return max(known, key=lambda item: item[1].accuracy, default=(None,))[0]
+    def _lead(self, notes: Sequence[Proposal | None]) -> int | None:
+        """The best of those finished, the first of equal ones; None where all diverged."""
+        known = [(at, note) for at, note in enumerate(notes) if note and not note.diverged]
+        return max(known, key=lambda one: self.problem.merit(one[1].score), default=(None,))[0]

@@ -7,30 +7,28 @@ that happens, because sums over several threads round differently.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from amc.devices import one_thread
-from amc.evaluation import fast_accuracy
-from amc.finetuning import Recipe, fit
+from amc.evaluation import fast_score
+from amc.finetuning import Recipe, tune
 from amc.graph import Kept
 from amc.journal import State
 from amc.pruning import Narrowing, plain_copy
-from amc.tasks import Samples
+from amc.tasks import Task
 
 
 @dataclass(frozen=True)
-class Task:
+class Terms:
     """What is the same for every proposal of a search.
 
     Args:
-        train: Samples of the short fine-tuning; None leaves it out.
-        holdout: Samples that accuracy is measured on.
-        steps: Gradient steps of the short fine-tuning.
+        task: Its data, its score, and its own fine-tuning where it has one.
+        steps: Gradient steps of the short fine-tuning; 0 leaves it out.
     """
 
-    train: Samples | None
-    holdout: Samples
+    task: Task
     steps: int
 
 
@@ -39,12 +37,12 @@ class Tried:
     """What came of one proposal.
 
     Args:
-        accuracy: On the held-out samples; 0 where it diverged.
+        score: The task's; 0 where it diverged.
         diverged: Whether its short fine-tuning did.
         state: Of its network, packed (`amc.pruning.narrowing.Narrowed`).
     """
 
-    accuracy: float
+    score: float
     diverged: bool
     state: State
 
@@ -63,25 +61,26 @@ class Trials(Protocol):
 class InTurn:
     """Trials in this process."""
 
-    task: Task
+    terms: Terms
 
     def __call__(
         self, narrowing: Narrowing, proposals: Sequence[Kept], recipe: Recipe
     ) -> Iterator[tuple[int, Tried]]:
         """See `Trials`."""
         for at, kept in enumerate(proposals):
-            yield at, try_proposal(self.task, narrowing, kept, recipe)
+            yield at, try_proposal(self.terms, narrowing, kept, recipe)
 
 
-def try_proposal(task: Task, narrowing: Narrowing, kept: Kept, recipe: Recipe) -> Tried:
-    """Narrow, tune and measure one proposal; one that diverges has accuracy 0."""
+def try_proposal(terms: Terms, narrowing: Narrowing, kept: Kept, recipe: Recipe) -> Tried:
+    """Narrow, tune and measure one proposal; one that diverges has no score."""
     with one_thread():
         smaller = narrowing.to(kept)
         try:
-            if task.train is not None and task.steps:
-                fit(smaller.network, task.train, recipe, steps=task.steps)
+            if terms.steps:
+                network = tune(smaller.network, terms.task, recipe, steps=terms.steps)
+                smaller = replace(smaller, network=network)
         except FloatingPointError:
             return Tried(0.0, True, smaller.pack())
     # The fast path changes its network, and this one may go on.
-    measured = fast_accuracy(plain_copy(smaller.network), smaller.graph, task.holdout)
+    measured = fast_score(plain_copy(smaller.network), smaller.graph, terms.task)
     return Tried(measured, False, smaller.pack())

@@ -22,7 +22,7 @@ from joblib import Parallel, delayed
 from amc.finetuning import Recipe
 from amc.graph import Kept
 from amc.pruning import Narrowing
-from netadapt.trials import Task, Tried, try_proposal
+from netadapt.trials import Terms, Tried, try_proposal
 
 TRIES = 2
 """Of a proposal whose worker is lost or hangs."""
@@ -33,12 +33,12 @@ class SideBySide:
     """Trials in several processes.
 
     Args:
-        task: Of all of them.
+        terms: Of all of them.
         jobs: Processes.
         timeout: Seconds in which one of the proposals must be finished.
     """
 
-    task: Task
+    terms: Terms
     jobs: int
     timeout: float
 
@@ -77,7 +77,7 @@ class SideBySide:
         )
         parent = os.getpid()
         found: Generator[tuple[int, Tried], None, None] = parallel(
-            delayed(_in_worker)(parent, at, self.task, narrowing, kept, recipe)
+            delayed(_in_worker)(parent, at, self.terms, narrowing, kept, recipe)
             for at, kept in list(left.items())
         )
         return found
@@ -97,11 +97,11 @@ class SideBySide:
 
 
 def _in_worker(
-    parent: int, at: int, task: Task, narrowing: Narrowing, kept: Kept, recipe: Recipe
+    parent: int, at: int, terms: Terms, narrowing: Narrowing, kept: Kept, recipe: Recipe
 ) -> tuple[int, Tried]:
     torch.set_num_threads(1)
     _leave_with(parent)
-    return at, try_proposal(task, narrowing, kept, recipe)
+    return at, try_proposal(terms, narrowing, kept, recipe)
 
 
 @cache

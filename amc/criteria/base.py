@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from amc.graph import PruningGraph
 from amc.modules import weight_of
-from amc.tasks import Samples
+from amc.tasks import Task
 
 
 @dataclass(frozen=True)
@@ -20,20 +20,20 @@ class Asked:
     Args:
         model: The trained network; its mode and weights are left as they are.
         graph: Its graph.
-        samples: Calibration samples, or None where there are none.
+        task: With calibration data, or None where there are none.
         seed: Of everything that is drawn at random.
     """
 
     model: nn.Module
     graph: PruningGraph
-    samples: Samples | None = None
+    task: Task | None = None
     seed: int = 0
 
     @property
-    def data(self) -> Samples:
-        """The calibration samples of a criterion that needs them."""
-        assert self.samples is not None
-        return self.samples
+    def known_task(self) -> Task:
+        """The task, of a criterion that needs calibration data."""
+        assert self.task is not None
+        return self.task
 
 
 UnitScores = Callable[[Asked], list[Tensor]]
@@ -52,12 +52,14 @@ class Criterion:
         units: Scores whole channels.
         weights: Scores single weights, so that the scores of several add up; or why it cannot.
         needs_samples: Whether it runs the network on calibration samples.
+        needs_loss: Whether it takes gradients of the task's loss.
     """
 
     about: str
     units: UnitScores
     weights: WeightScores | str
     needs_samples: bool = False
+    needs_loss: bool = False
 
     @property
     def masks(self) -> Literal[True] | str:

@@ -18,17 +18,18 @@ Departures from the papers:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.func import functional_call
-from torch.nn import functional as F
 
 from amc.criteria.base import Asked, Criterion, unit_weights, weight_keys, weighted_layers
 from amc.criteria.members import group_sums
-from amc.devices import device_of, evaluating
+from amc.devices import evaluating
 from amc.graph import Group
+from amc.tasks import Samples, Task, batches, few, placed
 
 SAMPLES = 500
 """Gradients are taken of at most so many samples, drawn from those given."""
@@ -62,6 +63,7 @@ def by_change(about: str, change: Change) -> Criterion:
         units=lambda asked: _units(asked, change),
         weights=lambda asked: _weights(asked, change),
         needs_samples=True,
+        needs_loss=True,
     )
 
 
@@ -74,7 +76,9 @@ def _units(asked: Asked, change: Change) -> list[Tensor]:
 
 
 def _weights(asked: Asked, change: Change) -> dict[str, Tensor]:
-    total = {name: torch.zeros_like(w) for name, w in weighted_layers(asked).items()}
+    total = {
+        name: torch.zeros_like(w, dtype=torch.float32) for name, w in weighted_layers(asked).items()
+    }
     for count, values in _changes(asked):
         for name, value in values.items():
             total[name] += change(value) / count
@@ -90,24 +94,36 @@ def _read(asked: Asked, group: Group, values: dict[str, Tensor]) -> Tensor:
 
 def _changes(asked: Asked) -> Iterator[tuple[int, dict[str, Tensor]]]:
     """How many samples there are; and for each in turn, w dL/dw of every weight."""
-    generator = torch.Generator().manual_seed(asked.seed)
-    chosen = torch.randperm(len(asked.data), generator=generator)[:SAMPLES]
     weights = unit_weights(asked)
+    chosen = _drawn(asked.known_task, asked.seed)
     # One by one: at single samples the processor is quicker so than with torch.func.vmap.
-    for inputs, labels in asked.data.take(chosen).batches(1):
-        gradients = _gradients(asked, inputs, labels)
-        yield len(chosen), {name: weights[name] * gradients[name] for name in weights}
+    for batch in chosen:
+        gradients = _gradients(asked, batch)
+        yield len(chosen), {n: weights[n].float() * gradients[n].float() for n in weights}
 
 
-def _gradients(asked: Asked, inputs: Tensor, labels: Tensor) -> dict[str, Tensor]:
-    """Gradients of the mean cross-entropy with respect to every layer's weight."""
-    device, keys = device_of(asked.model), weight_keys(asked)
+def _drawn(task: Task, seed: int) -> list[Any]:
+    """Batches of one sample: of those in memory random ones, of a stream the first."""
+    data = task.data_loader
+    assert data is not None
+    if isinstance(data, Samples):
+        generator = torch.Generator().manual_seed(seed)
+        data = data.take(torch.randperm(len(data), generator=generator)[:SAMPLES])
+    return list(batches(few(data, SAMPLES), 1))
+
+
+def _gradients(asked: Asked, batch: Any) -> dict[str, Tensor]:
+    """Gradients of the mean loss with respect to every layer's weight."""
+    task, keys = asked.known_task, weight_keys(asked)
     weights = {name: w.requires_grad_() for name, w in unit_weights(asked).items()}
     own = {f"{name}.{keys[name]}" if name in keys else name: w for name, w in weights.items()}
     with torch.enable_grad(), evaluating(asked.model):
         # Layers that share a weight each have a gradient of their own.
-        logits = functional_call(asked.model, own, (inputs.to(device),), tie_weights=False)
-        loss = F.cross_entropy(logits, labels.to(device))
+        inputs = placed(task.inputs(batch), asked.model)
+        named = dict(inputs) if isinstance(inputs, Mapping) else {}
+        given = () if named else inputs if isinstance(inputs, tuple) else (inputs,)
+        outputs = functional_call(asked.model, own, given, named, tie_weights=False)
+        loss = task.loss(outputs, batch)
         found = torch.autograd.grad(
             loss, list(weights.values()), allow_unused=True, materialize_grads=True
         )

@@ -11,11 +11,15 @@ from amc.criteria.base import Asked, Criterion
 from amc.criteria.known import criterion
 from amc.graph import KeptUnits, PruningGraph
 from amc.modules import without_weight_norms
-from amc.tasks import Samples
+from amc.tasks import Calibration, Task, task_of
 
 
 def scores(
-    name: str, model: nn.Module, graph: PruningGraph, samples: Samples | None = None, seed: int = 0
+    name: str,
+    model: nn.Module,
+    graph: PruningGraph,
+    calibration: Calibration | None = None,
+    seed: int = 0,
 ) -> list[Tensor]:
     """Scores of whole channels: one of shape (units,) for each group; a higher one means keep.
 
@@ -23,7 +27,7 @@ def scores(
         name: Of the criterion: a key of `CRITERIA`, or `lp:P`.
         model: The trained network, which is left as it is.
         graph: Its graph of channels.
-        samples: Calibration samples from the training split, for criteria that need them.
+        calibration: From the training split, for criteria that need it.
         seed: Of what a criterion draws at random.
 
     Raises:
@@ -37,14 +41,18 @@ def scores(
             "rank their weights instead (amc.criteria.weight_scores)"
         )
     chosen = criterion(name)
-    _check_samples(name, chosen, samples)
+    task = _task(name, chosen, calibration)
     # A caller in inference mode would leave a criterion no gradients to take.
     with torch.inference_mode(False), torch.no_grad():
-        return chosen.units(Asked(without_weight_norms(model), graph, samples, seed))
+        return chosen.units(Asked(without_weight_norms(model), graph, task, seed))
 
 
 def weight_scores(
-    name: str, model: nn.Module, graph: PruningGraph, samples: Samples | None = None, seed: int = 0
+    name: str,
+    model: nn.Module,
+    graph: PruningGraph,
+    calibration: Calibration | None = None,
+    seed: int = 0,
 ) -> dict[str, Tensor]:
     """A score of every single weight; several weights score the sum.
 
@@ -52,7 +60,7 @@ def weight_scores(
         name: Of the criterion: a key of `CRITERIA`, or `lp:P`.
         model: The trained network, which is left as it is.
         graph: Its graph, at any granularity.
-        samples: Calibration samples from the training split, for criteria that need them.
+        calibration: From the training split, for criteria that need it.
         seed: Of what a criterion draws at random.
 
     Returns:
@@ -68,17 +76,24 @@ def weight_scores(
         raise ValueError(
             f"criterion {name!r} ranks channels only: {chosen.weights}; take another, such as 'l1'"
         )
-    _check_samples(name, chosen, samples)
+    task = _task(name, chosen, calibration)
     with torch.inference_mode(False), torch.no_grad():
-        return chosen.weights(Asked(model, graph, samples, seed))
+        return chosen.weights(Asked(model, graph, task, seed))
 
 
-def _check_samples(name: str, chosen: Criterion, samples: Samples | None) -> None:
-    if chosen.needs_samples and samples is None:
+def _task(name: str, chosen: Criterion, calibration: Calibration | None) -> Task | None:
+    task = task_of(calibration)
+    if chosen.needs_samples and (task is None or task.data_loader is None):
         raise ValueError(
-            f"criterion {name!r} runs the network on calibration images and there are none; "
+            f"criterion {name!r} runs the network on calibration data and there are none; "
             "give some, or take one that looks at weights alone, such as 'l1'"
         )
+    if chosen.needs_loss and task is not None and task.loss_func is None:
+        raise ValueError(
+            f"criterion {name!r} takes gradients of a loss, and the task has none; give loss_func, "
+            "or take another criterion, such as 'l1' or 'regression'"
+        )
+    return task
 
 
 def best_units(

@@ -71,7 +71,7 @@ def regression() -> Criterion:
 
 
 def _units(asked: Asked) -> list[Tensor]:
-    moments = Moments.collect(asked.model, asked.graph, asked.data, seed=asked.seed).by_layer
+    moments = Moments.collect(asked.model, asked.graph, asked.known_task, seed=asked.seed).by_layer
     readers = [_readers(asked, group, moments) for group in asked.graph.groups]
     bare = [
         group.name for group, found in zip(asked.graph.groups, readers, strict=True) if not found
@@ -117,8 +117,8 @@ def _reader(asked: Asked, member: Member, moment: Moment) -> Reader:
     second = moment.second.double()
     if not second.isfinite().all():
         raise ValueError(
-            f"criterion 'regression': what layer {layer.name} reads on the calibration images is "
-            "not finite; look for the images or weights that are not"
+            f"criterion 'regression': what layer {layer.name} reads on the calibration data is "
+            "not finite; look for the samples or weights that are not"
         )
     if layer.norm is not None or module.bias is not None:
         # The refit may then add a constant, which takes up all means.

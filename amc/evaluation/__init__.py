@@ -1,30 +1,34 @@
 """A candidate's score: the fast path, and races."""
 
-from amc.evaluation.racing import Measured, Race
+from amc.evaluation.preparing import BATCH, batch_for, laid_out, make_ready
+from amc.evaluation.racing import ByHits, ByMeans, Measured, Race, Rule
+from amc.evaluation.recalibrating import recalibrate
 from amc.evaluation.scoring import (
-    BATCH,
-    accuracy,
-    batch_for,
-    fast_accuracy,
-    fast_hits,
-    fast_margins,
-    hits,
-    laid_out,
-    make_ready,
-    recalibrate,
+    fast_numbers,
+    fast_score,
+    may_be_half,
+    numbers,
+    ready_score,
+    score,
+    with_answers,
 )
 
 __all__ = [
     "BATCH",
+    "ByHits",
+    "ByMeans",
     "Measured",
     "Race",
-    "accuracy",
+    "Rule",
     "batch_for",
-    "fast_accuracy",
-    "fast_hits",
-    "fast_margins",
-    "hits",
+    "fast_numbers",
+    "fast_score",
     "laid_out",
     "make_ready",
+    "may_be_half",
+    "numbers",
+    "ready_score",
     "recalibrate",
+    "score",
+    "with_answers",
 ]

@@ -15,12 +15,19 @@ any more if it were right on everything that is left, which is no guess.
 
 So a candidate that would have become the best is stopped with at most the error rate, whatever the
 networks are and whatever came before: every candidate meets random samples of its own.
+
+Where samples are not right or wrong, but have numbers between two bounds whose mean is the score,
+the mean difference of the random ones is held against an empirical bound for samples drawn without
+replacement (Bardenet and Maillard, "Concentration inequalities for sampling without replacement",
+Bernoulli 21, 2015, theorem 4.3).
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
@@ -41,12 +48,31 @@ class Measured:
     """What a race found of a candidate.
 
     Args:
-        accuracy: On the held-out samples, in [0, 1]; of one that was stopped an estimate.
+        score: On the held-out samples; of one that was stopped an estimate.
         seen: Samples it was stopped after; None where it has seen all.
     """
 
-    accuracy: float
+    score: float
     seen: int | None = None
+
+
+class Rule(Protocol):
+    """What the numbers of a metric's samples come to, and when they are hopeless."""
+
+    def score(self, numbers: Tensor) -> float:
+        """Of all samples."""
+        ...
+
+    def stop(self, found: Tensor, best: Tensor, random: int, error: float) -> float | None:
+        """An estimate of a candidate that is hopeless; None of one that is not.
+
+        Args:
+            found: (seen,) its numbers so far, higher being better.
+            best: (samples,) those of the best, in the same order.
+            random: How many were drawn at random.
+            error: Highest probability that one is stopped that is better than the best.
+        """
+        ...
 
 
 class Race:
@@ -56,10 +82,12 @@ class Race:
         samples: The held-out ones.
         error: Highest probability that a candidate more accurate than the best is stopped; below
             0.5.
+        rule: How their numbers are read.
     """
 
-    def __init__(self, samples: Samples, error: float) -> None:
+    def __init__(self, samples: Samples, error: float, rule: Rule | None = None) -> None:
         self._samples, self._error = samples, error
+        self._rule: Rule = rule or ByHits()
         self._random = round(RANDOM * len(samples))
         self.restart()
 
@@ -69,23 +97,22 @@ class Race:
 
     def fork(self) -> Race:
         """One that goes on from the same leader by itself."""
-        other = Race(self._samples, self._error)
+        other = Race(self._samples, self._error, self._rule)
         other._best = self._best
         return other
 
     @property
     def leading(self) -> float:
-        """Accuracy of the best; below 0 where there is none."""
-        return -1.0 if self._best is None else int((self._best > 0).sum()) / len(self._best)
+        """What the best comes to, as its rule reads it; minus infinity where there is none."""
+        return -math.inf if self._best is None else self._rule.score(self._best)
 
     def run(
-        self, margins: Callable[[Samples], Tensor], draw: int, *, whole: bool = False
+        self, numbers: Callable[[Samples], Tensor], draw: int, *, whole: bool = False
     ) -> Measured:
         """Measure a candidate, on all samples or until it is hopeless.
 
         Args:
-            margins: For samples, (samples,) how clearly the candidate classifies each: above 0
-                where it is right.
+            numbers: For samples, (samples,) how good the candidate is on each; higher is better.
             draw: Seed of its random samples.
             whole: Never stop it: it is known to have seen all once.
         """
@@ -95,19 +122,19 @@ class Race:
         for look in (RANDOM, *TELLING, 1.0):
             part = order[len(found) : round(look * total)]
             if len(part):
-                found = torch.cat([found, margins(self._samples.take(part))])
+                found = torch.cat([found, numbers(self._samples.take(part))])
             if best is not None and len(found) < total and not whole:
-                stopped = self._stop(found > 0, best)
+                stopped = self._rule.stop(found, best, self._random, self._error)
                 if stopped is not None:
-                    return stopped
-        accuracy = int((found > 0).sum()) / total
-        if accuracy > self.leading:
+                    return Measured(stopped, len(found))
+        score = self._rule.score(found)
+        if score > self.leading:
             self._best = torch.empty_like(found)
             self._best[order] = found
-        return Measured(accuracy)
+        return Measured(score)
 
     def _order(self, draw: int) -> Tensor:
-        """Random samples, and then what the best recognised least clearly."""
+        """Random samples, and then what the best did least well."""
         generator = torch.Generator().manual_seed(draw)
         drawn = torch.randperm(len(self._samples), generator=generator)
         random, rest = drawn[: self._random], drawn[self._random :]
@@ -115,30 +142,78 @@ class Race:
             rest = rest[self._best[rest].argsort(stable=True)]
         return torch.cat([random, rest])
 
-    def _stop(self, right: Tensor, best: Tensor) -> Measured | None:
-        """What is known of a candidate that is hopeless; None of one that is not.
 
-        Args:
-            right: (seen,) whether it is.
-            best: (samples,) margins of the best, in the same order.
-        """
+class ByHits:
+    """Numbers are margins: a sample is right where its own is above 0."""
+
+    def score(self, numbers: Tensor) -> float:
+        """The fraction that is right."""
+        return int((numbers > 0).sum()) / len(numbers)
+
+    def stop(self, found: Tensor, best: Tensor, random: int, error: float) -> float | None:
+        """See `Rule`."""
+        right = found > 0
         seen, total, leading = len(right), len(best), int((best > 0).sum())
-        if seen <= self._random:
+        if seen <= random:
             difference = _difference(right, best[:seen] > 0)
-            if difference.hopeless(self._error):
+            if difference.hopeless(error):
                 lost = (difference.against - difference.infavour) / seen
-                return Measured(max(0.0, leading / total - lost), seen)
+                return max(0.0, leading / total - lost)
         elif int(right.sum()) + total - seen <= leading:
-            return Measured(self._estimate(right, best), seen)
+            return _estimate(right, best, random)
         return None
 
-    def _estimate(self, right: Tensor, best: Tensor) -> float:
-        """As if what is left were answered like random samples that the best finds as clear."""
-        clear = best[: self._random] >= best[len(right) :].min()
-        alike = right[: self._random][clear]
-        rate = float((alike if len(alike) else right).double().mean())
-        total = len(best)
-        return (int(right.sum()) + rate * (total - len(right))) / total
+
+def _estimate(right: Tensor, best: Tensor, random: int) -> float:
+    """As if what is left were answered like random samples that the best finds as clear."""
+    clear = best[:random] >= best[len(right) :].min()
+    alike = right[:random][clear]
+    rate = float((alike if len(alike) else right).double().mean())
+    total = len(best)
+    return (int(right.sum()) + rate * (total - len(right))) / total
+
+
+@dataclass(frozen=True)
+class ByMeans:
+    """Numbers whose mean is the score.
+
+    Args:
+        low: That a number can be at least.
+        high: That it can be at most.
+    """
+
+    low: float
+    high: float
+
+    def score(self, numbers: Tensor) -> float:
+        """Their mean."""
+        return float(numbers.double().mean())
+
+    def stop(self, found: Tensor, best: Tensor, random: int, error: float) -> float | None:
+        """See `Rule`."""
+        seen, total = len(found), len(best)
+        behind = best[:seen].double() - found.double()
+        mean = float(behind.mean())
+        hopeless = (
+            mean > self._uncertain(behind, total, error)
+            if seen <= random
+            else float(found.double().sum()) + (total - seen) * self.high
+            <= float(best.double().sum())
+        )
+        return max(self.low, self.score(best) - mean) if hopeless else None
+
+    def _uncertain(self, behind: Tensor, total: int, error: float) -> float:
+        """By how much the mean of samples exceeds that of all with at most this probability."""
+        seen, more = len(behind), math.log(5 / error)
+        few = seen <= total / 2
+        left = 1 - (seen - 1) / total if few else (1 - seen / total) * (1 + 1 / seen)
+        spread = math.sqrt(float(behind.var(correction=0)))
+        reach = 2 * (self.high - self.low)  # of a difference of two numbers
+        return spread * math.sqrt(2 * left * more / seen) + KAPPA * reach * more / seen
+
+
+KAPPA = 7 / 3 + 3 / math.sqrt(2)
+"""The constant of the theorem."""
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,12 @@
 """Short, long and iterative fine-tuning."""
 
+from amc.finetuning.augmentation import steps_in_all, steps_of_pass
 from amc.finetuning.fitting import OnStep, fit
 from amc.finetuning.iterative import Plan, prune_iteratively
 from amc.finetuning.pausing import LOSSES
 from amc.finetuning.recipes import OPTIMIZERS, Recipe
 from amc.finetuning.schedule import Schedule
+from amc.finetuning.tuning import check_tunable, tune
 
 __all__ = [
     "LOSSES",
@@ -13,6 +15,10 @@ __all__ = [
     "Plan",
     "Recipe",
     "Schedule",
+    "check_tunable",
     "fit",
     "prune_iteratively",
+    "steps_in_all",
+    "steps_of_pass",
+    "tune",
 ]

@@ -3,16 +3,64 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import islice
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 from amc.finetuning.recipes import Recipe
-from amc.tasks import Samples
+from amc.modules import tensors
+from amc.tasks import Data, Samples, Task
 
 
-def augment(train: Samples, recipe: Recipe, steps: int) -> Iterator[tuple[Tensor, Tensor]]:
+def training_batches(train: Data, recipe: Recipe, steps: int) -> Iterator[Any]:
+    """`steps` batches: of samples in memory random ones, augmented; of a stream as they come.
+
+    Raises:
+        ValueError: if a stream is empty.
+    """
+    if isinstance(train, Samples):
+        yield from augment(train, recipe, steps)
+        return
+    left = steps
+    while left:
+        before = left
+        for batch in islice(train, left):
+            left -= 1
+            yield batch
+        if left == before:
+            raise ValueError("task: train_loader is empty; give at least one batch")
+
+
+def steps_of_pass(train: Data, recipe: Recipe) -> int:
+    """Gradient steps of one pass over the training data; a stream of unknown length is counted."""
+    if isinstance(train, Samples):
+        return recipe.per_epoch(len(train))
+    try:
+        return max(1, len(train))  # type: ignore[arg-type]
+    except TypeError:
+        return max(1, sum(1 for _ in train))
+
+
+def steps_in_all(task: Task, recipe: Recipe) -> int:
+    """Gradient steps of the recipe's epochs on the task's training data.
+
+    Raises:
+        ValueError: if the task has none, by whose passes epochs are counted.
+    """
+    if recipe.epochs == 0:
+        return 0
+    if task.train_loader is None:
+        raise ValueError(
+            f"task: {recipe.epochs:g} epochs of fine-tuning are passes over training data, and "
+            "there are none; give train_loader"
+        )
+    return recipe.steps_of(steps_of_pass(task.train_loader, recipe))
+
+
+def augment(train: Samples, recipe: Recipe, steps: int) -> Iterator[tuple[Any, Any]]:
     """`steps` random batches of (inputs, labels), every sample once a pass.
 
     Images, (samples, channels, height, width), are shifted and mirrored as the recipe says; inputs
@@ -20,16 +68,25 @@ def augment(train: Samples, recipe: Recipe, steps: int) -> Iterator[tuple[Tensor
     """
     size = min(recipe.batch_size, len(train))
     order = torch.empty(0, dtype=torch.long)
-    images = train.inputs.dim() == 4
+    images = isinstance(train.inputs, Tensor) and train.inputs.dim() == 4
+    if (
+        images
+        and (recipe.flip or recipe.shift)
+        and any(one.dim() > 1 for one in tensors(train.labels))
+    ):
+        raise ValueError(
+            "recipe: shift and flip move images and not what is known of their places; augment in "
+            "a train_loader of your own"
+        )
     for _ in range(steps):
         if len(order) < size:
             order = torch.randperm(len(train))
         chosen, order = order[:size], order[size:]
-        inputs = train.floats(chosen)
+        inputs, labels = train.batch(chosen)
         if images:
             inputs = flip(inputs) if recipe.flip else inputs
             inputs = shift(inputs, recipe.shift) if recipe.shift else inputs
-        yield inputs, train.labels[chosen]
+        yield inputs, labels
 
 
 def flip(images: Tensor) -> Tensor:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from amc.devices import (
     bfloat16_is_fast,
@@ -19,13 +19,24 @@ from amc.devices import (
     own_generators,
     training_layout,
 )
-from amc.finetuning.augmentation import augment
-from amc.finetuning.distillation import distillation_loss
+from amc.finetuning.augmentation import steps_of_pass, training_batches
 from amc.finetuning.pausing import Pause
 from amc.finetuning.recipes import Recipe
 from amc.finetuning.stopping import BestWeights, check_interval
 from amc.journal import Checkpoint
-from amc.tasks import Samples
+from amc.modules import call, changed
+from amc.tasks import (
+    Calibration,
+    Classification,
+    Task,
+    in_equal_parts,
+    main_output,
+    placed,
+    relative_error,
+    size_of,
+    task_of,
+    type_of,
+)
 
 __all__ = ["OnStep", "Recipe", "fit"]
 
@@ -38,26 +49,29 @@ _SCALES = ("weight", "parametrizations.weight.original")
 
 def fit(
     model: nn.Module,
-    train: Samples,
+    train: Calibration,
     recipe: Recipe,
     *,
     steps: int | None = None,
-    holdout: Samples | None = None,
+    holdout: Calibration | None = None,
     teacher: nn.Module | None = None,
     on_step: OnStep | None = None,
     checkpoint: Checkpoint | None = None,
 ) -> nn.Module:
-    """Train `model` in place on `train` with cross-entropy and return it in evaluation mode.
+    """Train `model` in place and return it in evaluation mode.
 
-    Same model, samples, recipe and machine give the same weights.
+    Same model, data, recipe and machine give the same weights.
 
     Args:
-        model: Maps (batch, ...) inputs to (batch, classes) logits.
-        train: What it learns from.
+        model: The network.
+        train: A task with the loss and the data that it learns from; of data alone, with class
+            labels, the loss is the cross-entropy. A task without a loss learns from a teacher, or
+            from the unpruned network's answers where its score compares with them.
         recipe: How.
         steps: Gradient steps; overrides the recipe's epochs.
-        holdout: Samples that accuracy is checked on as training goes on; the weights of the best
-            check come back (the start counts as one), and the recipe's `patience` may end it early.
+        holdout: A task whose score is checked as training goes on, or data whose accuracy is; the
+            weights of the best check come back (the start counts as one), and the recipe's
+            `patience` may end it early.
         teacher: The network that the recipe's `distill` learns from; it is not changed.
         on_step: Called after every step.
         checkpoint: Where the state is saved after every pass over the samples and at the end, and
@@ -66,32 +80,38 @@ def fit(
     Raises:
         FloatingPointError: if the loss stops being finite.
         ValueError: if the recipe needs a teacher, held-out samples or batch norms, and there are
-            none.
+            none; or the task lacks what it needs, in a sentence.
     """
-    _check(model, recipe, holdout, teacher)
-    total = recipe.steps(len(train)) if steps is None else steps
-    layout = _layout(model, train)
+    task, judge = learning(train), task_of(holdout)
+    teacher = teacher or (task.unpruned if task.loss_func is None else None)
+    _check(model, recipe, judge, teacher)
+    check_learnable(task, recipe, teacher)
+    data = task.train_loader
+    assert data is not None
+    each = steps_of_pass(data, recipe)
+    total = recipe.steps_of(each) if steps is None else steps
+    layout = training_layout(model)
     lay_out(model, layout)
-    best = BestWeights(model, holdout, recipe.patience) if holdout is not None else None
-    interval = check_interval(total, recipe.per_epoch(len(train)))
+    best = BestWeights(model, judge, recipe.patience) if judge is not None else None
+    interval = check_interval(total, each)
     with own_generators(), _evaluating(teacher):
         torch.manual_seed(recipe.seed)
         model.train()
-        learner = _Learner(model, recipe, layout, teacher)
+        learner = _Learner(model, task, recipe, layout, teacher)
         pause = Pause(checkpoint, model, learner.optimiser, best)
         losses = pause.resume()
         for before, value in enumerate(losses, start=1):
             _tell(on_step, before, total, value)
         left = 0 if pause.ended else total - len(losses)
-        for inputs, labels in augment(train, recipe, left):
+        for batch in training_batches(data, recipe, left):
             done, rate = len(losses) + 1, recipe.rate(len(losses), total)
             where = f"at step {done} of {total}"
-            losses.append(learner.step(inputs, labels, rate, where))
+            losses.append(learner.step(batch, rate, where))
             _tell(on_step, done, total, losses[-1])
             due = done % interval == 0 or done == total
             if best is not None and due and best.check():
                 break
-            if done < total and done % recipe.per_epoch(len(train)) == 0:
+            if done < total and done % each == 0:
                 pause.save(losses)
         if best is not None:
             best.restore()
@@ -100,13 +120,36 @@ def fit(
     return model.eval()
 
 
+def learning(train: Calibration) -> Task:
+    """The task that is learned; of data alone a classification of them."""
+    return train if isinstance(train, Task) else Classification(train, train)
+
+
+def check_learnable(task: Task, recipe: Recipe, teacher: nn.Module | None) -> None:
+    """Refuse to train where the task lacks what that needs.
+
+    Raises:
+        ValueError: naming it.
+    """
+    if task.train_loader is None:
+        raise ValueError(
+            "task: there is nothing to train on; give train_loader, or fine-tuning of your own as "
+            "tune"
+        )
+    if task.loss_func is None and teacher is None:
+        raise ValueError(
+            "task: there is no loss to train with; give loss_func, or fine-tuning of your own as "
+            "tune"
+        )
+
+
 def _tell(on_step: OnStep | None, done: int, total: int, loss: float) -> None:
     if on_step is not None:
         on_step(done, total, loss)
 
 
 def _check(
-    model: nn.Module, recipe: Recipe, holdout: Samples | None, teacher: nn.Module | None
+    model: nn.Module, recipe: Recipe, holdout: Task | None, teacher: nn.Module | None
 ) -> None:
     """See that what the recipe needs is there."""
     if recipe.distill and teacher is None:
@@ -134,26 +177,29 @@ class _Learner:
     def __init__(
         self,
         model: nn.Module,
+        task: Task,
         recipe: Recipe,
         layout: torch.memory_format,
         teacher: nn.Module | None,
     ) -> None:
-        self._model, self._recipe, self._layout = model, recipe, layout
+        self._model, self._task = model, task
+        self._recipe, self._layout = recipe, layout
         self._device = device_of(model)
         self.optimiser = _optimiser(model, recipe)
         self._gammas = _gammas(model) if recipe.gamma_l1 else []
-        self._teacher = teacher if recipe.distill else None
+        # Without a loss there is nothing but the teacher to learn from.
+        self._share = 1.0 if task.loss_func is None else recipe.distill
+        self._teacher = teacher if self._share else None
 
-    def step(self, inputs: Tensor, labels: Tensor, rate: float, where: str) -> float:
+    def step(self, batch: Any, rate: float, where: str) -> float:
         """Learn from one batch; the loss before it. Where memory runs out, in several parts.
 
         Raises:
             FloatingPointError: if that is not finite.
             MemoryError: if memory runs out even so.
         """
-        value = in_parts(
-            lambda parts: self._slope(inputs, labels, parts), len(labels) // 2, "training"
-        )
+        count = size_of(batch)
+        value = in_parts(lambda parts: self._slope(batch, count, parts), count // 2, "training")
         if not math.isfinite(value):
             raise FloatingPointError(
                 f"training: the loss became {value} {where}; "
@@ -162,39 +208,53 @@ class _Learner:
         self._descend(rate)
         return value
 
-    def _slope(self, inputs: Tensor, labels: Tensor, parts: int) -> float:
+    def _slope(self, batch: Any, count: int, parts: int) -> float:
         """The loss, whose gradient is then in the parameters.
 
         In several parts, so that less memory is needed, batch norms see one part at a time.
         """
         self.optimiser.zero_grad(set_to_none=True)
         total = 0.0
-        for some, their in zip(inputs.tensor_split(parts), labels.tensor_split(parts), strict=True):
-            share = self.loss(some, their) * (len(their) / len(labels))
+        for some in in_equal_parts(batch, parts):
+            share = self.loss(some) * (size_of(some) / count)
             total += share.item()
             if math.isfinite(total):
                 share.backward()  # type: ignore[no-untyped-call]
         return total
 
-    def loss(self, inputs: Tensor, labels: Tensor) -> Tensor:
-        """Of one batch, in float32: the labels' cross-entropy, and the teacher's share."""
-        # A copy, because the strides of a single channel pass for either layout.
-        inputs = inputs.clone(memory_format=self._layout).to(self._device)
-        logits = self._answers(self._model, inputs)
-        smoothing = self._recipe.label_smoothing
-        hard = F.cross_entropy(logits, labels.to(self._device), label_smoothing=smoothing)
+    def loss(self, batch: Any) -> Tensor:
+        """Of one batch, in float32: the task's loss, and the teacher's share."""
+        inputs = changed(placed(self._task.inputs(batch), self._model), self._laid_out)
+        outputs = self._answers(self._model, inputs)
         if self._teacher is None:
-            return hard
+            return self._hard(outputs, batch)
         with torch.no_grad():
-            answers = self._answers(self._teacher, inputs.to(device_of(self._teacher)))
-        soft = distillation_loss(logits, answers.to(self._device), self._recipe.temperature)
-        return (1 - self._recipe.distill) * hard + self._recipe.distill * soft
+            answers = self._answers(self._teacher, placed(inputs, self._teacher))
+        wanted = changed(answers, lambda one: one.to(self._device))
+        differ = self._task.distill_func or relative_error
+        soft = differ(outputs, wanted, self._recipe.temperature)
+        if self._share == 1:
+            return soft
+        return (1 - self._share) * self._hard(outputs, batch) + self._share * soft
 
-    def _answers(self, network: nn.Module, inputs: Tensor) -> Tensor:
-        device = inputs.device
-        with torch.autocast(device.type, torch.bfloat16, enabled=bfloat16_is_fast(device)):
-            logits: Tensor = network(inputs)
-        return logits.float()
+    def _hard(self, outputs: Any, batch: Any) -> Tensor:
+        """The task's loss, with smoothed labels where the recipe says so."""
+        loss, smoothing = self._task.loss(outputs, batch), self._recipe.label_smoothing
+        if not smoothing:
+            return loss
+        even = -torch.log_softmax(main_output(outputs), 1).mean()
+        return (1 - smoothing) * loss + smoothing * even
+
+    def _laid_out(self, one: Tensor) -> Tensor:
+        # A copy, because the strides of a single channel pass for either layout.
+        return one.clone(memory_format=self._layout) if one.dim() == 4 else one
+
+    def _answers(self, network: nn.Module, inputs: Any) -> Any:
+        device, full = device_of(network), type_of(network) is torch.float32
+        half = full and bfloat16_is_fast(device)
+        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+            outputs = call(network, inputs)
+        return changed(outputs, lambda one: one.float() if one.is_floating_point() else one)
 
     def _descend(self, rate: float) -> None:
         """One step down the gradient."""
@@ -228,11 +288,6 @@ def _gammas(model: nn.Module) -> list[nn.Parameter]:
     norms = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
     found = [p for norm in norms for name, p in norm.named_parameters() if name in _SCALES]
     return list(dict.fromkeys(p for p in found if p.requires_grad))
-
-
-def _layout(model: nn.Module, train: Samples) -> torch.memory_format:
-    """The fastest where inputs are images."""
-    return training_layout(model) if train.inputs.dim() == 4 else torch.contiguous_format
 
 
 def _evaluating(teacher: nn.Module | None) -> AbstractContextManager[None]:

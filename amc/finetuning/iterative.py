@@ -8,13 +8,16 @@ from typing import Protocol, TypeVar
 
 from torch import nn
 
-from amc.finetuning.fitting import OnStep, fit
+from amc.finetuning.augmentation import steps_in_all
+from amc.finetuning.fitting import OnStep, fit, learning
 from amc.finetuning.recipes import Recipe
 from amc.finetuning.schedule import Schedule
+from amc.finetuning.tuning import tune_by_own
 from amc.granularity import Rounding
 from amc.graph import Kept
 from amc.journal import BLANK, Checkpoint, Journal
-from amc.tasks import Samples
+from amc.tasks import Calibration, Task
+from amc.weights import restore
 
 
 class Pruned(Protocol):
@@ -50,11 +53,11 @@ def prune_iteratively(
     start: P,
     target: Kept,
     plan: Plan,
-    train: Samples,
+    train: Calibration,
     *,
     narrow: Callable[[P, Kept], P],
     full: Kept | None = None,
-    holdout: Samples | None = None,
+    holdout: Calibration | None = None,
     teacher: nn.Module | None = None,
     on_step: OnStep | None = None,
     on_stage: Callable[[P], None] | None = None,
@@ -82,24 +85,40 @@ def prune_iteratively(
         FloatingPointError: if the loss stops being finite.
     """
     wanted = plan.schedule.kept(start.kept, target, full, plan.rounding)
-    total = plan.recipe.steps(len(train))
+    task = learning(train)
+    total = steps_in_all(task, plan.recipe)
     state, done = start, 0
     for number, (kept, steps) in enumerate(zip(wanted, plan.schedule.steps(total), strict=True)):
         state = narrow(state, kept)
-        fit(
-            state.network,
-            train,
-            replace(plan.recipe, seed=plan.recipe.seed + number),
-            steps=steps,
-            holdout=holdout,
-            teacher=teacher,
-            on_step=_shift(on_step, done, total),
-            checkpoint=Checkpoint(journal, f"fine-tuning {number}"),
-        )
+        checkpoint = Checkpoint(journal, f"fine-tuning {number}")
+        if task.tune is not None:
+            state = _tuned(state, task, steps, checkpoint)
+        else:
+            fit(
+                state.network,
+                task,
+                replace(plan.recipe, seed=plan.recipe.seed + number),
+                steps=steps,
+                holdout=holdout,
+                teacher=teacher,
+                on_step=_shift(on_step, done, total),
+                checkpoint=checkpoint,
+            )
         done += steps
         if on_stage is not None:
             on_stage(state)
     return state
+
+
+def _tuned(state: P, task: Task, steps: int, checkpoint: Checkpoint) -> P:
+    """The same after the user's own training, which is not made again where it was finished."""
+    if (saved := checkpoint.load()) is not None:
+        restore(state.network, saved)
+        state.network.eval()
+        return state
+    network = tune_by_own(state.network, task, steps)
+    checkpoint.save(network.state_dict())
+    return replace(state, network=network)  # type: ignore[type-var]
 
 
 def _shift(on_step: OnStep | None, before: int, total: int) -> OnStep | None:

@@ -110,9 +110,13 @@ class Recipe:
 
     def steps(self, samples: int) -> int:
         """Gradient steps on that many samples; any epochs above 0 make at least one."""
+        return self.steps_of(self.per_epoch(samples))
+
+    def steps_of(self, each: int) -> int:
+        """The same where a pass takes `each` gradient steps."""
         if self.epochs == 0:
             return 0
-        return max(1, round(self.epochs * self.per_epoch(samples)))
+        return max(1, round(self.epochs * each))
 
     def rate(self, step: int, total: int) -> float:
         """Learning rate of step `step` (from 0) of `total`."""

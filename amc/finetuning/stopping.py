@@ -1,15 +1,16 @@
-"""Early stopping: training ends when held-out accuracy no longer rises, at its best weights."""
+"""Early stopping: training ends when the held-out score gets no better, at its best weights."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
-from amc.devices import bfloat16_is_fast, device_of
-from amc.evaluation import accuracy
-from amc.tasks import Samples
+from amc.devices import device_of
+from amc.evaluation import score
+from amc.tasks import Task
 
 LEAST_CHECKS = 10
 """In a training shorter than so many epochs, checks come more often than once an epoch."""
@@ -21,27 +22,26 @@ def check_interval(total: int, per_epoch: int) -> int:
 
 
 class BestWeights:
-    """The weights that were most accurate on held-out samples so far.
+    """The weights that were best on held-out samples so far.
 
     Args:
         model: In training; the weights that it has now are the first to beat.
-        holdout: Samples that it is not trained on.
-        patience: Checks without a better accuracy after which it is enough; 0 is never enough.
+        task: Whose score says it, on samples that it is not trained on.
+        patience: Checks without a better score after which it is enough; 0 is never enough.
     """
 
-    def __init__(self, model: nn.Module, holdout: Samples, patience: int) -> None:
-        self._model, self._holdout, self._patience = model, holdout, patience
-        self._accuracy = -1.0
+    def __init__(self, model: nn.Module, task: Task, patience: int) -> None:
+        self._model, self._task, self._patience = model, task, patience
+        self._score = math.nan
         self._state: dict[str, Tensor] = {}
         self._since = 0
         self.check()
 
     def check(self) -> bool:
         """Measure the present weights; True where training has gone on in vain for long enough."""
-        half = bfloat16_is_fast(device_of(self._model))
-        found = accuracy(self._model, self._holdout, bfloat16=half)
-        if found > self._accuracy:
-            self._accuracy, self._since = found, 0
+        found = score(self._model, self._task, half=True)
+        if math.isnan(self._score) or self._task.score.better(found, self._score):
+            self._score, self._since = found, 0
             self._state = {name: _copy(item) for name, item in self._model.state_dict().items()}
         else:
             self._since += 1
@@ -53,13 +53,13 @@ class BestWeights:
 
     def pack(self) -> dict[str, Tensor]:
         """All of this as tensors."""
-        standing = torch.tensor([self._accuracy, self._since], dtype=torch.float64)
+        standing = torch.tensor([self._score, self._since], dtype=torch.float64)
         return {"standing": standing, **{f"best.{name}": t for name, t in self._state.items()}}
 
     def unpack(self, state: Mapping[str, Tensor]) -> None:
         """Be as what was packed."""
-        accuracy, since = state["standing"].tolist()
-        self._accuracy, self._since = accuracy, int(since)
+        reached, since = state["standing"].tolist()
+        self._score, self._since = reached, int(since)
         device = device_of(self._model)
         self._state = {name: state[f"best.{name}"].to(device) for name in self._state}
 

@@ -21,6 +21,7 @@ LONGEST = 40
 MOST = 1e30
 """Of any amount: what is more is no cost and no time."""
 
+Number = Annotated[float, Interval(ge=-MOST, le=MOST)]
 Share = Annotated[float, Interval(ge=0, le=1)]
 Amount = Annotated[float, Interval(ge=0, le=MOST)]
 Positive = Annotated[float, Interval(ge=1 / MOST, le=MOST)]

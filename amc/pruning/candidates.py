@@ -35,28 +35,31 @@ class Candidates:
         model: The twin; at granularities that mask, the network.
         graph: The twin's.
         reconstruction: The twin's; None leaves the refit out.
+        half: Whether candidates may compute in bfloat16 where that is fast.
     """
 
     pruner: Pruner
     model: nn.Module
     graph: PruningGraph
     reconstruction: Reconstruction | None
+    half: bool = True
 
     @classmethod
-    def of(cls, pruner: Pruner) -> Candidates:
+    def of(cls, pruner: Pruner, *, half: bool = True) -> Candidates:
         """Fold, lay out and multiply once.
 
         Args:
             pruner: Whose network is left untouched.
+            half: Whether candidates may compute in bfloat16 where that is fast.
         """
         if pruner.orders:
-            return cls(pruner, pruner.model, pruner.graph, None)
+            return cls(pruner, pruner.model, pruner.graph, None, half)
         model = duplicate(pruner.model).eval().requires_grad_(False)
-        graph = make_ready(model, pruner.graph)
+        graph = make_ready(model, pruner.graph, half=half)
         known = None
         if pruner.moments is not None:
             known = Reconstruction.of(model, graph, pruner.moments)
-        return cls(pruner, model, graph, known)
+        return cls(pruner, model, graph, known, half)
 
     @cached_property
     def _unfolded(self) -> Reconstruction | None:
@@ -71,12 +74,12 @@ class Candidates:
         """
         if self.pruner.orders:
             network = self.pruner.network(kept)
-            make_ready(network, self.graph)
+            make_ready(network, self.graph, half=self.half)
             return network
         if self.pruner.measures_norms(kept):
             with torch.no_grad():
                 network = self.pruner.smaller(kept, self._unfolded)
-            make_ready(network, self.pruner.graph)
+            make_ready(network, self.pruner.graph, half=self.half)
             return network
         units = self.pruner.units(kept)
         with torch.no_grad():

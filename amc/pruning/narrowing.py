@@ -16,7 +16,7 @@ from amc.graph import Kept, KeptUnits, PruningGraph, narrower
 from amc.pruning.masks import held_masks, hold, plain_copy
 from amc.pruning.pruner import Pruner
 from amc.surgery import cut
-from amc.tasks import Samples
+from amc.tasks import Calibration
 from amc.weights import restore
 
 
@@ -76,13 +76,13 @@ class Narrowing:
     Args:
         state: The network as it is now.
         criterion: Short name of what ranks its units.
-        calibration: Training samples, for criteria that need them and for the refit of layers
+        calibration: Training data, for criteria that need them and for the refit of layers
             that lose channels to their present outputs; None leaves the repair out.
         seed: Of the refit's random positions, and of the criterion.
     """
 
     def __init__(
-        self, state: Narrowed, criterion: str, calibration: Samples | None = None, seed: int = 0
+        self, state: Narrowed, criterion: str, calibration: Calibration | None = None, seed: int = 0
     ) -> None:
         # Not the state itself: masks cannot be pickled.
         self._graph, self._units = state.graph, state.units
@@ -115,7 +115,7 @@ def narrow(
     state: Narrowed,
     kept: Sequence[int],
     criterion: str,
-    calibration: Samples | None = None,
+    calibration: Calibration | None = None,
     seed: int = 0,
 ) -> Narrowed:
     """One step: `Narrowing` to these kept counts."""

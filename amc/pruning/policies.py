@@ -14,7 +14,7 @@ from amc.policy import GroupChoice, Policy, PolicyError
 from amc.pruning.masks import masking_graph
 from amc.pruning.pruner import Pruner
 from amc.surgery import check_cut, mask
-from amc.tasks import Samples
+from amc.tasks import Calibration, task_of
 from amc.tracing import survey, trace
 
 
@@ -48,7 +48,7 @@ def prune(
     policy: Policy,
     example_inputs: Inputs,
     *,
-    calibration: Samples | None = None,
+    calibration: Calibration | None = None,
     masked: bool = False,
     seed: int = 0,
     graph: PruningGraph | None = None,
@@ -59,7 +59,7 @@ def prune(
         model: The network that the policy was made for, or another of the same architecture.
         policy: How many units of each group stay; its criterion says which.
         example_inputs: As `amc.trace` takes them.
-        calibration: Training samples for criteria that need them, for the least-squares refit of
+        calibration: Training data for criteria that need them, for the least-squares refit of
             the layers that lose channels, and for the batch norms behind masks; without them
             weights are only selected.
         masked: Keep all shapes and set the channels that are pruned to zero.
@@ -80,7 +80,10 @@ def prune(
     if graph is None:
         graph = decisions(model, example_inputs, policy.granularity, policy.exclude)
     kept = kept_counts(policy, graph)
-    pruner = Pruner.of(model, graph, policy.criterion, calibration=calibration, seed=seed)
+    task = task_of(calibration)
+    if task is not None:
+        task = task.for_problem(model, example_inputs)
+    pruner = Pruner.of(model, graph, policy.criterion, calibration=task, seed=seed)
     if pruner.orders:
         return pruner.trainable(kept)
     if masked:

@@ -22,7 +22,7 @@ from amc.pruning.masks import (
 )
 from amc.refit import POSITIONS, Moments, Reconstruction
 from amc.surgery import cut
-from amc.tasks import Samples
+from amc.tasks import Calibration, Task, few, replace_parts, task_of
 
 RECALIBRATION = 200
 """Samples that batch norms behind masks are measured on; more changed accuracy by under 0.01."""
@@ -39,7 +39,7 @@ class Pruner:
             every block.
         orders: At a granularity that masks, `amc.pruning.masks.unit_order` of every group's layer.
         moments: What layers that lose inputs are refit from; None leaves the refit out.
-        calibration: Samples that the statistics of batch norms are measured on again, behind a mask
+        calibration: On whose data the statistics of batch norms are measured again, behind a mask
             or where branches are gone; None leaves them as they are.
     """
 
@@ -48,7 +48,7 @@ class Pruner:
     ranking: list[Tensor]
     orders: Mapping[str, Tensor]
     moments: Moments | None = None
-    calibration: Samples | None = None
+    calibration: Task | None = None
 
     @classmethod
     def of(
@@ -57,7 +57,7 @@ class Pruner:
         graph: PruningGraph,
         criterion: str,
         *,
-        calibration: Samples | None = None,
+        calibration: Calibration | None = None,
         positions: int = POSITIONS,
         seed: int = 0,
         held: Mapping[str, Tensor] | None = None,
@@ -68,7 +68,7 @@ class Pruner:
             model: The trained network.
             graph: Its decisions.
             criterion: Short name.
-            calibration: Training samples for criteria that need them, and for the repair of what
+            calibration: Training data for criteria that need them, and for the repair of what
                 pruning does: layers that lose channels are refit; behind masks, and where branches
                 are gone, the statistics of batch norms are measured again (on the first
                 `RECALIBRATION`). None leaves it out.
@@ -80,17 +80,18 @@ class Pruner:
             LookupError: if there is no such criterion.
             ValueError: if the criterion does not suit the granularity, or lacks samples.
         """
-        few = None if calibration is None else calibration.take(slice(0, RECALIBRATION))
+        task = task_of(calibration)
+        some = _first(task)
         if graph.granularity.masks:
-            saliency = weight_scores(criterion, model, graph, calibration, seed)
+            saliency = weight_scores(criterion, model, graph, task, seed)
             for name, stays in (held or {}).items():
                 saliency[name] = saliency[name].where(stays, -1.0)
-            return cls(model, graph, *_order(model, graph, saliency), calibration=few)
-        ranking = scores(criterion, model, graph, calibration, seed)
+            return cls(model, graph, *_order(model, graph, saliency), calibration=some)
+        ranking = scores(criterion, model, graph, task, seed)
         moments = None
-        if calibration is not None:
-            moments = Moments.collect(model, graph, calibration, positions=positions, seed=seed)
-        return cls(model, graph, ranking, {}, moments, few)
+        if some is not None and task is not None:
+            moments = Moments.collect(model, graph, task, positions=positions, seed=seed)
+        return cls(model, graph, ranking, {}, moments, some)
 
     def units(self, kept: Sequence[int]) -> KeptUnits:
         """Which units stay at these kept counts."""
@@ -145,6 +146,13 @@ class Pruner:
     def trainable(self, kept: Sequence[int]) -> nn.Module:
         """The same; its zeros stay zeros in training (`amc.pruning.masks.hold`)."""
         return hold(self.network(kept), self.masks(kept))
+
+
+def _first(task: Task | None) -> Task | None:
+    """The same with few calibration samples; None where there are none."""
+    if task is None or task.data_loader is None:
+        return None
+    return replace_parts(task, data_loader=few(task.data_loader, RECALIBRATION))
 
 
 def _order(

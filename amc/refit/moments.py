@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.conv import _ConvNd
 
-from amc.devices import device_of, evaluating, give_back_memory, in_parts
+from amc.devices import evaluating, give_back_memory, in_parts
 from amc.graph import PruningGraph
-from amc.modules import kinds, tensors
+from amc.modules import call, kinds, tensors
 from amc.refit.sampling import patches
-from amc.tasks import Samples
+from amc.tasks import Calibration, batches, calibrating, placed
 
 POSITIONS = 10
 BATCH = 100
@@ -54,25 +54,29 @@ class Moments:
         cls,
         model: nn.Module,
         graph: PruningGraph,
-        samples: Samples,
+        calibration: Calibration,
         *,
         positions: int = POSITIONS,
         seed: int = 0,
     ) -> Moments:
-        """Run the unpruned network over `samples` and keep its layers' input moments.
+        """Run the unpruned network over calibration data and keep its layers' input moments.
+
+        Places that a task calls padding are left out.
 
         Where memory runs out, in smaller batches: then at other random positions.
 
         Args:
             model: The unpruned network; its mode and weights are left as they are.
             graph: Its graph.
-            samples: Calibration inputs, from the training split.
+            calibration: From the training split.
             positions: Random output positions sampled for each input and layer.
             seed: Of those positions.
 
         Raises:
             MemoryError: if memory runs out even for one sample at a time.
+            ValueError: if the task has no calibration data.
         """
+        task, data = calibrating(calibration)
         shared = kinds.shared(model)
         layers = {
             name: module
@@ -85,8 +89,9 @@ class Moments:
         def collected(parts: int) -> Moments:
             sums = _Sums(positions, torch.Generator().manual_seed(seed))
             with sums.watching(layers), torch.inference_mode(), evaluating(model):
-                for inputs, _ in samples.batches(max(1, BATCH // parts)):
-                    model(inputs.to(device_of(model)))
+                for batch in batches(data, max(1, BATCH // parts)):
+                    sums.real = task.real(batch)
+                    call(model, placed(task.inputs(batch), model))
             return cls({name: total.moment() for name, total in sums.by_layer.items()})
 
         found = in_parts(collected, BATCH, "collecting the moments of calibration samples")
@@ -108,10 +113,14 @@ class _Sums:
     Args:
         positions: As for `Moments.collect`.
         generator: Of them.
+
+    Attributes:
+        real: (samples, places) which places of the batch are no padding; None where all are.
     """
 
     def __init__(self, positions: int, generator: torch.Generator) -> None:
         self._positions, self._generator = positions, generator
+        self.real: Tensor | None = None
         self.by_layer: dict[str, _Sum] = {}
 
     @contextmanager
@@ -128,7 +137,8 @@ class _Sums:
                 handle.remove()
 
     def _note(self, name: str, module: nn.Module, args: Any, kwargs: Any) -> None:
-        rows = patches(module, tensors((args, kwargs))[0], self._positions, self._generator)
+        inputs = tensors((args, kwargs))[0].float()
+        rows = patches(module, inputs, self._positions, self._generator, self.real)
         rows = _narrow(module, rows)
         self.by_layer.setdefault(name, _Sum.of_size(rows.shape[1])).add(rows)
 

@@ -11,7 +11,11 @@ from torch.nn.modules.conv import _ConvNd
 
 
 def patches(
-    module: nn.Module, inputs: Tensor, positions: int, generator: torch.Generator
+    module: nn.Module,
+    inputs: Tensor,
+    positions: int,
+    generator: torch.Generator,
+    real: Tensor | None = None,
 ) -> Tensor:
     """(rows, d) input patches at random output positions of each sample.
 
@@ -20,9 +24,10 @@ def patches(
         inputs: (samples, ...) as the module takes them.
         positions: For each sample; a linear layer of a single place has but that one.
         generator: Of the positions.
+        real: (samples, places) which places of the inputs are no padding; None where all are.
     """
     if not isinstance(module, _ConvNd):
-        return _rows(inputs, positions, generator)
+        return _rows(inputs, positions, generator, real)
     padded = _pad(module, inputs)
     axes = len(module.kernel_size)
     places = []
@@ -30,7 +35,12 @@ def patches(
         zip(module.kernel_size, module.stride, module.dilation, strict=True)
     ):
         steps = (padded.shape[2 + axis] - dilation * (kernel - 1) - 1) // step + 1
-        first = torch.randint(steps, (len(inputs), positions, 1), generator=generator) * step
+        told = _middles(module, steps, real, inputs) if axes == 1 else None
+        if told is None:
+            drawn = torch.randint(steps, (len(inputs), positions), generator=generator)
+        else:
+            drawn = _among(told, positions, generator)
+        first = drawn[..., None] * step
         each = first + dilation * torch.arange(kernel)  # (samples, positions, kernel)
         shape = [kernel if axis == at else 1 for at in range(axes)]
         places.append(each.reshape(len(inputs), positions, *shape))
@@ -41,13 +51,40 @@ def patches(
     return found.movedim(-1, 2).flatten(2).flatten(0, 1)
 
 
-def _rows(inputs: Tensor, positions: int, generator: torch.Generator) -> Tensor:
+def _rows(
+    inputs: Tensor, positions: int, generator: torch.Generator, real: Tensor | None
+) -> Tensor:
     """(rows, features): every sample's features, at random positions where it has several."""
     if inputs.dim() == 2:
-        return inputs
+        flattened = real is not None and len(inputs) == real.numel() > len(real)
+        return (
+            inputs[real.flatten().to(inputs.device)] if real is not None and flattened else inputs
+        )
     flat = inputs.flatten(1, -2)  # (samples, places, features)
-    chosen = torch.randint(flat.shape[1], (len(flat), positions), generator=generator)
+    if real is None or real.shape != flat.shape[:2]:
+        chosen = torch.randint(flat.shape[1], (len(flat), positions), generator=generator)
+    else:
+        chosen = _among(real.cpu(), positions, generator)
     return flat[torch.arange(len(flat))[:, None], chosen].flatten(0, 1)
+
+
+def _among(real: Tensor, positions: int, generator: torch.Generator) -> Tensor:
+    """(samples, positions) random places among the real ones; any where a sample has none."""
+    counts = real.sum(1, keepdim=True)
+    order = torch.argsort(~real, dim=1, stable=True)  # the real ones first
+    among = torch.where(counts > 0, counts, real.shape[1])
+    drawn = torch.rand((len(real), positions), generator=generator) * among
+    return order.gather(1, drawn.long().clamp_max(real.shape[1] - 1))
+
+
+def _middles(module: _ConvNd, steps: int, real: Tensor | None, inputs: Tensor) -> Tensor | None:
+    """(samples, steps) whether the middle of each patch along one axis is a real place."""
+    if real is None or real.shape != (len(inputs), inputs.shape[2]):
+        return None
+    before = module._reversed_padding_repeated_twice[0]
+    middle = module.dilation[0] * (module.kernel_size[0] // 2) - before
+    places = (torch.arange(steps) * module.stride[0] + middle).clamp(0, real.shape[1] - 1)
+    return real.cpu()[:, places]
 
 
 def _pad(module: _ConvNd, inputs: Tensor) -> Tensor:

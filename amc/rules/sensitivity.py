@@ -1,6 +1,6 @@
-"""The sensitivity scan: one group at a time, then one threshold on accuracy for all of them.
+"""The sensitivity scan: one group at a time, then one threshold on merit for all of them.
 
-It takes groups for independent, which they are not: several mild cuts together cost more accuracy
+It takes groups for independent, which they are not: several mild cuts together cost more
 than each alone. That is the known weakness of the rule, and the opening for a search.
 """
 
@@ -22,33 +22,33 @@ from amc.rules.projection import Ratios, bisect
 
 
 class Measured(Protocol):
-    """A candidate and its accuracy: an `Outcome`, or the same read back from a file."""
+    """A candidate and its merit: an `Outcome`, or the same read back from a file."""
 
     @property
     def kept(self) -> Kept: ...
     @property
-    def accuracy(self) -> float: ...
+    def merit(self) -> float: ...
 
 
 @dataclass(frozen=True)
 class Curve:
-    """Accuracy of the network as one group alone is pruned.
+    """Merit of the network as one group alone is pruned.
 
     Args:
         ratios: Pruning ratios of the group, ascending from 0.
-        accuracies: Of the network at each, in [0, 1].
+        merits: Of the network at each, in [0, 1]; higher is better.
     """
 
     ratios: NDArray[np.float64]
-    accuracies: NDArray[np.float64]
+    merits: NDArray[np.float64]
 
     @property
     def envelope(self) -> NDArray[np.float64]:
-        """At each ratio the lowest accuracy up to there.
+        """At each ratio the lowest merit up to there.
 
         A curve that recovers is noise or luck, so what was once lost counts as lost.
         """
-        return np.minimum.accumulate(self.accuracies)
+        return np.minimum.accumulate(self.merits)
 
     def ratio_at(self, threshold: float) -> float:
         """The largest ratio at which the envelope, straight between its points, holds `threshold`.
@@ -81,9 +81,9 @@ def curves(full: Sequence[int], measured: Iterable[Measured]) -> tuple[Curve, ..
     for candidate in measured:
         cut = [at for at, units in enumerate(full) if candidate.kept[at] < units]
         if not cut:
-            whole = candidate.accuracy
+            whole = candidate.merit
         elif len(cut) == 1:
-            points[cut[0]].setdefault(candidate.kept[cut[0]], candidate.accuracy)
+            points[cut[0]].setdefault(candidate.kept[cut[0]], candidate.merit)
     if whole is None:
         raise ValueError("sensitivity curves need the unpruned network; evaluate it too")
     return tuple(
@@ -92,7 +92,7 @@ def curves(full: Sequence[int], measured: Iterable[Measured]) -> tuple[Curve, ..
 
 
 def _curve(units: int, points: dict[int, float]) -> Curve:
-    """From kept counts to accuracies, as a curve over the ratio."""
+    """From kept counts to merits, as a curve over the ratio."""
     counts = sorted(points, reverse=True)
     ratios = 1 - np.array(counts, np.float64) / units
     return Curve(ratios, np.array([points[count] for count in counts]))
@@ -110,12 +110,12 @@ def scanned_counts(limits: Limits, group: int, ratios: int) -> list[int]:
 
 
 def cut_at_threshold(limits: Limits, found: Sequence[Curve]) -> Kept:
-    """Kept counts where one threshold on accuracy cuts all curves, as high as the budget allows.
+    """Kept counts where one threshold on merit cuts all curves, as high as the budget allows.
 
-    From the unpruned accuracy the threshold comes down until the budget holds. Where ratios that
-    cost no accuracy at all already meet the budget, they are scaled together instead.
+    From the unpruned merit the threshold comes down until the budget holds. Where ratios that
+    cost no merit at all already meet the budget, they are scaled together instead.
     """
-    top = found[0].accuracies[0]
+    top = found[0].merits[0]
     bottom = min(curve.envelope[-1] for curve in found)
 
     def ratios_at(level: float) -> Ratios:

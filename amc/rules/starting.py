@@ -26,7 +26,7 @@ LEVELS = 8
 """Numbers of branches that are taken out, evenly between none and all."""
 
 CLEARLY = 0.03
-"""Accuracy that fewer branches cost at least, where it is no chance."""
+"""Merit that fewer branches cost at least, where it is no chance."""
 
 PATIENCE = 2
 """Levels that are clearly worse than the best, one after the other, before no further is tried."""
@@ -45,11 +45,11 @@ def starting_policy(problem: Problem, episodes: int) -> Kept:
     order = _least_important(problem, episodes // SHARE)
     if not order:
         return first
-    highest, worse = problem.evaluate(first).accuracy, 0
+    highest, worse = problem.evaluate(first).merit, 0
     for count in sorted({round(len(order) * part / LEVELS) for part in range(1, LEVELS + 1)}):
         kept = _without(problem, order[:count])
         if kept is not None:
-            found = problem.evaluate(kept).accuracy
+            found = problem.evaluate(kept).merit
             worse = worse + 1 if found < highest - CLEARLY else 0
             highest = max(highest, found)
         if worse == PATIENCE:
@@ -73,7 +73,7 @@ def _least_important(problem: Problem, most: int) -> list[int]:
         return []
     alone = {at: graph.settled(_gone(problem, [at])) for at in range(len(graph.branches))}
     tried = sorted(alone, key=lambda at: limits.use(alone[at].tolist()))[:most]
-    left = {at: problem.evaluate(tuple(alone[at].tolist())).accuracy for at in tried}
+    left = {at: problem.evaluate(tuple(alone[at].tolist())).merit for at in tried}
     return sorted(tried, key=lambda at: -left[at])
 
 

@@ -46,7 +46,7 @@ class CmaEs:
         check("cma-es", "population", self.population, good, "0 or at least 4")
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
-        """The most accurate of all candidates.
+        """The best of all candidates.
 
         Raises:
             ImportError: if `cmaes` is not installed.
@@ -90,12 +90,12 @@ class _CmaEs:
         asked: Ratios = self._cma.ask() if self._first is None else self._first
         return asked
 
-    def tell(self, ratios: Ratios, accuracy: float) -> None:
+    def tell(self, ratios: Ratios, merit: float) -> None:
         if self._first is not None:
             # Not one of the generation's own draws.
             self._first = None
             return
-        self._told.append((ratios, -accuracy))
+        self._told.append((ratios, -merit))
         if len(self._told) == self._cma.population_size:
             self._cma.tell(self._told)
             self._told = []

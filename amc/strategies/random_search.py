@@ -29,7 +29,7 @@ class RandomSearch:
         check("random", "episodes", self.episodes, self.episodes >= 1, "1 or more")
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
-        """The most accurate of all candidates.
+        """The best of all candidates.
 
         Raises:
             ValueError: if the problem has no budget.
@@ -46,5 +46,5 @@ class _Random:
     def ask(self) -> Ratios:
         return self._next
 
-    def tell(self, ratios: Ratios, accuracy: float) -> None:
+    def tell(self, ratios: Ratios, merit: float) -> None:
         self._next = self._random.uniform(size=len(ratios))

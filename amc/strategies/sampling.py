@@ -18,14 +18,14 @@ from amc.rules import Ratios, check_budget, episodes_left, project, starting_pol
 
 
 class Sampler(Protocol):
-    """Asked for ratios, told the accuracy that they led to."""
+    """Asked for ratios, told the merit that they led to."""
 
     def ask(self) -> Ratios:
         """(groups,) pruning ratios in [0, 1]."""
         ...
 
-    def tell(self, ratios: Ratios, accuracy: float) -> None:
-        """Accuracy in [0, 1] of the ratios asked for last, once they were projected."""
+    def tell(self, ratios: Ratios, merit: float) -> None:
+        """Merit in [0, 1] of the ratios asked for last, once they were projected."""
         ...
 
 
@@ -42,11 +42,11 @@ def start_ratios(strategy: str, problem: Problem, episodes: int) -> Ratios:
 
 
 def run_sampler(problem: Problem, sampler: Sampler, episodes: int) -> SearchResult:
-    """Evaluate what a sampler asks for; the most accurate candidate wins."""
+    """Evaluate what a sampler asks for; the best candidate wins."""
     for _ in range(episodes_left(problem, episodes)):
         ratios = sampler.ask()
         outcome = problem.evaluate(project(problem.limits, ratios, depth=True))
-        sampler.tell(ratios, outcome.accuracy)
+        sampler.tell(ratios, outcome.merit)
     return problem.result()
 
 

@@ -36,7 +36,7 @@ class TPE:
         check("tpe", "startup", self.startup, self.startup >= 1, "1 or more")
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
-        """The most accurate of all candidates.
+        """The best of all candidates.
 
         Raises:
             ImportError: if Optuna is not installed.
@@ -61,8 +61,8 @@ class _Tpe:
         self._trial = self._study.ask(self._space)
         return np.array([self._trial.params[name] for name in self._space])
 
-    def tell(self, ratios: Ratios, accuracy: float) -> None:
-        self._study.tell(self._trial, accuracy)
+    def tell(self, ratios: Ratios, merit: float) -> None:
+        self._study.tell(self._trial, merit)
 
 
 @contextmanager

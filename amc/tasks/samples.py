@@ -1,25 +1,28 @@
-"""Labelled samples held in memory: what calibration, evaluation and fine-tuning read."""
+"""Samples held in memory: what calibration, evaluation and fine-tuning read."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
+
+from amc.modules import changed, tensors
 
 
 @dataclass(frozen=True)
 class Samples:
-    """Network inputs with their class labels.
+    """Network inputs, and what is known of each: labels, targets, or nothing.
 
     Args:
         inputs: (samples, ...) of any dtype; uint8 images stay uint8 in memory and are turned
-            into float32 in [0, 1] one batch at a time.
-        labels: (samples,) int64 class indices.
+            into float32 in [0, 1] one batch at a time. Of a network of several inputs a tuple of
+            the forward's arguments, or a mapping of those by name, all (samples, ...).
+        labels: (samples, ...): class indices, masks, targets; nested as inputs may be; None where
+            there are none.
         mean: Per-channel mean subtracted from uint8 images after scaling to [0, 1].
         std: Per-channel standard deviation that they are divided by.
 
@@ -28,18 +31,28 @@ class Samples:
             samples.
     """
 
-    inputs: Tensor
-    labels: Tensor
+    inputs: Tensor | tuple[Any, ...] | Mapping[str, Any]
+    labels: Any = None
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if len(self.inputs) != len(self.labels):
+        inputs, labels = tensors(self.inputs), tensors(self.labels)
+        if not inputs:
             raise ValueError(
-                f"samples: {len(self.inputs)} inputs but {len(self.labels)} labels; "
-                "give one label per input"
+                f"samples: inputs are {type(self.inputs).__name__} without a tensor; give a "
+                "tensor, or a tuple or mapping of them"
             )
-        if len(self.labels) == 0:
+        count = len(inputs[0])
+        if uneven := next((len(one) for one in inputs if len(one) != count), None):
+            raise ValueError(
+                f"samples: one input has {count} samples and another {uneven}; give all as many"
+            )
+        if uneven := next((len(one) for one in labels if len(one) != count), None):
+            raise ValueError(
+                f"samples: {count} inputs but {uneven} labels; give one label per input"
+            )
+        if count == 0:
             raise ValueError("samples: there are none; give at least one input with its label")
         if len(self.mean) != len(self.std):
             raise ValueError(
@@ -52,28 +65,47 @@ class Samples:
         return _of_arrays, (*self._arrays, self.mean, self.std)
 
     @cached_property
-    def _arrays(self) -> tuple[NDArray[Any], NDArray[Any]]:
+    def _arrays(self) -> tuple[Any, Any]:
         # Kept, because joblib knows by the object that it has shared an array already.
-        return self.inputs.numpy(), self.labels.numpy()
+        return changed(self.inputs, _array), changed(self.labels, _array)
 
     def __len__(self) -> int:
-        return len(self.labels)
+        return len(tensors(self.inputs)[0])
+
+    @property
+    def array(self) -> Tensor:
+        """The inputs of a network that takes one tensor.
+
+        Raises:
+            ValueError: if there are several.
+        """
+        if not isinstance(self.inputs, Tensor):
+            raise ValueError("samples: inputs are several tensors where one is asked for")
+        return self.inputs
 
     def take(self, indices: Tensor | slice) -> Samples:
         """The samples at `indices`, in that order."""
-        return Samples(self.inputs[indices], self.labels[indices], self.mean, self.std)
+
+        def taken(one: Tensor) -> Tensor:
+            return one[indices]
+
+        return Samples(
+            changed(self.inputs, taken), changed(self.labels, taken), self.mean, self.std
+        )
 
     def floats(
         self, indices: Tensor | slice = slice(None), device: torch.device | str | None = None
-    ) -> Tensor:
+    ) -> Any:
         """Network inputs at `indices`: uint8 becomes normalised float32, the rest is left alone.
 
         Args:
             indices: Which.
             device: Where they are wanted, and scaled; None leaves them where they are.
         """
+        return changed(self.inputs, lambda one: self._scaled(one[indices].to(device)))
+
+    def _scaled(self, chosen: Tensor) -> Tensor:
         # Bytes travel four times as fast as floats.
-        chosen = self.inputs[indices].to(device)
         if chosen.dtype != torch.uint8:
             return chosen
         scaled = chosen.to(torch.float32).div_(255.0)
@@ -84,11 +116,16 @@ class Samples:
         std = torch.tensor(self.std, device=scaled.device).view(shape)
         return scaled.sub_(mean).div_(std)
 
-    def batches(self, size: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def batch(
+        self, indices: Tensor | slice, device: torch.device | str | None = None
+    ) -> tuple[Any, Any]:
+        """(inputs, labels) at `indices`; the inputs on a device, labels where they are."""
+        return self.floats(indices, device), changed(self.labels, lambda one: one[indices])
+
+    def batches(self, size: int) -> Iterator[tuple[Any, Any]]:
         """(inputs, labels) of consecutive batches of at most `size` samples."""
         for start in range(0, len(self), size):
-            part = slice(start, start + size)
-            yield self.floats(part), self.labels[part]
+            yield self.batch(slice(start, start + size))
 
     def split(self, first: int, seed: int) -> tuple[Samples, Samples]:
         """A random `first` samples and the rest, the same for the same seed."""
@@ -101,7 +138,19 @@ class Samples:
         return self.take(order[:first]), self.take(order[first:])
 
 
+def _array(one: Tensor) -> Any:
+    return one.numpy()
+
+
 def _of_arrays(
-    inputs: NDArray[Any], labels: NDArray[Any], mean: tuple[float, ...], std: tuple[float, ...]
+    inputs: Any, labels: Any, mean: tuple[float, ...], std: tuple[float, ...]
 ) -> Samples:
-    return Samples(torch.from_numpy(inputs), torch.from_numpy(labels), mean, std)
+    return Samples(_tensors(inputs), _tensors(labels), mean, std)
+
+
+def _tensors(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _tensors(one) for name, one in value.items()}
+    if isinstance(value, tuple):
+        return tuple(_tensors(one) for one in value)
+    return None if value is None else torch.from_numpy(value)

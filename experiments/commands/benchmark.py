@@ -15,13 +15,13 @@ from experiments.disk import ready_folder, write_whole
 from experiments.report import render
 from experiments.runs import Interrupted, RunResult, begin, failure_kept, is_finished, run_journal
 from experiments.search import (
-    accuracies,
     chosen_strategy,
     finish,
     is_agent,
     make_strategy,
     prepare,
     run_strategy,
+    scores_of,
     told_again,
 )
 from experiments.settings import (
@@ -52,7 +52,7 @@ def benchmark(config: BenchmarkSettings, console: Console) -> list[RunResult]:
     workload = load_workload(config.network, device=config.compute.device)
     problem, seconds = prepare(config, workload, console)
     save_config(config, ready_folder(config.output.out) / "config.yaml")
-    unpruned = accuracies(workload.model, problem.graph, workload.splits)
+    unpruned = scores_of(workload.model, problem.graph, workload.task)
 
     def result(run: SearchSettings, strategy: Strategy) -> RunResult:
         with run_journal(run, workload) as journal:
@@ -73,8 +73,9 @@ def benchmark(config: BenchmarkSettings, console: Console) -> list[RunResult]:
 
 
 def best_of(results: list[RunResult]) -> RunResult:
-    """The most accurate on held-out images, after fine-tuning where there was any."""
-    return max(results, key=lambda result: (result.finetuned or result.searched).holdout)
+    """The best on held-out samples, after fine-tuning where there was any."""
+    sign = 1 if results[0].score.higher_is_better else -1
+    return max(results, key=lambda result: sign * (result.finetuned or result.searched).holdout)
 
 
 def _runs(config: BenchmarkSettings) -> list[SearchSettings]:

@@ -18,6 +18,7 @@ from amc.costs.latency import LatencyTable, LatencyTableError
 from amc.parsing import look_up
 from amc.policy import Policy
 from amc.pruning import decisions, kept_counts
+from amc.tasks import first_batch
 from experiments.disk import file_to_write, read_yaml, run_at, write_whole
 from experiments.latency import Gain, device
 from experiments.runs import RunResult
@@ -138,7 +139,7 @@ def _write_onnx(order: Order) -> None:
         _write_both(order)
     else:
         network, workload, _ = load_pruned(order.run, typed=flat(order.config))
-        write_proved(network, _images(workload), order.target)
+        write_proved(network, _proving_inputs(workload), order.target)
 
 
 def _write_both(order: Order) -> None:
@@ -152,7 +153,7 @@ def _write_both(order: Order) -> None:
     result = RunResult.load(order.run / "result.json")
     workload = _trained_workload(order)
     network, *_ = load_pruned(order.run, workload)
-    images = _images(workload)
+    images = _proving_inputs(workload)
     worst = [
         write_proved(model, images, path)
         for model, path in zip((workload.model, network), files, strict=True)
@@ -197,8 +198,19 @@ def _trained_workload(order: Order) -> Workload:
     return load_workload(settings)
 
 
-def _images(workload: Workload) -> Tensor:
-    return workload.splits.holdout.floats(slice(0, PROVED_ON))
+def _proving_inputs(workload: Workload) -> Tensor:
+    """What an ONNX file is held against the network on."""
+    task = workload.task
+    data = task.score_loader or task.data_loader or task.train_loader
+    batch = None if data is None else first_batch(data, PROVED_ON)
+    inputs = workload.example if batch is None else task.inputs(batch)
+    inputs = inputs[0] if isinstance(inputs, tuple) and len(inputs) == 1 else inputs
+    if not isinstance(inputs, Tensor):
+        raise ValueError(
+            "export: ONNX files are written of networks that take one tensor so far; take "
+            "--format torch"
+        )
+    return inputs
 
 
 def _write_torch(order: Order) -> None:

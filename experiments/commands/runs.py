@@ -13,11 +13,13 @@ from rich.text import Text
 
 from amc.history import Evaluation
 from amc.parsing import read_record
+from amc.tasks import ACCURACY, Score
 from experiments.disk import read_yaml, run_at
 from experiments.runs import (
     FAILURE_FILE,
     JOURNAL_FILE,
     RunResult,
+    Scores,
     Trained,
     count_entries,
     failure,
@@ -25,7 +27,7 @@ from experiments.runs import (
     steps_trained,
 )
 from experiments.settings import RunsSettings
-from experiments.terminal import accuracy, cost_name, count, percent, printable, shorten
+from experiments.terminal import cost_name, count, percent, printable, scored, shorten
 from netadapt import Proposal
 
 MARKS = ("result.json", FAILURE_FILE, JOURNAL_FILE)
@@ -139,12 +141,19 @@ def _so_far(folder: Path) -> str:
 def _summary_of_result(folder: Path) -> tuple[str, str, str]:
     if not (folder / "policy.json").is_file():
         reached = Trained.load(folder / "result.json").accuracy
-        return "finished", _settings(folder), f"test {accuracy(reached.test)}"
+        return "finished", _settings(folder), f"test {scored(reached.final)}"
     result = RunResult.load(folder / "result.json")
     left = [f"{percent(c.fraction)} {cost_name(name)}" for name, c in result.costs.items()][:1]
     reached = result.finetuned or result.searched
     what = f"{result.strategy}: {result.model} on {result.dataset}"
-    return "finished", printable(what), f"test {accuracy(reached.test)}, {', '.join(left)}"
+    return "finished", printable(what), f"{_told(result.score, reached)}, {', '.join(left)}"
+
+
+def _told(score: Score, reached: Scores) -> str:
+    """What a run has reached; an accuracy without its name."""
+    where = "held out" if reached.test is None else "test"
+    name = "" if score == ACCURACY else f" {printable(score.name)}"
+    return f"{where}{name} {scored(reached.final)}"
 
 
 def _settings(folder: Path) -> str:

@@ -9,15 +9,15 @@ from pathlib import Path
 
 from rich.console import Console
 
-from amc.evaluation import accuracy
+from amc.evaluation import score
 from amc.finetuning import Recipe, fit
 from amc.journal import Checkpoint
 from amc.weights import save_weights
 from experiments.disk import machine, write_whole
 from experiments.runs import (
-    Accuracies,
     Interrupted,
     RunJournal,
+    Scores,
     Trained,
     begin,
     failure_kept,
@@ -28,7 +28,7 @@ from experiments.runs import (
 )
 from experiments.search import RATE_KEY, told_rate
 from experiments.settings import TrainSettings
-from experiments.terminal import Reporter
+from experiments.terminal import Reporter, scored
 from experiments.zoo import Workload, load_workload
 
 WARMUP = 0.2
@@ -39,13 +39,13 @@ def run(config: TrainSettings, console: Console) -> None:
     """What `amc train` does."""
     reached = train(config, console)
     console.print(
-        f"accuracy {reached.holdout:.4f} held out, {reached.test:.4f} test; "
+        f"accuracy {scored(reached.holdout)} held out, {scored(reached.test)} test; "
         f"weights in {Path(config.output.out) / 'model.safetensors'}",
         soft_wrap=True,
     )
 
 
-def train(config: TrainSettings, console: Console) -> Accuracies:
+def train(config: TrainSettings, console: Console) -> Scores:
     """Train on the training images without the held-out ones; write weights and accuracy.
 
     Training starts from the weights that the settings name, or from random ones. The same call goes
@@ -103,11 +103,11 @@ def _fit(workload: Workload, recipe: Recipe, journal: RunJournal, console: Conso
 
 def _finish(
     config: TrainSettings, workload: Workload, seconds: float, journal: RunJournal
-) -> Accuracies:
+) -> Scores:
     """Measure, and write what a training leaves; the result last, as it marks a finished one."""
-    reached = Accuracies(
-        accuracy(workload.model, workload.splits.holdout),
-        accuracy(workload.model, workload.splits.test),
+    reached = Scores(
+        score(workload.model, workload.task),
+        score(workload.model, workload.task, test=True),
     )
     metadata = {RATE_KEY: told_rate(config.optimizer, config.rate)}
     save_weights(workload.model, journal.folder / "model.safetensors", metadata)

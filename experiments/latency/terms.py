@@ -176,7 +176,7 @@ def remeasure(
     from experiments.latency.profiling import time_networks
 
     device, here = table.device, workload.on_processor
-    inputs = torch.cat([here.example] * device.batch)
+    inputs = torch.cat([here.sample] * device.batch)
     models = [here.model, plain_copy(network).cpu()]
     tries = (time_networks(models, inputs, device.runtime, device.threads) for _ in range(TRIES))
     (unpruned, pruned), noise = steadiest(tries)
@@ -273,7 +273,7 @@ class OnDevice:
 
     @property
     def _inputs(self) -> Tensor:
-        return torch.cat([self._workload.example] * self._table.device.batch)
+        return torch.cat([self._workload.sample] * self._table.device.batch)
 
 
 def _no_table(config: SearchingSettings, limited: bool) -> str:

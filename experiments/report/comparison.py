@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from amc.policy import Budget
+from amc.tasks import Score
 from experiments.report.exports import Exported
 from experiments.report.markers import COLOURS, MARKERS
 from experiments.runs import RunResult
@@ -72,6 +73,11 @@ class Comparison:
         return tuple(dict.fromkeys(run.series for run in self.runs))
 
     @property
+    def score(self) -> Score:
+        """What the runs' scores are."""
+        return self.runs[0].result.score
+
+    @property
     def costs(self) -> tuple[str, ...]:
         """Short names of the costs that budgets limit; "macs" without budgets."""
         named = dict.fromkeys(one.cost for run in self.runs for one in run.result.budgets)
@@ -105,7 +111,7 @@ def compare(
 
 def _network(result: RunResult) -> object:
     groups = tuple((group.name, group.total) for group in result.groups)
-    return result.model, result.dataset, result.granularity, groups
+    return result.model, result.dataset, result.granularity, result.score, groups
 
 
 def _looks(strategies: Iterable[str]) -> dict[str, int]:

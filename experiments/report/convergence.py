@@ -8,7 +8,7 @@ from amc.history import Outcome
 from amc.policy import Budget
 from experiments.report.comparison import Run
 from experiments.runs import CostChange, RunResult
-from experiments.terminal import accuracy, count
+from experiments.terminal import count, scored
 
 
 @dataclass(frozen=True)
@@ -16,30 +16,30 @@ class Progress:
     """One search as series over its evaluations, numbered from 1.
 
     Args:
-        accuracies: Held-out accuracy of each, in [0, 1].
+        scores: Of each, on held-out samples.
         fits: Whether each met every budget.
-        best: (number, accuracy) of each that was better than all before it within the budgets.
+        best: (number, score) of each that was better than all before it within the budgets.
     """
 
-    accuracies: tuple[float, ...]
+    scores: tuple[float, ...]
     fits: tuple[bool, ...]
     best: tuple[tuple[int, float], ...]
 
     def best_by(self, number: int) -> float | None:
-        """The best accuracy within the budgets up to evaluation `number`."""
+        """The best score within the budgets up to evaluation `number`."""
         reached = [value for at, value in self.best if at <= number]
         return reached[-1] if reached else None
 
 
 def progress(result: RunResult) -> Progress:
     """The search of one run."""
-    accuracies = tuple(evaluation.accuracy for evaluation in result.evaluations)
+    scores = tuple(evaluation.score for evaluation in result.evaluations)
     fits = tuple(fits_budgets(result, evaluation) for evaluation in result.evaluations)
     best: list[tuple[int, float]] = []
-    for number, (value, fit) in enumerate(zip(accuracies, fits, strict=True), start=1):
-        if fit and (not best or value > best[-1][1]):
+    for number, (value, fit) in enumerate(zip(scores, fits, strict=True), start=1):
+        if fit and (not best or result.score.better(value, best[-1][1])):
             best.append((number, value))
-    return Progress(accuracies, fits, tuple(best))
+    return Progress(scores, fits, tuple(best))
 
 
 def fits_budgets(result: RunResult, evaluation: Outcome) -> bool:
@@ -75,7 +75,7 @@ def excesses(result: RunResult) -> list[Budget]:
 def verdict(run: Run) -> str:
     """One sentence on whether more evaluations would have helped."""
     done = progress(run.result)
-    total = len(done.accuracies)
+    total = len(done.scores)
     if total == 0:
         return f"{run.label}: the policy was given, so nothing was searched."
     if total == 1:
@@ -99,20 +99,19 @@ def _left(result: RunResult) -> str:
 
 
 def _plateau(done: Progress) -> str:
-    total, fitting = len(done.accuracies), sum(done.fits)
+    total, fitting = len(done.scores), sum(done.fits)
     within = "" if fitting == total else f", {fitting:,} of them within the budget"
     number, value = done.best[-1]
-    return (
-        f"{count(total, 'evaluation')}{within}, the best ({accuracy(value)}) at number {number:,}"
-    )
+    return f"{count(total, 'evaluation')}{within}, the best ({scored(value)}) at number {number:,}"
 
 
 def _lately(done: Progress) -> str:
-    total = len(done.accuracies)
+    total = len(done.scores)
     last = max(1, total // 4)
     before, final = done.best_by(total - last), done.best[-1][1]
     if before is None:
         return f"it first met the budget at number {done.best[0][0]:,}"
     if final == before:
         return f"the last {count(last, 'evaluation')} brought nothing better"
-    return f"the last {last:,} still brought {final - before:.4f}, so a longer search may find more"
+    more = scored(abs(final - before))
+    return f"the last {last:,} still brought {more}, so a longer search may find more"

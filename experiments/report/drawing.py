@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from amc.tasks import Score
 from experiments.report.comparison import Comparison, Series
 from experiments.report.markers import DOT, LINE, MARKERS
 from experiments.report.svg import MUTED, PAPER, series_colour
-from experiments.terminal import count
+from experiments.terminal import count, printable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ DOTS = 1000
 """Candidates that one picture shows at most; of more it shows every second, third, ..."""
 
 LEAST_SPAN = 0.05
-"""Of the accuracies in a picture, so that noise does not fill it."""
+"""Of the scores in a picture, as a part of what there can be, so that noise does not fill it."""
 
 
 @dataclass(frozen=True)
@@ -65,24 +66,74 @@ def line_key(label: str) -> Key:
     return Key(label, LINE, "dashed")
 
 
-def span(dots: Sequence[float], needed: Sequence[float]) -> tuple[float, float]:
-    """Least and greatest accuracy to show: what is needed in the upper half, dots as they come.
+@dataclass(frozen=True)
+class View:
+    """Which scores a picture shows.
 
-    Failed candidates may lie far below all that matters and would press it flat.
+    Args:
+        low: Least of them.
+        high: Greatest.
+        score: What they are.
     """
+
+    low: float
+    high: float
+    score: Score
+
+    def shows(self, value: float) -> bool:
+        """Whether a score is not too bad for it."""
+        return value >= self.low if self.score.higher_is_better else value <= self.high
+
+    def cut_off(self, dots: Sequence[float]) -> str:
+        """The caption's sentence on dots outside the picture; empty without any."""
+        hidden = sum(not self.shows(value) for value in dots)
+        if not hidden:
+            return ""
+        up = self.score.higher_is_better
+        edge = f"below {self.low:.2f}" if up else f"above {self.high:.2f}"
+        return f" {count(hidden, 'candidate')} {edge} {'lies' if hidden == 1 else 'lie'} outside."
+
+
+def view(dots: Sequence[float], needed: Sequence[float], score: Score) -> View:
+    """What is needed in the better half of a picture, dots as they come.
+
+    Failed candidates may lie far from all that matters and would press it flat.
+    """
+    sign = 1 if score.higher_is_better else -1
+    signed = _signed(sign, dots, needed)
+    low, high = sorted(sign * end for end in span(*signed, _least(needed, score)))
+    return View(low, high, score)
+
+
+def span(
+    dots: Sequence[float], needed: Sequence[float], least: float = LEAST_SPAN
+) -> tuple[float, float]:
+    """Least and greatest of scores that are better the higher: what is needed in the upper half."""
     top, bottom = max(needed), min(needed)
-    lowest = bottom - max(LEAST_SPAN, top - bottom)
+    lowest = bottom - max(least, top - bottom)
     low = max(lowest, min([bottom, *dots]))
     high = max([top, *dots])
-    room = 0.06 * max(LEAST_SPAN, high - low)
-    return min(low, high - LEAST_SPAN) - room, high + room
+    room = 0.06 * max(least, high - low)
+    return min(low, high - least) - room, high + room
 
 
-def cut_off(dots: Sequence[float], low: float) -> str:
-    """The caption's sentence on dots below the picture; empty without any."""
-    hidden = sum(value < low for value in dots)
-    verb = "lies" if hidden == 1 else "lie"
-    return f" {count(hidden, 'candidate')} below {low:.2f} {verb} outside." if hidden else ""
+def _signed(
+    sign: int, dots: Sequence[float], needed: Sequence[float]
+) -> tuple[list[float], list[float]]:
+    return [sign * one for one in dots], [sign * one for one in needed]
+
+
+def _least(needed: Sequence[float], score: Score) -> float:
+    if score.bounds is not None:
+        return LEAST_SPAN * (score.bounds[1] - score.bounds[0])
+    return LEAST_SPAN * max(map(abs, needed)) or LEAST_SPAN
+
+
+def score_axis_title(score: Score, where: str) -> str:
+    """What stands above an axis of scores, and which way is better where that is not plain."""
+    unit = f" ({printable(score.unit)})" if score.unit else ""
+    way = "" if score.higher_is_better else " (lower is better)"
+    return f"{printable(score.name)}{unit} {where}{way}"
 
 
 def marks(series: Series, size: float) -> dict[str, Any]:
@@ -124,8 +175,8 @@ def scatter(
             axes.plot(xs, ys, markeredgecolor=colour, **look)
 
 
-def accuracy_axis(axes: Axes, low: float, high: float, title: str) -> None:
-    """Accuracies upwards, the axis named above itself, where small screens have room."""
+def score_axis(axes: Axes, low: float, high: float, title: str) -> None:
+    """Scores upwards, the axis named above itself, where small screens have room."""
     axes.set_ylim(low, high)
     axes.set_title(title, loc="left", fontsize="medium", pad=12)
     axes.locator_params(axis="y", nbins=6, steps=[1, 2, 5, 10])

@@ -6,11 +6,12 @@ import math
 from collections.abc import Sequence
 from itertools import permutations
 
+from amc.tasks import ACCURACY
 from experiments.report.comparison import Comparison, Run
 from experiments.report.convergence import excesses
 from experiments.report.score import margin
-from experiments.runs import Accuracies, Remeasured, RunResult
-from experiments.terminal import accuracy, cost_name, count, join_words, percent, printable
+from experiments.runs import Remeasured, RunResult, Scores
+from experiments.terminal import cost_name, count, join_words, percent, printable, scored
 
 EQUAL = 0.02
 """MACs that differ by no more than this part count as equal."""
@@ -19,14 +20,19 @@ UNEQUAL = 0.05
 """Times of equal MACs that differ by more than this part are worth a word."""
 
 
-def final(result: RunResult) -> Accuracies:
-    """The network's accuracies after the last step that the run made."""
+def final(result: RunResult) -> Scores:
+    """The network's scores after the last step that the run made."""
     return result.finetuned or result.searched
 
 
 def best(runs: Sequence[Run]) -> Run:
-    """The run that ends most accurate on held-out images; test images only judge it."""
-    return max(runs, key=lambda run: final(run.result).holdout)
+    """The run that ends best on held-out samples; test samples only judge it."""
+    return max(runs, key=_standing)
+
+
+def _standing(run: Run) -> float:
+    sign = 1 if run.result.score.higher_is_better else -1
+    return sign * final(run.result).holdout
 
 
 def leaders(comparison: Comparison) -> list[Run]:
@@ -50,9 +56,15 @@ def _headline(runs: Sequence[Run]) -> str:
     step = "after fine-tuning" if result.finetuned else "without fine-tuning"
     return (
         f"{run.label} leaves {printable(result.model)} with {join_words(_costs(result))}, and with "
-        f"a test accuracy of {accuracy(final(result).test)} {step}, against "
-        f"{accuracy(result.unpruned.test)} unpruned.{_rivals(run, runs)}"
+        f"{told_score(result)} of {scored(final(result).final)} {step}, against "
+        f"{scored(result.unpruned.final)} unpruned.{_rivals(run, runs)}"
     )
+
+
+def told_score(result: RunResult) -> str:
+    """What is told of a network, with its article: "a test accuracy", "a held-out perplexity"."""
+    where = "held-out" if result.unpruned.test is None else "test"
+    return f"a {where} {printable(result.score.name)}"
 
 
 def _costs(result: RunResult) -> list[str]:
@@ -67,22 +79,20 @@ def _costs(result: RunResult) -> list[str]:
 
 
 def _rivals(winner: Run, runs: Sequence[Run]) -> str:
-    others = sorted(
-        (run for run in runs if run is not winner), key=lambda run: -final(run.result).holdout
-    )
+    others = sorted((run for run in runs if run is not winner), key=lambda run: -_standing(run))
     if not others:
         return ""
     second = others[0]
-    lead = final(winner.result).holdout - final(second.result).holdout
-    ahead = f"{lead:.4f} ahead of" if lead > 0 else "level with"
+    lead = _standing(winner) - _standing(second)
+    ahead = f"{scored(lead)} ahead of" if lead > 0 else "level with"
     doubt = _doubt(winner, lead)
-    return f" On the held-out images it is {ahead} the next best, {second.label}{doubt}."
+    return f" On the held-out samples it is {ahead} the next best, {second.label}{doubt}."
 
 
 def _doubt(winner: Run, lead: float) -> str:
     """Whether so many images tell two such networks apart."""
     images = winner.result.images.get("holdout", 0)
-    if not images or lead <= 0:
+    if not images or lead <= 0 or winner.result.score != ACCURACY:
         return ""
     # That of a difference of two, as if they erred independently; they err less apart than that.
     sure = math.sqrt(2) * margin(final(winner.result).holdout, images)

@@ -62,7 +62,7 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     words = (
-        *(formats.accuracy, formats.amount, formats.cost_name, formats.duration),
+        *(formats.scored, formats.amount, formats.cost_name, formats.duration),
         *(formats.measure, formats.percent, formats.printable),
     )
     environment.filters.update({word.__name__: word for word in words})
@@ -82,6 +82,10 @@ def _section(comparison: Comparison, at: int) -> dict[str, object]:
     winner = best(comparison.runs)
     return {
         "title": comparison.title,
+        "score": formats.printable(comparison.score.name),
+        "heading": _heading(comparison),
+        "lower": not comparison.score.higher_is_better,
+        "tested": comparison.runs[0].result.unpruned.test is not None,
         "runs": comparison.runs,
         "costs": cost_names(comparison),
         "finetuned": any(run.result.finetuned for run in comparison.runs),
@@ -96,6 +100,12 @@ def _section(comparison: Comparison, at: int) -> dict[str, object]:
         "stored": [stored_rows(run) for run in comparison.runs if run.result.stored],
         **_pictures(comparison, str(at)),
     }
+
+
+def _heading(comparison: Comparison) -> str:
+    """The score's name as the first word of a column; F1 and mAP stay as they are."""
+    name = formats.printable(comparison.score.name)
+    return name[:1].upper() + name[1:] if name.islower() else name
 
 
 def cost_names(comparison: Comparison) -> list[str]:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from amc.tasks import ACCURACY
 from experiments.report.comparison import Comparison, Run
 from experiments.report.convergence import progress
 from experiments.runs import RunResult
-from experiments.terminal import accuracy, count
+from experiments.terminal import count, scored
 
 
 def score_notes(comparison: Comparison) -> list[str]:
@@ -35,11 +36,13 @@ def _noise(runs: Sequence[Run]) -> list[str]:
     told: dict[int, float] = {}
     for run in runs:
         images, done = run.result.images.get("search", 0), progress(run.result)
+        if run.result.score != ACCURACY:
+            continue
         if images and done.best:
             told.setdefault(images, done.best[-1][1])
     return [
         f"A candidate was scored on {count(images, 'image')}: that leaves an accuracy of "
-        f"{accuracy(value)} uncertain by ±{margin(value, images):.4f} (95%), so candidates that "
+        f"{scored(value)} uncertain by ±{margin(value, images):.4f} (95%), so candidates that "
         "are closer may stand in the wrong order."
         for images, value in told.items()
     ]
@@ -48,22 +51,23 @@ def _noise(runs: Sequence[Run]) -> list[str]:
 def _luck(run: Run) -> str:
     """The best of many scores is flattered; images that no step saw tell by how much."""
     done, result = progress(run.result), run.result
-    if len(done.accuracies) < 2 or not done.best:
+    score, test = done.best[-1][1] if done.best else 0.0, result.searched.test
+    if len(done.scores) < 2 or not done.best or test is None or result.unpruned.test is None:
         return ""
-    score, test = done.best[-1][1], result.searched.test
-    flattery = score - test - (result.unpruned.holdout - result.unpruned.test)
+    sign = 1 if result.score.higher_is_better else -1
+    flattery = sign * (score - test - (result.unpruned.holdout - result.unpruned.test))
     verb = "flatters it by" if flattery > 0 else "is too modest by"
     return (
-        f"{run.label}: the best of {count(len(done.accuracies), 'score')} is {accuracy(score)}, "
-        f"and on test images, which no step saw, the same network has {accuracy(test)}. Beside "
-        f"what the unpruned network loses between the two, the score {verb} {abs(flattery):.4f}"
+        f"{run.label}: the best of {count(len(done.scores), 'score')} is {scored(score)}, "
+        f"and on test samples, which no step saw, the same network has {scored(test)}. Beside "
+        f"what the unpruned network loses between the two, the score {verb} {scored(abs(flattery))}"
         f"{_chance(result, score, test)}."
     )
 
 
 def _chance(result: RunResult, score: float, test: float) -> str:
     seen, unseen = result.images.get("search", 0), result.images.get("test", 0)
-    if not seen or not unseen:
+    if not seen or not unseen or result.score != ACCURACY:
         return ""
     both = math.hypot(margin(score, seen), margin(test, unseen))
     return f"; the choice of images alone explains up to {both:.4f}"

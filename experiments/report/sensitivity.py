@@ -10,7 +10,7 @@ from experiments.report.comparison import Comparison, Run
 from experiments.report.drawing import Key, Picture, line_key, percent_axis, reference
 from experiments.report.markers import DOT, LINE
 from experiments.report.svg import GRID, MUTED, draw, series_colour
-from experiments.terminal import accuracy, percent, printable, shorten
+from experiments.terminal import percent, printable, scored, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ GAP = 0.1
 """Between panels, as a part of a panel's width."""
 
 DROPS = (0.01, 0.05, 0.1)
-"""Losses of accuracy that the table beside the picture looks up."""
+"""Losses of merit that the table beside the picture looks up."""
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,15 @@ class Scan:
 
     @property
     def unpruned(self) -> float:
-        """Accuracy of the unpruned network, as the scan measured it."""
-        return float(self.curves[0].accuracies[0])
+        """Merit of the unpruned network, as the scan measured it."""
+        return float(self.curves[0].merits[0])
+
+    @property
+    def what(self) -> str:
+        """What the curves show: the score where it is its own merit."""
+        score = self.run.result.score
+        plain = score.bounds == (0.0, 1.0) and score.higher_is_better
+        return printable(score.name) if plain else f"merit by {printable(score.name)}"
 
     @property
     def chosen(self) -> list[float]:
@@ -79,7 +86,7 @@ def _scan(run: Run) -> Scan | None:
 
 
 def sensitivity_picture(scan: Scan, title: str, key: str) -> Picture:
-    """Accuracy against the pruning ratio of one group at a time."""
+    """Merit against the pruning ratio of one group at a time."""
     rows = -(-len(scan.curves) // COLUMNS)
     height = ROW * rows - (ROW - PANEL) + 34 + 56
     inside = ROW * rows - (ROW - PANEL)
@@ -95,13 +102,13 @@ def sensitivity_picture(scan: Scan, title: str, key: str) -> Picture:
 
     colour = f"c{scan.run.series.colour}"
     keys = (
-        Key("accuracy on held-out images with this group alone pruned", DOT, colour),
+        Key(f"{scan.what} on held-out samples with this group alone pruned", DOT, colour),
         Key("the other groups", LINE, "ring"),
         line_key("ratio chosen for the group"),
     )
     caption = (
         "Each group in turn is pruned to the ratios along the bottom while the others stay whole; "
-        f"the network as it came has {accuracy(scan.unpruned)}. The chosen ratios apply all at "
+        f"the network as it came has {scored(scan.unpruned)}. The chosen ratios apply all at "
         "once, so their losses add up."
     )
     return Picture(draw(key, _words(scan, title), height, 58, plot), keys, caption)
@@ -110,11 +117,11 @@ def sensitivity_picture(scan: Scan, title: str, key: str) -> Picture:
 def _panel(axes: Axes, scan: Scan, at: int) -> None:
     """One group in colour over all others."""
     for other in scan.curves:
-        axes.plot(other.ratios, other.accuracies, color=MUTED, linewidth=0.7, alpha=0.35)
+        axes.plot(other.ratios, other.merits, color=MUTED, linewidth=0.7, alpha=0.35)
     axes.axvline(scan.chosen[at], **reference())
     own, colour = scan.curves[at], series_colour(scan.run.series.colour)
     look: dict[str, Any] = {"marker": "o", "markersize": 3.5, "linewidth": 1.8, "clip_on": False}
-    axes.plot(own.ratios, own.accuracies, color=colour, zorder=4, **look)
+    axes.plot(own.ratios, own.merits, color=colour, zorder=4, **look)
     name = shorten(printable(scan.run.result.groups[at].name), 16)
     axes.set_title(name, loc="left", fontsize="medium", pad=7)
     _frame(axes, scan, at)
@@ -122,7 +129,7 @@ def _panel(axes: Axes, scan: Scan, at: int) -> None:
 
 def _frame(axes: Axes, scan: Scan, at: int) -> None:
     """The same scales everywhere, written at the left and under the last panel of a column."""
-    values = [value for curve in scan.curves for value in curve.accuracies.tolist()]
+    values = [value for curve in scan.curves for value in curve.merits.tolist()]
     room = 0.06 * max(0.05, max(values) - min(values))
     axes.patch.set_visible(False)
     axes.set(xlim=(0, 1), ylim=(min(values) - room, max(values) + room))
@@ -138,6 +145,6 @@ def _frame(axes: Axes, scan: Scan, at: int) -> None:
 def _words(scan: Scan, title: str) -> str:
     words = "; ".join(f"{printable(name)} {percent(ratios[0])}" for name, _, ratios in scan.table)
     return (
-        f"Held-out accuracy against the pruning ratio of one group at a time, {title}: unpruned "
-        f"{accuracy(scan.unpruned)}; largest ratio that loses at most {DROPS[0]}: {words}."
+        f"Held-out {scan.what} against the pruning ratio of one group at a time, {title}: unpruned "
+        f"{scored(scan.unpruned)}; largest ratio that loses at most {DROPS[0]}: {words}."
     )

@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from experiments.report.comparison import Comparison, compare, gone_groups
-from experiments.runs import Accuracies, RunResult
-from experiments.terminal import MISSING, cost_name, measure, percent, printable
+from experiments.report.drawing import score_axis_title
+from experiments.runs import RunResult, Scores
+from experiments.terminal import MISSING, cost_name, measure, percent, printable, scored
 
 HEADINGS = {"macs": "MACs"}
 """Costs that are headed by more than their short names."""
@@ -19,15 +20,15 @@ HEADINGS = {"macs": "MACs"}
 def results_table(results: Sequence[RunResult]) -> Table:
     """Strategies below each other; fits 80 columns where their names are short.
 
-    Accuracies, in [0, 1], are pairs: on held-out images / on test images. Costs are what is left of
-    the unpruned network's; seconds are the search's own. With more than two costs the accuracy of
+    Scores, in [0, 1], are pairs: on held-out images / on test images. Costs are what is left of
+    the unpruned network's; seconds are the search's own. With more than two costs the score of
     the unpruned network stands below.
 
     Raises:
         ValueError: if there are no results.
     """
     comparisons, columns = compare(results), _columns(results)
-    caption = _caption(comparisons, accuracy="before" not in columns)
+    caption = _caption(comparisons, score="before" not in columns)
     table = Table(box=None, pad_edge=False, caption=caption, caption_justify="left")
     table.add_column("strategy", overflow="fold")
     for heading in columns:
@@ -72,17 +73,20 @@ def _seconds(result: RunResult) -> str:
     return f"{result.seconds['search']:.1f}" if "search" in result.seconds else MISSING
 
 
-def _pair(accuracies: Accuracies | None) -> str:
-    return f"{accuracies.holdout:.3f}/{accuracies.test:.3f}" if accuracies else MISSING
+def _pair(found: Scores | None) -> str:
+    if found is None:
+        return MISSING
+    both = (found.holdout,) if found.test is None else (found.holdout, found.test)
+    return "/".join(scored(one, 3) for one in both)
 
 
 def _left(result: RunResult, cost: str) -> str:
     return percent(result.costs[cost].fraction) if cost in result.costs else MISSING
 
 
-def _caption(comparisons: Sequence[Comparison], accuracy: bool) -> Text:
-    lines = ["accuracy on held-out / test images"]
-    lines += [_unpruned(comparison, accuracy) for comparison in comparisons]
+def _caption(comparisons: Sequence[Comparison], score: bool) -> Text:
+    lines = list(dict.fromkeys(map(_measured, comparisons)))
+    lines += [_unpruned(comparison, score) for comparison in comparisons]
     runs = [run for comparison in comparisons for run in comparison.runs]
     steps = [f"{run.label}: {run.result.tuned_steps:,}" for run in runs if run.result.tuned_steps]
     if steps:
@@ -94,11 +98,17 @@ def _caption(comparisons: Sequence[Comparison], accuracy: bool) -> Text:
     return Text("\n".join(lines))
 
 
-def _unpruned(comparison: Comparison, accuracy: bool) -> str:
+def _measured(comparison: Comparison) -> str:
+    """What the pairs are of."""
+    tested = comparison.runs[0].result.unpruned.test is not None
+    return score_axis_title(comparison.score, f"on held-out{' / test' if tested else ''} samples")
+
+
+def _unpruned(comparison: Comparison, score: bool) -> str:
     result = comparison.runs[0].result
     amounts = [
         f"{measure(cost.unpruned, cost.unit)} {cost_name(name)}"
         for name, cost in result.costs.items()
     ]
-    words = [f"accuracy {_pair(result.unpruned)}"] * accuracy + amounts
+    words = [f"{printable(result.score.name)} {_pair(result.unpruned)}"] * score + amounts
     return f"{comparison.title}, unpruned: {', '.join(words)}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from experiments.report.comparison import Comparison, Run
 from experiments.report.headline import final
 from experiments.report.speed import speed
-from experiments.terminal import MISSING, accuracy, cost_name, measure, percent
+from experiments.terminal import MISSING, cost_name, measure, percent, printable, scored
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,16 @@ class Tile:
 
 
 def tiles(run: Run, comparison: Comparison) -> list[Tile]:
-    """Accuracy, the costs that are limited, what is stored, and speed."""
+    """Score, the costs that are limited, what is stored, and speed."""
     costs = list(dict.fromkeys((*comparison.costs, "params", "size")))
-    return [_accuracy(run), *_costs(run, costs), _speed(run)]
+    return [_score(run), *_costs(run, costs), _speed(run)]
 
 
-def _accuracy(run: Run) -> Tile:
-    test, before = final(run.result).test, run.result.unpruned.test
-    return Tile("accuracy on test images", accuracy(test), f"before {accuracy(before)}")
+def _score(run: Run) -> Tile:
+    reached, before = final(run.result).final, run.result.unpruned
+    where = "held-out" if before.test is None else "test"
+    name = printable(run.result.score.name)
+    return Tile(f"{name} on {where} samples", scored(reached), f"before {scored(before.final)}")
 
 
 def _costs(run: Run, names: Sequence[str]) -> list[Tile]:

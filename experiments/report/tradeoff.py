@@ -1,4 +1,4 @@
-"""What accuracy costs: every candidate, the chosen ones, and the unpruned network."""
+"""What a score costs: every candidate, the chosen ones, and the unpruned network."""
 
 from __future__ import annotations
 
@@ -6,25 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from amc.tasks import Score
 from experiments.report.comparison import Comparison, Run
 from experiments.report.convergence import fits_budgets
 from experiments.report.drawing import (
     Key,
     Picture,
-    accuracy_axis,
-    cut_off,
+    View,
     line_key,
     marks,
     over_budget_key,
     percent_axis,
     reference,
     scatter,
+    score_axis,
+    score_axis_title,
     series_keys,
-    span,
+    view,
 )
 from experiments.report.markers import LINE, MARKERS, STAR
 from experiments.report.svg import INK, PAPER, draw, series_colour
-from experiments.terminal import accuracy, cost_name, percent
+from experiments.terminal import cost_name, percent, printable, scored
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -37,7 +39,7 @@ ROWS = 12
 
 @dataclass(frozen=True)
 class _Chosen:
-    """One run: the fraction of the cost left, and its held-out accuracies."""
+    """One run: the fraction of the cost left, and its held-out scores."""
 
     run: Run
     left: float
@@ -45,85 +47,90 @@ class _Chosen:
 
     @property
     def needed(self) -> list[float]:
-        """Accuracies that the picture must show."""
+        """Scores that the picture must show."""
         finetuned = self.run.result.finetuned
         after = [finetuned.holdout] if finetuned else []
         return [self.run.result.unpruned.holdout, self.run.result.searched.holdout, *after]
 
 
 def tradeoff_picture(comparison: Comparison, cost: str, key: str) -> Picture:
-    """Held-out accuracy against what is left of `cost`, a cost that every run reports."""
+    """Held-out score against what is left of `cost`, a cost that every run reports."""
     chosen = [_Chosen(run, _left(run, cost), _points(run, cost)) for run in comparison.runs]
     points = [point for one in chosen for point in one.points]
     dots = [y for _, y, _ in points]
-    low, high = span(dots, [y for one in chosen for y in one.needed])
+    shown = view(dots, [y for one in chosen for y in one.needed], comparison.score)
     limits = _limits(comparison, cost)
     name = cost_name(cost)
 
     def plot(axes: Axes) -> None:
-        _candidates(axes, chosen, low)
+        _candidates(axes, chosen, shown)
         for limit in limits:
             axes.axvline(limit, **reference())
         _unpruned(axes, comparison)
         for one in chosen:
             _mark(axes, one)
-        axes.set(xlim=_extent(chosen, low), xlabel=f"{name} left")
+        axes.set(xlim=_extent(chosen, shown), xlabel=f"{name} left")
         percent_axis(axes)
-        accuracy_axis(axes, low, high, "accuracy on held-out images")
+        title = score_axis_title(comparison.score, "on held-out samples")
+        score_axis(axes, shown.low, shown.high, title)
 
     svg = draw(key, _words(comparison, chosen, name), 400, 58, plot)
     keys = series_keys(comparison) + _extra_keys(comparison, points, limits)
-    return Picture(svg, keys, _caption(comparison, dots, low))
+    return Picture(svg, keys, _caption(comparison, dots, shown))
 
 
 def front_rows(comparison: Comparison, cost: str) -> list[tuple[float, float, str]]:
-    """Cost left, accuracy and run of the candidates on the front, cheapest first.
+    """Cost left, score and run of the candidates on the front, cheapest first.
 
     Of more than `ROWS` some, evenly over the front.
     """
     points = sorted(
         ((x, y, run.label) for run in comparison.runs for x, y, _ in _points(run, cost)),
-        key=lambda point: (point[0], -point[1]),
+        key=lambda point: (point[0], -_sign(comparison.score) * point[1]),
     )
     front: list[tuple[float, float, str]] = []
     for point in points:
-        if not front or point[1] > front[-1][1]:
+        if not front or comparison.score.better(point[1], front[-1][1]):
             front.append(point)
     some = {round(at * (len(front) - 1) / (ROWS - 1)) for at in range(ROWS)}
     return front if len(front) <= ROWS else [front[at] for at in sorted(some)]
+
+
+def _sign(score: Score) -> int:
+    return 1 if score.higher_is_better else -1
 
 
 def _left(run: Run, cost: str) -> float:
     return run.result.costs[cost].fraction
 
 
-def _seen(one: _Chosen, low: float) -> Points:
-    return [point for point in one.points if point[1] >= low]
+def _seen(one: _Chosen, shown: View) -> Points:
+    return [point for point in one.points if shown.shows(point[1])]
 
 
-def _candidates(axes: Axes, chosen: Sequence[_Chosen], low: float) -> None:
+def _candidates(axes: Axes, chosen: Sequence[_Chosen], shown: View) -> None:
     """All dots, and the line over the best of them."""
-    seen = [point for one in chosen for point in _seen(one, low)]
+    seen = [point for one in chosen for point in _seen(one, shown)]
     for one in chosen:
-        scatter(axes, one.run.series, _seen(one, low), len(seen))
-    axes.step(*_front(seen), where="post", color=INK, linewidth=1.4)
+        scatter(axes, one.run.series, _seen(one, shown), len(seen))
+    axes.step(*_front(seen, shown.score), where="post", color=INK, linewidth=1.4)
 
 
-def _extent(chosen: Sequence[_Chosen], low: float) -> tuple[float, float]:
+def _extent(chosen: Sequence[_Chosen], shown: View) -> tuple[float, float]:
     """Of the cost axis: all that is seen, with room for marks."""
-    cheap = [x for one in chosen for x, _, _ in _seen(one, low)]
+    cheap = [x for one in chosen for x, _, _ in _seen(one, shown)]
     least = min([1.0, *cheap, *(one.left for one in chosen)])
     return least - 0.1 * (1 - least) - 0.01, 1.03
 
 
 def _points(run: Run, cost: str) -> Points:
-    """Cost left, accuracy, and whether the budgets are met, of the candidates that report it.
+    """Cost left, score, and whether the budgets are met, of the candidates that report it.
 
-    Without those that were stopped early, whose accuracy is an estimate.
+    Without those that were stopped early, whose score is an estimate.
     """
     full = run.result.costs[cost].unpruned
     return [
-        (candidate.costs[cost] / full, candidate.accuracy, fits_budgets(run.result, candidate))
+        (candidate.costs[cost] / full, candidate.score, fits_budgets(run.result, candidate))
         for candidate in run.result.evaluations
         if cost in candidate.costs and candidate.seen is None
     ]
@@ -140,11 +147,11 @@ def _limits(comparison: Comparison, cost: str) -> list[float]:
     return sorted(limit for limit in found if limit < 1)
 
 
-def _front(points: Points) -> tuple[list[float], list[float]]:
+def _front(points: Points, score: Score) -> tuple[list[float], list[float]]:
     """Candidates that no cheaper one equals, and on to the dearest."""
     front: list[tuple[float, float]] = []
-    for x, y, _ in sorted(points, key=lambda point: (point[0], -point[1])):
-        if not front or y > front[-1][1]:
+    for x, y, _ in sorted(points, key=lambda point: (point[0], -_sign(score) * point[1])):
+        if not front or score.better(y, front[-1][1]):
             front.append((x, y))
     front += [(max(x for x, _, _ in points), front[-1][1])] if front else []
     return [x for x, _ in front], [y for _, y in front]
@@ -179,22 +186,23 @@ def _extra_keys(comparison: Comparison, points: Points, limits: Sequence[float])
 
 def _words(comparison: Comparison, chosen: Sequence[_Chosen], name: str) -> str:
     words = "; ".join(_outcome(one, name) for one in chosen)
-    return f"Held-out accuracy against {name} left, {comparison.title}: {words}."
+    score = printable(comparison.score.name)
+    return f"Held-out {score} against {name} left, {comparison.title}: {words}."
 
 
 def _outcome(one: _Chosen, name: str) -> str:
     result = one.run.result
-    text = f"{one.run.label} reached {accuracy(result.searched.holdout)} at {percent(one.left)}"
-    tuned = f", {accuracy(result.finetuned.holdout)} after fine-tuning" if result.finetuned else ""
+    text = f"{one.run.label} reached {scored(result.searched.holdout)} at {percent(one.left)}"
+    tuned = f", {scored(result.finetuned.holdout)} after fine-tuning" if result.finetuned else ""
     return f"{text} of the {name}{tuned}"
 
 
-def _caption(comparison: Comparison, dots: Sequence[float], low: float) -> str:
+def _caption(comparison: Comparison, dots: Sequence[float], shown: View) -> str:
     some = any(run.result.config.get("search_images") for run in comparison.runs)
-    part = " Dots are measured on a part of the held-out images, marks on all." if some else ""
+    part = " Dots are measured on a part of the held-out samples, marks on all." if some else ""
     candidates = (
-        " Faint dots are all candidates, and the line is the best accuracy among them at that cost "
-        f"or less.{part}{cut_off(dots, low)}"
+        " Faint dots are all candidates, and the line is the best of them at that cost "
+        f"or less.{part}{shown.cut_off(dots)}"
     )
     return (
         "Filled marks are the networks chosen, before any fine-tuning after the search."

@@ -4,11 +4,11 @@ from experiments.runs.checkpoints import steps_trained
 from experiments.runs.failures import FAILURE_FILE, failure, failure_kept
 from experiments.runs.journal_file import JOURNAL_FILE, RunJournal, count_entries
 from experiments.runs.results import (
-    Accuracies,
     Correlation,
     CostChange,
     Remeasured,
     RunResult,
+    Scores,
     Trained,
     Tried,
     Trust,
@@ -27,13 +27,13 @@ from experiments.runs.resuming import (
 __all__ = [
     "FAILURE_FILE",
     "JOURNAL_FILE",
-    "Accuracies",
     "Correlation",
     "CostChange",
     "Interrupted",
     "Remeasured",
     "RunJournal",
     "RunResult",
+    "Scores",
     "Trained",
     "Tried",
     "Trust",

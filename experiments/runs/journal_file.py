@@ -27,8 +27,8 @@ from experiments.runs.checkpoints import FOLDER, Checkpoints, unwritable
 from netadapt import Proposal
 
 JOURNAL_FILE = "journal.jsonl"
-VERSION = 3
-READ_VERSIONS = (1, 2, 3)
+VERSION = 4
+READ_VERSIONS = (1, 2, 3, 4)
 HEADER = "header"
 START = b'{"crc32": '
 """Of every line."""
@@ -208,8 +208,13 @@ def _record(line: bytes) -> dict[str, Any] | None:
 
 
 def _parted(record: dict[str, Any]) -> tuple[str, str, dict[str, Any]]:
-    """Kind, key and the rest; journals of version 2 and before have the first two as one name."""
+    """Kind, key and the rest; journals of version 2 and before have the first two as one name.
+
+    Those of version 3 and before call every score an accuracy.
+    """
     plain = dict(record)
+    if "accuracy" in plain:
+        plain["score"] = plain.pop("accuracy")
     if "name" in plain:
         kind, _, key = plain.pop("name").partition(" ")
     else:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from amc.history import Outcome
-from amc.parsing import MOST, Amount, Some, read_record
+from amc.parsing import MOST, Amount, Count, read_record
 from amc.policy import GroupChoice
 from experiments.settings import PruneSettings, SearchSettings, from_flat
 
@@ -33,8 +33,8 @@ class Terms:
     """
 
     recipe: Mapping[str, Any]
-    train_images: Some
-    judged_images: Some
+    train_images: Count
+    judged_images: Count
 
 
 def mistakes(result: RunResult) -> Iterator[str]:
@@ -50,6 +50,10 @@ def mistakes(result: RunResult) -> Iterator[str]:
             yield f"group {group.name!r} keeps {group.kept} of {group.total} units"
     for one in result.evaluations:
         yield from _wrong(one, result)
+    for scores in (result.unpruned, result.searched, result.finetuned):
+        for value in () if scores is None else (scores.holdout, scores.test):
+            if value is not None and not _low(result) <= value <= _high(result):
+                yield f"{result.score.name} {value:g} is out of its range"
     if result.trust:
         yield from _untrusted(result.trust, result.groups)
     for layer in result.stored:
@@ -61,13 +65,24 @@ def mistakes(result: RunResult) -> Iterator[str]:
 def _wrong(one: Outcome, result: RunResult) -> Iterator[str]:
     what = f"evaluation {one.number}"
     yield from _unsuited(what, one.kept, result.groups)
-    # Of one that was stopped early it is an estimate, which can fall below 0 (`amc.evaluation`).
-    if not (0 if one.seen is None else -1) <= one.accuracy <= 1:
-        yield f"{what} has accuracy {one.accuracy:g}"
+    # Of one that was stopped early it is an estimate, which can fall below the least.
+    low, high = _low(result), _high(result)
+    if not (low if one.seen is None else low - (high - low)) <= one.score <= high:
+        yield f"{what} has {result.score.name} {one.score:g}"
+    if not -1 <= one.merit <= 1:
+        yield f"{what} has merit {one.merit:g}"
     if one.costs.keys() != result.costs.keys():
         yield f"{what} does not have the costs of the result"
     if not all(0 <= amount <= MOST for amount in (*one.costs.values(), one.seconds)):
         yield f"{what} has a cost or a time below 0 or too large"
+
+
+def _low(result: RunResult) -> float:
+    return result.score.bounds[0] if result.score.bounds else -MOST
+
+
+def _high(result: RunResult) -> float:
+    return result.score.bounds[1] if result.score.bounds else MOST
 
 
 def _untrusted(trust: Trust, groups: Sequence[GroupChoice]) -> Iterator[str]:

@@ -11,14 +11,15 @@ from typing import Any
 from amc.costs import Stored
 from amc.granularity import CHANNELS, Unit
 from amc.history import Outcome
-from amc.parsing import Amount, Count, Positive, Rank, Share, read_json, read_record
+from amc.parsing import Amount, Count, Number, Positive, Rank, Share, read_json, read_record
 from amc.policy import GroupChoice
+from amc.tasks import ACCURACY, Score
 from experiments.disk import read_yaml, write_whole
 from experiments.runs.result_checks import mistakes
 from experiments.settings import Budgets, run_folder, split_words
 
-SCHEMA_VERSION = 2
-READ_VERSIONS = (1, 2)
+SCHEMA_VERSION = 3
+READ_VERSIONS = (1, 2, 3)
 
 RENAMED = {"ddpg": "gp-rollout"}
 """Strategies of results of version 1 by the names that they have now."""
@@ -27,23 +28,33 @@ MAX_BYTES = 256_000_000
 
 
 @dataclass(frozen=True)
-class Accuracies:
-    """Accuracy of one network, in [0, 1].
+class Scores:
+    """The task's score of one network.
 
     Args:
-        holdout: On the images that the search measures on.
-        test: On the test images, which no step of the search sees.
+        holdout: On the samples that the search measures on.
+        test: On those of the test, which no step of the search sees; None where there are none.
     """
 
-    holdout: Share
-    test: Share
+    holdout: Number
+    test: Number | None
+
+    @property
+    def final(self) -> float:
+        """What is told of the network: on the test samples where there are some."""
+        return self.holdout if self.test is None else self.test
 
 
 @dataclass(frozen=True)
 class Trained:
     """Of the result of a training, what is read again."""
 
-    accuracy: Accuracies
+    accuracy: Scores
+
+    def __post_init__(self) -> None:
+        for value in (self.accuracy.holdout, self.accuracy.test):
+            if value is not None and not 0 <= value <= 1:
+                raise ValueError(f"its accuracy is {value:g}")
 
     @classmethod
     def load(cls, path: Path) -> Trained:
@@ -112,21 +123,21 @@ class Tried:
     Args:
         number: Of the evaluation in the search.
         kept: Units that stay, per group.
-        searched: Accuracy as the search measured it.
-        scores: On the same images before fine-tuning, by what was repaired after the cut.
-        finetuned: After fine-tuning, on images that no search sees.
+        searched: Its score as the search measured it.
+        scores: On the same samples before fine-tuning, by what was repaired after the cut.
+        finetuned: After fine-tuning, on samples that no search sees.
     """
 
     number: Count
     kept: tuple[int, ...]
-    searched: Share
-    scores: Mapping[str, Share]
-    finetuned: Share
+    searched: Number
+    scores: Mapping[str, Number]
+    finetuned: Number
 
 
 @dataclass(frozen=True)
 class Correlation:
-    """Spearman's rank correlation of a score with the accuracy after fine-tuning.
+    """Spearman's rank correlation of a score with that after fine-tuning.
 
     Args:
         score: What was repaired after the cut.
@@ -146,7 +157,7 @@ class Trust:
     """How far a search's score may be trusted, as `amc trust` measures it.
 
     Args:
-        policies: Fine-tuned, in ascending order of the search's accuracy.
+        policies: Fine-tuned, from the worst score of the search to the best.
         correlations: Of each score, in the order of more and more repairs.
         own: The score that the search itself went by.
         terms: How they were fine-tuned and measured.
@@ -170,7 +181,7 @@ class RunResult:
         dataset: Name of the data set.
         seed: Of the search.
         budgets: As given; a file has them as texts, such as macs=0.5.
-        unpruned: Accuracy of the network as it came.
+        unpruned: Scores of the network as it came.
         searched: Of the pruned network as the search left it, before fine-tuning.
         finetuned: After fine-tuning; None where there was none.
         costs: By short name.
@@ -183,8 +194,9 @@ class RunResult:
         tuned_steps: Gradient steps that the searched network had inside the search.
         finetune_steps: Gradient steps after the search.
         most_evaluations: That the search could make; None where it cannot be known.
-        images: How many accuracies are measured on: "search", "holdout" and "test"; empty where
-            an earlier release did not say.
+        images: How many samples scores are measured on: "search", "holdout" and "test"; empty where
+            an earlier release did not say, or a function of the user's own does not tell.
+        score: What the scores are.
         config: The run's settings.
         machine: Versions and processor that the run was made with.
         trust: What `amc trust` has added; None where it was not asked.
@@ -195,9 +207,9 @@ class RunResult:
     dataset: str
     seed: int
     budgets: Budgets
-    unpruned: Accuracies
-    searched: Accuracies
-    finetuned: Accuracies | None
+    unpruned: Scores
+    searched: Scores
+    finetuned: Scores | None
     costs: Mapping[str, CostChange]
     groups: tuple[GroupChoice, ...]
     evaluations: tuple[Outcome, ...]
@@ -209,6 +221,7 @@ class RunResult:
     finetune_steps: Count = 0
     most_evaluations: Count | None = None
     images: Mapping[str, Count] = field(default_factory=dict)
+    score: Score = ACCURACY
     config: Mapping[str, Any] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)
     trust: Trust | None = None
@@ -256,10 +269,25 @@ def result_of(data: Any) -> RunResult:
     version = data.pop("schema_version")
     if type(version) is not int or version not in READ_VERSIONS:
         raise ValueError(f"schema version {version!r}, not {SCHEMA_VERSION}")
-    result = read_record(RunResult, data if version == SCHEMA_VERSION else _rename(data))
+    result = read_record(RunResult, _as_now(data, version))
     for mistake in mistakes(result):
         raise ValueError(mistake)
     return result
+
+
+def _as_now(data: dict[str, Any], version: int) -> dict[str, Any]:
+    """What an earlier version wrote, as it is written now."""
+    made = _rename(data) if version < 2 else data
+    if version == SCHEMA_VERSION or not isinstance(made.get("evaluations"), list):
+        return made
+    return {**made, "evaluations": [_scored(one) for one in made["evaluations"]]}
+
+
+def _scored(evaluation: Any) -> Any:
+    """An evaluation whose score was called accuracy, as all were."""
+    if not isinstance(evaluation, dict):
+        return evaluation
+    return {"score" if name == "accuracy" else name: own for name, own in evaluation.items()}
 
 
 def _rename(data: dict[str, Any]) -> dict[str, Any]:

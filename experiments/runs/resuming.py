@@ -16,8 +16,9 @@ from rich.console import Console
 from torch import Tensor
 
 from amc.history import Evaluation
+from amc.modules import tensors
 from amc.parsing import read_record
-from amc.tasks import Samples
+from amc.tasks import Data, Samples, first_batch
 from experiments.disk import machine, ready_folder
 from experiments.runs.checkpoints import steps_trained
 from experiments.runs.journal_file import RunJournal
@@ -177,9 +178,11 @@ def is_finished(journal: RunJournal) -> bool:
 
 def header(config: RunSettings, workload: Workload) -> dict[str, Any]:
     """What a run is bound to: its settings, and checksums of all that it reads."""
-    splits = workload.splits
     weights = {name: _sha256(tensor) for name, tensor in workload.model.state_dict().items()}
-    images = [_images(split) for split in (splits.train, splits.holdout, splits.test)]
+    task = workload.task
+    # Of a stream to train on nothing is told: it may come in another order each time.
+    train = task.train_loader if isinstance(task.train_loader, Samples) else None
+    data = [_data(one) for one in (train, task.score_loader, task.test_loader)]
     settings = _without(flat(config), UNBOUND)
     if "options" in settings:
         settings["options"] = _without(settings["options"], UNBOUND_OPTIONS)
@@ -187,7 +190,7 @@ def header(config: RunSettings, workload: Workload) -> dict[str, Any]:
         "command": config.command,
         "settings": settings,
         "weights": hashlib.sha256(json.dumps(weights).encode()).hexdigest(),
-        "images": hashlib.sha256("".join(images).encode()).hexdigest(),
+        "images": hashlib.sha256("".join(data).encode()).hexdigest(),
         "files": _files(config),
     }
     plain: dict[str, Any] = json.loads(json.dumps(bound))
@@ -273,9 +276,19 @@ def _difference(was: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     return ""
 
 
-def _images(samples: Samples) -> str:
-    norms = json.dumps([samples.mean, samples.std])
-    return _sha256(samples.inputs) + _sha256(samples.labels) + norms
+def _data(data: Data | None) -> str:
+    """Of samples in memory their checksum; a stream is known by its first batch."""
+    if data is None:
+        return ""
+    if not isinstance(data, Samples):
+        return "".join(map(_sha256, tensors(first_batch(data, FIRST))))
+    norms = json.dumps([data.mean, data.std])
+    held = (*tensors(data.inputs), *tensors(data.labels))
+    return "".join(map(_sha256, held)) + norms
+
+
+FIRST = 1000
+"""Samples at most by which a stream is known."""
 
 
 def _sha256(tensor: Tensor) -> str:

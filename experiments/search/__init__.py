@@ -2,30 +2,33 @@
 
 from experiments.search.calls import write_report, write_result
 from experiments.search.one_run import (
-    accuracies,
     apply_policy,
     chosen_strategy,
+    count_of,
     finish,
+    scores_of,
     search,
     told_again,
 )
-from experiments.search.problems import prepare
+from experiments.search.problems import first_of, prepare
 from experiments.search.searching import run_strategy
 from experiments.search.strategies import expected_evaluations, is_agent, make_strategy
 from experiments.search.tuning import RATE_KEY, recipe_of, told_rate
 
 __all__ = [
     "RATE_KEY",
-    "accuracies",
     "apply_policy",
     "chosen_strategy",
+    "count_of",
     "expected_evaluations",
     "finish",
+    "first_of",
     "is_agent",
     "make_strategy",
     "prepare",
     "recipe_of",
     "run_strategy",
+    "scores_of",
     "search",
     "told_again",
     "told_rate",

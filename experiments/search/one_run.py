@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Sized
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,23 +12,23 @@ from torch import nn
 
 from amc.costs import Cost, Size
 from amc.costs.latency import LatencyTable
-from amc.evaluation import fast_accuracy, recalibrate
+from amc.evaluation import fast_score, recalibrate
 from amc.export import save_pruned
 from amc.graph import PruningGraph
 from amc.policy import Budget, Policy
 from amc.problem import Strategy
 from amc.pruning import decisions, kept_counts, plain_copy, prune
-from amc.tasks import Samples
+from amc.tasks import Data, Samples, Task
 from experiments.disk import machine, write_whole
 from experiments.latency import LATENCY, about_device, costs_of, remeasure, table_of
 from experiments.report import excesses, latency_sentence, render
 from experiments.runs import (
-    Accuracies,
     CostChange,
     Interrupted,
     Remeasured,
     RunJournal,
     RunResult,
+    Scores,
     begin,
     failure_kept,
     finished,
@@ -36,7 +36,7 @@ from experiments.runs import (
     resumable,
     run_journal,
 )
-from experiments.search.problems import calibration, prepare
+from experiments.search.problems import first_of, prepare, task_for
 from experiments.search.searching import Found, run_strategy
 from experiments.search.strategies import make_strategy, with_scalars
 from experiments.search.tuning import Start, check_stages, tune
@@ -49,7 +49,7 @@ from experiments.settings import (
     split_words,
 )
 from experiments.terminal import TRACING, told_if_slow
-from experiments.zoo import Splits, Workload, load_workload
+from experiments.zoo import Workload, load_workload
 
 
 def search(config: SearchSettings, console: Console) -> RunResult:
@@ -68,7 +68,7 @@ def search(config: SearchSettings, console: Console) -> RunResult:
         with failure_kept(config.output.out):
             made = run_strategy(config, strategy, problem, journal, console)
             made = replace(made, prepare_seconds=seconds)
-            unpruned = accuracies(workload.model, problem.graph, workload.splits)
+            unpruned = scores_of(workload.model, problem.graph, workload.task)
             return finish(config, workload, made, unpruned, journal, console)
 
 
@@ -111,7 +111,7 @@ def apply_policy(config: PruneSettings, console: Console) -> RunResult:
             console.print(note, soft_wrap=True)
         begin(journal, config, workload, console)
         with failure_kept(config.output.out):
-            unpruned = accuracies(workload.model, made.graph, workload.splits)
+            unpruned = scores_of(workload.model, made.graph, workload.task)
             return finish(config, workload, made, unpruned, journal, console)
 
 
@@ -119,12 +119,12 @@ def cut_by(config: PruneSettings, policy: Policy, workload: Workload) -> Found:
     """A network cut by a policy."""
     start = time.perf_counter()
     graph = decisions(workload.model, workload.example, policy.granularity, policy.exclude)
-    images = calibration(config.cut, workload)
+    task = task_for(config.cut, workload)
     network = prune(
         workload.model,
         policy,
         workload.example,
-        calibration=images,
+        calibration=task,
         seed=config.network.seed,
         graph=graph,
     )
@@ -147,7 +147,7 @@ def finish(
     config: PruningSettings,
     workload: Workload,
     made: Found,
-    unpruned: Accuracies,
+    unpruned: Scores,
     journal: RunJournal,
     console: Console,
 ) -> RunResult:
@@ -166,15 +166,15 @@ def _finish(
     config: PruningSettings,
     workload: Workload,
     made: Found,
-    unpruned: Accuracies,
+    unpruned: Scores,
     journal: RunJournal,
     console: Console,
 ) -> RunResult:
     graph, kept = made.graph, kept_counts(made.policy, made.graph)
     if config.tuning.recalibrate:
-        recalibrate(made.network, workload.splits.train.take(slice(0, config.tuning.recalibrate)))
-    searched = accuracies(made.network, graph, workload.splits)
-    start = Start(made.network, made.policy, graph, calibration(config.cut, workload))
+        recalibrate(made.network, first_of(workload.task, config.tuning.recalibrate))
+    searched = scores_of(made.network, graph, workload.task)
+    start = Start(made.network, made.policy, graph, task_for(config.cut, workload))
     tuned = tune(config, workload, start, console, journal)
     seconds = {
         "prepare": made.prepare_seconds,
@@ -190,7 +190,7 @@ def _finish(
         budgets=made.budgets,
         unpruned=unpruned,
         searched=searched,
-        finetuned=accuracies(tuned.network, graph, workload.splits) if tuned.steps else None,
+        finetuned=scores_of(tuned.network, graph, workload.task) if tuned.steps else None,
         costs=changes,
         groups=made.policy.groups,
         granularity=made.policy.granularity,
@@ -201,7 +201,8 @@ def _finish(
         tuned_steps=made.tuned_steps,
         finetune_steps=tuned.steps,
         most_evaluations=made.most_evaluations,
-        images=_images(made.search_images, workload),
+        images=images_of(workload.task, made.search_images),
+        score=workload.task.score,
         config={**flat(config), "overwrite": False},
         machine=machine(config.compute.device),
     )
@@ -214,11 +215,25 @@ def _finish(
     return result
 
 
-def _images(searched: int, workload: Workload) -> dict[str, int]:
-    """How many each accuracy is measured on; a search's are all held-out ones where it says 0."""
-    holdout = len(workload.splits.holdout)
-    search = min(searched or holdout, holdout)
-    return {"search": search, "holdout": holdout, "test": len(workload.splits.test)}
+def images_of(task: Task, searched: int = 0) -> dict[str, int]:
+    """How many samples scores are measured on, as far as the task tells.
+
+    Args:
+        task: Whose.
+        searched: That a search measures on; 0 stands for all.
+    """
+    holdout, test = count_of(task.score_loader), count_of(task.test_loader)
+    search = None if holdout is None else min(searched or holdout, holdout)
+    told = {"search": search, "holdout": holdout, "test": test}
+    return {name: number for name, number in told.items() if number is not None}
+
+
+def count_of(data: Data | None) -> int | None:
+    """How many samples there are; None where only a whole pass would tell."""
+    if isinstance(data, Samples):
+        return len(data)
+    samples = getattr(data, "dataset", None)
+    return len(samples) if isinstance(samples, Sized) else None
 
 
 def _remeasure(
@@ -232,13 +247,19 @@ def _remeasure(
     return replace(again, bound=bound) if again else None
 
 
-def accuracies(model: nn.Module, graph: PruningGraph, splits: Splits) -> Accuracies:
-    """Accuracy on all held-out images and on the test images; `model` is left as it is."""
+def scores_of(model: nn.Module, graph: PruningGraph, task: Task) -> Scores:
+    """The score on all held-out samples and, where there are some, on those of the test.
 
-    def measured(samples: Samples) -> float:
-        return fast_accuracy(plain_copy(model), graph, samples)
+    Args:
+        model: Left as it is.
+        graph: Its graph, or that of the network that it was cut from.
+        task: Whose score.
+    """
 
-    return Accuracies(measured(splits.holdout), measured(splits.test))
+    def measured(*, test: bool) -> float:
+        return fast_score(plain_copy(model), graph, task, test=test)
+
+    return Scores(measured(test=False), measured(test=True) if task.tests else None)
 
 
 def cost_changes(

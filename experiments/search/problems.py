@@ -9,7 +9,7 @@ from rich.console import Console
 from amc.graph import PruningGraph
 from amc.problem import Problem
 from amc.pruning import decisions
-from amc.tasks import Samples
+from amc.tasks import Samples, Task, few, replace_parts
 from experiments.latency import measures, terms_of
 from experiments.settings import CutSettings, SearchingSettings
 from experiments.terminal import TRACING, told_if_slow
@@ -29,16 +29,11 @@ def prepare(
     agreed = terms_of(config, workload.model, graph, rounding)
     for note in (*agreed.notes, *_uncounted(graph)):
         console.print(note, soft_wrap=True)
-    holdout = workload.splits.holdout
-    if asked.search_images:
-        holdout = holdout.take(slice(0, asked.search_images))
     problem = Problem(
         workload.model,
         workload.example,
         asked.budget,
-        holdout=holdout,
-        calibration=calibration(config.cut, workload),
-        train=workload.splits.train,
+        task_for(config.cut, workload, asked.search_images),
         criterion=asked.criterion,
         rounding=agreed.rounding,
         granularity=unit,
@@ -63,8 +58,23 @@ def _uncounted(graph: PruningGraph) -> tuple[str, ...]:
     )
 
 
-def calibration(cut: CutSettings, workload: Workload) -> Samples | None:
-    """The training images that the refit reads; the same for every command and seed."""
-    if not cut.calibration_images:
-        return None
-    return workload.splits.train.take(slice(0, cut.calibration_images))
+def first_of(task: Task, count: int) -> Task:
+    """The task with the first of its training samples, or else of its calibration data."""
+    data = task.train_loader if isinstance(task.train_loader, Samples) else task.data_loader
+    return replace_parts(task, data_loader=few(data, count) if data is not None else None)
+
+
+def task_for(cut: CutSettings, workload: Workload, searched: int = 0) -> Task:
+    """The workload's task with as many samples as the settings say; the same for every seed.
+
+    Args:
+        cut: Says how many the refit reads; 0 leaves it out.
+        workload: With the task.
+        searched: Samples that candidates are scored on at most; 0 takes all.
+    """
+    task = workload.task
+    number = cut.calibration_images
+    cut_down = first_of(task, number) if number else replace_parts(task, data_loader=None)
+    if not searched or task.score_loader is None:
+        return cut_down
+    return replace_parts(cut_down, score_loader=few(task.score_loader, searched))

@@ -19,7 +19,7 @@ from experiments.search.holding import holding
 from experiments.search.strategies import expected_evaluations
 from experiments.search.tuning import check_stages
 from experiments.settings import SearchSettings
-from experiments.terminal import Reporter, count
+from experiments.terminal import Reporter, count, scored
 
 
 @dataclass(frozen=True)
@@ -167,7 +167,8 @@ def _best_so_far(config: SearchSettings, problem: Problem, criterion: str | None
     origin = {**_origin(config), "interrupted": state}
     path = Path(config.output.out) / "policy.json"
     problem.policy(best.kept, origin, criterion).save(path)
-    return f"the best policy so far ({state}) has accuracy {best.accuracy:.4f} and is in {path}"
+    name, value = problem.task.score.name, scored(best.score)
+    return f"the best policy so far ({state}) has {name} {value} and is in {path}"
 
 
 def _use(problem: Problem, outcome: Outcome) -> float:
@@ -179,14 +180,14 @@ class Watch:
     """Shows a search's outcomes as they come."""
 
     def __init__(self, console: Console, config: SearchSettings, problem: Problem) -> None:
-        self._limits = problem.limits.items
+        self._limits, self._score = problem.limits.items, problem.task.score.name
         self.reporter = Reporter(config.strategy, _expected(config, problem), console)
 
     def __call__(self, outcome: Outcome, best: Outcome | None) -> None:
         if best is not None:
-            note = f"best accuracy {best.accuracy:.4f}"
+            note = f"best {self._score} {scored(best.score)}"
         else:
             most = max(self._limits, key=lambda item: outcome.costs[item.name] / item.most)
             left = f"{outcome.costs[most.name] / most.full:.0%} {most.name}"
-            note = f"not yet within the budget: accuracy {outcome.accuracy:.4f} at {left}"
+            note = f"not yet within the budget: {self._score} {scored(outcome.score)} at {left}"
         self.reporter.update(outcome.number + 1, note)

@@ -13,12 +13,19 @@ from rich.console import Console
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from amc.finetuning import OPTIMIZERS, Plan, Recipe, Schedule, prune_iteratively
+from amc.finetuning import (
+    OPTIMIZERS,
+    Plan,
+    Recipe,
+    Schedule,
+    prune_iteratively,
+    steps_in_all,
+)
 from amc.graph import Kept, PruningGraph
 from amc.journal import BLANK, Journal
 from amc.policy import Policy
 from amc.pruning import Narrowed, kept_counts, narrow
-from amc.tasks import Samples
+from amc.tasks import Task
 from experiments.settings import (
     NetworkSettings,
     PruningSettings,
@@ -42,13 +49,13 @@ class Start:
             with the unpruned one again.
         policy: What it was pruned by.
         graph: Of the unpruned network, at the policy's granularity.
-        calibration: Training images for the criterion and the refit of later stages.
+        task: With the calibration data of the criterion and the refit of later stages.
     """
 
     network: nn.Module
     policy: Policy
     graph: PruningGraph
-    calibration: Samples | None
+    task: Task
 
 
 @dataclass(frozen=True)
@@ -81,7 +88,7 @@ def tune(
         FloatingPointError: if the loss stops being finite.
     """
     began, recipe = time.perf_counter(), recipe_of(config.tuning, config.network, workload)
-    total = recipe.steps(len(workload.splits.train))
+    total = steps_in_all(workload.task, recipe)
     if not total:
         return Tuned(start.network)
     made: list[float] = []
@@ -96,14 +103,16 @@ def tune(
             Narrowed.start(workload.model, start.graph),
             kept_counts(start.policy, start.graph),
             plan,
-            workload.splits.train,
+            start.task,
             narrow=_narrowing(start, plan.schedule, config.network.seed),
-            holdout=workload.splits.holdout if config.tuning.patience else None,
+            holdout=workload.task if config.tuning.patience else None,
             teacher=workload.model if config.tuning.distill else None,
             on_step=watch,
             journal=journal,
         )
-    return Tuned(end.network, len(made), time.perf_counter() - began)
+    # Training of the user's own tells of no step, and makes all of them.
+    steps = total if workload.task.tune is not None else len(made)
+    return Tuned(end.network, steps, time.perf_counter() - began)
 
 
 def check_stages(config: SearchSettings, tunes_weights: bool) -> None:
@@ -129,8 +138,7 @@ def _narrowing(start: Start, schedule: Schedule, seed: int) -> Callable[[Narrowe
     """How each stage prunes; the one of one-shot is what the search has already done."""
     if schedule.count == 1:
         return lambda state, kept: Narrowed(start.network, state.graph, kept)
-    criterion, images = start.policy.criterion, start.calibration
-    return partial(narrow, criterion=criterion, calibration=images, seed=seed)
+    return partial(narrow, criterion=start.policy.criterion, calibration=start.task, seed=seed)
 
 
 def recipe_of(tuning: TuningSettings, network: NetworkSettings, workload: Workload) -> Recipe:

@@ -142,7 +142,7 @@ def times_left(results: Sequence[RunResult], table: LatencyTable) -> tuple[list[
     networks = [export.load_pruned(Path(result.config["out"]), workload)[0] for result in results]
     device = table.device
     times, noise = time_networks(
-        [workload.model, *networks], workload.example, device.runtime, device.threads
+        [workload.model, *networks], workload.sample, device.runtime, device.threads
     )
     unpruned, *others = (one["seconds"] for one in times)
     return [seconds / unpruned for seconds in others], noise
@@ -154,7 +154,7 @@ def row(block: Block, result: RunResult, measured: float) -> Row:
         block.budget,
         block.counts,
         result.strategy,
-        (result.searched.holdout, result.searched.test),
+        (result.searched.holdout, result.searched.final),
         result.costs["macs"].fraction,
         result.costs["latency"].fraction,
         measured,

@@ -106,7 +106,7 @@ def rows_of(
     workload = load_workload(_network(chosen))
     networks = [export.load_pruned(Path(one.config["out"]), workload)[0] for one in results]
     times, noise = time_networks(
-        [workload.model, *networks], workload.example, table.device.runtime, table.device.threads
+        [workload.model, *networks], workload.sample, table.device.runtime, table.device.threads
     )
     unpruned, *others = (one["seconds"] for one in times)
     measured = [seconds / unpruned for seconds in others]
@@ -118,8 +118,8 @@ def _row(result: RunResult, measured: float) -> Row:
     return Row(
         not result.config["no_depth"],
         result.seed,
-        result.searched.test,
-        result.finetuned.test,
+        result.searched.final,
+        result.finetuned.final,
         sum(not group.kept for group in result.groups),
         len(result.groups),
         result.costs["macs"].fraction,

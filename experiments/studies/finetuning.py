@@ -21,10 +21,11 @@ from functools import partial
 import torch
 from torch import nn
 
-from amc.evaluation import accuracy, recalibrate
+from amc.evaluation import recalibrate
 from amc.finetuning import Plan, Recipe, Schedule, fit, prune_iteratively
 from amc.pruning import Narrowed, decisions, narrow
 from experiments.disk import machine, ready_folder, write_whole
+from experiments.studies.accuracies import accuracy
 from experiments.studies.markdown import markdown
 from experiments.studies.statistics import half_interval
 from experiments.zoo import Splits, build_model, digits

@@ -147,7 +147,7 @@ def in_turns(
     programs, payloads = plan.programs(), {}
     for number, kept in enumerate(networks):
         network = smaller_network(workload.model, plan.template.graph, kept)
-        model = model_at(plan.template, network, kept, workload.example)
+        model = model_at(plan.template, network, kept, workload.sample)
         payloads[f"{number}"] = payloads[f"{number} again"] = model.SerializeToString()
 
     def ready(name: str) -> clock.Run:

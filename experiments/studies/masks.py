@@ -12,12 +12,14 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from amc.evaluation import fast_accuracy, recalibrate
+from amc.evaluation import recalibrate
 from amc.policy import Budget
 from amc.problem import Problem
 from amc.rules import uniform
+from amc.tasks import Classification
 from experiments.disk import machine
 from experiments.settings import NetworkSettings
+from experiments.studies.accuracies import fast_accuracy, held_out
 from experiments.studies.markdown import markdown
 from experiments.zoo import Workload, load_workload
 
@@ -43,7 +45,7 @@ def row(model: str, workload: Workload, granularity: str, budget: float) -> Row:
         workload.model,
         workload.example,
         [Budget("params", budget)],
-        holdout=workload.splits.holdout.take(slice(0, HELD_OUT)),
+        task=Classification(None, workload.splits.holdout.take(slice(0, HELD_OUT))),
         granularity=granularity,
     )
     kept = uniform(problem.limits)
@@ -52,7 +54,7 @@ def row(model: str, workload: Workload, granularity: str, budget: float) -> Row:
         network = problem.network(kept)
         if images:
             recalibrate(network, workload.splits.train.take(slice(0, images)))
-        found.append(fast_accuracy(network, problem.graph, problem.holdout))
+        found.append(fast_accuracy(network, problem.graph, held_out(problem)))
     return Row(model, granularity, budget, tuple(found))
 
 

@@ -4,7 +4,6 @@ from experiments.terminal import formats
 from experiments.terminal.ctrl_c import INTERRUPTED, leave, stop_in_time
 from experiments.terminal.formats import (
     MISSING,
-    accuracy,
     cost_name,
     count,
     duration,
@@ -13,6 +12,7 @@ from experiments.terminal.formats import (
     milliseconds,
     percent,
     printable,
+    scored,
     shorten,
 )
 from experiments.terminal.progress import Reporter
@@ -23,7 +23,6 @@ __all__ = [
     "MISSING",
     "TRACING",
     "Reporter",
-    "accuracy",
     "cost_name",
     "count",
     "duration",
@@ -34,6 +33,7 @@ __all__ = [
     "milliseconds",
     "percent",
     "printable",
+    "scored",
     "shorten",
     "stop_in_time",
     "told_if_slow",

@@ -19,9 +19,18 @@ COSTS = {
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
-def accuracy(value: float | None, digits: int = 4) -> str:
-    """An accuracy in [0, 1]; a dash where there is none."""
-    return MISSING if value is None else f"{value:.{digits}f}"
+def scored(value: float | None, digits: int = 4) -> str:
+    """A score: so many decimals of one up to 10, as many digits of more; a dash without any."""
+    if value is None:
+        return MISSING
+    if abs(value) < 10:
+        small = 0 < abs(value) < 10**-digits
+        return f"{value:.{digits - 1}g}" if small else f"{value:.{digits}f}"
+    return (
+        f"{value:,.{max(0, digits - len(str(int(abs(value)))) + 1)}f}"
+        if abs(value) < 1e6
+        else f"{value:.3g}"
+    )
 
 
 def percent(fraction: float) -> str:

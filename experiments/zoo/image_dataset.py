@@ -47,7 +47,7 @@ class ImageDataset:
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of every image."""
-        channels, height, width = self.train.inputs.shape[1:]
+        channels, height, width = self.train.array.shape[1:]
         return channels, height, width
 
     @property
@@ -58,7 +58,7 @@ class ImageDataset:
     def mistake(self) -> str:
         """What is wrong with it, and how to mend it, in words; empty where nothing is."""
         for split, samples in (("training", self.train), ("test", self.test)):
-            images, labels = samples.inputs, samples.labels
+            images, labels = samples.array, samples.labels
             if images.dim() != 4 or images.dtype != torch.uint8:
                 shape, kind = tuple(images.shape), str(images.dtype).removeprefix("torch.")
                 return (
@@ -73,8 +73,8 @@ class ImageDataset:
                     f"its {split} labels go from {int(labels.min())} to {int(labels.max())}, and "
                     f"it names {len(self.classes)} classes; give labels from 0 and a name for each"
                 )
-        if self.train.inputs.shape[1:] != self.test.inputs.shape[1:]:
-            ours, theirs = (tuple(s.inputs.shape[1:]) for s in (self.train, self.test))
+        if self.train.array.shape[1:] != self.test.array.shape[1:]:
+            ours, theirs = (tuple(s.array.shape[1:]) for s in (self.train, self.test))
             return f"training images are {ours} and test images {theirs}; give both one shape"
         if len(self.train) < 2:
             return "it has one training image, and some are held out; give more"

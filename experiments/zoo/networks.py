@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from amc.devices import device_of
+from amc.modules import Inputs, changed
+from amc.tasks import Classification, Task
 from amc.weights import read_weights, set_weights
 from experiments.disk import memory_bytes
 from experiments.settings import DEVICES, NetworkSettings, import_named, is_device
@@ -26,36 +30,66 @@ COPIES = 8
 
 @dataclass(frozen=True)
 class Workload:
-    """A network with the images that it is pruned on.
+    """A network with the task that it is pruned for.
 
     Args:
         model: In evaluation mode.
-        dataset: As loaded.
-        splits: Its training, held-out and test images.
-        example: (1, channels, height, width) input for tracing.
+        task: What it is scored by, on which data.
+        example: Inputs for tracing: of images (1, channels, height, width).
+        dataset: The images, of a data set of the command line's; None of a task of the user's own.
+        parted: Its training, held-out and test images; the same.
     """
 
     model: nn.Module
-    dataset: ImageDataset
-    splits: Splits
-    example: Tensor
+    task: Task
+    example: Inputs
+    dataset: ImageDataset | None = None
+    parted: Splits | None = None
+
+    @property
+    def splits(self) -> Splits:
+        """Training, held-out and test images.
+
+        Raises:
+            ValueError: if the data are none of the command line's data sets.
+        """
+        if self.parted is None:
+            raise ValueError("this needs a data set of images; give --dataset in place of --task")
+        return self.parted
+
+    @property
+    def sample(self) -> Tensor:
+        """The example of a network that takes one tensor.
+
+        Raises:
+            ValueError: if it takes anything else, which latency and ONNX do not know yet.
+        """
+        example = self.example
+        alone = example[0] if isinstance(example, tuple) and len(example) == 1 else example
+        if not isinstance(alone, Tensor):
+            raise ValueError(
+                "latency and ONNX are for networks that take one tensor so far, and this one takes "
+                f"{'names' if isinstance(alone, Mapping) else 'several'}; leave them out"
+            )
+        return alone
 
     @property
     def device(self) -> str:
         """Where the network computes."""
-        return str(self.example.device)
+        return str(device_of(self.model))
 
     @property
     def on_processor(self) -> Workload:
         """The same with the network on the processor, where runtimes are timed."""
-        if self.example.device.type == "cpu":
+        if self.device == "cpu":
             return self
-        return replace(self, model=copy.deepcopy(self.model).cpu(), example=self.example.cpu())
+        example = changed(self.example, lambda one: one.cpu())
+        return replace(self, model=copy.deepcopy(self.model).cpu(), example=example)
 
     @property
     def augmentation(self) -> dict[str, Any]:
         """Random shifts and flips that keep the meaning of these images."""
-        return augmentation(self.dataset.name)
+        return {} if self.dataset is None else augmentation(self.dataset.name)
 
 
 def augmentation(dataset: str) -> dict[str, Any]:
@@ -90,7 +124,8 @@ def load_workload(
     splits = dataset.splits()
     example = splits.train.floats(slice(0, 1)).to(device)
     _check_fit(model, config, example, len(dataset.classes))
-    return Workload(model, dataset, splits, example)
+    task = Classification(splits.train, splits.holdout, splits.test)
+    return Workload(model, task, example, dataset, splits)
 
 
 def check_device(name: str) -> None:

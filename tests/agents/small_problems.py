@@ -11,6 +11,7 @@ from torch import nn
 
 from amc import Budget, Outcome, Problem, Samples
 from amc.costs import Macs
+from amc.tasks import Classification
 
 
 class Asked(Problem):
@@ -59,7 +60,7 @@ def small(*budgets: str, widths: Sequence[int] = (6, 8, 7), kind: Any = Asked) -
     images = torch.randn(40, 1, 8, 8, generator=generator)
     holdout = Samples(images, torch.randint(0, 3, (40,), generator=generator))
     parsed = [Budget.parse(text) for text in budgets]
-    return kind(convolutions(*widths), images[:1], parsed, holdout=holdout)
+    return kind(convolutions(*widths), images[:1], parsed, task=Classification(None, holdout))
 
 
 def known() -> Known:
@@ -68,6 +69,6 @@ def known() -> Known:
         *(nn.Linear(4, 64), nn.ReLU(), nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 2))
     )
     inputs, labels = torch.zeros(1, 4), torch.zeros(1, dtype=torch.long)
-    free = Known(model, inputs, [], holdout=Samples(inputs, labels))
+    free = Known(model, inputs, [], task=Classification(None, Samples(inputs, labels)))
     budget = Budget("macs", Macs(free.graph)(free.wanted), relative=False)
-    return Known(model, inputs, [budget], holdout=Samples(inputs, labels))
+    return Known(model, inputs, [budget], task=Classification(None, Samples(inputs, labels)))

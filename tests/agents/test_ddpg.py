@@ -180,7 +180,7 @@ def test_it_remembers_what_was_executed() -> None:
     kept = np.rint(full * (1 - executed)).astype(int)
     assert [tuple(row) for row in kept.tolist()] == problem.asked
     assert np.abs(executed - rollouts).max() > 0.1, "the budget left no action as it was asked"
-    earned = [problem.evaluate(row).accuracy - 1 for row in problem.asked[:8]]
+    earned = [problem.evaluate(row).score - 1 for row in problem.asked[:8]]
     assert pytest.approx(np.array([earned] * 3)) == stored.rewards[:24, 0].reshape(8, 3).T
 
 

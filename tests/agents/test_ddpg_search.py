@@ -33,7 +33,7 @@ def wide() -> Problem:
 
 
 def found(result: SearchResult) -> list[tuple[tuple[int, ...], float]]:
-    return [(outcome.kept, outcome.accuracy) for outcome in result.outcomes]
+    return [(outcome.kept, outcome.score) for outcome in result.outcomes]
 
 
 @all_settings
@@ -94,7 +94,7 @@ def test_every_episode_asks_once_and_meets_the_budgets(
     assert len(problem.asked) == 15
     assert [outcome.kept for outcome in result.outcomes] == list(dict.fromkeys(problem.asked))
     assert all(problem.limits.fits(outcome.kept) for outcome in result.outcomes)
-    assert result.best.accuracy == max(outcome.accuracy for outcome in result.outcomes)
+    assert result.best.score == max(outcome.score for outcome in result.outcomes)
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -102,7 +102,7 @@ def test_by_default_the_result_is_never_worse_than_uniform(seed: int) -> None:
     problem = small("macs=0.3", widths=(60, 50, 40))
     result = DDPGSearch(6).search(problem, seed)
     assert result.outcomes[0].kept == uniform(problem.limits)
-    assert result.best.accuracy >= result.outcomes[0].accuracy
+    assert result.best.score >= result.outcomes[0].score
 
 
 def test_a_search_leaves_nothing_in_the_folder_for_temporary_files(

@@ -12,8 +12,8 @@ from envs import PruningEnv
 
 
 def taken(problem: Problem, *kept: tuple[int, ...]) -> list[Outcome]:
-    """Outcomes whose accuracy falls with the first group's count."""
-    return [replace(problem.evaluate(counts), accuracy=0.9 - counts[0] / 100) for counts in kept]
+    """Outcomes whose merit falls with the first group's count."""
+    return [replace(problem.evaluate(counts), merit=0.9 - counts[0] / 100) for counts in kept]
 
 
 def proposer(problem: Problem, proposals: int = 32) -> Proposer:

@@ -25,7 +25,7 @@ from amc.devices import (
     own_generators,
     training_layout,
 )
-from amc.evaluation.scoring import accuracy
+from experiments.studies.accuracies import accuracy
 
 
 @pytest.mark.parametrize(

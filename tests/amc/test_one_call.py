@@ -12,8 +12,10 @@ from tiny_networks import images, samples, tiny
 import amc
 from amc.costs import Macs
 from amc.strategies import STRATEGIES, RandomSearch
+from amc.tasks import Samples
 
-DATA = amc.Classification(samples(40), samples(24), samples(30))
+HELD = samples(24)
+DATA = amc.Classification(samples(40), HELD, samples(30))
 
 
 def test_the_network_the_policy_and_the_costs_are_of_the_best_candidate() -> None:
@@ -25,9 +27,9 @@ def test_the_network_the_policy_and_the_costs_are_of_the_best_candidate() -> Non
     assert found.unpruned_costs["macs"] == Macs(graph)(graph.full)
     assert found.costs["macs"] <= 0.6 * found.unpruned_costs["macs"]
     with torch.inference_mode():
-        guesses = found.network(DATA.holdout.floats()).argmax(1)
-    assert found.score == pytest.approx((guesses == DATA.holdout.labels).float().mean().item())
-    assert found.score == max(outcome.accuracy for outcome in found.outcomes)
+        guesses = found.network(HELD.floats()).argmax(1)
+    assert found.score == pytest.approx((guesses == HELD.labels).float().mean().item())
+    assert found.score == max(outcome.score for outcome in found.outcomes)
 
 
 def test_a_name_and_an_object_give_the_same() -> None:
@@ -49,13 +51,14 @@ def test_a_name_and_an_object_give_the_same() -> None:
 def test_of_samples_alone_two_parts_are_held_out_the_same_for_the_same_seed() -> None:
     whole = samples(60)
     data = amc.Classification.split(whole, seed=1)
-    assert data.test is not None
-    parts = [data.train, data.holdout, data.test]
+    parts = [data.train_loader, data.score_loader, data.test_loader]
+    assert all(isinstance(part, Samples) for part in parts)
     assert [len(part) for part in parts] == [40, 10, 10]
     together = torch.cat([part.inputs for part in parts]).flatten(1)
     assert sorted(together.tolist()) == sorted(whole.inputs.flatten(1).tolist())
     found = amc.search(tiny("residual"), images(), whole, budget="macs=0.6", strategy="uniform")
-    assert len(found.data.holdout) == 10
+    assert isinstance(found.task.score_loader, Samples)
+    assert len(found.task.score_loader) == 10
 
 
 def test_too_few_samples_cannot_be_parted() -> None:
@@ -81,15 +84,14 @@ def test_a_saved_folder_is_read_again_and_reported_on(tmp_path: Path) -> None:
     assert "amc trust" not in page
 
 
-def test_without_test_samples_the_network_is_saved_and_a_report_says_what_it_lacks(
-    tmp_path: Path,
-) -> None:
-    data = amc.Classification(DATA.train, DATA.holdout)
+def test_without_test_samples_the_held_out_score_is_what_is_told(tmp_path: Path) -> None:
+    data = amc.Classification(samples(40), HELD)
     found = amc.search(tiny("residual"), images(), data, budget="macs=0.6", strategy="uniform")
     found.save(tmp_path)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["model.safetensors", "policy.json"]
-    with pytest.raises(ValueError, match="samples that no step of the search saw, and there are"):
-        found.report(tmp_path / "page.html")
+    result = json.loads((tmp_path / "result.json").read_text(encoding="utf-8"))
+    assert result["searched"]["test"] is None
+    assert result["searched"]["holdout"] == pytest.approx(found.score, abs=0.05)
+    assert "held-out" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_weights_that_the_search_tuned_are_the_networks() -> None:

@@ -12,30 +12,36 @@ from tiny_networks import Wired, averaged, images, samples, tiny
 from torch import nn
 
 from amc.costs import COSTS, BudgetError, Macs, Memory, Params
-from amc.evaluation.scoring import accuracy
 from amc.granularity import Rounding
 from amc.history import Outcome
 from amc.journal import Blank, E, Entry
 from amc.policy import Budget, Policy
 from amc.problem import Problem
 from amc.pruning import prune
+from amc.tasks import Classification
 from amc.tasks.samples import Samples
 from amc.tracing.build import GraphError
+from experiments.studies.accuracies import accuracy
 
 HOLDOUT = samples(100, seed=1)
 CALIBRATION = samples(120, seed=2)
 
 
-def residual_problem(budget: str = "macs=0.5", **options: Any) -> Problem:
-    options = {"holdout": HOLDOUT, **options}
-    return Problem(tiny("residual"), images(), [Budget.parse(budget)], **options)
+def residual_problem(
+    budget: str = "macs=0.5",
+    calibration: Samples | None = None,
+    holdout: Samples = HOLDOUT,
+    **options: Any,
+) -> Problem:
+    task = Classification(None, holdout, calibration=calibration)
+    return Problem(tiny("residual"), images(), [Budget.parse(budget)], task, **options)
 
 
 def test_an_evaluation_is_the_accuracy_and_the_costs_of_the_network() -> None:
     problem = residual_problem(calibration=CALIBRATION)
     outcome = problem.evaluate((4, 3))
     assert (outcome.number, outcome.kept) == (0, (4, 3))
-    assert outcome.accuracy == pytest.approx(accuracy(problem.network((4, 3)), HOLDOUT), abs=0.02)
+    assert outcome.score == pytest.approx(accuracy(problem.network((4, 3)), HOLDOUT), abs=0.02)
     graph = problem.graph
     wanted = {name: cost(graph)((4, 3)) for name, cost in COSTS.items()}
     assert outcome.costs == wanted
@@ -80,7 +86,7 @@ def test_evaluations_go_on_where_a_journal_ends(racing: float) -> None:
         problem = problem.with_history(journal)
         problem.restart()
         found = [problem.evaluate(counts) for counts in kept[:count]]
-        return [(o.number, o.kept, o.accuracy, o.seen, o.costs) for o in found]
+        return [(o.number, o.kept, o.score, o.seen, o.costs) for o in found]
 
     whole = outcomes(Notes(), len(kept))
     assert any(seen for *_, seen, _ in whole) == bool(racing)
@@ -164,7 +170,7 @@ def test_only_what_fits_can_be_best() -> None:
 def test_every_budget_counts() -> None:
     model = tiny("residual")
     budgets = [Budget.parse("macs=0.9"), Budget.parse("params=0.3")]
-    problem = Problem(model, images(), budgets, holdout=HOLDOUT)
+    problem = Problem(model, images(), budgets, task=Classification(None, HOLDOUT))
     problem.record((5, 5), 1.0)
     assert problem.limits.items[0].cost((5, 5)) <= problem.limits.items[0].most
     assert problem.best() is None
@@ -190,7 +196,7 @@ def test_a_restart_forgets_everything_but_the_problem() -> None:
     assert problem.best() is None
     again = problem.evaluate((4, 3))
     assert again is not before
-    assert (again.number, again.accuracy) == (0, before.accuracy)
+    assert (again.number, again.score) == (0, before.score)
 
 
 def test_a_result_is_the_search_so_far() -> None:
@@ -223,8 +229,8 @@ def test_a_search_without_anything_within_the_budget_has_no_result() -> None:
 
 def test_the_network_is_the_one_that_prune_makes_of_the_policy() -> None:
     model = tiny("residual")
-    options = {"criterion": "l2", "calibration": CALIBRATION, "seed": 3}
-    problem = Problem(model, images(), [Budget("macs", 0.5)], holdout=HOLDOUT, **options)
+    task = Classification(None, HOLDOUT, calibration=CALIBRATION)
+    problem = Problem(model, images(), [Budget("macs", 0.5)], task, criterion="l2", seed=3)
     policy = Policy.from_json(problem.policy((4, 2), {"strategy": "test"}).to_json())
     assert (policy.criterion, policy.origin) == ("l2", {"strategy": "test"})
     other = prune(tiny("residual"), policy, images(), calibration=CALIBRATION, seed=3)
@@ -252,11 +258,14 @@ def test_the_model_is_never_changed() -> None:
     model = tiny("residual")
     before = copy.deepcopy(model.state_dict())
     problem = Problem(
-        model, images(), [Budget("macs", 0.5)], holdout=HOLDOUT, calibration=CALIBRATION
+        model,
+        images(),
+        [Budget("macs", 0.5)],
+        task=Classification(None, HOLDOUT, calibration=CALIBRATION),
     )
     problem.evaluate((2, 2))
     problem.evaluate((6, 5))
-    problem.unpruned_accuracy()
+    problem.unpruned_score()
     for key, tensor in model.state_dict().items():
         assert torch.equal(tensor, before[key]), key
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in model.modules())
@@ -265,9 +274,9 @@ def test_the_model_is_never_changed() -> None:
 
 def test_keeping_everything_is_the_unpruned_network() -> None:
     problem = residual_problem(calibration=CALIBRATION)
-    found = problem.evaluate(problem.graph.full).accuracy
-    assert problem.unpruned_accuracy() == accuracy(tiny("residual"), HOLDOUT)
-    assert found == pytest.approx(problem.unpruned_accuracy(), abs=0.02)
+    found = problem.evaluate(problem.graph.full).score
+    assert problem.unpruned_score() == accuracy(tiny("residual"), HOLDOUT)
+    assert found == pytest.approx(problem.unpruned_score(), abs=0.02)
 
 
 @pytest.mark.parametrize("kept", [(0, 3), (7, 3), (4,), (4, 3, 1), (4, -1)])
@@ -295,7 +304,7 @@ def test_unknown_names_are_refused() -> None:
 def test_a_network_with_nothing_to_prune_is_refused() -> None:
     net = nn.Sequential(nn.Flatten(), nn.Linear(192, 4))
     with pytest.raises(GraphError, match="nothing that can be pruned"):
-        Problem(net, images(), [Budget("macs", 0.5)], holdout=HOLDOUT)
+        Problem(net, images(), [Budget("macs", 0.5)], task=Classification(None, HOLDOUT))
 
 
 @pytest.mark.parametrize("sizes", [(-1, 20), (-1, 4, 5)])
@@ -306,7 +315,7 @@ def test_a_layer_whose_number_of_channels_is_fixed_stays_whole(sizes: tuple[int,
 
     layers = {"two": nn.Linear(6, 20), "linear": nn.Linear(20, 4)}
     net = Wired(forward, one=nn.Conv2d(3, 6, 1), **layers)
-    problem = Problem(net, images(), [Budget("macs", 0.9)], holdout=HOLDOUT)
+    problem = Problem(net, images(), [Budget("macs", 0.9)], task=Classification(None, HOLDOUT))
     assert [group.name for group in problem.graph.groups] == ["one"]
     assert [item.name for item in problem.graph.fixed] == ["two", "linear"]
 
@@ -321,7 +330,7 @@ def test_branches_that_must_stay_of_one_width_stay_whole() -> None:
     branches = {"left": nn.Conv2d(3, 6, 1), "right": nn.Conv2d(3, 6, 1)}
     net = Wired(forward, **branches, one=nn.Linear(6, 4), two=nn.Linear(6, 4))
     with pytest.raises(GraphError, match=r"left: .*both branches must be of one width"):
-        Problem(net, images(), [Budget("macs", 0.5)], holdout=HOLDOUT)
+        Problem(net, images(), [Budget("macs", 0.5)], task=Classification(None, HOLDOUT))
 
 
 def test_bytes_are_evaluated_as_the_network_is_used_to() -> None:
@@ -330,5 +339,5 @@ def test_bytes_are_evaluated_as_the_network_is_used_to() -> None:
     raw = Samples(pixels, labels, (0.5,) * 3, (0.25,) * 3)
     ready = Samples(raw.floats(), labels)
     kept = (4, 3)
-    one, other = (residual_problem(holdout=data).evaluate(kept).accuracy for data in (raw, ready))
+    one, other = (residual_problem(holdout=data).evaluate(kept).score for data in (raw, ready))
     assert one == other

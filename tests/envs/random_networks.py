@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from amc import COSTS, Budget, Problem, Rounding, Samples, trace
 from amc.costs import Limits
+from amc.tasks import Classification
 
 PIXELS = 8
 IMAGE = (1, 1, PIXELS, PIXELS)
@@ -74,7 +75,9 @@ def samples() -> Samples:
 
 def problem(model: nn.Module, *budgets: Budget, **settings: Any) -> Problem:
     """A problem of 8 held-out images, so that an evaluation takes milliseconds."""
-    return Problem(model, torch.zeros(IMAGE), budgets, holdout=samples(), **settings)
+    return Problem(
+        model, torch.zeros(IMAGE), budgets, task=Classification(None, samples()), **settings
+    )
 
 
 @st.composite

@@ -103,7 +103,7 @@ def test_the_reward_comes_once_with_the_end_of_the_walk() -> None:
     rollout, steps = walked(PruningEnv(searched), (0.3, 0.6, 0.2))
     assert [terminated for _, _, terminated, _, _ in steps] == [False, False, True]
     assert not any(truncated for _, _, _, truncated, _ in steps)
-    assert [reward for _, reward, _, _, _ in steps] == [0, 0, rollout.outcome.accuracy - 1]
+    assert [reward for _, reward, _, _, _ in steps] == [0, 0, rollout.outcome.score - 1]
     assert searched.outcomes == (rollout.outcome,)
 
 

@@ -26,11 +26,11 @@ from experiments.cli import KINDS
 from experiments.disk.yaml_files import read_yaml
 from experiments.report import render
 from experiments.runs.results import (
-    Accuracies,
     Correlation,
     CostChange,
     Remeasured,
     RunResult,
+    Scores,
     Tried,
     Trust,
 )
@@ -54,10 +54,10 @@ RESULT = RunResult(
         "digits",
         0,
         (Budget("macs", 0.5),),
-        Accuracies(0.9, 0.8),
-        Accuracies(0.8, 0.7),
+        Scores(0.9, 0.8),
+        Scores(0.8, 0.7),
     ),
-    finetuned=Accuracies(0.85, 0.75),
+    finetuned=Scores(0.85, 0.75),
     costs={"macs": CostChange("MACs", 100.0, 50.0), "latency": CostChange("s", 3e-3, 2e-3)},
     groups=(GroupChoice("stem", 3, 8), GroupChoice("body", 8, 16)),
     evaluations=tuple(

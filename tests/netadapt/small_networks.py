@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from amc import Budget, Problem, Samples
 from amc.granularity import Rounding
+from amc.tasks import Classification
 
 
 class Detectors(nn.Module):
@@ -56,12 +57,19 @@ def labelled(*counts: tuple[int, int]) -> Samples:
     return Samples(torch.eye(len(counts))[inputs], torch.tensor(labels))
 
 
-def by_hand(model: nn.Module, holdout: Samples, *budgets: str, **settings: Any) -> Problem:
+def by_hand(
+    model: nn.Module,
+    holdout: Samples,
+    *budgets: str,
+    train: Samples | None = None,
+    calibration: Samples | None = None,
+    **settings: Any,
+) -> Problem:
     return Problem(
         model,
-        holdout.inputs[:1],
+        holdout.array[:1],
         [Budget.parse(text) for text in budgets],
-        holdout=holdout,
+        Classification(train, holdout, calibration=calibration),
         **settings,
     )
 
@@ -113,7 +121,6 @@ def trainable(*budgets: str, model: nn.Module | None = None, depth: bool = True)
         model or mixed(),
         torch.zeros(1, 1, 8, 8),
         [Budget.parse(text) for text in budgets],
-        holdout=striped(60, seed=1),
-        train=striped(200, seed=2),
+        task=Classification(striped(200, seed=2), striped(60, seed=1), calibration=None),
         rounding=Rounding(depth=depth),
     )

@@ -28,7 +28,7 @@ def searched(problem: Problem, **settings: Any) -> tuple[SearchResult, list[Iter
 
 def told(iteration: Iteration) -> dict[int, tuple[tuple[int, ...], float]]:
     """Of each group that made a proposal, the kept counts and the accuracy."""
-    return {group: (outcome.kept, outcome.accuracy) for group, outcome in iteration.proposals}
+    return {group: (outcome.kept, outcome.score) for group, outcome in iteration.proposals}
 
 
 def ordinary(*budgets: str) -> Problem:
@@ -57,7 +57,7 @@ def test_every_iteration_of_a_search_by_hand() -> None:
     assert third.target == 1
     assert told(third) == {ROWS: ((1, 2), 5 / 8)}
     assert third.chosen == ROWS
-    assert (result.best.kept, result.best.accuracy, result.best.costs["macs"]) == (
+    assert (result.best.kept, result.best.score, result.best.costs["macs"]) == (
         (1, 2),
         5 / 8,
         10,
@@ -78,7 +78,7 @@ def test_the_larger_rise_of_accuracy_wins_over_the_smaller_saving() -> None:
     # it, is -0.375 / 7 = -0.054 and -0.5 / 12 = -0.042, so that its smallest would be the former.
     model = Detectors(strengths=[2, 2, 2, 1], rows=[{0: 2}, {1: 1}, {2: 1, 3: 1}], votes=[1, 1, 1])
     problem = by_hand(model, labelled((0, 4), (1, 0), (0, 0), (3, 0)), "macs=27")
-    assert problem.unpruned_accuracy() == 0.5
+    assert problem.unpruned_score() == 0.5
     result, (only,) = searched(problem, reduction=0.2)
     assert told(only) == {UNITS: ((3, 3), 7 / 8), ROWS: ((4, 1), 1.0)}
     assert only.chosen == ROWS
@@ -141,7 +141,7 @@ def test_every_budget_is_met(budget: int) -> None:
 def test_a_budget_that_holds_already_needs_no_iteration() -> None:
     result, iterations = searched(ordinary("macs=34"))
     assert iterations == []
-    assert (result.best.kept, result.best.accuracy) == ((4, 3), 7 / 8)
+    assert (result.best.kept, result.best.score) == ((4, 3), 7 / 8)
     assert (len(result.outcomes), result.tuned_steps, result.weights) == (1, 0, None)
 
 
@@ -156,7 +156,10 @@ def test_a_search_without_a_budget_is_refused() -> None:
 
 
 def test_fine_tuning_without_training_samples_is_refused() -> None:
-    with pytest.raises(ValueError, match="give the problem training samples"):
+    with pytest.raises(
+        ValueError,
+        match="netadapt fine-tunes its proposals; there is nothing to train on; give train_loader",
+    ):
         searched(ordinary("macs=12"), steps=1)
 
 

@@ -17,6 +17,7 @@ from small_networks import mixed, striped
 from amc import Budget, Problem, SearchResult
 from amc.finetuning import Recipe
 from amc.pruning.narrowing import Narrowed, narrow
+from amc.tasks import Classification
 from netadapt import NetAdapt, rounds, trials
 
 
@@ -30,9 +31,11 @@ def searched(
         mixed(),
         torch.zeros(1, 1, 8, 8),
         [Budget.parse("params=0.7")],
-        holdout=striped(40, seed=1),
-        train=striped(60, seed=2),
-        calibration=striped(30, seed=3) if granularity == "channel" else None,
+        task=Classification(
+            striped(60, seed=2),
+            striped(40, seed=1),
+            calibration=striped(30, seed=3) if granularity == "channel" else None,
+        ),
         granularity=granularity,
     )
     problem = problem.with_history(journal)
@@ -42,7 +45,7 @@ def searched(
 
 
 def told(result: SearchResult) -> list[tuple[Any, ...]]:
-    return [(o.number, o.kept, o.accuracy, o.costs) for o in result.outcomes]
+    return [(o.number, o.kept, o.score, o.costs) for o in result.outcomes]
 
 
 @pytest.mark.parametrize("granularity", ["channel", "kernel"])
@@ -53,8 +56,8 @@ def test_wherever_it_is_cut_short_it_ends_the_same(
     assert whole.weights is not None
     assert whole.tuned_steps > 2
     tries: list[int] = []
-    fit = trials.fit
-    monkeypatch.setattr(trials, "fit", lambda *a, **k: (tries.append(1), fit(*a, **k))[1])
+    tune = trials.tune
+    monkeypatch.setattr(trials, "tune", lambda *a, **k: (tries.append(1), tune(*a, **k))[1])
     journal, ended = MemoryJournal(0), None
     while ended is None:
         journal.room = 3  # Of each sitting: it is cut short at every third thing that it writes.
@@ -76,7 +79,7 @@ def test_wherever_it_is_cut_short_it_ends_the_same(
 def test_a_finished_walk_is_told_without_computing(monkeypatch: pytest.MonkeyPatch) -> None:
     journal = MemoryJournal()
     whole = searched(journal)
-    monkeypatch.setattr(trials, "fit", None)
+    monkeypatch.setattr(trials, "tune", None)
     monkeypatch.setattr(rounds, "Narrowing", None)
     again = searched(journal)
     assert told(again) == told(whole)
@@ -113,20 +116,20 @@ def test_a_network_that_is_gone_is_told() -> None:
 
 
 def test_a_proposal_that_diverges_does_not_win(monkeypatch: pytest.MonkeyPatch) -> None:
-    fit, count = trials.fit, 0
+    tune, count = trials.tune, 0
 
     def sometimes(*args: Any, **settings: Any) -> Any:
         nonlocal count
         count += 1
         if count % 2:
             raise FloatingPointError("the loss became nan")
-        return fit(*args, **settings)
+        return tune(*args, **settings)
 
-    monkeypatch.setattr(trials, "fit", sometimes)
+    monkeypatch.setattr(trials, "tune", sometimes)
     journal = MemoryJournal()
     result = searched(journal)
     diverged = [outcome for outcome in result.outcomes if outcome.number % 2 == 0]
-    assert all(outcome.accuracy == 0 for outcome in diverged)
+    assert all(outcome.score == 0 for outcome in diverged)
     assert result.best not in diverged
 
 
@@ -138,7 +141,11 @@ def test_where_all_diverge_the_rate_is_to_be_lowered() -> None:
 @pytest.mark.parametrize("granularity", ["channel", "element"])
 def test_a_network_comes_back_whole(granularity: str) -> None:
     problem = Problem(
-        mixed(), torch.zeros(1, 1, 8, 8), [], holdout=striped(9, seed=1), granularity=granularity
+        mixed(),
+        torch.zeros(1, 1, 8, 8),
+        [],
+        task=Classification(None, striped(9, seed=1)),
+        granularity=granularity,
     )
     start = Narrowed.start(problem.model, problem.graph)
     once = narrow(start, tuple(units - 1 for units in start.kept), "l1")

@@ -4,10 +4,10 @@ import copy
 
 import pytest
 import torch
-from small_networks import mixed, trainable
+from small_networks import mixed, striped, trainable
 
 from amc import Recipe, SearchResult, prune
-from amc.evaluation.scoring import fast_accuracy
+from experiments.studies.accuracies import fast_accuracy
 from netadapt import Iteration, NetAdapt
 
 RECIPE = Recipe(lr=0.05, batch_size=32)
@@ -21,7 +21,7 @@ def search(seed: int = 0, steps: int = STEPS) -> tuple[SearchResult, list[Iterat
 
 
 def told(result: SearchResult) -> list[tuple[tuple[int, ...], float]]:
-    return [(outcome.kept, outcome.accuracy) for outcome in result.outcomes]
+    return [(outcome.kept, outcome.score) for outcome in result.outcomes]
 
 
 def test_the_same_seed_gives_the_same_network_and_another_seed_another() -> None:
@@ -39,7 +39,7 @@ def test_the_weights_belong_to_the_network_that_the_policy_makes(steps: int) -> 
     network = prune(problem.model, problem.policy(result.best.kept), problem.example_inputs)
     assert result.weights is not None
     network.load_state_dict(result.weights)
-    assert fast_accuracy(network, problem.graph, problem.holdout) == result.best.accuracy
+    assert fast_accuracy(network, problem.graph, striped(60, seed=1)) == result.best.score
 
 
 def test_each_iteration_tunes_the_winner_a_little_more() -> None:
@@ -51,7 +51,7 @@ def test_each_iteration_tunes_the_winner_a_little_more() -> None:
 
 
 def test_fine_tuning_pays() -> None:
-    assert search(steps=20)[0].best.accuracy > search(steps=0)[0].best.accuracy + 0.2
+    assert search(steps=20)[0].best.score > search(steps=0)[0].best.score + 0.2
 
 
 def test_the_network_searched_is_left_as_it_was() -> None:

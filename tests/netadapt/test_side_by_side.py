@@ -25,7 +25,7 @@ def problem(granularity: str, budget: str) -> Problem:
 
 
 def told(result: SearchResult) -> list[tuple[Kept, float]]:
-    return [(outcome.kept, outcome.accuracy) for outcome in result.outcomes]
+    return [(outcome.kept, outcome.score) for outcome in result.outcomes]
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,7 @@ from small_networks import mixed, striped
 from amc import Budget, Problem, Recipe, SearchResult
 from amc.devices import one_thread
 from amc.journal import Entry
+from amc.tasks import Classification
 from netadapt import NetAdapt, workers
 
 LOOP = NetAdapt(reduction=0.1, decay=1.0, steps=1, recipe=Recipe(lr=0.05, batch_size=32))
@@ -28,8 +29,7 @@ def searched(loop: NetAdapt, journal: MemoryJournal) -> SearchResult:
         mixed(),
         torch.zeros(1, 1, 8, 8),
         [Budget.parse("macs=0.85")],
-        holdout=striped(60, seed=1),
-        train=striped(100, seed=2),
+        task=Classification(striped(100, seed=2), striped(60, seed=1), calibration=None),
     )
     problem = problem.with_history(journal)
     return loop.search(problem, seed=0)
@@ -38,7 +38,7 @@ def searched(loop: NetAdapt, journal: MemoryJournal) -> SearchResult:
 def told(result: SearchResult) -> list[Any]:
     assert result.weights is not None
     weights = [tensor.tolist() for tensor in result.weights.values()]
-    return [weights, *((o.number, o.kept, o.accuracy) for o in result.outcomes)]
+    return [weights, *((o.number, o.kept, o.score) for o in result.outcomes)]
 
 
 class Seen(MemoryJournal):

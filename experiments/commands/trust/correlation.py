@@ -28,7 +28,7 @@ def _spearman(one: NDArray[np.float64], other: NDArray[np.float64]) -> NDArray[n
     return found
 
 
-def correlation(name: str, score: ArrayLike, accuracy: ArrayLike, seed: int) -> Correlation:
+def correlation(name: str, score: ArrayLike, after: ArrayLike, seed: int) -> Correlation:
     """Spearman's correlation with its 95% interval, by the bootstrap over policies.
 
     Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, 13.3: percentiles of
@@ -37,10 +37,10 @@ def correlation(name: str, score: ArrayLike, accuracy: ArrayLike, seed: int) -> 
     Args:
         name: Of the score.
         score: (policies,)
-        accuracy: (policies,) after fine-tuning.
+        after: (policies,) that after fine-tuning.
         seed: Of the bootstrap.
     """
-    both = np.stack([np.asarray(score, np.float64), np.asarray(accuracy, np.float64)])
+    both = np.stack([np.asarray(score, np.float64), np.asarray(after, np.float64)])
     drawn = np.random.default_rng(seed).integers(both.shape[1], size=(RESAMPLES, both.shape[1]))
     low, high = np.quantile(_spearman(both[0][drawn], both[1][drawn]), (0.025, 0.975))
     return Correlation(name, spearman(*both), float(low), float(high))

@@ -9,14 +9,15 @@ from typing import Any
 from torch import nn
 
 from amc.devices import device_of
-from amc.evaluation import fast_accuracy, recalibrate
-from amc.finetuning import OnStep, Recipe, fit
+from amc.evaluation import fast_score, recalibrate
+from amc.finetuning import OnStep, Recipe, fit, steps_in_all, tune
 from amc.graph import Kept
 from amc.history import Outcome
 from amc.problem import Problem
 from amc.pruning import plain_copy
-from amc.tasks import Samples
+from amc.tasks import Task
 from experiments.runs import Tried
+from experiments.search import count_of
 
 RECALIBRATION = 2000
 """Training images that batch norms are measured on again, where the run does not say."""
@@ -31,18 +32,16 @@ class Meter:
     Args:
         problem: Of the search.
         recipe: How policies are fine-tuned.
-        train: On what.
-        judged: Images that fine-tuned networks are measured on; no search sees them.
-        recalibration: Training images for batch norms.
+        task: On what, and by what fine-tuned networks are measured: on samples that no search sees.
+        recalibration: Task with the training samples for batch norms.
         recalibrated: Whether the run itself measures batch norms again after its search.
         teacher: The unpruned network, where the recipe distils.
     """
 
     problem: Problem
     recipe: Recipe
-    train: Samples
-    judged: Samples
-    recalibration: Samples
+    task: Task
+    recalibration: Task
     recalibrated: bool = False
     teacher: nn.Module | None = None
 
@@ -77,26 +76,32 @@ class Meter:
         """
         kept = outcome.kept
         scores = {
-            name: self._accuracy(make(kept), self.problem.holdout)
-            for name, make in self.ways.items()
+            name: self._score(make(kept), self.problem.task) for name, make in self.ways.items()
         }
         network = self.problem.trainable(kept)
         if self.recalibrated:
             self._recalibrate(network)
-        holdout = self.problem.holdout if self.recipe.patience else None
-        fit(
-            network,
-            self.train,
-            self.recipe,
-            holdout=holdout,
-            teacher=self.teacher if self.recipe.distill else None,
-            on_step=on_step,
-        )
-        tuned = self._accuracy(plain_copy(network), self.judged)
-        return Tried(outcome.number, kept, outcome.accuracy, scores, tuned)
+        if self.task.tune is not None:
+            network = tune(network, self.task, self.recipe, steps=self.steps)
+        else:
+            fit(
+                network,
+                self.task,
+                self.recipe,
+                holdout=self.problem.task if self.recipe.patience else None,
+                teacher=self.teacher if self.recipe.distill else None,
+                on_step=on_step,
+            )
+        tuned = self._score(plain_copy(network), self.task, test=self.task.tests)
+        return Tried(outcome.number, kept, outcome.score, scores, tuned)
 
-    def _accuracy(self, network: nn.Module, samples: Samples) -> float:
-        return fast_accuracy(network, self.problem.graph, samples)
+    @property
+    def steps(self) -> int:
+        """Gradient steps of one policy's fine-tuning."""
+        return steps_in_all(self.task, self.recipe)
+
+    def _score(self, network: nn.Module, task: Task, *, test: bool = False) -> float:
+        return fast_score(network, self.problem.graph, task, test=test)
 
     def terms(self) -> Mapping[str, Any]:
         """What results hang on, as plain data."""
@@ -104,10 +109,10 @@ class Meter:
             "recipe": {name: getattr(self.recipe, name) for name in ("epochs", "lr", "seed")},
             "distill": self.recipe.distill,
             "patience": self.recipe.patience,
-            "train_images": len(self.train),
-            "judged_images": len(self.judged),
-            "search_images": len(self.problem.holdout),
-            "recalibration_images": len(self.recalibration),
+            "train_images": count_of(self.task.train_loader) or 0,
+            "judged_images": count_of(self.task.test_loader or self.task.score_loader) or 0,
+            "search_images": count_of(self.problem.task.score_loader) or 0,
+            "recalibration_images": count_of(self.recalibration.data_loader) or 0,
             "recalibrated": self.recalibrated,
             "device": str(device_of(self.problem.model)),
         }

@@ -10,7 +10,7 @@ from amc.history import Outcome
 
 
 def sample_by_rank(outcomes: Sequence[Outcome], count: int, seed: int) -> list[Outcome]:
-    """`count` of the outcomes from all of the range of their accuracies, the best among them.
+    """`count` of the outcomes from all of the range of their merits, the best among them.
 
     Beside the best, the range is cut into parts of one width, and each gives one outcome, drawn at
     random. A part that holds none leaves its place to the fullest of the others.
@@ -21,10 +21,10 @@ def sample_by_rank(outcomes: Sequence[Outcome], count: int, seed: int) -> list[O
         seed: Of the draws.
 
     Returns:
-        In ascending order of accuracy.
+        In ascending order of merit.
     """
     different = list({outcome.kept: outcome for outcome in reversed(outcomes)}.values())
-    ordered = sorted(different, key=lambda outcome: (outcome.accuracy, -outcome.number))
+    ordered = sorted(different, key=lambda outcome: (outcome.merit, -outcome.number))
     if len(ordered) <= count:
         return ordered
     *others, best = ordered
@@ -33,14 +33,14 @@ def sample_by_rank(outcomes: Sequence[Outcome], count: int, seed: int) -> list[O
     while len(chosen) < count - 1:
         fullest = max(parts, key=len)
         chosen.append(fullest.pop(int(random.integers(len(fullest)))))
-    return sorted([*chosen, best], key=lambda outcome: (outcome.accuracy, -outcome.number))
+    return sorted([*chosen, best], key=lambda outcome: (outcome.merit, -outcome.number))
 
 
 def _parts(ordered: Sequence[Outcome], count: int) -> list[list[Outcome]]:
     """The outcomes in each part of their range."""
-    accuracies = np.array([outcome.accuracy for outcome in ordered])
-    edges = np.linspace(accuracies[0], accuracies[-1], count + 1)[1:-1]
+    merits = np.array([outcome.merit for outcome in ordered])
+    edges = np.linspace(merits[0], merits[-1], count + 1)[1:-1]
     parts: list[list[Outcome]] = [[] for _ in range(count)]
-    for outcome, at in zip(ordered, np.searchsorted(edges, accuracies, "right"), strict=True):
+    for outcome, at in zip(ordered, np.searchsorted(edges, merits, "right"), strict=True):
         parts[at].append(outcome)
     return parts

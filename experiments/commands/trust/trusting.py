@@ -13,6 +13,7 @@ from rich.console import Console
 from amc.finetuning import Recipe
 from amc.history import Outcome
 from amc.problem import Problem
+from amc.tasks import Data, Samples, Task, few, replace_parts
 from experiments.commands.trust.correlation import correlation
 from experiments.commands.trust.measuring import RECALIBRATION, Meter
 from experiments.commands.trust.sampling import sample_by_rank
@@ -20,7 +21,7 @@ from experiments.commands.trust.tried_policies import Journal
 from experiments.disk import run_at, write_whole
 from experiments.report import read_export, render, sentences
 from experiments.runs import RunResult, Tried, Trust, folders_of_benchmark
-from experiments.search import prepare, recipe_of, search
+from experiments.search import first_of, prepare, recipe_of, search
 from experiments.settings import (
     NETWORK,
     CutSettings,
@@ -82,7 +83,7 @@ def trust(config: TrustSettings, console: Console) -> Trust:
     whole = replace(result, trust=found)
     write_whole(folder / "report.html", render([whole], exports=[read_export(folder)]))
     whole.save(folder / "result.json")
-    for line in (*sentences(found), f"report: {folder / 'report.html'}"):
+    for line in (*sentences(found, result.score), f"report: {folder / 'report.html'}"):
         console.print(line, soft_wrap=True)
     return found
 
@@ -156,18 +157,27 @@ def _usable(result: RunResult, problem: Problem) -> list[Outcome]:
 
 
 def _meter(config: TrustSettings, recipe: Recipe, workload: Workload, problem: Problem) -> Meter:
-    train = workload.splits.train
-    holdout, seen = workload.splits.holdout, len(problem.holdout)
-    judged = workload.splits.test if seen == len(holdout) else holdout.take(slice(seen, None))
+    task = workload.task
+    train = task.train_loader
+    if train is not None and config.train_images:
+        train = few(train, config.train_images)
+    judged = replace_parts(task, train_loader=train, test_loader=_unseen(task, problem))
     return Meter(
         problem,
         recipe,
-        train.take(slice(0, config.train_images)) if config.train_images else train,
         judged,
-        train.take(slice(0, config.tuning.recalibrate or RECALIBRATION)),
+        first_of(task, config.tuning.recalibrate or RECALIBRATION),
         recalibrated=bool(config.tuning.recalibrate),
         teacher=workload.model,
     )
+
+
+def _unseen(task: Task, problem: Problem) -> Data | None:
+    """Held-out samples that the search did not measure on, or the test samples."""
+    whole, searched = task.score_loader, problem.task.score_loader
+    if isinstance(whole, Samples) and isinstance(searched, Samples) and len(searched) < len(whole):
+        return whole.take(slice(len(searched), None))
+    return task.test_loader
 
 
 def _try_policies(
@@ -180,7 +190,7 @@ def _try_policies(
     known = journal.recall()
     if journal.damaged:
         console.print(f"{count(journal.damaged, 'damaged line')} of {JOURNAL} tell nothing")
-    steps = meter.recipe.steps(len(meter.train))
+    steps = meter.steps
     with Reporter("fine-tuning policies", len(chosen) * steps, console) as reporter:
         for number, outcome in enumerate(chosen):
             if outcome.kept in known:
@@ -192,13 +202,12 @@ def _try_policies(
 
             known[outcome.kept] = meter.try_policy(outcome, watch)
             journal.add(known[outcome.kept])
-    return [replace(known[one.kept], searched=one.accuracy, number=one.number) for one in chosen]
+    return [replace(known[one.kept], searched=one.score, number=one.number) for one in chosen]
 
 
 def _trust(meter: Meter, tried: Sequence[Tried], seed: int, seconds: float) -> Trust:
-    accuracies = [one.finetuned for one in tried]
+    after = [one.finetuned for one in tried]
     found = tuple(
-        correlation(name, [one.scores[name] for one in tried], accuracies, seed)
-        for name in meter.ways
+        correlation(name, [one.scores[name] for one in tried], after, seed) for name in meter.ways
     )
     return Trust(tuple(tried), found, meter.own, meter.terms(), round(seconds, 1))

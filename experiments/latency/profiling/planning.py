@@ -40,7 +40,7 @@ def _sample(config: ProfileSettings, workload: Workload) -> Tensor:
         ValueError: if the network does not take it.
     """
     if not config.input_shape:
-        return workload.example
+        return workload.sample
     sample = torch.zeros(1, *map(int, split_words(config.input_shape)))
     try:
         with torch.no_grad():
@@ -48,7 +48,7 @@ def _sample(config: ProfileSettings, workload: Workload) -> Tensor:
     except Exception as error:
         raise ValueError(
             f"--input-shape is {config.input_shape}, on which model {config.network.model} fails "
-            f"({first_line(error)}); give one that it takes, {_shape(workload.example)} for example"
+            f"({first_line(error)}); give one that it takes, {_shape(workload.sample)} for example"
         ) from error
     return sample
 

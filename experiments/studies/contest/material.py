@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from amc.granularity import Rounding
 from amc.policy import Budget
 from amc.problem import Problem
-from amc.tasks import Samples
+from amc.tasks import Classification, Samples
 from experiments.settings import NetworkSettings
 from experiments.zoo import load_workload
 
@@ -43,8 +43,7 @@ class Material:
             self.model,
             self.example,
             [Budget.parse(budget)],
-            holdout=self.search,
-            calibration=self.calibration,
+            task=Classification(None, self.search, calibration=self.calibration),
             rounding=Rounding(depth=False),
         )
 
@@ -59,7 +58,7 @@ def shipped_network(model: str, width: float, device: str) -> Material:
     train, holdout = workload.splits.train, workload.splits.holdout
     return Material(
         workload.model,
-        workload.example,
+        workload.sample,
         search=holdout.take(slice(0, SEARCH_IMAGES)),
         other=holdout.take(slice(SEARCH_IMAGES, None)),
         calibration=train.take(slice(0, CALIBRATION_IMAGES)),

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from amc.devices import one_thread
-from amc.evaluation import fast_accuracy
 from amc.history import Outcome
 from amc.problem import Problem
+from experiments.studies.accuracies import fast_accuracy
 from experiments.studies.contest.material import material, problem
 from experiments.studies.contest.study import Task
 
@@ -85,10 +85,10 @@ def _record(task: Task, asked: Problem, outcomes: Sequence[Outcome], count: int)
         asked=count,
         seed=task.seed,
         made=len(seen),
-        accuracy=best.accuracy,
+        accuracy=best.score,
         other=fast_accuracy(network, asked.graph, shared.other),
         kept=best.kept,
-        curve=tuple((outcome.number + 1, outcome.accuracy) for outcome in curve),
+        curve=tuple((outcome.number + 1, outcome.score) for outcome in curve),
         seconds=round(seen[-1].seconds, 3),
         settings=task.contender.settings(),
         images=shared.images(),
@@ -100,7 +100,7 @@ def best_so_far(asked: Problem, outcomes: Sequence[Outcome]) -> list[Outcome]:
     """Those within the budget that were better than all before them."""
     rises: list[Outcome] = []
     for outcome in outcomes:
-        better = not rises or outcome.accuracy > rises[-1].accuracy
+        better = not rises or outcome.score > rises[-1].score
         if better and asked.limits.fits(outcome.kept):
             rises.append(outcome)
     return rises

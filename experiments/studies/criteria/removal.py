@@ -16,7 +16,7 @@ from amc.finetuning import Recipe, fit
 from amc.graph import PruningGraph
 from amc.refit import Moments
 from amc.surgery import mask
-from amc.tasks import Samples
+from amc.tasks import Samples, task_of
 from amc.tracing import trace
 from experiments.zoo import build_model, digits
 
@@ -86,7 +86,7 @@ class Case:
     @property
     def asked(self) -> Asked:
         """What the criteria look at."""
-        return Asked(self.model, self.graph, self.calibration, self.seed)
+        return Asked(self.model, self.graph, task_of(self.calibration), self.seed)
 
     def losses(self, model: nn.Module) -> tuple[float, float]:
         """Mean cross-entropy on the calibration and on the held-out images."""

@@ -11,13 +11,13 @@ import torch
 from torch import nn
 
 from amc.costs import COSTS, Limits, kept_weights
-from amc.evaluation import accuracy
 from amc.finetuning import Plan, Recipe, Schedule, fit, prune_iteratively
 from amc.graph import Kept, PruningGraph
 from amc.policy import Budget
 from amc.pruning import Narrowed, Pruner, decisions, narrow
 from amc.rules import global_counts
 from amc.tasks import Samples
+from experiments.studies.accuracies import accuracy
 from experiments.zoo import build_model, load_dataset
 
 GOAL = 0.9

@@ -8,7 +8,7 @@ from amc.finetuning import Recipe, fit
 from amc.granularity import Rounding
 from amc.policy import Budget
 from amc.problem import Problem
-from amc.tasks import Samples
+from amc.tasks import Classification, Samples
 from experiments.settings import NetworkSettings
 from experiments.zoo import Workload, load_workload, shipped_weights
 
@@ -83,8 +83,7 @@ class Case:
             self.workload.model,
             self.workload.example,
             [Budget("macs", self.sizes.budget)],
-            holdout=self.holdout,
-            calibration=self.calibration,
+            task=Classification(None, self.holdout, calibration=self.calibration),
             rounding=Rounding(depth=False),
             racing=racing,
         )

@@ -9,7 +9,7 @@ from statistics import median
 
 import experiments.studies.speed.textbook as textbook
 from agents import GPRolloutSearch, RolloutAgent, Surrogate
-from amc.evaluation import fast_hits, fast_margins
+from amc.evaluation import fast_numbers, ready_score
 from amc.graph import Kept
 from amc.history import Outcome
 from amc.problem import Problem
@@ -25,8 +25,8 @@ REST = "rollout"
 """What no stage accounts for: the agent's answers, the states, the replay buffer."""
 
 OURS: dict[Function | Method, str] = {
-    fast_hits: FORWARD,
-    fast_margins: FORWARD,
+    ready_score: FORWARD,
+    fast_numbers: FORWARD,
     refit_layers: "refit",
     (Candidates, "network"): "ranking and cut",
     execute_action: "bounding actions",
@@ -110,7 +110,7 @@ def ours(
 
     def note(outcome: Outcome, best: Outcome | None) -> None:
         nonlocal start
-        found.append(start.ended(outcome.kept, outcome.accuracy, watch, outcome.seen))
+        found.append(start.ended(outcome.kept, outcome.score, watch, outcome.seen))
         if between is not None and len(found) > WARM:
             between(outcome.kept)
             watch.taken()

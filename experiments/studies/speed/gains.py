@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from amc.devices import bfloat16_is_fast, device_of, lay_out, on_all_cores
-from amc.evaluation import BATCH, batch_for, fast_hits, hits, laid_out, make_ready
+from amc.evaluation import BATCH, batch_for, laid_out, make_ready
 from amc.graph import Kept
 from amc.modules import fold_norms, fuse_activations
 from amc.problem import Problem
@@ -19,6 +19,7 @@ from amc.pruning import Candidates, Pruner
 from amc.refit import Moments, Reconstruction
 from amc.surgery import cut, mask
 from amc.tasks import Samples
+from experiments.studies.accuracies import fast_hits, held_out, hits
 from experiments.studies.markdown import markdown
 from experiments.studies.speed.cases import Case
 from experiments.studies.speed.policies import random_policies
@@ -81,7 +82,7 @@ def without(problem: Problem, calibration: Samples) -> dict[str, Evaluation]:
     ours = Candidates.of(pruner)
 
     def measured(network: nn.Module) -> Tensor:
-        return fast_hits(network, problem.graph, problem.holdout)
+        return fast_hits(network, problem.graph, held_out(problem))
 
     def by(make: Candidates) -> Evaluation:
         return lambda kept: measured(make.network(kept))
@@ -90,7 +91,7 @@ def without(problem: Problem, calibration: Samples) -> dict[str, Evaluation]:
     half, usual = bfloat16_is_fast(device), batch_for(problem.graph, device)
 
     def in_batches(size: int, half: bool = half) -> Evaluation:
-        return lambda kept: hits(ours.network(kept), problem.holdout, size, bfloat16=half)
+        return lambda kept: hits(ours.network(kept), held_out(problem), size, half=half)
 
     return {
         WHOLE: by(ours),

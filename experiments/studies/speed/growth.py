@@ -15,7 +15,7 @@ from amc.granularity import Rounding
 from amc.policy import Budget
 from amc.problem import Problem
 from amc.refit import Equations, Moment
-from amc.tasks import Samples
+from amc.tasks import Classification, Samples
 from experiments.studies.markdown import markdown
 from experiments.studies.speed.cases import Case
 from experiments.studies.speed.episodes import FORWARD, OURS
@@ -71,8 +71,9 @@ def times(case: Case, model: nn.Module, images: int, pixels: int) -> dict[str, f
         model,
         data.floats(slice(0, 1)),
         [Budget("macs", case.sizes.budget)],
-        holdout=data.take(slice(0, images)),
-        calibration=data.take(slice(0, 500)),
+        task=Classification(
+            None, data.take(slice(0, images)), calibration=data.take(slice(0, 500))
+        ),
         rounding=Rounding(depth=False),
     )
     stages: list[Mapping[str, float]] = []

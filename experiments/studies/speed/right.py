@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy import stats  # type: ignore[import-untyped]
 
-from amc.evaluation import accuracy
+from experiments.studies.accuracies import accuracy, held_out
 from experiments.studies.markdown import markdown
 from experiments.studies.speed.cases import Case
 from experiments.studies.speed.policies import random_policies
@@ -26,8 +26,8 @@ def right(case: Case, policies: int) -> dict[str, Any]:
     problem = case.problem()
     fast, slow = [], []
     for kept in random_policies(problem, policies, seed=0):
-        fast.append(problem.evaluate(kept).accuracy)
-        slow.append(accuracy(problem.network(kept), problem.holdout))
+        fast.append(problem.evaluate(kept).score)
+        slow.append(accuracy(problem.network(kept), held_out(problem)))
     away = np.abs(np.subtract(fast, slow))
     found = {
         "policies": policies,

@@ -10,9 +10,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from amc.evaluation import Race, fast_margins
+from amc.evaluation import Race
 from amc.problem import Problem
 from amc.tasks import Samples
+from experiments.studies.accuracies import fast_margins, held_out
 from experiments.studies.markdown import markdown
 from experiments.studies.speed.cases import Case
 from experiments.studies.speed.policies import random_policies
@@ -66,7 +67,7 @@ def stopping(case: Case, policies: int, searches: int) -> dict[str, Any]:
 
 def margins(problem: Problem, kept: Sequence[int]) -> Tensor:
     """(images,) how clearly a candidate classifies each of the held-out ones."""
-    return fast_margins(problem.candidate(kept), problem.graph, problem.holdout)
+    return fast_margins(problem.candidate(kept), problem.graph, held_out(problem))
 
 
 def order_of(candidates: int, seed: int) -> Tensor:
@@ -96,10 +97,10 @@ def search(known: Tensor, seed: int, error: float) -> Searched:
         own = known[number]
 
         def recall(samples: Samples, own: Tensor = own) -> Tensor:
-            return own[samples.inputs]
+            return own[samples.array]
 
         results.append((number, race.run(recall, candidates * seed + number)))
-    whole = [(number, one.accuracy) for number, one in results if one.seen is None]
+    whole = [(number, one.score) for number, one in results if one.seen is None]
     return Searched(
         winner=max(whole, key=lambda pair: pair[1])[0],
         seen=float(np.mean([(one.seen or images) / images for _, one in results])),

@@ -23,6 +23,7 @@ from amc.problem import Problem
 from amc.refit import patches, refittable
 from amc.surgery import mask, staying_channels
 from amc.tasks import Samples
+from experiments.studies.accuracies import held_out
 
 POINTS = 30_000
 """Sampled points of each layer: 10 random positions of 3,000 images."""
@@ -58,7 +59,7 @@ class Textbook:
         units = self.problem.units(kept)
         network = masked_network(self.problem, units)
         refit(self, network, units)
-        return measure(network, self.problem.holdout)
+        return measure(network, held_out(self.problem))
 
 
 def collect(problem: Problem, calibration: Samples, points: int) -> dict[str, NDArray[np.float32]]:

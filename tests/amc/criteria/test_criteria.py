@@ -180,7 +180,7 @@ def test_chance_depends_on_the_seed_alone() -> None:
 def test_a_criterion_without_its_images_says_so(name: str) -> None:
     net, graph = two_layers([[1.0], [1.0]], [[1.0, 1.0]])
     for call in [scores, weight_scores] if name in MASKING else [scores]:
-        with pytest.raises(ValueError, match=f"'{name}' runs the network on calibration images"):
+        with pytest.raises(ValueError, match=f"'{name}' runs the network on calibration data"):
             call(name, net, graph)
 
 

@@ -95,7 +95,7 @@ def test_activations_that_are_not_finite_are_refused() -> None:
     net = nn.Sequential(nn.Linear(6, 4), nn.ReLU(), nn.Linear(4, 4))
     graph = trace(net, torch.randn(2, 6))
     net[0].bias.data[0] = float("inf")
-    with pytest.raises(ValueError, match="layer 2 reads on the calibration images is not finite"):
+    with pytest.raises(ValueError, match="layer 2 reads on the calibration data is not finite"):
         scores("regression", net, graph, noise(20))
 
 

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from amc import Samples
 from amc.devices import in_parts, out_of_memory
-from amc.evaluation.scoring import accuracy, recalibrate
+from amc.evaluation import recalibrate
 from amc.finetuning import Recipe, fit, fitting
 from amc.refit.moments import Moments
 from amc.tracing.build import trace
+from experiments.studies.accuracies import accuracy
 
 
 class Hungry(nn.Module):
@@ -118,7 +119,7 @@ def test_batch_norms_are_measured_again_in_smaller_batches() -> None:
 
 def test_no_memory_for_the_smallest_part_is_a_clear_error() -> None:
     data = samples(20)
-    with pytest.raises(MemoryError, match=r"measuring accuracy: memory runs out even in 64 parts"):
+    with pytest.raises(MemoryError, match=r"measuring a score: memory runs out even in 64 parts"):
         accuracy(Hungry(0, of_gpu), data)
     starved = deep(1, of_gpu)
     graph = trace(starved, data.inputs[:1])

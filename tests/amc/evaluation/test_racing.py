@@ -71,11 +71,11 @@ def test_what_is_no_guess_never_changes_who_wins(
         found = race.run(Candidate(margins), seed + number)
         true = float((margins > 0).double().mean())
         if found.seen is None:
-            assert found.accuracy == pytest.approx(true)
+            assert found.score == pytest.approx(true)
         else:
             assert true <= max(known)
             assert 0 < found.seen < count
-            assert 0 <= found.accuracy <= max(known)
+            assert 0 <= found.score <= max(known)
         known.append(true)
 
 
@@ -133,12 +133,12 @@ def test_a_loser_is_stopped_where_it_cannot_win_any_more() -> None:
     count = 1000
     clear = torch.arange(count).float() + 1
     race = Race(numbered(count), SURE)
-    assert race.run(Candidate(clear), 0).accuracy == 1
+    assert race.run(Candidate(clear), 0).score == 1
     loser = Candidate(clear - 50)  # wrong on the 50 that the best recognised least clearly
     found = race.run(loser, 0)
     assert found.seen == len(loser.asked) == round(TELLING[0] * count)
     # What is left is clearer than all that it failed on.
-    assert found.accuracy == pytest.approx(0.95)
+    assert found.score == pytest.approx(0.95)
 
 
 def test_a_clear_loser_is_stopped_after_a_few_random_samples() -> None:
@@ -146,14 +146,14 @@ def test_a_clear_loser_is_stopped_after_a_few_random_samples() -> None:
     race.run(Candidate(drawn(0, 1000, 0.9)), 0)
     found = race.run(Candidate(drawn(1, 1000, 0.3)), 0)
     assert found.seen == round(RANDOM * 1000)
-    assert found.accuracy == pytest.approx(0.3, abs=0.15)
+    assert found.score == pytest.approx(0.3, abs=0.15)
 
 
 @pytest.mark.parametrize("draw", range(20))
 def test_an_estimate_is_never_below_zero(draw: int) -> None:
     race = Race(numbered(200), 0.4)
     race.run(Candidate(drawn(0, 200, 0.1)), 0)
-    assert race.run(Candidate(torch.full((200,), -1.0)), draw).accuracy >= 0
+    assert race.run(Candidate(torch.full((200,), -1.0)), draw).score >= 0
 
 
 def test_a_race_that_starts_again_forgets() -> None:

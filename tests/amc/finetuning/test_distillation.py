@@ -9,7 +9,7 @@ from tiny_networks import samples, tiny
 from torch.nn import functional as F
 
 from amc.finetuning import Recipe, fit
-from amc.finetuning.distillation import distillation_loss
+from amc.tasks import distillation_loss
 from amc.tasks.samples import Samples
 
 

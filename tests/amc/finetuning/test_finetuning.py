@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from amc.devices import bfloat16_is_fast
-from amc.evaluation.scoring import accuracy
 from amc.finetuning import Recipe, fit, fitting
 from amc.tasks.samples import Samples
+from experiments.studies.accuracies import accuracy
 from experiments.zoo.models import build_model
 from experiments.zoo.uci_digits import digits
 

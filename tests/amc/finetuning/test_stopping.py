@@ -7,10 +7,10 @@ import torch
 from tiny_networks import samples, tiny
 from torch import Tensor, nn
 
-from amc.evaluation.scoring import accuracy
 from amc.finetuning import Recipe, fit
 from amc.finetuning.stopping import BestWeights, check_interval
-from amc.tasks.samples import Samples
+from amc.tasks import Classification, Samples
+from experiments.studies.accuracies import accuracy
 
 
 def test_there_is_a_check_every_epoch_and_ten_at_least() -> None:
@@ -37,7 +37,7 @@ MOSTLY_ONES = Samples(torch.zeros(4, 1), torch.tensor([1, 1, 1, 0]))
 def checked(values: list[float], patience: int) -> tuple[list[bool], float]:
     """What each check says as the parameter takes these values, and the one restored."""
     model = Constant()
-    best = BestWeights(model, MOSTLY_ONES, patience)
+    best = BestWeights(model, Classification(None, MOSTLY_ONES), patience)
     said = []
     for value in values:
         model.bias.data.fill_(value)

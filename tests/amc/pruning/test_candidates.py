@@ -10,7 +10,7 @@ from architectures import ARCHITECTURES, built
 from tiny_networks import TINY, images, random_kept, samples, tiny
 from torch import Tensor, nn
 
-from amc.evaluation import scoring as evaluation
+from amc.evaluation import preparing
 from amc.modules.fusing import ClampedConv2d
 from amc.modules.inputs import call, tensors
 from amc.pruning import Pruner, decisions
@@ -78,7 +78,7 @@ def test_a_candidate_has_no_norms_and_no_activation_that_needs_memory_of_its_own
     fast: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     torch.manual_seed(0)
-    monkeypatch.setattr(evaluation, "fast_type", lambda device: fast)
+    monkeypatch.setattr(preparing, "fast_type", lambda device: fast)
     model: Any = Candidates.of(pruner_of(wide())).network((20, 12))
     assert isinstance(model[1], nn.Identity)
     if fast is torch.float32:

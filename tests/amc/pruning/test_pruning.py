@@ -11,6 +11,7 @@ from amc.export import save_onnx, save_pruned
 from amc.granularity import Granularity
 from amc.pruning import Pruner, decisions, kept_counts, policy_of
 from amc.pruning.masks import held_masks
+from amc.tasks import Classification
 
 MASKING = ["element", "vector", "kernel", "2:4", "n:4"]
 IMAGES = torch.randn(40, 4, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -48,7 +49,12 @@ def test_a_policy_read_again_prunes_the_same_weights(granularity: str, tmp_path:
 def test_a_problem_gives_what_its_policy_gives(granularity: str) -> None:
     model, budget = network(), Budget.parse("params=0.6")
     problem = Problem(
-        model, IMAGES[:1], [budget], holdout=SAMPLES, granularity=granularity, criterion="l2"
+        model,
+        IMAGES[:1],
+        [budget],
+        task=Classification(None, SAMPLES),
+        granularity=granularity,
+        criterion="l2",
     )
     kept = tuple(max(1, units // 2) for units in problem.graph.full)
     pruned = bake(prune(model, problem.policy(kept), IMAGES[:1]))
@@ -76,7 +82,7 @@ def test_a_budget_of_operations_is_refused_where_zeros_are_computed_too() -> Non
             network(),
             IMAGES[:1],
             [Budget.parse("macs=0.5")],
-            holdout=SAMPLES,
+            task=Classification(None, SAMPLES),
             granularity="element",
         )
 

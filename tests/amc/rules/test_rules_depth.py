@@ -13,6 +13,7 @@ from amc.problem import Problem
 from amc.rules import Deep, Shallow
 from amc.rules.depth import depths
 from amc.rules.projection import project
+from amc.tasks import Classification
 from amc.tracing.build import trace
 
 
@@ -39,7 +40,7 @@ def problem() -> Problem:
         *(nn.Flatten(), nn.Linear(192, 40), nn.ReLU()),
         *(nn.Linear(40, 40), nn.ReLU(), nn.Linear(40, 4)),
     )
-    return Problem(wide, images(), [Budget("macs", 0.6)], holdout=samples(20))
+    return Problem(wide, images(), [Budget("macs", 0.6)], task=Classification(None, samples(20)))
 
 
 def test_shallow_prunes_early_groups_more_and_deep_late_ones(problem: Problem) -> None:
@@ -60,6 +61,6 @@ def test_the_ramps_are_straight() -> None:
 
 @pytest.mark.parametrize("ramp", [Shallow(), Deep()])
 def test_without_a_budget_there_is_nothing_to_scale_to(ramp: Shallow | Deep) -> None:
-    free = Problem(tiny("perceptron"), images(), [], holdout=samples(20))
+    free = Problem(tiny("perceptron"), images(), [], task=Classification(None, samples(20)))
     with pytest.raises(ValueError, match=f"{type(ramp).__name__.lower()} needs a budget"):
         ramp.search(free, seed=0)

@@ -10,6 +10,7 @@ from amc.costs import BudgetError
 from amc.policy import Budget
 from amc.problem import Problem
 from amc.rules import Manual, match_ratios, project
+from amc.tasks import Classification
 
 
 def test_patterns_set_the_ratio_of_the_groups_whose_layers_they_match(resnet8: Any) -> None:
@@ -54,7 +55,9 @@ def test_a_pattern_of_a_layer_that_cannot_be_pruned_gets_the_reason(resnet8: Any
 
 @pytest.fixture
 def problem() -> Problem:
-    return Problem(tiny("residual"), images(), [Budget("macs", 0.5)], holdout=samples(50))
+    return Problem(
+        tiny("residual"), images(), [Budget("macs", 0.5)], task=Classification(None, samples(50))
+    )
 
 
 def test_manual_ratios_are_scaled_onto_the_budget(problem: Problem) -> None:

@@ -10,6 +10,7 @@ from amc.policy import Budget
 from amc.problem import Problem
 from amc.rules import GlobalRanking
 from amc.rules.ranked import global_counts
+from amc.tasks import Classification
 
 
 def limits(budget: float, **rounding: float) -> Limits:
@@ -59,12 +60,14 @@ def test_units_of_equal_scores_can_still_be_parted() -> None:
 
 
 def test_the_strategy_takes_the_ranking_of_the_problem() -> None:
-    problem = Problem(tiny("residual"), images(), [Budget("macs", 0.5)], holdout=samples(30))
+    problem = Problem(
+        tiny("residual"), images(), [Budget("macs", 0.5)], task=Classification(None, samples(30))
+    )
     result = GlobalRanking().search(problem, seed=0)
     assert result.best.kept == global_counts(problem.limits, problem.ranking)
     assert result.outcomes == (result.best,)
     plain = GlobalRanking(scaled=False).search(problem, seed=0).best.kept
     assert plain == global_counts(problem.limits, problem.ranking, scaled=False)
-    free = Problem(tiny("residual"), images(), [], holdout=samples(30))
+    free = Problem(tiny("residual"), images(), [], task=Classification(None, samples(30)))
     with pytest.raises(ValueError, match="global needs a budget"):
         GlobalRanking().search(free, seed=0)

@@ -11,17 +11,18 @@ from amc.policy import Budget
 from amc.problem import Problem
 from amc.rules import Sensitivity
 from amc.rules.sensitivity import Curve, curves, cut_at_threshold, scanned_counts
+from amc.tasks import Classification
 
 
 @dataclass(frozen=True)
 class Candidate:
     kept: tuple[int, ...]
-    accuracy: float
+    merit: float
 
 
 def curve(*points: tuple[float, float]) -> Curve:
-    ratios, accuracies = zip(*points, strict=True)
-    return Curve(np.array(ratios), np.array(accuracies))
+    ratios, merits = zip(*points, strict=True)
+    return Curve(np.array(ratios), np.array(merits))
 
 
 def test_curves_are_the_candidates_with_one_group_pruned() -> None:
@@ -34,9 +35,9 @@ def test_curves_are_the_candidates_with_one_group_pruned() -> None:
     ]
     first, second = curves((10, 20), measured)
     assert first.ratios == pytest.approx([0, 0.5, 0.8])
-    assert first.accuracies.tolist() == [0.9, 0.8, 0.3]
+    assert first.merits.tolist() == [0.9, 0.8, 0.3]
     assert second.ratios == pytest.approx([0, 0.75])
-    assert second.accuracies.tolist() == [0.9, 0.7]
+    assert second.merits.tolist() == [0.9, 0.7]
 
 
 def test_curves_need_the_unpruned_network() -> None:
@@ -104,7 +105,9 @@ def test_ratios_that_cost_nothing_are_scaled_down_to_a_mild_budget() -> None:
 
 
 def test_the_strategy_scans_every_group_and_evaluates_what_it_concludes() -> None:
-    problem = Problem(tiny("residual"), images(), [Budget("macs", 0.5)], holdout=samples(40))
+    problem = Problem(
+        tiny("residual"), images(), [Budget("macs", 0.5)], task=Classification(None, samples(40))
+    )
     result = Sensitivity(ratios=3).search(problem, seed=0)
     scan = [outcome.kept for outcome in result.outcomes[:-1]]
     assert scan == [(6, 5), (5, 5), (3, 5), (2, 5), (6, 4), (6, 3), (6, 1)]
@@ -116,6 +119,6 @@ def test_the_strategy_scans_every_group_and_evaluates_what_it_concludes() -> Non
 def test_a_scan_without_ratios_or_without_a_budget_is_refused() -> None:
     with pytest.raises(ValueError, match="ratios is 0; it must be 1 to 1000"):
         Sensitivity(ratios=0)
-    free = Problem(tiny("residual"), images(), [], holdout=samples(20))
+    free = Problem(tiny("residual"), images(), [], task=Classification(None, samples(20)))
     with pytest.raises(ValueError, match="sensitivity needs a budget"):
         Sensitivity().search(free, seed=0)

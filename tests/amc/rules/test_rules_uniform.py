@@ -17,6 +17,7 @@ from amc.problem import Problem
 from amc.pruning import decisions
 from amc.rules import Uniform, uniform, uniform_policy
 from amc.rules.projection import ROUNDS
+from amc.tasks import Classification
 
 
 @given(cases())
@@ -80,14 +81,16 @@ def test_the_uniform_policy_refuses_what_cannot_be_reached(resnet8: Any) -> None
 def test_without_a_budget_there_is_no_uniform_policy(resnet8: Any) -> None:
     with pytest.raises(ValueError, match="uniform needs a budget to come down to"):
         uniform_policy(resnet8.graph, [])
-    free = Problem(tiny("residual"), images(), [], holdout=samples(50))
+    free = Problem(tiny("residual"), images(), [], task=Classification(None, samples(50)))
     with pytest.raises(ValueError, match="uniform needs a budget to come down to"):
         Uniform().search(free, seed=0)
 
 
 @pytest.fixture
 def problem() -> Problem:
-    return Problem(tiny("residual"), images(), [Budget("macs", 0.5)], holdout=samples(50))
+    return Problem(
+        tiny("residual"), images(), [Budget("macs", 0.5)], task=Classification(None, samples(50))
+    )
 
 
 def test_the_uniform_strategy_evaluates_the_uniform_policy_alone(problem: Problem) -> None:

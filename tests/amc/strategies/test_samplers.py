@@ -19,6 +19,7 @@ from amc.rules import uniform
 from amc.rules.projection import project
 from amc.strategies import TPE, CmaEs, RandomSearch
 from amc.strategies.cma_es import NARROWEST
+from amc.tasks import Classification
 from amc.tasks.samples import Samples
 
 SAMPLERS = {"random": RandomSearch, "tpe": TPE, "cma-es": CmaEs}
@@ -37,7 +38,10 @@ def made(budget: str = "macs=0.5", widths: tuple[int, ...] = (60, 60, 60)) -> Pr
     images = torch.randn(20, 4)
     budgets = [Budget.parse(budget)] if budget else []
     return Problem(
-        perceptron(*widths), images[:1], budgets, holdout=Samples(images, (images[:, 0] > 0).long())
+        perceptron(*widths),
+        images[:1],
+        budgets,
+        task=Classification(None, Samples(images, (images[:, 0] > 0).long())),
     )
 
 
@@ -104,7 +108,7 @@ def test_random_candidates_are_uniform_draws_put_onto_the_budget() -> None:
 
 
 def mean_of_last(result: Any, some: int = 15) -> float:
-    return float(np.mean([outcome.accuracy for outcome in result.outcomes[-some:]]))
+    return float(np.mean([outcome.score for outcome in result.outcomes[-some:]]))
 
 
 @pytest.mark.parametrize("name", ["tpe", "cma-es"])
@@ -112,7 +116,7 @@ def test_those_that_learn_end_with_better_candidates_than_chance(name: str, hill
     chance = RandomSearch(episodes=60).search(hill, seed=0)
     learnt = SAMPLERS[name](episodes=60).search(hill, seed=0)
     assert mean_of_last(learnt) > mean_of_last(chance) + 0.02
-    assert learnt.best.accuracy >= learnt.outcomes[0].accuracy
+    assert learnt.best.score >= learnt.outcomes[0].score
 
 
 def test_a_population_that_has_come_to_rest_begins_anew(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from netadapt import Proposal
 fcntl = pytest.importorskip("fcntl", reason="no locks of this kind on this system")
 
 SETTINGS = "strategy: tpe\nmodel: resnet8\ndataset: digits\n"
-NOTE = Evaluation(accuracy=0.5, seconds=1.0)
+NOTE = Evaluation(score=0.5, seconds=1.0)
 
 
 def begun(folder):
@@ -67,7 +67,7 @@ def test_the_proposals_of_netadapt_are_evaluations_and_half_a_line_is_none(tmp_p
     with RunJournal(folder) as journal:
         journal.begin({"settings": {"kind": "evaluation"}})
         for kept in ("8,8", "8,7"):
-            journal.note(f"0 {kept}", Proposal(accuracy=0.5, seconds=1.0, diverged=False))
+            journal.note(f"0 {kept}", Proposal(score=0.5, seconds=1.0, diverged=False))
         journal.note("8,7", NOTE)
     assert entry(folder).result == "3 evaluations"
     with open(folder / JOURNAL_FILE, "ab") as file:

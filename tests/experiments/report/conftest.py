@@ -7,7 +7,7 @@ import pytest
 
 from amc.history import Outcome
 from amc.policy import Budget, GroupChoice
-from experiments.runs.results import Accuracies, CostChange, RunResult
+from experiments.runs.results import CostChange, RunResult, Scores
 
 NAMES = ("stem.0", "stages.0.conv1", "stages.1.conv1")
 FULL = (16, 32, 64)
@@ -49,9 +49,9 @@ def make_result() -> Callable[..., RunResult]:
             "dataset": "digits",
             "seed": 0,
             "budgets": ("macs=0.5",),
-            "unpruned": Accuracies(0.95, 0.94),
-            "searched": Accuracies(best, best - 0.01),
-            "finetuned": Accuracies(0.93, 0.92),
+            "unpruned": Scores(0.95, 0.94),
+            "searched": Scores(best, best - 0.01),
+            "finetuned": Scores(0.93, 0.92),
             "costs": {
                 "macs": CostChange("MACs", 1e6, 1e6 * left),
                 "params": CostChange("parameters", 4e4, 4e4 * left),

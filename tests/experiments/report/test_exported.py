@@ -128,7 +128,7 @@ def test_tiles_show_accuracy_limited_costs_and_speed_before_and_after(made: Made
     (comparison,) = compare([made()], [READ])
     shown = [(t.label, t.value, t.detail) for t in tiles(comparison.runs[0], comparison)]
     assert shown == [
-        ("accuracy on test images", "0.9200", "before 0.9400"),
+        ("accuracy on test samples", "0.9200", "before 0.9400"),
         ("MACs left", "50.0%", "500k, before 1.00M"),
         ("parameters left", "50.0%", "20.0k, before 40.0k"),
         ("measured speed", "2.00×", "faster: 1 ms, before 2 ms"),

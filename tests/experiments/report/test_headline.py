@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from experiments.report.comparison import compare
 from experiments.report.headline import headlines, notes
-from experiments.runs.results import Accuracies, CostChange, RunResult
+from experiments.runs.results import CostChange, RunResult, Scores
 
 Made = Callable[..., RunResult]
 
@@ -24,9 +24,9 @@ def test_costs_of_one_unit_are_told_apart(made: Made) -> None:
 
 def test_the_winner_is_chosen_on_held_out_images_not_on_test_images(made: Made) -> None:
     results = [
-        made("gp-rollout", finetuned=Accuracies(0.91, 0.99)),
-        made("netadapt", finetuned=Accuracies(0.93, 0.90)),
-        made("uniform", finetuned=Accuracies(0.92, 0.91)),
+        made("gp-rollout", finetuned=Scores(0.91, 0.99)),
+        made("netadapt", finetuned=Scores(0.93, 0.90)),
+        made("uniform", finetuned=Scores(0.92, 0.91)),
     ]
     (sentence,) = headlines(compare(results)[0])
     assert sentence.startswith("netadapt leaves resnet8")
@@ -37,8 +37,8 @@ def test_a_lead_that_so_few_images_cannot_show_is_said_to_be_chance(made: Made) 
     """Of 240 images: chance alone is worth 1.96 * sqrt(2 * 0.09 / 240), which is 0.0537."""
     for lead, doubt in ((0.05, True), (0.06, False)):
         results = [
-            made("gp-rollout", finetuned=Accuracies(0.9, 0.9), images={"holdout": 240}),
-            made("uniform", finetuned=Accuracies(0.9 - lead, 0.9), images={"holdout": 240}),
+            made("gp-rollout", finetuned=Scores(0.9, 0.9), images={"holdout": 240}),
+            made("uniform", finetuned=Scores(0.9 - lead, 0.9), images={"holdout": 240}),
         ]
         (sentence,) = headlines(compare(results)[0])
         assert sentence.endswith("which 240 images cannot tell from chance.") is doubt
@@ -50,7 +50,7 @@ def test_a_draw_is_called_one(made: Made) -> None:
 
 
 def test_each_budget_has_its_own_winner(made: Made) -> None:
-    tight = made("uniform", budgets=("macs=0.3",), finetuned=Accuracies(0.8, 0.8))
+    tight = made("uniform", budgets=("macs=0.3",), finetuned=Scores(0.8, 0.8))
     first, second = headlines(compare([made("gp-rollout"), tight])[0])
     assert first.startswith("gp-rollout, macs=0.5 leaves")
     assert second.startswith("uniform, macs=0.3 leaves")

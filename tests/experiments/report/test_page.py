@@ -12,7 +12,7 @@ from html.parser import HTMLParser
 import pytest
 
 from experiments.report import render
-from experiments.runs.results import Accuracies, CostChange, RunResult
+from experiments.runs.results import CostChange, RunResult, Scores
 
 Made = Callable[..., RunResult]
 
@@ -279,6 +279,6 @@ def test_drawing_leaves_the_settings_of_matplotlib_alone(made: Made) -> None:
 
 
 def test_accuracies_that_are_all_equal_can_be_drawn(made: Made) -> None:
-    same = Accuracies(1.0, 1.0)
+    same = Scores(1.0, 1.0)
     result = made("uniform", [1.0])
     check(render([replace(result, unpruned=same, searched=same, finetuned=same)]))

@@ -5,8 +5,9 @@ from collections.abc import Callable
 
 import pytest
 
+from amc.tasks import ACCURACY, Score
 from experiments.report.comparison import compare
-from experiments.report.drawing import DOTS, LEAST_SPAN, cut_off, span
+from experiments.report.drawing import DOTS, LEAST_SPAN, View, span, view
 from experiments.report.kept import kept_picture
 from experiments.report.search import search_picture
 from experiments.report.tradeoff import tradeoff_picture
@@ -42,9 +43,16 @@ def test_a_picture_never_shows_less_than_its_least_span(
 
 
 def test_what_lies_outside_is_counted() -> None:
-    assert cut_off([0.1, 0.2, 0.9], 0.75) == " 2 candidates below 0.75 lie outside."
-    assert cut_off([0.1, 0.9], 0.75) == " 1 candidate below 0.75 lies outside."
-    assert cut_off([0.9], 0.75) == ""
+    shown = View(0.75, 1.0, ACCURACY)
+    assert shown.cut_off([0.1, 0.2, 0.9]) == " 2 candidates below 0.75 lie outside."
+    assert shown.cut_off([0.1, 0.9]) == " 1 candidate below 0.75 lies outside."
+    assert shown.cut_off([0.9]) == ""
+
+
+def test_of_a_score_that_goes_down_the_bad_end_is_above():
+    shown = view([11.0, 12.0, 900.0], [10.0, 14.0], Score("perplexity", higher_is_better=False))
+    assert shown.low < 10 < 18 < shown.high < 20
+    assert shown.cut_off([11.0, 900.0]).startswith(" 1 candidate above 18")
 
 
 def test_names_of_groups_stand_in_forward_order(made: Made) -> None:

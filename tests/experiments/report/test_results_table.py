@@ -38,7 +38,7 @@ def test_below_stand_units_the_unpruned_costs_and_steps_inside_searches(
     four: list[RunResult],
 ) -> None:
     assert printed(four)[6:] == [
-        "accuracy on held-out / test images",
+        "accuracy on held-out / test samples",
         "resnet8 on digits, unpruned: 1.00M MACs, 40.0k parameters",
         "* gradient steps inside the search: netadapt: 580",
     ]
@@ -56,7 +56,7 @@ def test_the_costs_shown_are_those_that_have_a_budget(made: Made) -> None:
     assert spaced(lines[0]) == "after after energy memory size search"
     assert spaced(lines[2]) == "gp-rollout 0.850/0.840 0.930/0.920 40.0% 40.0% 40.0% 3 61.5"
     assert " ".join(map(spaced, lines[3:])) == (
-        "accuracy on held-out / test images resnet8 on digits, unpruned: accuracy 0.950/0.940, "
+        "accuracy on held-out / test samples resnet8 on digits, unpruned: accuracy 0.950/0.940, "
         "1.00M MACs, 160 kB stored size, 300 kB peak memory, 25.0 µJ energy"
     )
 

@@ -7,7 +7,7 @@ import pytest
 
 from experiments.report.comparison import compare
 from experiments.report.score import margin, score_notes
-from experiments.runs.results import Accuracies, RunResult, Trust
+from experiments.runs.results import RunResult, Scores, Trust
 
 Made = Callable[..., RunResult]
 
@@ -31,11 +31,11 @@ def test_the_noise_of_a_score_follows_from_the_number_of_images(made: Made) -> N
 
 def test_a_score_that_flatters_is_found_out_by_the_test_images(made: Made) -> None:
     # 0.85 in the search, 0.80 on test images; the unpruned network loses 0.01 between the two.
-    words = said(made(searched=Accuracies(0.85, 0.80), images=IMAGES))
+    words = said(made(searched=Scores(0.85, 0.80), images=IMAGES))
     chance = math.hypot(margin(0.85, 400), margin(0.80, 100))
     assert "flatters it by 0.0400" in words
     assert f"explains up to {chance:.4f}" in words
-    assert "too modest by 0.0100" in said(made(searched=Accuracies(0.85, 0.85)))
+    assert "too modest by 0.0100" in said(made(searched=Scores(0.85, 0.85)))
 
 
 def test_a_rule_has_no_best_of_many(made: Made) -> None:

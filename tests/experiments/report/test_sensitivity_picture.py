@@ -45,7 +45,7 @@ def test_a_scan_is_known_by_its_candidates(made: Made, scanned: RunResult) -> No
     (scan,) = scans(compare([made("gp-rollout"), scanned])[0])
     assert scan.run.result is scanned
     assert scan.unpruned == 0.9
-    assert [curve.accuracies.tolist() for curve in scan.curves] == [
+    assert [curve.merits.tolist() for curve in scan.curves] == [
         [0.9, 0.8, 0.6],
         [0.9, 0.5],
         [0.9, 0.895],

@@ -72,4 +72,4 @@ def test_the_list_of_runs_says_what_is_wrong_with_a_training(amc, trained, tmp_p
     (tmp_path / "trained" / "result.json").write_text('{"accuracy": {"holdout": 2, "test": 0.5}}')
     shown = " ".join(amc.good("runs", tmp_path).split())
     assert "damaged" in shown
-    assert "1 or less" in shown
+    assert "its accuracy is 2" in shown

@@ -8,7 +8,7 @@ import pytest
 
 from amc.history import Outcome
 from amc.policy import Budget, GroupChoice
-from experiments.runs.results import Accuracies, CostChange, RunResult, run_folders
+from experiments.runs.results import CostChange, RunResult, Scores, run_folders
 
 
 def result(**changes):
@@ -18,9 +18,9 @@ def result(**changes):
         "dataset": "digits",
         "seed": 3,
         "budgets": (Budget("macs", 0.5), Budget("params", 0.4)),
-        "unpruned": Accuracies(0.9, 0.8),
-        "searched": Accuracies(0.7, 0.6),
-        "finetuned": Accuracies(0.85, 0.75),
+        "unpruned": Scores(0.9, 0.8),
+        "searched": Scores(0.7, 0.6),
+        "finetuned": Scores(0.85, 0.75),
         "costs": {"macs": CostChange("MACs", 100.0, 49.0)},
         "groups": (GroupChoice("a", 3, 8), GroupChoice("b", 8, 8)),
         "evaluations": (Outcome(0, (3, 8), 0.7, {"macs": 49.0}, 0.25),),
@@ -97,7 +97,7 @@ WRONG = {
     ("budgets",): ("macs=0.5", "it must be a list"),
     ("budgets", 1): ("mac:0.5", "budget 'mac:0.5' has the wrong form"),
     ("granularity",): ("atom", "unknown granularity 'atom'"),
-    ("unpruned", "test"): (1.5, "unpruned.test is 1.5; it must be 1 or less"),
+    ("unpruned", "test"): (1.5, "accuracy 1.5 is out of its range"),
     ("searched", "holdout"): (float("nan"), "searched.holdout is NaN; it must be a finite number"),
     ("finetuned", "more"): (0.5, "finetuned.more is not known"),
     ("costs",): ({}, "costs are empty"),
@@ -108,7 +108,7 @@ WRONG = {
     ("groups", 1, "kept"): (-1, "group 'b' keeps -1 of 8 units"),
     ("evaluations", 0, "kept"): ([3], "evaluation 0 has 1 kept counts for 2 groups"),
     ("evaluations", 0, "kept", 0): (-1, "evaluation 0 keeps -1 of 8 units of 'a'"),
-    ("evaluations", 0, "accuracy"): (-0.1, "evaluation 0 has accuracy -0.1"),
+    ("evaluations", 0, "score"): (-0.1, "evaluation 0 has accuracy -0.1"),
     ("evaluations", 0, "costs"): ({}, "evaluation 0 does not have the costs"),
     ("evaluations", 0, "seconds"): (-1.0, "evaluation 0 has a cost or a time below 0"),
     ("seconds", "search"): (float("inf"), "seconds.search is Infinity; it must be a finite"),

@@ -73,19 +73,19 @@ def test_ctrl_c_leaves_the_best_policy_so_far_and_says_how_to_go_on(
 ):
     out, usual = tmp_path / "my run", whole(RANDOM)
     with monkeypatch.context() as patch:
-        failing(patch, amc_evaluator, "fast_hits", KeyboardInterrupt(), 5)
+        failing(patch, amc_evaluator, "ready_score", KeyboardInterrupt(), 5)
         answer = amc("search", *RANDOM, "--out", out)
     evaluations = json.loads((usual / "result.json").read_text())["evaluations"][:5]
-    best = max(evaluations, key=lambda evaluation: evaluation["accuracy"])
+    best = max(evaluations, key=lambda evaluation: evaluation["score"])
     assert answer.code == 130
-    assert f"accuracy {best['accuracy']:.4f}" in answer.err
+    assert f"accuracy {best['score']:.4f}" in answer.err
     assert f"`amc search --config '{out}/config.yaml' {' '.join(OWN)}` goes on" in answer.err
     assert answer.err.count("\n") == 1
     policy = Policy.load(out / "policy.json")
     assert list(policy.kept) == best["kept"]
     assert policy.origin["interrupted"] == "after 5 evaluations"
     assert not (out / "result.json").exists()
-    calls = failing(monkeypatch, amc_evaluator, "fast_hits")
+    calls = failing(monkeypatch, amc_evaluator, "ready_score")
     shown = amc.good("search", "--config", out / "config.yaml", *OWN)
     assert f"goes on in {out}, where 5 evaluations are finished" in shown
     assert calls.count == 3, "what was evaluated is not evaluated again"
@@ -95,12 +95,12 @@ def test_ctrl_c_leaves_the_best_policy_so_far_and_says_how_to_go_on(
 def test_ctrl_c_before_the_budget_holds_says_so(amc, whole, tmp_path, monkeypatch):
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
-        failing(patch, netadapt.trials, "fast_accuracy", KeyboardInterrupt(), 3)
+        failing(patch, netadapt.trials, "fast_score", KeyboardInterrupt(), 3)
         answer = amc("search", *NETADAPT, "--out", out)
     assert answer.code == 130
     assert "after 3 evaluations, not yet within the budget" in answer.err
     assert Policy.load(out / "policy.json").origin["interrupted"].endswith("within the budget")
-    calls = failing(monkeypatch, netadapt.trials, "fast_accuracy")
+    calls = failing(monkeypatch, netadapt.trials, "fast_score")
     amc.good("search", *NETADAPT, "--out", out)
     evaluations = json.loads((out / "result.json").read_text())["evaluations"]
     assert calls.count == len(evaluations) - 3
@@ -113,7 +113,7 @@ def test_how_many_processes_there_are_and_how_patient_is_no_other_run(
 ):
     out = tmp_path / "run"
     with monkeypatch.context() as patch:
-        failing(patch, netadapt.trials, "fast_accuracy", KeyboardInterrupt(), 3)
+        failing(patch, netadapt.trials, "fast_score", KeyboardInterrupt(), 3)
         assert amc("search", *NETADAPT, "--options.timeout", "9", "--out", out).code == 130
     amc.good("search", *NETADAPT, "--options.jobs", "2", "--out", out)
     usual = whole(NETADAPT)
@@ -122,7 +122,7 @@ def test_how_many_processes_there_are_and_how_patient_is_no_other_run(
 
 
 def test_ctrl_c_before_anything_is_evaluated_writes_no_policy(amc, tmp_path, monkeypatch):
-    failing(monkeypatch, amc_evaluator, "fast_hits", KeyboardInterrupt(), 0)
+    failing(monkeypatch, amc_evaluator, "ready_score", KeyboardInterrupt(), 0)
     answer = amc("search", *RANDOM, "--out", tmp_path / "run")
     assert (answer.code, "nothing was evaluated yet" in answer.err) == (130, True)
     assert not (tmp_path / "run" / "policy.json").exists()
@@ -150,7 +150,7 @@ def test_passes_of_fine_tuning_that_are_finished_are_not_made_again(
 def test_a_finished_run_is_told_again_and_left_as_it_is(amc, whole, monkeypatch):
     out = whole(RANDOM)
     before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
-    calls = failing(monkeypatch, amc_evaluator, "fast_hits")
+    calls = failing(monkeypatch, amc_evaluator, "ready_score")
     shown = amc.good("search", *RANDOM, "--out", out)
     assert f"{out} is finished" in shown
     assert "--overwrite begins anew" in shown
@@ -275,7 +275,7 @@ def test_an_error_in_a_search_loses_nothing_that_was_finished(amc, whole, tmp_pa
         (OSError(28, "No space left on device"), "No space left"),
     ):
         with monkeypatch.context() as patch:
-            failing(patch, amc_evaluator, "fast_hits", error, 2)
+            failing(patch, amc_evaluator, "ready_score", error, 2)
             answer = amc("search", *RANDOM, "--out", out)
         assert (answer.code, answer.err.count("\n")) == (2, 1)
         assert words in answer.err
@@ -300,7 +300,7 @@ def test_a_disk_that_is_full_for_a_while_costs_nothing(amc, whole, tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_any_work(amc, monkeypatch):
-    calls = failing(monkeypatch, amc_evaluator, "fast_hits")
+    calls = failing(monkeypatch, amc_evaluator, "ready_score")
     answer = amc("search", *RANDOM, "--out", "/proc/amc")
     assert (answer.code, calls.count) == (2, 0)
     assert "--out /proc/amc: cannot make this folder" in answer.err
@@ -342,11 +342,11 @@ def test_a_benchmark_goes_on_with_the_strategy_that_was_interrupted(amc, tmp_pat
     amc.good(*words, "--out", tmp_path / "whole")
     out = tmp_path / "out"
     with monkeypatch.context() as patch:
-        failing(patch, amc_evaluator, "fast_hits", KeyboardInterrupt(), 4)
+        failing(patch, amc_evaluator, "ready_score", KeyboardInterrupt(), 4)
         answer = amc(*words, "--out", out)
     assert answer.code == 130
     assert f"`amc benchmark --config {out}/config.yaml {' '.join(OWN)}` goes on" in answer.err
-    calls = failing(monkeypatch, amc_evaluator, "fast_hits")
+    calls = failing(monkeypatch, amc_evaluator, "ready_score")
     shown = amc.good("benchmark", "--config", out / "config.yaml", *OWN)
     assert f"{out / 'uniform'} is finished" in shown
     assert calls.count == 6 - 3

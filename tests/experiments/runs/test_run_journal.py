@@ -17,8 +17,8 @@ from experiments.disk import locking as locks
 from experiments.runs.journal_file import JOURNAL_FILE, RunJournal, _line
 from netadapt import Proposal
 
-NOTES = {f"{n},4": Evaluation(accuracy=0.1 * n, seconds=1e-3 * n) for n in range(4)}
-MORE = Evaluation(accuracy=0.5, seconds=1.0)
+NOTES = {f"{n},4": Evaluation(score=0.1 * n, seconds=1e-3 * n) for n in range(4)}
+MORE = Evaluation(score=0.5, seconds=1.0)
 
 
 @pytest.fixture(scope="module")
@@ -135,19 +135,19 @@ def test_a_journal_of_another_release_is_refused(written, tmp_path):
 
 ODD = {
     (Evaluation, "8,8"): [
-        {"accuracy": 0.5, "seconds": 1.0, "more": 1},
-        {"accuracy": "high", "seconds": 1.0},
-        {"accuracy": 1.5, "seconds": 1.0},
-        {"accuracy": float("nan"), "seconds": 1.0},
-        {"accuracy": 0.5, "seconds": None},
-        {"accuracy": 0.5},
-        {"accuracy": 0.5, "seconds": 1.0, "seen": 2.5},
+        {"score": 0.5, "seconds": 1.0, "more": 1},
+        {"score": "high", "seconds": 1.0},
+        {"score": 1e300, "seconds": 1.0},
+        {"score": float("nan"), "seconds": 1.0},
+        {"score": 0.5, "seconds": None},
+        {"score": 0.5},
+        {"score": 0.5, "seconds": 1.0, "seen": 2.5},
         {},
     ],
     (Proposal, "1 8,8"): [
-        {"accuracy": 0.5, "seconds": 1.0},
-        {"accuracy": 0.5, "seconds": 1.0, "diverged": 1},
-        {"accuracy": -0.5, "seconds": 1.0, "diverged": False},
+        {"score": 0.5, "seconds": 1.0},
+        {"score": 0.5, "seconds": 1.0, "diverged": 1},
+        {"score": -1e300, "seconds": 1.0, "diverged": False},
     ],
     (DeviceCost, "latency 8,8"): [{}, {"cost": 0}, {"cost": "1"}, {"cost": float("inf")}],
 }
@@ -160,7 +160,7 @@ def test_a_whole_line_that_tells_odd_things_is_done_again(name, note, written, t
     (tmp_path / JOURNAL_FILE).write_bytes(written)
     with RunJournal(tmp_path) as journal:
         journal._add(name[0].kind, name[1], note)
-        journal.note("4,4", Evaluation(accuracy=0.75, seconds=2.0))
+        journal.note("4,4", Evaluation(score=0.75, seconds=2.0))
     with RunJournal(tmp_path) as journal:
         assert journal.recall(*name) is None
         assert (journal.count(Evaluation), journal.damaged) == (5, 1)
@@ -216,7 +216,7 @@ def test_a_full_disk_is_told_and_loses_nothing_that_was_finished(tmp_path, writt
             full_disk(len(written) + 20),
             pytest.raises(OSError, match=r"journal\.jsonl: cannot be written .*goes on"),
         ):
-            journal.note("8,8", Evaluation(accuracy=0.25, seconds=1.0))
+            journal.note("8,8", Evaluation(score=0.25, seconds=1.0))
         assert len((tmp_path / JOURNAL_FILE).read_bytes()) == len(written) + 20
     assert notes_of(tmp_path) == NOTES
 

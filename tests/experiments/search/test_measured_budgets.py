@@ -15,6 +15,7 @@ from amc import Budget, Problem, Samples, SearchResult, Strategy
 from amc.graph import Kept
 from amc.rules import Uniform
 from amc.strategies import RandomSearch
+from amc.tasks import Classification
 from experiments.latency.terms import STEADY, allowance, steadiest
 from experiments.report import latency_sentence
 from experiments.report.comparison import compare
@@ -32,7 +33,9 @@ def problem(factor: float) -> Problem:
         nn.Linear(6, 30), nn.ReLU(), nn.Linear(30, 20), nn.ReLU(), nn.Linear(20, 3)
     )
     holdout = Samples(torch.randn(40, 6), torch.arange(40) % 3)
-    made = Problem(model, holdout.inputs[:1], [Budget.parse("macs=0.6")], holdout=holdout)
+    made = Problem(
+        model, holdout.inputs[:1], [Budget.parse("macs=0.6")], task=Classification(None, holdout)
+    )
     made.measure["macs"] = lambda kept: factor * made.costs["macs"](kept)
     return made
 
@@ -68,7 +71,7 @@ def test_of_many_candidates_the_best_within_the_tighter_bound_wins() -> None:
     assert bound == pytest.approx(1 / 1.03)
     within = [item for item in result.outcomes if clock(asked, item.kept) <= 0.6]
     assert len(within) < len(result.outcomes)
-    assert result.best.accuracy == max(item.accuracy for item in within)
+    assert result.best.score == max(item.score for item in within)
 
 
 def test_a_device_that_never_keeps_a_budget_is_left_after_so_many_tries() -> None:
@@ -188,7 +191,7 @@ def test_a_tightened_bound_is_told() -> None:
 
 @pytest.fixture
 def made_result() -> Callable[..., RunResult]:
-    from experiments.runs.results import Accuracies
+    from experiments.runs.results import Scores
 
     def make(strategy: str, **changes: Any) -> RunResult:
         values: dict[str, Any] = {
@@ -197,8 +200,8 @@ def made_result() -> Callable[..., RunResult]:
             "dataset": "digits",
             "seed": 0,
             "budgets": (Budget("macs", 0.6),),
-            "unpruned": Accuracies(0.95, 0.94),
-            "searched": Accuracies(0.9, 0.9),
+            "unpruned": Scores(0.95, 0.94),
+            "searched": Scores(0.9, 0.9),
             "finetuned": None,
             "costs": {},
             "groups": (),

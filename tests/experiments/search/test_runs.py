@@ -10,7 +10,6 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file
 
 from amc.costs import Macs
-from amc.evaluation.scoring import accuracy
 from amc.granularity import Granularity
 from amc.policy import Budget, Policy
 from amc.pruning import prune
@@ -20,6 +19,7 @@ from experiments.runs.results import RunResult
 from experiments.search import one_run as runs
 from experiments.search.one_run import apply_policy
 from experiments.settings import PruneSettings, SearchSettings
+from experiments.studies.accuracies import accuracy
 from experiments.zoo.networks import load_workload
 
 
@@ -70,8 +70,8 @@ def test_hopeless_candidates_are_stopped_and_never_win(search):
     assert 0 < len(stopped) < 12
     whole = [one for one in result.evaluations if one.seen is None]
     # On the images of the search the best that has seen all of them wins.
-    assert max(result.evaluations, key=lambda one: one.accuracy) in whole
-    best = max(whole, key=lambda one: one.accuracy)
+    assert max(result.evaluations, key=lambda one: one.score) in whole
+    best = max(whole, key=lambda one: one.score)
     assert [group.kept for group in result.groups] == list(best.kept)
 
 
@@ -80,7 +80,7 @@ def test_the_result_tells_what_the_network_scores(ddpg_run):
     result = result_of(ddpg_run)
     # Where the search's fast arithmetic is another than this, single images may differ.
     assert result.searched.test == pytest.approx(accuracy(network, workload.splits.test), abs=0.03)
-    best = max(candidate.accuracy for candidate in result.evaluations)
+    best = max(candidate.score for candidate in result.evaluations)
     assert result.searched.holdout == pytest.approx(best)
     assert result.finetuned is None
     assert result.finetune_steps == 0
@@ -215,7 +215,7 @@ def test_the_result_says_what_it_was_made_with(ddpg_run):
     data = json.loads((ddpg_run / "result.json").read_text())
     assert data["config"]["episodes"] == 5
     assert data["machine"]["torch"] == torch.__version__
-    assert data["schema_version"] == 2
+    assert data["schema_version"] == 3
 
 
 def test_a_weight_that_was_zero_before_is_free_to_learn(search, weights, tmp_path):

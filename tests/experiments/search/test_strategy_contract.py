@@ -16,6 +16,7 @@ from amc.policy import Budget, Policy
 from amc.problem import Problem, SearchResult
 from amc.pruning import prune
 from amc.strategies import STRATEGIES
+from amc.tasks import Classification
 from amc.tasks.samples import Samples
 from experiments.search.strategies import expected_evaluations, make_strategy
 
@@ -68,9 +69,7 @@ def problem(kind: str, copy: int = 0) -> Problem:
         network(),
         torch.zeros(1, 2, 5, 5),
         [Budget.parse(text) for text in BUDGETS[kind]],
-        holdout=data(60, 0),
-        calibration=data(40, 1),
-        train=data(32, 2),
+        task=Classification(data(32, 2), data(60, 0), calibration=data(40, 1)),
         rounding=Rounding(round_to=4 if kind == "multiples of 4" else 1),
         positions=4,
     )
@@ -110,7 +109,7 @@ def found(name: str, kind: str, file: Path) -> SearchResult:
 
 def seen(result: SearchResult) -> list[tuple[object, ...]]:
     """All of a result but how long it took."""
-    return [(one.number, one.kept, one.accuracy, dict(one.costs)) for one in result.outcomes]
+    return [(one.number, one.kept, one.score, dict(one.costs)) for one in result.outcomes]
 
 
 def test_every_budget_holds_and_every_count_is_legal(
@@ -132,7 +131,7 @@ def test_the_best_is_the_most_accurate_within_the_budget(
     fitting = [outcome for outcome in result.outcomes if limits.fits(outcome.kept)]
     if name in LAST_WINS:
         fitting = [outcome for outcome in fitting if outcome.kept == result.best.kept]
-    assert result.best.accuracy == max(outcome.accuracy for outcome in fitting)
+    assert result.best.score == max(outcome.score for outcome in fitting)
 
 
 def test_outcomes_are_numbered_from_zero_and_as_many_as_expected(
@@ -176,8 +175,7 @@ def masking(granularity: str, cost: str) -> Problem:
         network(),
         torch.zeros(1, 2, 5, 5),
         [Budget(cost, 0.65)],
-        holdout=data(30, 0),
-        train=data(32, 2),
+        task=Classification(data(32, 2), data(30, 0), calibration=None),
         granularity=granularity,
     )
 
@@ -209,7 +207,12 @@ def parameters_left(asked: Problem, kept: Sequence[int]) -> float:
 
 def test_a_budget_out_of_reach_is_refused_before_any_strategy_with_the_smallest_in_reach() -> None:
     with pytest.raises(BudgetError, match=r"cannot be reached: the smallest .* has macs=0\.\d+"):
-        Problem(network(), torch.zeros(1, 2, 5, 5), [Budget("macs", 0.001)], holdout=data(60, 0))
+        Problem(
+            network(),
+            torch.zeros(1, 2, 5, 5),
+            [Budget("macs", 0.001)],
+            task=Classification(None, data(60, 0)),
+        )
 
 
 @cache
@@ -221,8 +224,7 @@ def tight() -> Problem:
         network(),
         torch.zeros(1, 2, 5, 5),
         [Budget("macs", least, relative=False)],
-        holdout=data(30, 0),
-        train=data(32, 2),
+        task=Classification(data(32, 2), data(30, 0), calibration=None),
     )
 
 

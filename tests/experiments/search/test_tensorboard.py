@@ -31,12 +31,12 @@ def test_each_episode_leaves_its_scalars_in_the_runs_folder(search):
     run = search("--strategy", "gp-rollout", *SMALL, "--no-depth", "--tensorboard")
     (folder,) = (run / "tensorboard").iterdir()
     found = scalars(folder)
-    assert {"search/accuracy", "search/best accuracy", "rollout/ep_rew_mean"} <= set(found)
-    best = [value for _, value in found["search/best accuracy"]]
+    assert {"search/score", "search/best score", "rollout/ep_rew_mean"} <= set(found)
+    best = [value for _, value in found["search/best score"]]
     assert len(best) == 4
     assert best == sorted(best)
     assert all(value <= 0.5 + 1e-6 for _, value in found["search/macs left"])
-    steps = [step for step, _ in found["search/accuracy"]]
+    steps = [step for step, _ in found["search/score"]]
     assert steps == [steps[0] * number for number in (1, 2, 3, 4)]
 
 

@@ -9,15 +9,16 @@ from flat_settings import changed, settings_of
 from rich.console import Console
 from safetensors.torch import load_file, save_file
 
-from amc.evaluation.scoring import accuracy
 from amc.finetuning import OPTIMIZERS
 from amc.finetuning.schedule import KINDS
 from amc.policy import Policy
 from amc.pruning import decisions, prune
+from amc.tasks import replace_parts
 from experiments.search.one_run import apply_policy, search
 from experiments.search.tuning import Start, recipe_of, training_of, tune
 from experiments.settings import PruneSettings, SearchSettings, TuningSettings, flat
 from experiments.settings.kinds import USUAL_RATES, Optimizer, Schedule
+from experiments.studies.accuracies import accuracy
 from experiments.zoo.networks import load_workload
 
 
@@ -46,7 +47,7 @@ def tuned(config, workload, **changes):
     policy = Policy.load(config.policy)
     graph = decisions(workload.model, workload.example, policy.granularity)
     network = prune(workload.model, policy, workload.example)
-    start = Start(network, policy, graph, None)
+    start = Start(network, policy, graph, replace_parts(workload.task, data_loader=None))
     return tune(changed(config, **changes), workload, start, Console(quiet=True))
 
 

@@ -10,10 +10,10 @@ from rich.console import Console
 from safetensors.torch import load_file, save_file, save_model
 from torch import nn
 
-from amc.evaluation.scoring import accuracy, hits
 from experiments.commands.export import load_pruned
 from experiments.search.one_run import search
 from experiments.settings import NetworkSettings, SearchSettings
+from experiments.studies.accuracies import accuracy, hits
 from experiments.zoo.datasets import DATASETS
 from experiments.zoo.models import MODELS
 from experiments.zoo.networks import (
@@ -39,7 +39,7 @@ def test_shipped_weights_reach_their_accuracy_on_test_images(fashion_mnist, mode
 def test_bfloat16_hardly_changes_their_answers(fashion_mnist, model, width):
     workload = load_workload(NetworkSettings(model=model, width=width))
     few = workload.splits.holdout.take(slice(0, 200))  # emulated on most processors
-    changed = hits(workload.model, few) != hits(workload.model, few, bfloat16=True)
+    changed = hits(workload.model, few) != hits(workload.model, few, half=True)
     assert int(changed.sum()) <= 2
 
 

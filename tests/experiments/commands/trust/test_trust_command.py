@@ -47,10 +47,10 @@ def test_the_search_s_score_is_what_the_search_measured(tried) -> None:
     for one in result.trust.policies:
         evaluated = result.evaluations[one.number]
         assert evaluated.kept == one.kept
-        assert evaluated.accuracy == one.searched
+        assert evaluated.score == one.searched
         assert one.scores["refit"] == pytest.approx(one.searched, abs=0.01)
         assert one.scores["no refit"] != one.scores["refit"]
-    best = max(result.evaluations, key=lambda outcome: outcome.accuracy)
+    best = max(result.evaluations, key=lambda outcome: outcome.score)
     assert best.kept in {one.kept for one in result.trust.policies}
 
 

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from amc.history import Outcome
+from amc.tasks import ACCURACY
 from experiments.commands.trust.correlation import correlation, spearman
 from experiments.commands.trust.sampling import sample_by_rank
 from experiments.commands.trust.tried_policies import Journal
@@ -25,7 +26,7 @@ def outcomes(*accuracies: float) -> list[Outcome]:
 def test_the_sample_has_some_of_every_part_of_the_range_and_the_best() -> None:
     # A search that ends among good candidates: nine in ten lie in the upper tenth.
     many = outcomes(*np.linspace(0.5, 0.88, 10), *np.linspace(0.881, 0.9, 90))
-    chosen = [outcome.accuracy for outcome in sample_by_rank(many, 5, seed=0)]
+    chosen = [outcome.score for outcome in sample_by_rank(many, 5, seed=0)]
     assert chosen == sorted(chosen)
     assert chosen[-1] == 0.9
     for low in (0.5, 0.6, 0.7, 0.8):
@@ -34,7 +35,7 @@ def test_the_sample_has_some_of_every_part_of_the_range_and_the_best() -> None:
 
 def test_places_that_nobody_can_take_go_to_the_fullest_part() -> None:
     gap = outcomes(0.1, *np.linspace(0.8, 0.9, 20))
-    chosen = [outcome.accuracy for outcome in sample_by_rank(gap, 6, seed=1)]
+    chosen = [outcome.score for outcome in sample_by_rank(gap, 6, seed=1)]
     assert len(set(chosen)) == 6
     assert chosen[0] == 0.1
     assert chosen[-1] == 0.9
@@ -47,13 +48,13 @@ def test_any_sample_is_of_different_policies_and_the_same_for_the_same_seed(
     found = outcomes(*(number / 10 for number in tenths))
     chosen = sample_by_rank(found, count, seed)
     assert len({outcome.kept for outcome in chosen}) == len(chosen) == min(count, len(found))
-    assert max(one.accuracy for one in chosen) == max(one.accuracy for one in found)
+    assert max(one.score for one in chosen) == max(one.score for one in found)
     assert sample_by_rank(found, count, seed) == chosen
 
 
 def test_a_policy_that_was_evaluated_twice_is_one() -> None:
     first, again = outcomes(0.5, 0.5)
-    twice = [first, Outcome(1, first.kept, again.accuracy, {}, 0.0), *outcomes(0.1, 0.2, 0.3)[1:]]
+    twice = [first, Outcome(1, first.kept, again.score, {}, 0.0), *outcomes(0.1, 0.2, 0.3)[1:]]
     assert len(sample_by_rank(twice, 9, seed=0)) == 3
 
 
@@ -97,26 +98,26 @@ def trust(low: float, *after: float, images: int = 1_000_000) -> Trust:
     [(0.5, "about the order"), (0.1, "leave open"), (-0.1, "cannot be told from chance")],
 )
 def test_the_verdict_goes_by_the_lower_end_of_the_interval(low: float, words: str) -> None:
-    answer, *_ = sentences(trust(low, 0.7, 0.8, 0.9))
+    answer, *_ = sentences(trust(low, 0.7, 0.8, 0.9), ACCURACY)
     assert "is 0.70 (95% interval" in answer
     assert words in answer
     assert "3 policies with scores from 0.0000 to 0.2000" in answer
 
 
 def test_it_says_what_believing_the_score_costs() -> None:
-    assert "also the best" in sentences(trust(0.5, 0.7, 0.8, 0.9))[1]
-    lost = sentences(trust(0.5, 0.7, 0.9, 0.8))[1]
+    assert "also the best" in sentences(trust(0.5, 0.7, 0.8, 0.9), ACCURACY)[1]
+    lost = sentences(trust(0.5, 0.7, 0.9, 0.8), ACCURACY)[1]
     assert "number 2 of 3" in lost
-    assert "0.1000 below" in lost
+    assert "0.1000 behind" in lost
 
 
 def test_it_says_where_differences_may_be_noise() -> None:
     # Of 900 images at 0.9 the standard error is 0.01.
     assert (
         "± 0.0196, so some of their differences may be noise"
-        in sentences(trust(0.5, 0.89, 0.90, 0.91, images=900))[2]
+        in sentences(trust(0.5, 0.89, 0.90, 0.91, images=900), ACCURACY)[2]
     )
-    assert "noise" not in sentences(trust(0.5, 0.85, 0.90, 0.95, images=900))[2]
+    assert "noise" not in sentences(trust(0.5, 0.85, 0.90, 0.95, images=900), ACCURACY)[2]
 
 
 ENTRY = Tried(0, (3, 8), 0.5, {"refit": 0.5}, 0.9)
@@ -133,7 +134,7 @@ ENTRY = Tried(0, (3, 8), 0.5, {"refit": 0.5}, 0.9)
         b'{"terms": {"epochs": 1}, "number": 0, "kept": [3, 8], "searched": 0.5, '
         b'"scores": {"refit": "high"}, "finetuned": 0.9}\n',
         b'{"terms": {"epochs": 1}, "number": 0, "kept": [3, 8], "searched": 0.5, '
-        b'"scores": {"refit": 0.5}, "finetuned": 9}\n',
+        b'"scores": {"refit": 0.5}, "finetuned": 9e300}\n',
     ],
 )
 def test_a_damaged_line_of_what_was_tried_is_counted_and_tells_nothing(junk, tmp_path) -> None:

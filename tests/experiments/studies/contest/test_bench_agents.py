@@ -10,8 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from amc.evaluation.scoring import accuracy
 from amc.tasks.samples import Samples
+from experiments.studies.accuracies import accuracy
 from experiments.studies.contest import __main__ as bench_agents
 from experiments.studies.contest import material, searching
 from experiments.studies.contest.material import Material

@@ -8,6 +8,7 @@ from torch import nn
 
 from amc.policy import Budget
 from amc.problem import Problem
+from amc.tasks import Classification
 from amc.tasks.samples import Samples
 from experiments.studies.contest.study import NAMES, Contender, Study, begins_as, courses
 
@@ -21,7 +22,9 @@ def tiny() -> Problem:
     )
     inputs = torch.randn(50, 4, generator=torch.Generator().manual_seed(1))
     holdout = Samples(inputs, torch.arange(50) % 3)
-    return Problem(model, inputs[:1], [Budget.parse("macs=0.4")], holdout=holdout)
+    return Problem(
+        model, inputs[:1], [Budget.parse("macs=0.4")], task=Classification(None, holdout)
+    )
 
 
 def rollouts(contender: Contender, episodes: int) -> list[tuple[int, ...]]:

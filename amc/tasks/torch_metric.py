@@ -1,0 +1,137 @@
+"""Any metric of the torchmetrics package as a task's score."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from amc.tasks.batches import Data
+from amc.tasks.classification import labels_of
+from amc.tasks.score import Score
+from amc.tasks.task import (
+    Collect,
+    FromTrain,
+    Loss,
+    Metric,
+    Task,
+    calibration_of,
+    main_output,
+)
+
+Predict = Callable[[Any], Any]
+"""From a network's outputs to what a metric takes as predictions."""
+
+
+@dataclass(frozen=True)
+class Metered(Metric):
+    """A metric that keeps its own count.
+
+    Args:
+        meter: With `update(predictions, targets)` and `compute()`.
+        score: What it computes.
+        predict: From outputs to predictions.
+        key: Which of several numbers it computes; empty where it is one.
+    """
+
+    meter: Any
+    score: Score
+    predict: Predict
+    key: str
+    in_turn = True
+
+    def fresh(self) -> Metered:
+        """One that has seen nothing; the user's own is never updated."""
+        meter = copy.deepcopy(self.meter)
+        meter.reset()
+        return replace(self, meter=meter)
+
+    def tell(self, outputs: Any, batch: Any, unpruned: Any) -> Tensor:
+        """(1, 0): it keeps its own count."""
+        self.meter.update(self.predict(outputs), labels_of(batch))
+        return torch.zeros(1, 0)
+
+    def compute(self, told: Tensor) -> float:
+        """What the metric has come to."""
+        found = self.meter.compute()
+        if isinstance(found, Mapping):
+            found = found[self._chosen(found)]
+        return self.score.check(found, type(self.meter).__name__)
+
+    def _chosen(self, found: Mapping[str, Any]) -> str:
+        if self.key in found:
+            return self.key
+        raise ValueError(
+            f"task: {type(self.meter).__name__} computes {', '.join(found)}; say which is the "
+            "score with key"
+        )
+
+
+@dataclass(frozen=True, init=False)
+class TorchMetric(Task):
+    """The score is what a metric of torchmetrics computes over batches of (inputs, targets).
+
+    Args:
+        metric: Such as `torchmetrics.AveragePrecision(...)`; a copy of it is updated.
+        holdout: Batches that candidates are scored on, which no step trains on.
+        test: The same that no step of a search sees.
+        train: For the refit, and fine-tuning where there is a loss.
+        calibration: For the refit and criteria.
+        predict: From the network's outputs to what the metric takes as predictions; None takes the
+            logits among them, or the first tensor.
+        loss_func: As `Task` takes it.
+        collect_func: As `Task` takes it.
+        key: Of a metric that computes several numbers, the name of the score.
+        higher_is_better: Where the metric does not say it itself.
+
+    Raises:
+        ValueError: if it is no such metric, or neither it nor the caller says which way is better.
+    """
+
+    def __init__(
+        self,
+        metric: Any,
+        holdout: Data,
+        test: Data | None = None,
+        *,
+        train: Data | None = None,
+        calibration: Data | FromTrain | None = "train",
+        predict: Predict | None = None,
+        loss_func: Loss | None = None,
+        collect_func: Collect | None = None,
+        key: str = "",
+        higher_is_better: bool | None = None,
+    ) -> None:
+        if not all(
+            callable(getattr(metric, name, None)) for name in ("update", "compute", "reset")
+        ):
+            raise ValueError(
+                f"task: {type(metric).__name__} is no metric of torchmetrics; give an object with "
+                "update(), compute() and reset()"
+            )
+        score = _score(metric, key, higher_is_better)
+        super().__init__(
+            data_loader=calibration_of(calibration, train),
+            train_loader=train,
+            loss_func=loss_func,
+            collect_func=collect_func,
+            metric=Metered(metric, score, predict or main_output, key),
+            score_loader=holdout,
+            test_loader=test,
+        )
+
+
+def _score(metric: Any, key: str, given: bool | None) -> Score:
+    own = getattr(metric, "higher_is_better", None)
+    higher = own if given is None else given
+    if higher is None:
+        raise ValueError(
+            f"task: {type(metric).__name__} does not say which way is better; give higher_is_better"
+        )
+    low, high = (getattr(metric, f"plot_{end}_bound", None) for end in ("lower", "upper"))
+    bounds = (float(low), float(high)) if low is not None and high is not None else None
+    return Score(key or type(metric).__name__, higher_is_better=bool(higher), bounds=bounds)
