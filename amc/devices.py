@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache
+from itertools import chain
 from typing import TypeVar
 
 import torch
@@ -50,7 +51,7 @@ def fast_type(device: torch.device | str = "cpu") -> torch.dtype:
 
 def device_of(model: torch.nn.Module) -> torch.device:
     """Where the first parameter or buffer of `model` lives; the CPU if it has none."""
-    for tensor in (*model.parameters(), *model.buffers()):
+    for tensor in chain(model.parameters(), model.buffers()):
         return tensor.device
     return torch.device("cpu")
 

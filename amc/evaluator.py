@@ -133,5 +133,5 @@ def _race(task: Task, racing: float) -> Race:
             "stream does not allow; give amc.Samples, or leave racing out"
         )
     low, high = score.bounds if score.higher_is_better else (-score.bounds[1], -score.bounds[0])
-    rule = ByHits() if isinstance(metric, Margins) else ByMeans(low, high)
+    rule = ByHits() if isinstance(metric.raced, Margins) else ByMeans(low, high)
     return Race(task.score_loader, racing, rule)

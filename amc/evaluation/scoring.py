@@ -23,6 +23,7 @@ from amc.tasks import (
     Samples,
     Task,
     batches,
+    moved,
     placed,
     replace_parts,
     size_of,
@@ -95,7 +96,7 @@ def ready_score(model: nn.Module, graph: PruningGraph, task: Task, *, test: bool
 
 
 def fast_numbers(model: nn.Module, graph: PruningGraph, task: Task, samples: Samples) -> Tensor:
-    """(samples,) what a metric tells of each, of a network that `make_ready` has seen.
+    """(samples,) what a race reads of each, of a network that `make_ready` has seen.
 
     Args:
         model: It.
@@ -105,7 +106,8 @@ def fast_numbers(model: nn.Module, graph: PruningGraph, task: Task, samples: Sam
     """
     assert task.metric is not None
     half = may_be_half(model, task.metric)
-    return _told(model, task, task.metric, samples, batch_for(graph, device_of(model)), half)
+    size = batch_for(graph, device_of(model))
+    return _told(model, task, task.metric.raced, samples, size, half)
 
 
 def numbers(
@@ -173,13 +175,14 @@ def _told(
     model: nn.Module, task: Task, metric: Metric, data: Data, size: int, half: bool
 ) -> Tensor:
     """What the metric tells: (samples,) numbers, or their sums (numbers,) over all."""
-    device = device_of(model)
+    # Once, because a network is long to walk through.
+    device, kind = device_of(model), type_of(model)
 
     def of_batch(batch: Any) -> Tensor:
         # Both contexts belong to the thread that enters them.
         lower = torch.autocast(device.type, torch.bfloat16, enabled=half)
         with torch.inference_mode(), lower:
-            inputs = laid_out(placed(task.inputs(batch), model))
+            inputs = laid_out(moved(task.inputs(batch), device, kind))
             outputs = _on_processor(_called(model, inputs, batch), device)
         with torch.inference_mode():
             unpruned = _unpruned(task, inputs) if metric.against else None

@@ -31,6 +31,7 @@ from amc.tasks import (
     Task,
     in_equal_parts,
     main_output,
+    moved,
     placed,
     relative_error,
     size_of,
@@ -184,7 +185,7 @@ class _Learner:
     ) -> None:
         self._model, self._task = model, task
         self._recipe, self._layout = recipe, layout
-        self._device = device_of(model)
+        self._device, self._kind = device_of(model), type_of(model)
         self.optimiser = _optimiser(model, recipe)
         self._gammas = _gammas(model) if recipe.gamma_l1 else []
         # Without a loss there is nothing but the teacher to learn from.
@@ -224,7 +225,7 @@ class _Learner:
 
     def loss(self, batch: Any) -> Tensor:
         """Of one batch, in float32: the task's loss, and the teacher's share."""
-        inputs = changed(placed(self._task.inputs(batch), self._model), self._laid_out)
+        inputs = self._placed(self._task.inputs(batch))
         outputs = self._answers(self._model, inputs)
         if self._teacher is None:
             return self._hard(outputs, batch)
@@ -245,13 +246,16 @@ class _Learner:
         even = -torch.log_softmax(main_output(outputs), 1).mean()
         return (1 - smoothing) * loss + smoothing * even
 
+    def _placed(self, inputs: Any) -> Any:
+        return changed(moved(inputs, self._device, self._kind), self._laid_out)
+
     def _laid_out(self, one: Tensor) -> Tensor:
         # A copy, because the strides of a single channel pass for either layout.
         return one.clone(memory_format=self._layout) if one.dim() == 4 else one
 
     def _answers(self, network: nn.Module, inputs: Any) -> Any:
-        device, full = device_of(network), type_of(network) is torch.float32
-        half = full and bfloat16_is_fast(device)
+        device = self._device if network is self._model else device_of(network)
+        half = self._kind is torch.float32 and bfloat16_is_fast(device)
         with torch.autocast(device.type, torch.bfloat16, enabled=half):
             outputs = call(network, inputs)
         return changed(outputs, lambda one: one.float() if one.is_floating_point() else one)

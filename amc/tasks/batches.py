@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice, pairwise
+from itertools import chain, islice, pairwise
 from typing import Any, cast
 
 import torch
@@ -106,18 +106,22 @@ def first_batch(data: Data, size: int) -> Any:
 
 def placed(value: Any, model: nn.Module) -> Any:
     """The same where the network is, in its type of floating-point numbers."""
-    device, kind = device_of(model), type_of(model)
+    return moved(value, device_of(model), type_of(model))
 
-    def moved(one: Tensor) -> Tensor:
+
+def moved(value: Any, device: torch.device, kind: torch.dtype) -> Any:
+    """The same on a device, its floating-point numbers of this type."""
+
+    def one_moved(one: Tensor) -> Tensor:
         wanted = kind if one.is_floating_point() else one.dtype
         return one.to(device, wanted, non_blocking=True)
 
-    return changed(value, moved)
+    return changed(value, one_moved)
 
 
 def type_of(model: nn.Module) -> torch.dtype:
     """Of its floating-point parameters, or of its buffers; float32 where it has none."""
-    held = (*model.parameters(), *model.buffers())
+    held = chain(model.parameters(), model.buffers())
     kinds = (one.dtype for one in held if one.is_floating_point())
     return next(kinds, torch.float32)
 

@@ -22,6 +22,32 @@ PART = 1 / 6
 
 
 @dataclass(frozen=True)
+class Hits(Metric):
+    """Whether each sample is classified rightly: 1 where it is. The score is accuracy."""
+
+    score = ACCURACY
+    each = True
+    half = True
+
+    @property
+    def raced(self) -> Metric:
+        """How clearly."""
+        return Margins()
+
+    def tell(self, outputs: Any, batch: Any, unpruned: Any) -> Tensor:
+        """(samples,) whether each is right."""
+        logits, labels = main_output(outputs), labels_of(batch)
+        check_labels(logits, labels)
+        if logits.dim() == 1 or logits.shape[1] == 1:
+            return torch.eq(logits.reshape(-1) > 0, labels > 0)
+        return torch.eq(logits.argmax(1), labels)
+
+    def compute(self, told: Tensor) -> float:
+        """The fraction that is right."""
+        return int(told.sum()) / len(told)
+
+
+@dataclass(frozen=True)
 class Margins(Metric):
     """How clearly each sample is classified rightly: above 0 where it is. The score is accuracy.
 
@@ -149,7 +175,7 @@ class Classification(Task):
             train_loader=train,
             loss_func=cross_entropy,
             distill_func=distillation_loss,
-            metric=Margins(),
+            metric=Hits(),
             score_loader=holdout,
             test_loader=test,
         )

@@ -49,6 +49,11 @@ class Metric(ABC):
     against: bool = False
     in_turn: bool = False
 
+    @property
+    def raced(self) -> Metric:
+        """What tells more of single samples, for races; itself, where nothing does."""
+        return self
+
     def fresh(self) -> Metric:
         """One that nothing was told yet."""
         return self

@@ -22,7 +22,7 @@ def hits(
 ) -> Tensor:
     """(samples,) whether each is classified rightly by a network as it is."""
     task = Classification(None, samples)
-    return numbers(model, task, samples, batch_size=batch_size, half=half) > 0
+    return numbers(model, task, samples, batch_size=batch_size, half=half)
 
 
 def fast_accuracy(model: nn.Module, graph: PruningGraph, samples: Samples) -> float:
