@@ -1,0 +1,145 @@
+"""What ready-made tasks tell, held against numbers worked out by hand or by other libraries."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score, jaccard_score
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+import amc
+from amc.evaluation import score
+from amc.tasks import Task
+
+
+class Answers(nn.Module):
+    """Gives back what it is given."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        return inputs
+
+
+def told(task: Task) -> float:
+    return score(Answers(), task)
+
+
+def test_the_sign_of_a_single_logit_decides() -> None:
+    data = amc.Samples(torch.tensor([[2.0], [-1.0], [0.5], [-3.0]]), torch.tensor([1, 1, 1, 0]))
+    assert told(amc.Classification(None, data)) == 0.75
+
+
+@pytest.mark.parametrize("sizes", [(24,), (7, 10, 7)])
+def test_f1_and_mean_iou_are_scikit_learns(sizes: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    logits, yes = torch.randn(24, 5), torch.randint(2, (24, 5))
+    batches = list(zip(logits.split(sizes), yes.split(sizes), strict=True))
+    wanted = f1_score(yes.numpy(), (logits > 0).numpy(), average="micro")
+    assert told(amc.MultiLabel(None, batches)) == pytest.approx(wanted)
+    maps, labels = torch.randn(24, 3, 4, 4), torch.randint(3, (24, 4, 4))
+    batches = list(zip(maps.split(sizes), labels.split(sizes), strict=True))
+    wanted = jaccard_score(labels.flatten(), maps.argmax(1).flatten(), average="macro")
+    assert told(amc.Segmentation(None, batches)) == pytest.approx(wanted)
+
+
+def test_ignored_places_and_absent_classes_do_not_count() -> None:
+    logits = torch.tensor([[0.0, 1.0], [1.0, 0.0], [-9.0, -9.0]])[None, :, None]  # (1, 3, 1, 2)
+    data = [(logits, torch.tensor([[[1, 255]]]))]
+    # Place 0 is answered 1 and is 1; place 1 does not count; class 2 neither is nor is answered.
+    assert told(amc.Segmentation(None, data)) == 1.0
+
+
+def test_answers_of_a_lower_resolution_are_scaled_up() -> None:
+    labels = torch.tensor([0, 1]).repeat_interleave(4).expand(1, 8, 8).clone()
+    coarse = torch.stack([1.0 - labels[:, ::4, ::4].float(), labels[:, ::4, ::4].float()], 1)
+    assert told(amc.Segmentation(None, [(coarse, labels)])) == 1.0
+
+
+def test_the_mean_squared_error_is_over_all_numbers_of_uneven_batches() -> None:
+    batches = [(torch.zeros(3, 2), torch.ones(3, 2)), (torch.zeros(1, 2), torch.full((1, 2), 3.0))]
+    task = amc.Regression(None, batches)
+    assert told(task) == pytest.approx((6 * 1 + 2 * 9) / 8)
+    assert not task.score.higher_is_better
+
+
+def test_perplexity_is_of_the_next_token_and_padding_does_not_count() -> None:
+    torch.manual_seed(1)
+    logits, tokens = torch.randn(2, 5, 7), torch.randint(7, (2, 5))
+    mask = torch.tensor([[1, 1, 1, 1, 1], [1, 1, 1, 0, 0]])
+
+    class Model(nn.Module):
+        def forward(self, input_ids: Tensor, attention_mask: Tensor) -> dict[str, Tensor]:
+            return {"loss": torch.zeros(()), "logits": logits}
+
+    nats = [
+        F.cross_entropy(logits[row, at], tokens[row, at + 1]).item()
+        for row, count in ((0, 5), (1, 3))
+        for at in range(count - 1)
+    ]
+    batch = {"input_ids": tokens, "attention_mask": mask}
+    found = score(Model(), amc.LanguageModel(None, [batch]))
+    assert found == pytest.approx(math.exp(sum(nats) / len(nats)), rel=1e-5)
+
+
+@given(st.integers(0, 5), st.floats(0.01, 2))
+def test_agreement_is_one_where_answers_are_the_same_and_falls_with_their_distance(
+    seed: int, apart: float
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    inputs = torch.randn(40, 6, generator=generator)
+
+    class Off(nn.Module):
+        def __init__(self, by: float) -> None:
+            super().__init__()
+            self.by = by
+
+        def forward(self, inputs: Tensor) -> Tensor:
+            return inputs + self.by * inputs.flip(1)
+
+    task = amc.Unlabelled(inputs).for_problem(Off(0.0), inputs[:1])
+    assert score(Off(0.0), task) == 1.0
+    near, far = score(Off(apart), task), score(Off(2 * apart), task)
+    assert 0 <= far < near < 1
+
+
+def test_a_constant_answer_agrees_by_about_a_half() -> None:
+    inputs = torch.randn(400, 3, generator=torch.Generator().manual_seed(0))
+
+    class Constant(nn.Module):
+        def forward(self, inputs: Tensor) -> Tensor:
+            return torch.zeros_like(inputs)
+
+    task = amc.Unlabelled(inputs).for_problem(Answers(), inputs[:1])
+    assert score(Constant(), task) == pytest.approx(0.57, abs=0.05)
+
+
+@pytest.mark.parametrize(
+    ("given", "value", "unpruned", "merit"),
+    [
+        (amc.Score("accuracy", bounds=(0, 1)), 0.7, None, 0.7),
+        (amc.Score("error", higher_is_better=False, bounds=(0, 100)), 25.0, None, 0.75),
+        (amc.Score("perplexity", higher_is_better=False), 10.0, 10.0, 0.5),
+        (amc.Score("perplexity", higher_is_better=False), 20.0, 10.0, 0.25),
+        (amc.Score("PSNR", "dB"), 15.0, 30.0, 0.5 - 0.5 / 3),
+    ],
+)
+def test_merits_by_hand(
+    given: amc.Score, value: float, unpruned: float | None, merit: float
+) -> None:
+    assert given.merit(value, unpruned) == pytest.approx(merit)
+
+
+finite = st.floats(-1e6, 1e6)
+
+
+@given(finite, finite, finite, st.booleans())
+def test_merits_never_change_an_order(one: float, other: float, full: float, up: bool) -> None:
+    kind = amc.Score("s", higher_is_better=up)
+    if kind.better(one, other):
+        assert kind.merit(one, full) >= kind.merit(other, full)
+    assert 0 <= kind.merit(one, full) <= 1
+    assert kind.merit(kind.worst(full), full) <= 1e-6
