@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from copy import copy
 from dataclasses import asdict, dataclass, field, replace
@@ -294,7 +295,22 @@ class Problem:
         """Count an evaluation that a strategy made of a network of its own; see `History.add`."""
         key = tuple(int(count) for count in kept)
         costs = {name: cost(key) for name, cost in self.costs.items()}
-        return self.history.add(key, score, self.merit(score), costs, seen, seconds)
+        outcome = self.history.add(key, score, self.merit(score), costs, seen, seconds)
+        if len(self.outcomes) == TOLD:
+            self._warn_of_equals()
+        return outcome
+
+    def _warn_of_equals(self) -> None:
+        """Say it where a search has nothing to go by."""
+        first, *others = {one.kept: one.score for one in self.outcomes}.values()
+        if others and all(other == first for other in others):
+            logging.getLogger(__name__).warning(
+                "the first %d candidates all have %s %g, so that the search has nothing to go by; "
+                "see that the score reads what the network answers",
+                TOLD,
+                self.task.score.name,
+                first,
+            )
 
     @property
     def worst_score(self) -> float:
@@ -409,6 +425,9 @@ class Problem:
         chosen = criterion or self.criterion
         return policy_of(self.graph, kept, criterion=chosen, origin=origin)
 
+
+TOLD = 10
+"""Candidates after which it is told that all have one score."""
 
 AGAIN = 1e-3
 """By how much of itself a score may differ from one time to the next: sums are rounded."""

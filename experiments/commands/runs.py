@@ -64,6 +64,7 @@ class Named:
     model: str
     dataset: str
     strategy: str = ""
+    task: str | None = None
 
 
 def run(config: RunsSettings, console: Console) -> None:
@@ -167,7 +168,9 @@ def _settings(folder: Path) -> str:
     except ValueError as error:
         raise ValueError(f"{path}: not the settings of a run ({error})") from None
     strategy = named.strategy or ("policy" if "policy" in settings else "training")
-    return shorten(printable(f"{strategy}: {named.model} on {named.dataset}"), LONGEST)
+    return shorten(
+        printable(f"{strategy}: {named.model} on {named.task or named.dataset}"), LONGEST
+    )
 
 
 def _is_held(path: Path) -> bool:

@@ -133,7 +133,7 @@ class Gain:
             f"latency: batch {device['batch']}, {device['runtime']} {device['version']}, "
             f"{count(device['threads'], 'thread')}; in turns, "
             f"{count(self.rounds, 'round')}\n"
-            f"logits differ from PyTorch's by at most {self.difference:.1e}"
+            f"answers differ from PyTorch's by at most {self.difference:.1e}"
         )
 
     def verdict(self) -> str:

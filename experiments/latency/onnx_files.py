@@ -1,4 +1,4 @@
-"""Networks as ONNX files: proved on real images, and timed against each other in onnxruntime."""
+"""Networks as ONNX files: proved on real inputs, and timed against each other in onnxruntime."""
 
 from __future__ import annotations
 
@@ -14,11 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from amc.export import save_onnx
+from amc.modules import tensors
 from experiments.latency import clock
 from experiments.terminal import count
 
 TOLERANCE = 1e-4
-"""Largest difference that a logit of onnxruntime may have from PyTorch's."""
+"""Largest difference that a number of onnxruntime may have from PyTorch's, as a part of the largest
+of its output, where that is above 1."""
 
 BATCHES = (1, 64)
 """Batch sizes at which a file is proved: it must take any."""
@@ -33,11 +35,11 @@ def write_proved(network: nn.Module, images: Tensor, path: Path) -> float:
         path: File to write; where the proof fails it is left as it was.
 
     Returns:
-        The largest difference of a logit.
+        The largest difference of a number in its outputs.
 
     Raises:
         ImportError: if the extra `onnx` is not installed.
-        ValueError: if a logit differs by more than `TOLERANCE`.
+        ValueError: if one differs by more than `TOLERANCE`.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -46,7 +48,7 @@ def write_proved(network: nn.Module, images: Tensor, path: Path) -> float:
         # A NaN is no small difference either.
         if not difference <= TOLERANCE:
             raise ValueError(
-                f"{path} was not written: on {count(len(images), 'image')} onnxruntime's logits "
+                f"{path} was not written: on {count(len(images), 'sample')} onnxruntime's answers "
                 f"differ from PyTorch's by up to {difference:.2g}, and {TOLERANCE:g} is allowed; "
                 "look for an operation that the two compute differently"
             )
@@ -57,17 +59,23 @@ def write_proved(network: nn.Module, images: Tensor, path: Path) -> float:
 
 
 def largest_difference(network: nn.Module, images: Tensor, path: Path) -> float:
-    """Between a network's logits and its file's, at each of `BATCHES`; NaN where one is."""
+    """Between a network's outputs and its file's, at each of `BATCHES`; NaN where one is."""
     run = session(path)
     with torch.no_grad():
-        wanted = network(images).numpy()
-    return float(np.max([np.abs(_logits(run, images, batch) - wanted) for batch in BATCHES]))
+        wanted = [one.numpy() for one in tensors(network(images))]
+    apart = [
+        np.max(np.abs(found - right)) / max(1.0, np.max(np.abs(right)))
+        for batch in BATCHES
+        for found, right in zip(_outputs(run, images, batch), wanted, strict=True)
+        if right.size
+    ]
+    return float(np.max(apart))
 
 
-def _logits(run: Any, images: Tensor, batch: int) -> NDArray[np.float32]:
-    return np.concatenate(
-        [run.run(None, {"input": part.numpy()})[0] for part in torch.split(images, batch)]
-    )
+def _outputs(run: Any, images: Tensor, batch: int) -> list[NDArray[Any]]:
+    """Those of all parts together, in order."""
+    parts = [run.run(None, {"input": part.numpy()}) for part in torch.split(images, batch)]
+    return [np.concatenate(each) for each in zip(*parts, strict=True)]
 
 
 def time_files(

@@ -60,7 +60,13 @@ def use(run: Run) -> Use:
 
 def _code(result: RunResult) -> Words:
     """A network and data set that are imported: a run's folder alone cannot ask for that."""
-    return _flags(code_in({"model": result.model, "dataset": result.dataset}))
+    return _flags(code_in(_named(result)))
+
+
+def _named(result: RunResult) -> dict[str, object]:
+    """The network, and what it is scored on."""
+    kind = "task" if result.config.get("task") else "dataset"
+    return {"model": result.model, kind: result.dataset}
 
 
 def folder(result: RunResult) -> str:
@@ -70,13 +76,13 @@ def folder(result: RunResult) -> str:
 
 
 def _prune(result: RunResult, here: str) -> Words:
-    named = {"policy": f"{here}/policy.json", "model": result.model, "dataset": result.dataset}
+    named = {"policy": f"{here}/policy.json", **_named(result)}
     flags = named | _changes(PruneSettings, result.config, set(named))
     return ("amc prune", *_flags(flags | {"out": f"{here}-pruned"}))
 
 
 def _search(result: RunResult, here: str) -> Words:
-    named = {"model": result.model, "dataset": result.dataset, "strategy": result.strategy}
+    named = {**_named(result), "strategy": result.strategy}
     budget = {"budget": ",".join(map(str, result.budgets)), "seed": result.seed}
     flags = named | budget | _changes(SearchSettings, result.config, {*named, *budget})
     return ("amc search", *_flags(flags | {"out": f"{here}-again"}))

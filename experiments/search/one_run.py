@@ -185,7 +185,7 @@ def _finish(
     result = RunResult(
         strategy=made.policy.origin.get("strategy", "policy"),
         model=config.network.model,
-        dataset=config.network.dataset,
+        dataset=config.network.data,
         seed=config.network.seed,
         budgets=made.budgets,
         unpruned=unpruned,

@@ -145,7 +145,7 @@ def _origin(config: SearchSettings) -> dict[str, str]:
         "strategy": config.strategy,
         "model": config.network.model,
         "width": f"{config.network.width:g}",
-        "dataset": config.network.dataset,
+        "dataset": config.network.data,
         "budget": ",".join(map(str, config.problem.budget)),
         "seed": str(config.network.seed),
     }

@@ -6,8 +6,11 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-NETWORK = ("model", "dataset")
+NETWORK = ("model", "dataset", "task")
 """Settings that can name code as package.module:function, of every command."""
+
+PLAIN = {"dataset": ("folder:",), "model": ("timm:", "torchvision:", "transformers:")}
+"""What has a colon and is no code of a person's own."""
 
 PLACES = (*NETWORK, "strategy", "strategies")
 """The same, of commands that search as well."""
@@ -19,7 +22,7 @@ def code_in(settings: Mapping[str, Any], places: tuple[str, ...] = PLACES) -> di
         place: settings[place]
         for place in places
         if ":" in str(settings.get(place, ""))
-        and not (place == "dataset" and settings[place].startswith("folder:"))
+        and not str(settings[place]).startswith(PLAIN.get(place, ()))
     }
 
 

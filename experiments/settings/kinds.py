@@ -44,6 +44,12 @@ def is_shape(text: str) -> bool:
     return all(size.strip().isdecimal() and int(size) > 0 for size in text.split(","))
 
 
+def is_arguments(text: str) -> bool:
+    """Whether this is name=value, several with commas; or nothing."""
+    pairs = [one.partition("=") for one in text.split(",")] if text else []
+    return all(name.strip().isidentifier() and mark for name, mark, _ in pairs)
+
+
 DEVICES = "cpu, cuda, or a numbered GPU such as cuda:1"
 
 LONGEST = 100_000
@@ -93,4 +99,7 @@ Threads = Annotated[int, Interval(ge=1, le=1024), Says("1 or more, up to 1024")]
 Policies = Annotated[int, Interval(ge=3)]
 Multiple = Annotated[Some | Literal["hardware"], Says("1 or more, or hardware")]
 Device = Annotated[str, Predicate(is_device), Says(DEVICES)]
+Arguments = Annotated[
+    str, Predicate(is_arguments), Says("name=value, several with commas: num_classes=10,drop=0.1")
+]
 Shape = Annotated[str, Predicate(is_shape), Says("whole numbers above 0, such as 3,224,224")]

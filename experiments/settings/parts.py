@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from amc.granularity import CHANNELS, Unit
 from amc.policy import Budget
+from experiments.settings.arguments import read_arguments
 from experiments.settings.checked import Part
 from experiments.settings.kinds import (
+    Arguments,
     Budgets,
     Device,
     Episodes,
@@ -32,27 +34,63 @@ from experiments.settings.kinds import (
 )
 from experiments.settings.mistakes import Mistake
 
+DATASET = "fashion-mnist"
+"""Where none is named."""
+
 
 @dataclass(frozen=True)
 class NetworkSettings(Part):
-    """Which network, on which images.
+    """Which network, for which task.
 
     Args:
-        model: Short name (resnet20, mobilenet-v1, ...) or package.module:function of one's own.
-        dataset: Short name (digits, fashion-mnist, cifar10), folder:PATH or
+        model: Short name (resnet20, mobilenet-v1, ...), timm:NAME, torchvision:NAME,
+            transformers:FOLDER, or package.module:function of one's own.
+        model_args: Arguments for a network of one's own or of a package, separated by commas:
+            num_classes=10,drop_rate=0.1.
+        dataset: Images to classify: short name (digits, fashion-mnist, cifar10), folder:PATH or
             package.module:function.
+        task: Any other task, in place of a data set: package.module:function that returns an
+            amc.Task, or one with example inputs as a pair.
         width: Factor on the channels of a network from the zoo.
         weights: Checkpoint of the trained network (.safetensors, or a .pt state dict); left out,
             the weights that come with the project, where there are some.
         seed: Of everything random in this command.
     """
 
-    section: ClassVar[str] = "Network and images"
+    section: ClassVar[str] = "Network and task"
     model: Text = "resnet20"
-    dataset: Text = "fashion-mnist"
+    model_args: Arguments = ""
+    dataset: Text = DATASET
+    task: Text | None = None
     width: Width = 1.0
     weights: Text | None = None
     seed: Seed = 0
+
+    @property
+    def data(self) -> str:
+        """What the network is scored on, by its name: the task, or the data set."""
+        return self.task or self.dataset
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """Of the network, each as a number, a truth value or a text."""
+        return read_arguments(self.model_args)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.task is not None and self.dataset != DATASET:
+            raise Mistake(
+                f"--dataset {self.dataset} and --task {self.task} are both given; give one of them"
+            )
+        if self.task is not None and ":" not in self.task:
+            raise Mistake(
+                f"--task is {self.task!r}; it must be package.module:function, which returns an "
+                "amc.Task"
+            )
+        if self.arguments and ":" not in self.model:
+            raise Mistake(
+                f"--model-args is {self.model_args!r}, but {self.model} takes none; leave it out"
+            )
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ from experiments.settings.kinds import (
     Text,
     Threads,
 )
+from experiments.settings.mistakes import Mistake
 from experiments.settings.parts import (
     ComputeSettings,
     NetworkSettings,
@@ -65,6 +66,11 @@ class TrainSettings(CommandSettings):
     def __post_init__(self) -> None:
         """Also: the optimizer's usual rate where none is said."""
         super().__post_init__()
+        if self.network.task is not None:
+            raise Mistake(
+                f"--task is {self.network.task}, and amc train trains on images; train with code "
+                "of your own, and name its weights with --weights"
+            )
         if self.lr is None:
             object.__setattr__(self, "lr", USUAL_RATES[self.optimizer])
 

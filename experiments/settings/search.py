@@ -41,7 +41,17 @@ class PruneSettings(CommandSettings):
     command: ClassVar[str] = "prune"
     section: ClassVar[str] = "Policy"
     first: ClassVar[tuple[str, ...]] = (
-        *("policy", "model", "dataset", "weights", "finetune_epochs", "device", "seed", "out"),
+        *(
+            "policy",
+            "model",
+            "dataset",
+            "task",
+            "weights",
+            "finetune_epochs",
+            "device",
+            "seed",
+            "out",
+        ),
     )
     network: NetworkSettings = field(default_factory=NetworkSettings)
     cut: CutSettings = field(default_factory=CutSettings)
@@ -73,7 +83,16 @@ class SearchSettings(CommandSettings):
     command: ClassVar[str] = "search"
     section: ClassVar[str] = "Strategy"
     first: ClassVar[tuple[str, ...]] = (
-        *("model", "dataset", "weights", "budget", "strategy", "episodes", "finetune_epochs"),
+        *(
+            "model",
+            "dataset",
+            "task",
+            "weights",
+            "budget",
+            "strategy",
+            "episodes",
+            "finetune_epochs",
+        ),
         *("device", "seed", "out"),
     )
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -109,7 +128,16 @@ class BenchmarkSettings(CommandSettings):
     command: ClassVar[str] = "benchmark"
     section: ClassVar[str] = "Strategies"
     first: ClassVar[tuple[str, ...]] = (
-        *("model", "dataset", "weights", "budget", "strategies", "episodes", "finetune_epochs"),
+        *(
+            "model",
+            "dataset",
+            "task",
+            "weights",
+            "budget",
+            "strategies",
+            "episodes",
+            "finetune_epochs",
+        ),
         *("device", "seed", "out"),
     )
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -142,7 +170,16 @@ class TrustSettings(CommandSettings):
     command: ClassVar[str] = "trust"
     section: ClassVar[str] = "Policies"
     first: ClassVar[tuple[str, ...]] = (
-        *("policies", "train_images", "finetune_epochs", "model", "dataset", "weights", "budget"),
+        *(
+            "policies",
+            "train_images",
+            "finetune_epochs",
+            "model",
+            "dataset",
+            "task",
+            "weights",
+            "budget",
+        ),
         *("episodes", "device", "out"),
     )
     run: Word | None = None

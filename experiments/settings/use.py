@@ -34,6 +34,7 @@ class ExportSettings(CommandSettings):
         model: The run's own network, said again where that is package.module:function: code is
             imported where the command names it, and never because a run folder does.
         dataset: The run's own data set, the same.
+        task: The run's own task, the same.
     """
 
     command: ClassVar[str] = "export"
@@ -46,6 +47,7 @@ class ExportSettings(CommandSettings):
     weights: Text | None = None
     model: Text | None = None
     dataset: Text | None = None
+    task: Text | None = None
 
 
 @dataclass(frozen=True)

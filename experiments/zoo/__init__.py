@@ -8,17 +8,11 @@ from typing import TYPE_CHECKING
 from amc.parsing import on_demand
 
 if TYPE_CHECKING:
+    from experiments.zoo.building import checkpoint, first_line, shipped_weights
     from experiments.zoo.datasets import load_dataset
     from experiments.zoo.image_dataset import ImageDataset, Splits
     from experiments.zoo.models import build_model
-    from experiments.zoo.networks import (
-        Workload,
-        check_device,
-        checkpoint,
-        first_line,
-        load_workload,
-        shipped_weights,
-    )
+    from experiments.zoo.networks import Workload, check_device, load_workload
     from experiments.zoo.resnet import SmallResNet
     from experiments.zoo.uci_digits import digits
 
@@ -40,13 +34,11 @@ __all__ = [
 __getattr__ = on_demand(
     "experiments.zoo",
     {
+        "building": ("checkpoint", "first_line", "shipped_weights"),
         "datasets": ("load_dataset",),
         "image_dataset": ("ImageDataset", "Splits"),
         "models": ("build_model",),
-        "networks": (
-            *("Workload", "check_device", "checkpoint", "first_line", "load_workload"),
-            "shipped_weights",
-        ),
+        "networks": ("Workload", "check_device", "load_workload"),
         "resnet": ("SmallResNet",),
         "uci_digits": ("digits",),
     },

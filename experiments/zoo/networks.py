@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import copy
-import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -15,17 +13,10 @@ from torch import Tensor, nn
 from amc.devices import device_of
 from amc.modules import Inputs, changed
 from amc.tasks import Classification, Task
-from amc.weights import read_weights, set_weights
-from experiments.disk import memory_bytes
-from experiments.settings import DEVICES, NetworkSettings, import_named, is_device
+from experiments.settings import DEVICES, NetworkSettings, is_device
+from experiments.zoo.building import build_network, check_size, first_line
 from experiments.zoo.datasets import ImageDataset, Splits, load_dataset
-from experiments.zoo.models import build_model
-
-WEIGHTS = Path(__file__).parent / "weights"
-
-
-COPIES = 8
-"""Of a network's weights that work with it takes: gradients, momentum, a candidate, moments."""
+from experiments.zoo.own_tasks import load_task, suited
 
 
 @dataclass(frozen=True)
@@ -100,32 +91,43 @@ def augmentation(dataset: str) -> dict[str, Any]:
 def load_workload(
     config: NetworkSettings, *, trained: bool = True, device: str = "cpu"
 ) -> Workload:
-    """Load the data set and build the network, with its weights if `trained`.
+    """Load the data and build the network, with its weights if `trained`.
 
     Args:
-        config: Which network, on which images.
+        config: Which network, for which task.
         trained: Whether it has its weights.
         device: Where it shall compute; images stay in the processor's memory.
 
     Raises:
         LookupError: for a name that is not known.
+        ImportError: for a network of a package that is not installed.
         FileNotFoundError: for a data set or checkpoint that is not there.
         ValueError: for a checkpoint that does not fit the network, a network that does not fit the
             images, or a device that is not there.
     """
     check_device(device)
+    if config.task is not None:
+        return _of_task(config, config.task, trained, device)
     dataset = load_dataset(config.dataset)
-    _check_size(config, dataset)
-    torch.manual_seed(config.seed)
-    model = _build(config, dataset).eval()
-    if trained:
-        _load_weights(model, config)
-    model = model.to(device)
+    check_size(config, dataset)
+    model = build_network(config, dataset, trained, device)
     splits = dataset.splits()
     example = splits.train.floats(slice(0, 1)).to(device)
     _check_fit(model, config, example, len(dataset.classes))
     task = Classification(splits.train, splits.holdout, splits.test)
     return Workload(model, task, example, dataset, splits)
+
+
+def _of_task(config: NetworkSettings, name: str, trained: bool, device: str) -> Workload:
+    """The workload of a task of the user's own."""
+    task, example = load_task(name)
+    if ":" not in config.model:
+        raise ValueError(
+            f"--model {config.model} is a network for the images of a --dataset; for --task name "
+            "one of your own as package.module:function, or of a package as timm:NAME"
+        )
+    model = build_network(config, None, trained, device)
+    return Workload(model, *suited(task, model, example, config.model))
 
 
 def check_device(name: str) -> None:
@@ -146,80 +148,6 @@ def check_device(name: str) -> None:
         f"--device is {name}, but PyTorch {torch.__version__} sees no NVIDIA GPU here; install a "
         "build of it that knows yours (pytorch.org), or take --device cpu"
     )
-
-
-def shipped_weights(model: str, dataset: str, width: float) -> Path | None:
-    """Weights of the zoo that come with the project."""
-    path = WEIGHTS / f"{model}-{width:g}-{dataset}.safetensors"
-    return path if path.is_file() else None
-
-
-def read_checkpoint(path: Path) -> dict[str, Tensor]:
-    """Tensors of a state dict; nothing in the file is executed.
-
-    Raises:
-        FileNotFoundError: if there is no such file.
-        ValueError: if it is neither safetensors nor a plain state dict.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"no weights at {path}; `amc train` writes model.safetensors")
-    if path.suffix == ".safetensors":
-        return read_weights(path)[0]
-    try:
-        with warnings.catch_warnings():
-            # It warns of the very files that it then refuses.
-            warnings.simplefilter("ignore")
-            state = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        raise ValueError(
-            f"{path}: cannot be read as plain tensors ({type(error).__name__}), and pickles, which "
-            "can run any code, are not read; where you trust the file, load it with torch yourself "
-            "and save the network's state_dict() with safetensors.torch.save_file"
-        ) from None
-    if not isinstance(state, dict) or not all(isinstance(t, Tensor) for t in state.values()):
-        raise ValueError(f"{path}: not a state dict; save the network's state_dict()")
-    return state
-
-
-def _check_size(config: NetworkSettings, dataset: ImageDataset) -> None:
-    """Refuse a network of the zoo whose width is more than this machine can work with."""
-    memory = memory_bytes()
-    if ":" in config.model or memory is None:
-        return
-    with torch.device("meta"):
-        model = build_model(config.model, dataset.channels, len(dataset.classes), config.width)
-    size = 4 * sum(weights.numel() for weights in model.parameters())
-    if size * COPIES > memory:
-        raise ValueError(
-            f"{config.model} of --width {config.width:g} takes {size / 1e9:.1f} GB, and work with "
-            f"it {COPIES} times as much, which this machine's {memory / 1e9:.0f} GB of memory do "
-            "not hold; give a smaller width"
-        )
-
-
-def _build(config: NetworkSettings, dataset: ImageDataset) -> nn.Module:
-    if ":" not in config.model:
-        return build_model(config.model, dataset.channels, len(dataset.classes), config.width)
-    built = import_named(config.model, "model")
-    try:
-        if callable(built) and not isinstance(built, nn.Module):
-            built = built()
-    except (Exception, SystemExit) as error:
-        raise ValueError(
-            f"model {config.model!r} cannot be made ({first_line(error)}); "
-            "it must be a function without arguments that returns a torch.nn.Module"
-        ) from error
-    if not isinstance(built, nn.Module):
-        raise ValueError(
-            f"model {config.model!r} gave {type(built).__name__}; "
-            "it must be a function without arguments that returns a torch.nn.Module"
-        )
-    if config.width != 1:
-        raise ValueError(
-            f"--width is {config.width:g}, but only networks of the zoo can be scaled; "
-            f"leave it out for {config.model}"
-        )
-    return built
 
 
 def _check_fit(model: nn.Module, config: NetworkSettings, example: Tensor, classes: int) -> None:
@@ -256,28 +184,3 @@ def _check_fit(model: nn.Module, config: NetworkSettings, example: Tensor, class
             f"model {config.model} gives two answers for one image, so that nothing about it can "
             "be measured; let nothing in it be random in evaluation mode (as nn.Dropout does)"
         )
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, without the details below."""
-    return (str(error).splitlines() or [type(error).__name__])[0].strip()
-
-
-def checkpoint(config: NetworkSettings) -> Path | None:
-    """The file of the network's weights: the one named, or what comes with the project, if any."""
-    if config.weights:
-        return Path(config.weights)
-    return shipped_weights(config.model, config.dataset, config.width)
-
-
-def _load_weights(model: nn.Module, config: NetworkSettings) -> None:
-    path = checkpoint(config)
-    if path is None and ":" in config.model:
-        return
-    if path is None:
-        raise FileNotFoundError(
-            f"no weights come with {config.model} of width {config.width:g} on {config.dataset}; "
-            f"train it with `amc train --model {config.model} --dataset {config.dataset} "
-            f"--width {config.width:g}` and name the file with --weights"
-        )
-    set_weights(model, read_checkpoint(path), path, f"{config.model} of width {config.width:g}")

@@ -132,6 +132,20 @@ def test_a_task_without_its_parts_is_refused(made: Callable[[], Any], said: str)
         made()
 
 
+def test_a_score_that_tells_nothing_is_warned_of_after_ten_candidates(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    found = amc.search(
+        *(pooled(4), IMAGES[:1], amc.Task(lambda model: 0.5)),
+        budget="macs=0.7",
+        strategy="random",
+        episodes=20,
+    )
+    assert len(found.outcomes) > 10
+    (told,) = caplog.messages
+    assert "the first 10 candidates all have score 0.5" in told
+
+
 def loss(outputs: Tensor, batch: Any) -> Tensor:
     return F.cross_entropy(outputs, batch[1])
 

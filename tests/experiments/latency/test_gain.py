@@ -62,7 +62,7 @@ def test_the_notes_say_what_the_numbers_are(gain):
     assert gain(BEFORE / 2).notes().splitlines() == [
         "pruned.onnx is 2.00 times as fast (2.00 to 2.00)",
         "latency: batch 4, a runtime 1.2, 1 thread; in turns, 3 rounds",
-        "logits differ from PyTorch's by at most 2.0e-06",
+        "answers differ from PyTorch's by at most 2.0e-06",
     ]
 
 

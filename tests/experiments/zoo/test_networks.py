@@ -14,15 +14,10 @@ from experiments.commands.export import load_pruned
 from experiments.search.one_run import search
 from experiments.settings import NetworkSettings, SearchSettings
 from experiments.studies.accuracies import accuracy, hits
+from experiments.zoo.building import WEIGHTS, read_checkpoint, shipped_weights
 from experiments.zoo.datasets import DATASETS
 from experiments.zoo.models import MODELS
-from experiments.zoo.networks import (
-    WEIGHTS,
-    augmentation,
-    load_workload,
-    read_checkpoint,
-    shipped_weights,
-)
+from experiments.zoo.networks import augmentation, load_workload
 
 SMALL = NetworkSettings(model="resnet8", dataset="digits", width=0.5)
 SHIPPED = (("resnet20", 1.0, 0.930), ("mobilenet-v1", 0.5, 0.920))
