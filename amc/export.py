@@ -47,7 +47,7 @@ def load_pruned(
     path: str | os.PathLike[str],
     policy: Policy | None = None,
 ) -> nn.Module:
-    """A pruned network from its file; it needs no criterion, no images and no trained weights.
+    """A pruned network from its file; it needs no criterion, no data and no trained weights.
 
     Args:
         model: The unpruned network, with any weights; it is left untouched.

@@ -125,7 +125,7 @@ class TuningSettings(Part):
     """How a pruned network is fine-tuned.
 
     Args:
-        finetune_epochs: Passes over the training images after pruning; 0 leaves it out.
+        finetune_epochs: Passes over the training data after pruning; 0 leaves it out.
         finetune_rate: Peak learning rate of fine-tuning as a fraction of the rate that the network
             was trained with (its checkpoint tells, where `amc train` wrote it; else 0.1, with
             adamw 0.001); 1/10 to 1/100 is usual, 1 the most.
@@ -135,9 +135,9 @@ class TuningSettings(Part):
             its checkpoint tells; else sgd.
         distill: Weight of the unpruned network's answers in the loss, from 0 (labels alone) to 1.
         temperature: Of distillation; higher ones show more of how wrong classes compare.
-        patience: Checks on held-out images without a better accuracy after which fine-tuning
+        patience: Checks on held-out samples without a better score after which fine-tuning
             stops, with the best weights so far; 0 runs to the end and takes the last.
-        recalibrate: Training images on which batch norms are measured again after pruning; 0
+        recalibrate: Training samples on which batch norms are measured again after pruning; 0
             leaves them as they are.
     """
 
@@ -174,8 +174,8 @@ class CutSettings(Part):
     """How a network is cut and refit, whatever chose the ratios.
 
     Args:
-        calibration_images: Training images for the least-squares refit; 0 leaves it out.
-        memory_batch: Images at once that the cost memory is counted for, and that the latency of
+        calibration_images: Training samples for the least-squares refit; 0 leaves it out.
+        memory_batch: Samples at once that the cost memory is counted for, and that the latency of
             2:4 is timed with.
         latency: Table of how long this network takes where it will run, as `amc profile` writes
             it; latency is then told and can have a budget.
@@ -196,9 +196,9 @@ class ProblemSettings(Part):
             unpruned network) or params=1.2M, size=300kB, memory=2MB, energy=250uJ (absolute).
             Several are separated by commas, or the flag is given again; all hold.
         episodes: Candidates that a search with a free number of them evaluates.
-        search_images: Held-out images that candidates are measured on; 0 takes all.
-        racing: Highest probability that a candidate more accurate than the best so far is stopped
-            early all the same, 0.01 for example; 0 measures every candidate on all images.
+        search_images: Held-out samples that candidates are measured on; 0 takes all.
+        racing: Highest probability that a candidate better than the best so far is stopped
+            early all the same, 0.01 for example; 0 measures every candidate on all samples.
         criterion: What ranks the units of a group: l1, l2, lp (lp:0.5), bn-scale, taylor, hessian,
             regression, random.
         granularity: What is removed at once: channel (the network really shrinks), or kernel,

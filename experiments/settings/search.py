@@ -162,7 +162,7 @@ class TrustSettings(CommandSettings):
             that makes its problem are its own. Left out, policies are drawn at random for the
             problem that the flags describe, and the folder of --out becomes their run.
         policies: To fine-tune, from the whole range of the search's scores.
-        train_images: Training images for fine-tuning; 0 takes all.
+        train_images: Training samples for fine-tuning; 0 takes all.
         finetune_epochs: Passes over them.
         episodes: Policies to draw, where there is no run.
     """
