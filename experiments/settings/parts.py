@@ -59,12 +59,12 @@ class NetworkSettings(Part):
 
     section: ClassVar[str] = "Network and task"
     model: Text = "resnet20"
-    model_args: Arguments = ""
     dataset: Text = DATASET
-    task: Text | None = None
     width: Width = 1.0
     weights: Text | None = None
     seed: Seed = 0
+    task: Text | None = None
+    model_args: Arguments = ""
 
     @property
     def data(self) -> str:

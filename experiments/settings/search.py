@@ -41,17 +41,8 @@ class PruneSettings(CommandSettings):
     command: ClassVar[str] = "prune"
     section: ClassVar[str] = "Policy"
     first: ClassVar[tuple[str, ...]] = (
-        *(
-            "policy",
-            "model",
-            "dataset",
-            "task",
-            "weights",
-            "finetune_epochs",
-            "device",
-            "seed",
-            "out",
-        ),
+        *("policy", "model", "dataset", "task", "weights", "finetune_epochs"),
+        *("device", "seed", "out"),
     )
     network: NetworkSettings = field(default_factory=NetworkSettings)
     cut: CutSettings = field(default_factory=CutSettings)
@@ -83,17 +74,8 @@ class SearchSettings(CommandSettings):
     command: ClassVar[str] = "search"
     section: ClassVar[str] = "Strategy"
     first: ClassVar[tuple[str, ...]] = (
-        *(
-            "model",
-            "dataset",
-            "task",
-            "weights",
-            "budget",
-            "strategy",
-            "episodes",
-            "finetune_epochs",
-        ),
-        *("device", "seed", "out"),
+        *("model", "dataset", "task", "weights", "budget", "strategy", "episodes"),
+        *("finetune_epochs", "seed", "out"),
     )
     network: NetworkSettings = field(default_factory=NetworkSettings)
     problem: ProblemSettings = field(default_factory=ProblemSettings)
@@ -128,17 +110,8 @@ class BenchmarkSettings(CommandSettings):
     command: ClassVar[str] = "benchmark"
     section: ClassVar[str] = "Strategies"
     first: ClassVar[tuple[str, ...]] = (
-        *(
-            "model",
-            "dataset",
-            "task",
-            "weights",
-            "budget",
-            "strategies",
-            "episodes",
-            "finetune_epochs",
-        ),
-        *("device", "seed", "out"),
+        *("model", "dataset", "task", "weights", "budget", "strategies", "episodes"),
+        *("finetune_epochs", "seed", "out"),
     )
     network: NetworkSettings = field(default_factory=NetworkSettings)
     problem: ProblemSettings = field(default_factory=ProblemSettings)
@@ -170,17 +143,8 @@ class TrustSettings(CommandSettings):
     command: ClassVar[str] = "trust"
     section: ClassVar[str] = "Policies"
     first: ClassVar[tuple[str, ...]] = (
-        *(
-            "policies",
-            "train_images",
-            "finetune_epochs",
-            "model",
-            "dataset",
-            "task",
-            "weights",
-            "budget",
-        ),
-        *("episodes", "device", "out"),
+        *("policies", "train_images", "finetune_epochs", "model", "dataset", "task"),
+        *("weights", "budget", "episodes", "out"),
     )
     run: Word | None = None
     network: NetworkSettings = field(default_factory=NetworkSettings)
