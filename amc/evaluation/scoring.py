@@ -36,8 +36,9 @@ IN_TURN = 8
 Side by side they begin in step, and wait for the same memory at the same time. Most parts of a race
 are that short, and for another number of threads every convolution would be prepared anew.
 """
-AT_ONCE = 16
-"""Batches of a stream that are held at most, so that they can be computed side by side."""
+AT_ONCE, HELD = 16, 16 * 2**20
+"""Batches of a stream that are held at most, so that they can be computed side by side, and bytes
+of them after which no further one is."""
 ANSWERS = 256 * 2**20
 """Bytes of the unpruned network's answers that are kept beside samples in memory at most; of more
 they are computed each time."""
@@ -232,8 +233,19 @@ def _streamed(
     if metric.in_turn:
         yield from map(work, stream)
         return
-    while some := list(islice(stream, AT_ONCE)):
+    while some := _gathered(stream):
         yield from on_all_cores(work, some, device)
+
+
+def _gathered(stream: Iterator[Any]) -> list[Any]:
+    """The next batches of a stream."""
+    found, size = list[Any](), 0
+    for batch in islice(stream, AT_ONCE):
+        found.append(batch)
+        size += sum(one.nbytes for one in tensors(batch))
+        if size > HELD:
+            break
+    return found
 
 
 def _together(found: Iterable[Tensor], metric: Metric) -> Tensor:
