@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -17,7 +17,6 @@ from amc.evaluation.preparing import BATCH, batch_for, laid_out, make_ready
 from amc.graph import PruningGraph
 from amc.modules import call, changed, tensors
 from amc.tasks import (
-    Agreement,
     Data,
     Metric,
     Samples,
@@ -42,6 +41,8 @@ of them after which no further one is."""
 ANSWERS = 256 * 2**20
 """Bytes of the unpruned network's answers that are kept beside samples in memory at most; of more
 they are computed each time."""
+KNOWN = "answers of the unpruned network"
+"""What they are called in the place of labels."""
 
 
 def score(
@@ -186,9 +187,10 @@ def _told(
             inputs = laid_out(moved(task.inputs(batch), device, kind))
             outputs = _on_processor(_called(model, inputs, batch), device)
         with torch.inference_mode():
-            unpruned = _unpruned(task, inputs) if metric.against else None
-            if metric.against or isinstance(metric, Agreement):
-                outputs, unpruned = _without_padding(task.real(batch), outputs, unpruned)
+            if not metric.against:
+                return metric.tell(outputs, batch, None)
+            unpruned = _known(batch) or _unpruned(task, inputs)
+            outputs, unpruned = _without_padding(task.real(batch), outputs, unpruned)
             return metric.tell(outputs, batch, unpruned)
 
     def all_told(parts: int) -> Tensor:
@@ -281,6 +283,12 @@ def _unpruned(task: Task, inputs: Any) -> Any:
     return _on_processor(made, device_of(task.unpruned))
 
 
+def _known(batch: Any) -> Any:
+    """The unpruned network's answers where a batch has them; None where not."""
+    labels = batch[-1] if isinstance(batch, tuple) and batch else None
+    return labels.get(KNOWN) if isinstance(labels, Mapping) else None
+
+
 def _without_padding(real: Tensor | None, outputs: Any, unpruned: Any) -> tuple[Any, Any]:
     """Both with zeros in places that are padding, so that nothing is compared there."""
     if real is None:
@@ -301,7 +309,7 @@ def with_answers(task: Task) -> Task:
     They are computed once then, and not for every candidate.
     """
     data, model = task.score_loader, task.unpruned
-    if model is None or not isinstance(data, Samples) or not isinstance(task.metric, Agreement):
+    if model is None or not isinstance(data, Samples):
         return task
     padded = task.real(data.batch(slice(0, 1))) is not None
     if padded or _answer_bytes(task, data, model) * len(data) > ANSWERS:
@@ -311,9 +319,7 @@ def with_answers(task: Task) -> Task:
             _unpruned(task, placed(task.inputs(batch), model)) for batch in data.batches(BATCH)
         ]
     joined = tuple(torch.cat(one) for one in zip(*map(tensors, answers), strict=True))
-    return replace_parts(
-        task, score_loader=replace(data, labels=joined), metric=Agreement(in_batches=True)
-    )
+    return replace_parts(task, score_loader=replace(data, labels={KNOWN: joined}))
 
 
 def _answer_bytes(task: Task, data: Samples, model: nn.Module) -> int:

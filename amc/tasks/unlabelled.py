@@ -28,23 +28,15 @@ class Agreement(Metric):
 
     1 where they are the same, 1/2 where they differ by as much as the unpruned network's answers
     differ from sample to sample, as a constant would.
-
-    Args:
-        in_batches: Whether batches have the unpruned network's answers behind the inputs.
     """
 
-    in_batches: bool = False
     score = Score("agreement", bounds=(0.0, 1.0), about=ABOUT)
     each = True
-
-    @property
-    def against(self) -> bool:  # type: ignore[override]
-        """Whether they have to be computed."""
-        return not self.in_batches
+    against = True
 
     def tell(self, outputs: Any, batch: Any, unpruned: Any) -> Tensor:
         """(samples,) agreements, the mean over outputs."""
-        made, wanted = tensors(outputs), tensors(batch[-1] if self.in_batches else unpruned)
+        made, wanted = tensors(outputs), tensors(unpruned)
         if [one.shape for one in made] != [one.shape for one in wanted]:
             raise ValueError(
                 f"unlabelled: the pruned network answers {_shapes(made)} where the unpruned one "

@@ -120,7 +120,7 @@ def language() -> Case:
 
 
 def unlabelled() -> Case:
-    return Case(pooled(4), IMAGES[:1], amc.Unlabelled(IMAGES))
+    return Case(pooled(4), IMAGES[:1], amc.Unlabelled(IMAGES, test=drawn(8, 3, 8, 8, seed=3)))
 
 
 def two_inputs() -> Case:

@@ -1,0 +1,1 @@
+"""Searches for tasks beside the classification of images: `python -m experiments.studies.tasks`."""

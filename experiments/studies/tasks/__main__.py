@@ -1,0 +1,171 @@
+"""Uniform ratios, DDPG and CMA-ES on each piece of work, at equal evaluations and equal tuning.
+
+    python -m experiments.studies.tasks --cases series,words --out runs/tasks/rows.jsonl
+
+Every finished run is a line of the file, and the same command goes on behind it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import copy
+import json
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import amc
+from amc.evaluation import score
+from amc.parsing import look_up, read_json, read_record
+from experiments.disk import machine
+from experiments.studies.markdown import markdown
+from experiments.studies.pages import put
+from experiments.studies.statistics import mean_and_interval
+from experiments.studies.tasks import pitch, series, super_resolution, words
+from experiments.studies.tasks.case import Case, Work
+
+CASES: Mapping[str, Case] = {
+    "pitch-agreement": pitch.AGREEMENT,
+    "pitch": pitch.PITCH,
+    "words": words.CASE,
+    "super-resolution": super_resolution.CASE,
+    "series": series.CASE,
+}
+STRATEGIES = ("uniform", "ddpg", "cma-es")
+SEEDS = 3
+PAGE = Path(__file__).parents[3] / "docs" / "real-work.md"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One search and what became of its network.
+
+    Args:
+        case: Its name.
+        strategy: The same.
+        seed: Of the search.
+        unpruned: Test score of the network as it came.
+        searched: Of what the search found.
+        tuned: Of the same after fine-tuning.
+        left: What is left of the budgeted cost.
+        evaluations: That the search made.
+        seconds: That it took.
+    """
+
+    case: str
+    strategy: str
+    seed: int
+    unpruned: float
+    searched: float
+    tuned: float
+    left: float
+    evaluations: int
+    seconds: float
+
+
+def row(name: str, case: Case, work: Work, strategy: str, seed: int) -> Row:
+    """Search, tune and test."""
+    start = time.perf_counter()
+    found = amc.search(
+        work.network,
+        work.example,
+        work.task,
+        budget=case.budget,
+        strategy=strategy,
+        episodes=None if strategy == "uniform" else case.episodes,
+        seed=seed,
+    )
+    seconds = time.perf_counter() - start
+    cost = case.budget.partition("=")[0]
+    tuned = copy.deepcopy(found.network)
+    teacher = work.network if work.teacher else None
+    amc.fit(tuned, found.task, work.recipe, steps=work.steps, teacher=teacher)
+    unpruned, searched, after = (
+        score(network, found.task, test=True) for network in (work.network, found.network, tuned)
+    )
+    left = found.costs[cost] / found.unpruned_costs[cost]
+    done = len(found.outcomes)
+    return Row(name, strategy, seed, unpruned, searched, after, left, done, seconds)
+
+
+def rows(names: Sequence[str], path: Path, seeds: int, *, small: bool = False) -> list[Row]:
+    """All of them, those from the file first; each new one is written at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    known = {(one.case, one.strategy, one.seed): one for one in map(_read, lines)}
+    for name in names:
+        case = look_up(dict(CASES), name, "case")
+        left = [
+            (strategy, seed)
+            for seed in range(seeds)
+            for strategy in STRATEGIES
+            if (name, strategy, seed) not in known
+        ]
+        work = case.make(small) if left else None
+        for strategy, seed in left:
+            assert work is not None
+            made = row(name, case, work, strategy, seed)
+            with path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(asdict(made)) + "\n")
+            print(made, flush=True)
+            known[name, strategy, seed] = made
+    return [one for key, one in known.items() if key[0] in names and key[2] < seeds]
+
+
+def _read(line: str) -> Row:
+    return read_record(Row, read_json(line))
+
+
+def table(name: str, found: Sequence[Row]) -> str:
+    """Of one case."""
+    case = CASES[name]
+    lines = []
+    for strategy in STRATEGIES:
+        own = [one for one in found if one.case == name and one.strategy == strategy]
+        if own:
+            lines.append(
+                (
+                    strategy,
+                    f"{own[0].left:.1%}",
+                    _told([one.searched for one in own]),
+                    _told([one.tuned for one in own]),
+                    str(max(one.evaluations for one in own)),
+                    f"{sum(one.seconds for one in own) / len(own):.0f}",
+                )
+            )
+    heads = ("strategy", "cost left", "after search", "after fine-tuning", "evaluations", "seconds")
+    whole = next(one.unpruned for one in found if one.case == name)
+    return (
+        f"{case.about[0].upper()}{case.about[1:]}; `{case.budget}`; unpruned {whole:.4g} on the test data.\n\n"
+        f"{markdown(heads, lines)}"
+    )
+
+
+def _told(values: Sequence[float]) -> str:
+    middle, half = mean_and_interval(values)
+    return f"{middle:.4g} ± {half:.2g}"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run what is left, and print or write the tables."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--cases", default=",".join(CASES), help="default %(default)s")
+    parser.add_argument("--seeds", type=int, default=SEEDS, help="default %(default)s")
+    parser.add_argument("--out", type=Path, default=Path("runs/tasks/rows.jsonl"))
+    parser.add_argument("--docs", action="store_true", help="write them into docs/real-work.md")
+    parser.add_argument("--small", action="store_true", help="tiny networks, to try the study")
+    told = parser.parse_args(arguments)
+    names = told.cases.split(",")
+    found = rows(names, told.out, told.seeds, small=told.small)
+    made = machine("cpu")
+    about = f"torch {made['torch']}, {made['processor']}, mean of {told.seeds} seeds ± half of the "
+    text = "\n\n".join(table(name, found) for name in names)
+    text += f"\n\n{about}95% interval."
+    print(text)
+    if told.docs:
+        put(PAGE, "tables", text)
+
+
+if __name__ == "__main__":
+    main()
