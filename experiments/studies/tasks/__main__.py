@@ -131,15 +131,12 @@ def table(name: str, found: Sequence[Row]) -> str:
                     _told([one.searched for one in own]),
                     _told([one.tuned for one in own]),
                     str(max(one.evaluations for one in own)),
-                    f"{sum(one.seconds for one in own) / len(own):.0f}",
                 )
             )
-    heads = ("strategy", "cost left", "after search", "after fine-tuning", "evaluations", "seconds")
+    heads = ("strategy", "cost left", "after search", "after fine-tuning", "evaluations")
     whole = next(one.unpruned for one in found if one.case == name)
-    return (
-        f"{case.about[0].upper()}{case.about[1:]}; `{case.budget}`; unpruned {whole:.4g} on the test data.\n\n"
-        f"{markdown(heads, lines)}"
-    )
+    about = f"{case.about[0].upper()}{case.about[1:]}"
+    return f"{about}; `{case.budget}`; unpruned {whole:.4g}.\n\n{markdown(heads, lines)}"
 
 
 def _told(values: Sequence[float]) -> str:

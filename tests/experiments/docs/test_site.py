@@ -15,7 +15,7 @@ from experiments.cli import main
 
 ROOT = Path(__file__).parents[3]
 DOCS = ROOT / "docs"
-WALKS = ("tutorial", "own-network", "latency-budget", "write-a-strategy")
+WALKS = ("tutorial", "tasks", "own-network", "latency-budget", "write-a-strategy")
 STEP = re.compile(
     r'^```python(?: title="(?P<file>[\w.]+)")?\n(?P<code>.*?)^```$'
     r"|^    amc (?P<words>(?:[^\n]+\\\n)*[^\n]+)$",

@@ -49,6 +49,7 @@ ELSEWHERE = {
     "amc benchmark --model resnet20 --dataset fashion-mnist --strategies uniform,cma": TOO_SMALL,
     "amc profile --model resnet20 --dataset fashion-mnist --runtime onnxruntime --timings": "the "
     "other device has not answered; done in profiling/test_carrying.py",
+    "amc search --model mine:network --task mine:task": "the walk of tasks.md does this",
     "make demo": "the same as experiments.demo",
     "make test": "it runs this test",
     ".venv/bin/python -m pytest": "it runs this test",
@@ -66,6 +67,7 @@ ELSEWHERE = {
     "python -m experiments.studies.finetuning": LONG,
     "python -m experiments.studies.latency": LONG,
     "python -m experiments.studies.masks": LONG,
+    "python -m experiments.studies.tasks": LONG,
     "python -m experiments.studies.speed": LONG,
     "python -m experiments.studies.sparsity": LONG,
 }
