@@ -330,6 +330,25 @@ def _gate(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]
     flow.label(out[0], flow.merge(half for half in halves if half is not None))
 
 
+@rule("index_put", "_index_put_impl", "_unsafe_index_put")
+def _put(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
+    """What is written into chosen places, whose channels are those of the places."""
+    target, values = given["self"], given["values"]
+    chosen = [one for one in given["indices"] if one is not None]
+    taken = sum(one.dim() if one.dtype == torch.bool else 1 for one in chosen)
+    planes, written = flow.planes(target), flow.planes(values)
+    rest = target.dim() - taken
+    first = len(chosen) == len(given["indices"])
+    along_rest = all(at >= taken for plane in planes for at in varying(plane)) and all(
+        at >= values.dim() - rest for plane in written for at in varying(plane)
+    )
+    if not first or not along_rest:
+        flow.refuse([*planes, *written], _unknown(operation_name(function)))
+        return
+    shaped = [plane.reshape(plane.shape[max(0, plane.dim() - rest) :]) for plane in written]
+    flow.label(out[0], flow.merge([*planes, *(align(one, target.dim()) for one in shaped)]))
+
+
 def _other(flow: Flow, function: Any, given: Mapping[str, Any], out: list[Tensor]) -> None:
     """Element by element where the shapes say so; place by place of each channel; or unknown."""
     operands = tensors(given)

@@ -68,6 +68,15 @@ class Stored:
         if tensor.dim() > 1:
             self._sources[id(tensor)] = (tensor.numel(), names[0])
 
+    def unread(self) -> list[str]:
+        """Names of parameters of several numbers that nothing has read, of no known module."""
+        return [
+            name
+            for name, tensor in self._model.named_parameters()
+            if tensor.is_floating_point() and tensor.numel() > 1 and not self._flow.knows(tensor)
+            if not kinds.has_channels(self._model.get_submodule(name.rpartition(".")[0]))
+        ]
+
     def _label_of_module(self, name: str, module: nn.Module, key: str, tensor: Tensor) -> None:
         planes = []
         for axis, side in enumerate(kinds.roles(module, key)):

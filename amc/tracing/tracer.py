@@ -53,7 +53,7 @@ def trace_channels(model: nn.Module, inputs: Inputs, frozen: dict[str, str]) -> 
     for other in other_calls(inputs):
         with torch.no_grad(), plain_attention(), tracer.again(), _Operations(tracer):
             outputs += tensors(call(model, other))
-    if tracer.waiting():
+    if tracer.waiting() or tracer.unread():
         outputs += _train(model, inputs, tracer)
     tracer.end(outputs)
     return tracer.trace
@@ -143,6 +143,10 @@ class _Tracer:
             if (name, "out") not in flow.elements and (name, "in") not in flow.elements:
                 found.append(name)
         return found
+
+    def unread(self) -> list[str]:
+        """Parameters of several numbers that no operation has read yet, outside of known modules."""
+        return self._stored.unread()
 
     def refuse_training(self) -> None:
         """What ran in training alone stays, because nobody saw where it leads."""

@@ -445,3 +445,41 @@ def test_sorting_and_selecting_is_seen() -> None:
     net = Wired(forward, one=nn.Conv2d(3, 4, 1))
     assert trace_channels(net, noise(1, 3, 4, 4), {}).chooses
     assert not trace_channels(nn.Conv2d(3, 4, 1), noise(1, 3, 4, 4), {}).chooses
+
+
+class Hiding(nn.Module):
+    """Puts an embedding of its own in place of hidden places, in training alone (SpecAugment)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.last = nn.Linear(8, 6), nn.Linear(6, 4)
+        self.hidden = nn.Parameter(noise(6))
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        found = self.first(inputs)
+        if self.training:
+            found[:, ::2][found[:, ::2, 0] > 0] = self.hidden
+        made: Tensor = self.last(torch.relu(found))
+        return made
+
+
+def test_a_parameter_that_is_read_in_training_alone_is_cut_as_well() -> None:
+    model, inputs = Hiding().eval(), noise(3, 5, 8)
+    graph = amc.trace(model, inputs)
+    assert [group.units for group in graph.groups] == [6]
+    small = cut(model, graph, ((0, 2, 5),)).train()
+    assert torch.equal(small.get_parameter("hidden"), model.hidden[[0, 2, 5]])
+    assert small(inputs).shape == (3, 5, 4)
+
+
+@pytest.mark.parametrize("chosen", [2, torch.tensor([0, 2])])
+def test_what_is_written_into_channels_is_not_followed(chosen: Any) -> None:
+    class Writing(Hiding):
+        def forward(self, inputs: Tensor) -> Tensor:
+            found = self.first(inputs).clone()
+            found[..., chosen] = self.hidden[0]
+            made: Tensor = self.last(torch.relu(found))
+            return made
+
+    with pytest.raises(amc.GraphError):
+        amc.trace(Writing().eval(), noise(3, 5, 8))
