@@ -21,7 +21,7 @@ from amc.evaluation import (
 from amc.graph import Kept
 from amc.parsing import check
 from amc.pruning import Candidates, Pruner
-from amc.tasks import Margins, Samples, Task
+from amc.tasks import Indexed, Margins, Task
 
 
 class Evaluator:
@@ -96,7 +96,7 @@ class Evaluator:
         found = self._race.run(self._numbers(network), draw, whole=whole)
         return found if self.task.score.higher_is_better else replace(found, score=-found.score)
 
-    def _numbers(self, network: nn.Module) -> Callable[[Samples], Tensor]:
+    def _numbers(self, network: nn.Module) -> Callable[[Indexed], Tensor]:
         """Of samples; higher is better."""
         sign = 1 if self.task.score.higher_is_better else -1
         return lambda samples: sign * fast_numbers(network, self._graph, self.task, samples)
@@ -127,7 +127,7 @@ def _race(task: Task, racing: float) -> Race:
             f"problem: racing is {racing:g}, but {score.name} is not the mean of a bounded number "
             "for each sample, of which a few could tell; leave racing out"
         )
-    if not isinstance(task.score_loader, Samples):
+    if not isinstance(task.score_loader, Indexed):
         raise ValueError(
             f"problem: racing is {racing:g}, and samples are drawn for it at random, which a "
             "stream does not allow; give amc.Samples, or leave racing out"

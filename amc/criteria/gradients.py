@@ -29,7 +29,7 @@ from amc.criteria.base import Asked, Criterion, unit_weights, weight_keys, weigh
 from amc.criteria.members import group_sums
 from amc.devices import evaluating
 from amc.graph import Group
-from amc.tasks import Samples, Task, batches, few, placed
+from amc.tasks import Indexed, Task, batches, few, placed
 
 SAMPLES = 500
 """Gradients are taken of at most so many samples, drawn from those given."""
@@ -106,7 +106,7 @@ def _drawn(task: Task, seed: int) -> list[Any]:
     """Batches of one sample: of those in memory random ones, of a stream the first."""
     data = task.data_loader
     assert data is not None
-    if isinstance(data, Samples):
+    if isinstance(data, Indexed):
         generator = torch.Generator().manual_seed(seed)
         data = data.take(torch.randperm(len(data), generator=generator)[:SAMPLES])
     return list(batches(few(data, SAMPLES), 1))

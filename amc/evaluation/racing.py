@@ -32,7 +32,7 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from amc.tasks import Samples
+from amc.tasks import Indexed
 
 RANDOM = 0.08
 """Part of the held-out samples, drawn at random, after which a candidate may be stopped."""
@@ -85,7 +85,7 @@ class Race:
         rule: How their numbers are read.
     """
 
-    def __init__(self, samples: Samples, error: float, rule: Rule | None = None) -> None:
+    def __init__(self, samples: Indexed, error: float, rule: Rule | None = None) -> None:
         self._samples, self._error = samples, error
         self._rule: Rule = rule or ByHits()
         self._random = round(RANDOM * len(samples))
@@ -107,7 +107,7 @@ class Race:
         return -math.inf if self._best is None else self._rule.score(self._best)
 
     def run(
-        self, numbers: Callable[[Samples], Tensor], draw: int, *, whole: bool = False
+        self, numbers: Callable[[Indexed], Tensor], draw: int, *, whole: bool = False
     ) -> Measured:
         """Measure a candidate, on all samples or until it is hopeless.
 

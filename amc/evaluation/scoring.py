@@ -18,6 +18,7 @@ from amc.graph import PruningGraph
 from amc.modules import call, changed, tensors
 from amc.tasks import (
     Data,
+    Indexed,
     Metric,
     Samples,
     Task,
@@ -97,7 +98,7 @@ def ready_score(model: nn.Module, graph: PruningGraph, task: Task, *, test: bool
     return _by_metric(model, task, task.metric.fresh(), _data(task, test), size, half)
 
 
-def fast_numbers(model: nn.Module, graph: PruningGraph, task: Task, samples: Samples) -> Tensor:
+def fast_numbers(model: nn.Module, graph: PruningGraph, task: Task, samples: Indexed) -> Tensor:
     """(samples,) what a race reads of each, of a network that `make_ready` has seen.
 
     Args:
@@ -115,7 +116,7 @@ def fast_numbers(model: nn.Module, graph: PruningGraph, task: Task, samples: Sam
 def numbers(
     model: nn.Module,
     task: Task,
-    samples: Samples,
+    samples: Indexed,
     *,
     batch_size: int = BATCH,
     half: bool = False,
@@ -195,7 +196,7 @@ def _told(
 
     def all_told(parts: int) -> Tensor:
         most = max(1, size // parts)
-        if isinstance(data, Samples):
+        if isinstance(data, Indexed):
             each = [partial(data.batch, one, device) for one in _slices(len(data), most, device)]
             found: Iterable[Tensor] = _side_by_side(of_batch, each, metric, device)
         else:

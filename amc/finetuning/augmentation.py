@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from amc.finetuning.recipes import Recipe
 from amc.modules import tensors
-from amc.tasks import Data, Samples, Task
+from amc.tasks import Data, Indexed, Task
 
 
 def training_batches(train: Data, recipe: Recipe, steps: int) -> Iterator[Any]:
@@ -21,7 +21,7 @@ def training_batches(train: Data, recipe: Recipe, steps: int) -> Iterator[Any]:
     Raises:
         ValueError: if a stream is empty.
     """
-    if isinstance(train, Samples):
+    if isinstance(train, Indexed):
         yield from augment(train, recipe, steps)
         return
     left = steps
@@ -36,7 +36,7 @@ def training_batches(train: Data, recipe: Recipe, steps: int) -> Iterator[Any]:
 
 def steps_of_pass(train: Data, recipe: Recipe) -> int:
     """Gradient steps of one pass over the training data; a stream of unknown length is counted."""
-    if isinstance(train, Samples):
+    if isinstance(train, Indexed):
         return recipe.per_epoch(len(train))
     try:
         return max(1, len(train))  # type: ignore[arg-type]
@@ -60,7 +60,7 @@ def steps_in_all(task: Task, recipe: Recipe) -> int:
     return recipe.steps_of(steps_of_pass(task.train_loader, recipe))
 
 
-def augment(train: Samples, recipe: Recipe, steps: int) -> Iterator[tuple[Any, Any]]:
+def augment(train: Indexed, recipe: Recipe, steps: int) -> Iterator[tuple[Any, Any]]:
     """`steps` random batches of (inputs, labels), every sample once a pass.
 
     Images, (samples, channels, height, width), are shifted and mirrored as the recipe says; inputs
@@ -68,25 +68,24 @@ def augment(train: Samples, recipe: Recipe, steps: int) -> Iterator[tuple[Any, A
     """
     size = min(recipe.batch_size, len(train))
     order = torch.empty(0, dtype=torch.long)
-    images = isinstance(train.inputs, Tensor) and train.inputs.dim() == 4
-    if (
-        images
-        and (recipe.flip or recipe.shift)
-        and any(one.dim() > 1 for one in tensors(train.labels))
-    ):
-        raise ValueError(
-            "recipe: shift and flip move images and not what is known of their places; augment in "
-            "a train_loader of your own"
-        )
     for _ in range(steps):
         if len(order) < size:
             order = torch.randperm(len(train))
         chosen, order = order[:size], order[size:]
         inputs, labels = train.batch(chosen)
-        if images:
+        if isinstance(inputs, Tensor) and inputs.dim() == 4 and (recipe.flip or recipe.shift):
+            _check_labels(labels)
             inputs = flip(inputs) if recipe.flip else inputs
             inputs = shift(inputs, recipe.shift) if recipe.shift else inputs
         yield inputs, labels
+
+
+def _check_labels(labels: Any) -> None:
+    if any(one.dim() > 1 for one in tensors(labels)):
+        raise ValueError(
+            "recipe: shift and flip move images and not what is known of their places; augment in "
+            "a train_loader of your own"
+        )
 
 
 def flip(images: Tensor) -> Tensor:

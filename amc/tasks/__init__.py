@@ -26,7 +26,7 @@ from amc.tasks.distillation import distillation_loss, relative_error
 from amc.tasks.language import LanguageModel
 from amc.tasks.multi_label import MultiLabel
 from amc.tasks.regression import Regression
-from amc.tasks.samples import Samples
+from amc.tasks.samples import Indexed, Samples
 from amc.tasks.score import Score
 from amc.tasks.segmentation import Segmentation
 from amc.tasks.task import CALIBRATION, Metric, Task, main_output, replace_parts
@@ -40,6 +40,7 @@ __all__ = [
     "Calibration",
     "Classification",
     "Data",
+    "Indexed",
     "LanguageModel",
     "Margins",
     "Metric",

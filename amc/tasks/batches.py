@@ -1,4 +1,4 @@
-"""Batches: any iterable of them that can be begun again, or `Samples` in memory.
+"""Batches: any iterable of them that can be begun again, or samples in any order.
 
 A batch is a tensor, or a tuple, list or mapping of tensors, nested; its first axis is that of
 samples. Nothing here holds more than a few batches of a stream.
@@ -16,9 +16,9 @@ from torch import Tensor, nn
 
 from amc.devices import device_of
 from amc.modules import Inputs, changed, samples_of, tensors
-from amc.tasks.samples import Samples
+from amc.tasks.samples import Indexed
 
-Data = Samples | Iterable[Any]
+Data = Indexed | Iterable[Any]
 """What can be read again and again: `Samples`, a `torch.utils.data.DataLoader`, a list."""
 
 
@@ -46,12 +46,12 @@ class First:
 
 def few(data: Data, count: int) -> Data:
     """The first `count` samples, or all where there are fewer."""
-    return data.take(slice(0, count)) if isinstance(data, Samples) else First(data, count)
+    return data.take(slice(0, count)) if isinstance(data, Indexed) else First(data, count)
 
 
 def batches(data: Data, size: int) -> Iterator[Any]:
     """Batches of at most `size` samples of those in memory; of a stream as they come, or parts."""
-    if isinstance(data, Samples):
+    if isinstance(data, Indexed):
         yield from data.batches(size)
         return
     for batch in data:
@@ -137,7 +137,7 @@ def check_data(data: object, what: str, *, again: bool = False) -> None:
     Raises:
         ValueError: in one sentence.
     """
-    if isinstance(data, Samples):
+    if isinstance(data, Indexed):
         return
     if not isinstance(data, Iterable):
         raise ValueError(

@@ -2,19 +2,63 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
 
 from amc.modules import changed, tensors
 
+Own = TypeVar("Own", bound="Indexed")
+
+
+class Indexed(ABC):
+    """Samples that can be had in any order: held in memory, or read when they are asked for."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many there are."""
+
+    @abstractmethod
+    def take(self: Own, indices: Tensor | slice) -> Own:
+        """The samples at `indices`, in that order."""
+
+    @abstractmethod
+    def batch(
+        self, indices: Tensor | slice, device: torch.device | str | None = None
+    ) -> tuple[Any, Any]:
+        """(inputs, labels) at `indices`; the inputs on a device, labels where they are."""
+
+    @abstractmethod
+    def held(self) -> Samples:
+        """All of them in memory."""
+
+    def batches(self, size: int) -> Iterator[tuple[Any, Any]]:
+        """(inputs, labels) of consecutive batches of at most `size` samples."""
+        for start in range(0, len(self), size):
+            yield self.batch(slice(start, start + size))
+
+    def split(self: Own, first: int, seed: int) -> tuple[Own, Own]:
+        """A random `first` samples and the rest, the same for the same seed.
+
+        Raises:
+            ValueError: if one of the two would have none.
+        """
+        if not 0 < first < len(self):
+            raise ValueError(
+                f"samples: cannot take {first} of {len(self)} and leave some; "
+                f"ask for 1 to {len(self) - 1}"
+            )
+        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
+        return self.take(order[:first]), self.take(order[first:])
+
 
 @dataclass(frozen=True)
-class Samples:
+class Samples(Indexed):
     """Network inputs, and what is known of each: labels, targets, or nothing.
 
     Args:
@@ -72,6 +116,10 @@ class Samples:
     def __len__(self) -> int:
         return len(tensors(self.inputs)[0])
 
+    def held(self) -> Samples:
+        """These, as they are in memory."""
+        return self
+
     @property
     def array(self) -> Tensor:
         """The inputs of a network that takes one tensor.
@@ -121,21 +169,6 @@ class Samples:
     ) -> tuple[Any, Any]:
         """(inputs, labels) at `indices`; the inputs on a device, labels where they are."""
         return self.floats(indices, device), changed(self.labels, lambda one: one[indices])
-
-    def batches(self, size: int) -> Iterator[tuple[Any, Any]]:
-        """(inputs, labels) of consecutive batches of at most `size` samples."""
-        for start in range(0, len(self), size):
-            yield self.batch(slice(start, start + size))
-
-    def split(self, first: int, seed: int) -> tuple[Samples, Samples]:
-        """A random `first` samples and the rest, the same for the same seed."""
-        if not 0 < first < len(self):
-            raise ValueError(
-                f"samples: cannot take {first} of {len(self)} and leave some; "
-                f"ask for 1 to {len(self) - 1}"
-            )
-        order = torch.randperm(len(self), generator=torch.Generator().manual_seed(seed))
-        return self.take(order[:first]), self.take(order[first:])
 
 
 def _array(one: Tensor) -> Any:

@@ -145,7 +145,7 @@ class _Tracer:
         return found
 
     def unread(self) -> list[str]:
-        """Parameters of several numbers that no operation has read yet, outside of known modules."""
+        """Parameters of several numbers, of no known module, that no operation has read yet."""
         return self._stored.unread()
 
     def refuse_training(self) -> None:

@@ -18,7 +18,7 @@ from torch import Tensor
 from amc.history import Evaluation
 from amc.modules import tensors
 from amc.parsing import read_record
-from amc.tasks import Data, Samples, first_batch
+from amc.tasks import Data, Indexed, Samples, first_batch
 from experiments.disk import machine, ready_folder
 from experiments.runs.checkpoints import steps_trained
 from experiments.runs.journal_file import RunJournal
@@ -33,7 +33,7 @@ from experiments.settings import (
     save_config,
 )
 from experiments.terminal import count, stop_in_time
-from experiments.zoo import Workload
+from experiments.zoo import ImageFiles, Workload
 from netadapt import Proposal
 
 RUN_FILES = ("result.json", "policy.json", "model.safetensors", "report.html", "config.yaml")
@@ -181,7 +181,7 @@ def header(config: RunSettings, workload: Workload) -> dict[str, Any]:
     weights = {name: _sha256(tensor) for name, tensor in workload.model.state_dict().items()}
     task = workload.task
     # Of a stream to train on nothing is told: it may come in another order each time.
-    train = task.train_loader if isinstance(task.train_loader, Samples) else None
+    train = task.train_loader if isinstance(task.train_loader, Indexed) else None
     data = [_data(one) for one in (train, task.score_loader, task.test_loader)]
     settings = _without(flat(config), UNBOUND)
     if "options" in settings:
@@ -280,6 +280,8 @@ def _data(data: Data | None) -> str:
     """Of samples in memory their checksum; a stream is known by its first batch."""
     if data is None:
         return ""
+    if isinstance(data, ImageFiles):
+        return data.fingerprint
     if not isinstance(data, Samples):
         return "".join(map(_sha256, tensors(first_batch(data, FIRST))))
     norms = json.dumps([data.mean, data.std])

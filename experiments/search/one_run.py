@@ -18,7 +18,7 @@ from amc.graph import PruningGraph
 from amc.policy import Budget, Policy
 from amc.problem import Strategy
 from amc.pruning import decisions, kept_counts, plain_copy, prune
-from amc.tasks import Data, Samples, Task
+from amc.tasks import Data, Indexed, Task
 from experiments.disk import machine, write_whole
 from experiments.latency import LATENCY, about_device, costs_of, remeasure, table_of
 from experiments.report import excesses, latency_sentence, render
@@ -230,7 +230,7 @@ def images_of(task: Task, searched: int = 0) -> dict[str, int]:
 
 def count_of(data: Data | None) -> int | None:
     """How many samples there are; None where only a whole pass would tell."""
-    if isinstance(data, Samples):
+    if isinstance(data, Indexed):
         return len(data)
     samples = getattr(data, "dataset", None)
     return len(samples) if isinstance(samples, Sized) else None

@@ -9,11 +9,11 @@ from rich.console import Console
 from amc.graph import PruningGraph
 from amc.problem import Problem
 from amc.pruning import decisions
-from amc.tasks import Samples, Task, few, replace_parts
+from amc.tasks import Data, Indexed, Task, few, replace_parts
 from experiments.latency import measures, terms_of
 from experiments.settings import CutSettings, SearchingSettings
 from experiments.terminal import TRACING, told_if_slow
-from experiments.zoo import Workload
+from experiments.zoo import HELD, ImageFiles, Workload
 
 
 def prepare(
@@ -60,8 +60,14 @@ def _uncounted(graph: PruningGraph) -> tuple[str, ...]:
 
 def first_of(task: Task, count: int) -> Task:
     """The task with the first of its training samples, or else of its calibration data."""
-    data = task.train_loader if isinstance(task.train_loader, Samples) else task.data_loader
-    return replace_parts(task, data_loader=few(data, count) if data is not None else None)
+    data = task.train_loader if isinstance(task.train_loader, Indexed) else task.data_loader
+    some = None if data is None else held_if_small(few(data, count))
+    return replace_parts(task, data_loader=some)
+
+
+def held_if_small(data: Data) -> Data:
+    """Images that a search reads again and again are decoded once, where memory takes them."""
+    return data.held() if isinstance(data, ImageFiles) and data.nbytes <= HELD else data
 
 
 def task_for(cut: CutSettings, workload: Workload, searched: int = 0) -> Task:
@@ -77,4 +83,5 @@ def task_for(cut: CutSettings, workload: Workload, searched: int = 0) -> Task:
     cut_down = first_of(task, number) if number else replace_parts(task, data_loader=None)
     if not searched or task.score_loader is None:
         return cut_down
-    return replace_parts(cut_down, score_loader=few(task.score_loader, searched))
+    some = held_if_small(few(task.score_loader, searched))
+    return replace_parts(cut_down, score_loader=some)

@@ -80,7 +80,7 @@ class Case:
 
     def score(self, network: nn.Module) -> float:
         """Accuracy on test images."""
-        return accuracy(network, self.splits.test)
+        return accuracy(network, self.splits.test.held())
 
 
 Way = Callable[[Case, Column], float]
@@ -165,7 +165,7 @@ def train_case(seed: int, epochs: float) -> Case:
     torch.manual_seed(seed)
     model = build_model("resnet8", 1, 10, 0.5)
     fit(model, splits.train, replace(TRAINING, epochs=epochs, seed=seed))
-    example = splits.train.floats(slice(0, 1))
+    example = splits.train.batch(slice(0, 1))[0]
     starts = {kind: Narrowed.start(model, decisions(model, example, kind)) for kind in RATIOS}
     return Case(starts, splits, seed)
 

@@ -8,6 +8,10 @@ import torch
 from torch import Tensor
 
 from amc.tasks import Samples
+from experiments.zoo.image_files import ImageFiles
+
+Images = Samples | ImageFiles
+"""In memory, or in files."""
 
 HOLDOUT_FRACTION = 1 / 6
 """Share of the training split that a search measures accuracy on; never trained on."""
@@ -23,9 +27,9 @@ class Splits:
         test: What the final accuracy is reported on, once.
     """
 
-    train: Samples
-    holdout: Samples
-    test: Samples
+    train: Images
+    holdout: Images
+    test: Images
 
 
 @dataclass(frozen=True)
@@ -40,15 +44,14 @@ class ImageDataset:
     """
 
     name: str
-    train: Samples
-    test: Samples
+    train: Images
+    test: Images
     classes: tuple[str, ...]
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
         """(channels, height, width) of every image."""
-        channels, height, width = self.train.array.shape[1:]
-        return channels, height, width
+        return _shape(self.train)
 
     @property
     def channels(self) -> int:
@@ -58,6 +61,8 @@ class ImageDataset:
     def mistake(self) -> str:
         """What is wrong with it, and how to mend it, in words; empty where nothing is."""
         for split, samples in (("training", self.train), ("test", self.test)):
+            if not isinstance(samples, Samples):
+                continue
             images, labels = samples.array, samples.labels
             if images.dim() != 4 or images.dtype != torch.uint8:
                 shape, kind = tuple(images.shape), str(images.dtype).removeprefix("torch.")
@@ -73,8 +78,8 @@ class ImageDataset:
                     f"its {split} labels go from {int(labels.min())} to {int(labels.max())}, and "
                     f"it names {len(self.classes)} classes; give labels from 0 and a name for each"
                 )
-        if self.train.array.shape[1:] != self.test.array.shape[1:]:
-            ours, theirs = (tuple(s.array.shape[1:]) for s in (self.train, self.test))
+        ours, theirs = (_shape(one) for one in (self.train, self.test))
+        if ours != theirs:
             return f"training images are {ours} and test images {theirs}; give both one shape"
         if len(self.train) < 2:
             return "it has one training image, and some are held out; give more"
@@ -89,6 +94,14 @@ class ImageDataset:
         held_out = max(1, round(len(self.train) * HOLDOUT_FRACTION))
         train, holdout = self.train.split(len(self.train) - held_out, seed)
         return Splits(train, holdout, self.test)
+
+
+def _shape(images: Images) -> tuple[int, int, int]:
+    """(channels, height, width)."""
+    if isinstance(images, ImageFiles):
+        return images.shape
+    channels, height, width = images.array.shape[1:]
+    return channels, height, width
 
 
 def image_dataset(

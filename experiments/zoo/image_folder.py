@@ -8,19 +8,15 @@ from __future__ import annotations
 
 import random
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TypeAlias, TypeVar
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
-from experiments.disk import memory_bytes
-from experiments.zoo.image_dataset import ImageDataset, image_dataset
-
-if TYPE_CHECKING:
-    from PIL.Image import Image
+from experiments.zoo.image_dataset import ImageDataset, channel_statistics, image_dataset
+from experiments.zoo.image_files import HELD, ImageFiles, is_colour, opened
 
 SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".webp", ".gif"})
 LONG_SIDE = 64
@@ -28,9 +24,12 @@ LONG_SIDE = 64
 MOST_SIDE = 4096
 """Pixels that can be asked for."""
 TEST_FRACTION = 0.2
+LOOKED_AT = 5000
+"""Images by which it is told whether there are colours, and what their mean and deviation are; of
+fewer all."""
 
 Tree: TypeAlias = dict[str, list[Path]]  # class name -> its images
-Pixels: TypeAlias = NDArray[np.uint8]  # (height, width) if grey, else (height, width, 3)
+T = TypeVar("T")
 
 
 def image_folder(where: str) -> ImageDataset:
@@ -38,7 +37,8 @@ def image_folder(where: str) -> ImageDataset:
 
     Without SIZE all images get the size of the first training image, shrunk to LONG_SIDE where
     it is larger. Others are resized (bilinear) to cover that size and cropped around the centre.
-    One channel if every image is grey, else three.
+    One channel if every image is grey, else three. In memory where they take up to `HELD` bytes,
+    else decoded when they are asked for, so that a tree may have any size.
 
     Raises:
         FileNotFoundError: if there is no such folder.
@@ -48,16 +48,19 @@ def image_folder(where: str) -> ImageDataset:
     train, test = _both_splits(root)
     first = next(iter(train.values()))[0]
     size = (side, side) if side else _default_size(first)
-    _check_memory(where, size, sum(map(len, (_paths(train), _paths(test)))))
-    pixels = [[_fit(path, size) for path in _paths(tree)] for tree in (train, test)]
-    colour = any(array.ndim == 3 for split in pixels for array in split)
-    images = [torch.from_numpy(np.stack([_planes(a, colour) for a in split])) for split in pixels]
-    return image_dataset(
-        f"folder:{where}",
-        (images[0], _labels(train)),
-        (images[1], _labels(test)),
-        tuple(train),
-    )
+    names = [_names(root, tree) for tree in (train, test)]
+    colour = any(map(is_colour, _some([root / name for each in names for name in each])))
+    files = [
+        ImageFiles(root, own, _labels(tree), size, colour=colour)
+        for own, tree in zip(names, (train, test), strict=True)
+    ]
+    if sum(one.nbytes for one in files) <= HELD:
+        held = [(one.held().array, one.labels) for one in files]
+        return image_dataset(f"folder:{where}", held[0], held[1], tuple(train))
+    known = files[0].take(torch.tensor(_some(range(len(files[0])))))
+    mean, std = channel_statistics(known.held().array)
+    streamed = [one.normalised(mean, std) for one in files]
+    return ImageDataset(f"folder:{where}", streamed[0], streamed[1], tuple(train))
 
 
 def _parse(where: str) -> tuple[Path, int | None]:
@@ -75,14 +78,11 @@ def _parse(where: str) -> tuple[Path, int | None]:
     return Path(match[1]).expanduser(), side
 
 
-def _check_memory(where: str, size: tuple[int, int], images: int) -> None:
-    memory, needed = memory_bytes(), 2 * 3 * size[0] * size[1] * images  # Once more to stack them.
-    if memory is not None and needed > memory:
-        raise ValueError(
-            f"folder:{where}: {images:,} images of {size[0]} x {size[1]} pixels take "
-            f"{needed / 1e9:.0f} GB, and this machine has {memory / 1e9:.0f} GB of memory; give a "
-            "smaller size, as in folder:PATH@64"
-        )
+def _some(items: Sequence[T]) -> Sequence[T]:
+    """All of them, or `LOOKED_AT` at random, the same every time."""
+    if len(items) <= LOOKED_AT:
+        return items
+    return random.Random(0).sample(items, LOOKED_AT)
 
 
 def _both_splits(root: Path) -> tuple[Tree, Tree]:
@@ -136,8 +136,9 @@ def _cut(tree: Tree) -> tuple[Tree, Tree]:
     return train, test
 
 
-def _paths(tree: Tree) -> list[Path]:
-    return [path for paths in tree.values() for path in paths]
+def _names(root: Path, tree: Tree) -> list[str]:
+    """Of the files, from the folder on: texts, which take less memory than paths."""
+    return [str(path.relative_to(root)) for paths in tree.values() for path in paths]
 
 
 def _labels(tree: Tree) -> Tensor:
@@ -147,40 +148,6 @@ def _labels(tree: Tree) -> Tensor:
 
 def _default_size(path: Path) -> tuple[int, int]:
     """(width, height) of an image, its long side at most LONG_SIDE."""
-    width, height = _open(path).size
+    width, height = opened(path).size
     scale = min(1.0, LONG_SIDE / max(width, height))
     return max(1, round(width * scale)), max(1, round(height * scale))
-
-
-def _fit(path: Path, size: tuple[int, int]) -> Pixels:
-    from PIL import Image, ImageOps
-
-    image = _open(path)
-    return np.asarray(ImageOps.fit(image, size, Image.Resampling.BILINEAR), dtype=np.uint8)
-
-
-def _open(path: Path) -> Image:
-    """The image, upright, as 8-bit grey ("L") or colour ("RGB")."""
-    from PIL import Image, ImageOps
-
-    try:
-        with Image.open(path) as image:
-            mode = _target_mode(image, path)
-            return ImageOps.exif_transpose(image).convert(mode)
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise ValueError(f"{path}: not a readable image ({error}); mend or remove it") from error
-
-
-def _target_mode(image: Image, path: Path) -> str:
-    if image.mode.startswith(("I", "F")):
-        raise ValueError(
-            f"{path}: pixels of mode {image.mode}; save it with 8 bits a channel instead"
-        )
-    return "L" if image.mode in {"1", "L", "LA"} else "RGB"
-
-
-def _planes(pixels: Pixels, colour: bool) -> NDArray[Any]:
-    """(channels, height, width), grey repeated where the data set is in colour."""
-    if pixels.ndim == 3:
-        return pixels.transpose(2, 0, 1)
-    return np.repeat(pixels[None], 3 if colour else 1, axis=0)

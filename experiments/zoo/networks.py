@@ -112,7 +112,7 @@ def load_workload(
     check_size(config, dataset)
     model = build_network(config, dataset, trained, device)
     splits = dataset.splits()
-    example = splits.train.floats(slice(0, 1)).to(device)
+    example: Tensor = splits.train.batch(slice(0, 1), device)[0]
     _check_fit(model, config, example, len(dataset.classes))
     task = Classification(splits.train, splits.holdout, splits.test)
     return Workload(model, task, example, dataset, splits)

@@ -55,7 +55,7 @@ class Material:
 def shipped_network(model: str, width: float, device: str) -> Material:
     """A network of the zoo with the weights that come with the project, on Fashion-MNIST."""
     workload = load_workload(NetworkSettings(model=model, width=width), device=device)
-    train, holdout = workload.splits.train, workload.splits.holdout
+    train, holdout = workload.splits.train.held(), workload.splits.holdout.held()
     return Material(
         workload.model,
         workload.sample,

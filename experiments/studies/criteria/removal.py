@@ -81,7 +81,9 @@ class Case:
         recipe = Recipe(epochs=epochs, lr=0.05, batch_size=64, warmup=0.1, seed=seed)
         model = fit(NETWORKS[network](), data.train, recipe)
         calibration, _ = data.train.split(images, seed)
-        return cls(model, trace(model, data.train.floats(slice(2))), calibration, data.test, seed)
+        example = data.train.batch(slice(2))[0]
+        graph = trace(model, example)
+        return cls(model, graph, calibration.held(), data.test.held(), seed)
 
     @property
     def asked(self) -> Asked:

@@ -84,7 +84,8 @@ class Study:
     def samples(self) -> tuple[Samples, Samples]:
         """Those for training and for testing."""
         splits = load_dataset(self.dataset).splits()
-        return splits.train.take(slice(0, self.images or len(splits.train))), splits.test
+        train = splits.train.take(slice(0, self.images or len(splits.train)))
+        return train.held(), splits.test.held()
 
 
 @dataclass(frozen=True)

@@ -70,12 +70,12 @@ class Case:
     @property
     def calibration(self) -> Samples:
         """Training images for the refit."""
-        return self.workload.splits.train.take(slice(0, self.sizes.calibration))
+        return self.workload.splits.train.take(slice(0, self.sizes.calibration)).held()
 
     @property
     def holdout(self) -> Samples:
         """Images that candidates are measured on."""
-        return self.workload.splits.holdout.take(slice(0, self.sizes.images))
+        return self.workload.splits.holdout.take(slice(0, self.sizes.images)).held()
 
     def problem(self, racing: float = 0.0) -> Problem:
         """The search problem, as `amc search --no-depth` sets it up."""

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from amc.evaluation import Race
 from amc.problem import Problem
-from amc.tasks import Samples
+from amc.tasks import Indexed, Samples
 from experiments.studies.accuracies import fast_margins, held_out
 from experiments.studies.markdown import markdown
 from experiments.studies.speed.cases import Case
@@ -96,8 +96,8 @@ def search(known: Tensor, seed: int, error: float) -> Searched:
     for number in order.tolist():
         own = known[number]
 
-        def recall(samples: Samples, own: Tensor = own) -> Tensor:
-            return own[samples.array]
+        def recall(samples: Indexed, own: Tensor = own) -> Tensor:
+            return own[samples.held().array]
 
         results.append((number, race.run(recall, candidates * seed + number)))
     whole = [(number, one.score) for number, one in results if one.seen is None]

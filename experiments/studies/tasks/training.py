@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from torch import nn
 
-from amc.finetuning import fit
-from amc.finetuning.recipes import Recipe
+from amc.finetuning import Recipe, fit
 from amc.tasks import Task
 from amc.weights import read_weights, save_weights
 from experiments.studies.tasks.case import WEIGHTS
