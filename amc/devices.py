@@ -26,6 +26,9 @@ A search fills whatever it may, as every candidate brings new shapes. A network 
 convolutions prepares them anew for each batch; with oneDNN's own 1,024 one of twice as many.
 """
 
+_LONG = 32
+"""Places of a kernel along a line that oneDNN is not trusted with; it is wrong from 64 on."""
+
 _VECTOR_LANES = 16
 """Numbers in the widest register of any processor (AVX-512, float32)."""
 
@@ -69,11 +72,20 @@ def evaluating(model: torch.nn.Module) -> Iterator[None]:
 
 
 def lay_out(model: torch.nn.Module, layout: torch.memory_format) -> None:
-    """Store flat kernels in place in this layout; convolutions are fastest with channels last."""
+    """Store flat kernels in place in this layout; convolutions are fastest with channels last.
+
+    But for kernels along a line of `_LONG` places and more: with channels last oneDNN convolves
+    them wrongly, by more than half of the result, where the other axis has one place (torch 2.13,
+    float32 and bfloat16, numbers of channels that fill no register, as after pruning).
+    """
     for tensor in (*model.parameters(), *model.buffers()):
-        if tensor.dim() == 4:
+        if tensor.dim() == 4 and not _is_long_line(tensor.shape[2:]):
             # A copy, because the strides of a 1x1 kernel pass for either layout.
             tensor.data = tensor.data.clone(memory_format=layout)
+
+
+def _is_long_line(kernel: Sequence[int]) -> bool:
+    return min(kernel) == 1 and max(kernel) >= _LONG
 
 
 def training_layout(model: torch.nn.Module) -> torch.memory_format:
@@ -81,12 +93,16 @@ def training_layout(model: torch.nn.Module) -> torch.memory_format:
 
     Channels last, unless there is a strided 1x1 convolution of few inputs, as cut shortcuts have:
     oneDNN writes past its buffer when it computes their gradients in that layout, which gives wrong
-    gradients or a crash (github.com/uxlfoundation/oneDNN/issues/6035, in torch 2.13).
+    gradients or a crash (github.com/uxlfoundation/oneDNN/issues/6035, in torch 2.13). Nor where
+    there is a kernel along a long line, of which `lay_out` tells.
     """
     narrow = any(
-        module.kernel_size == (1, 1)
-        and max(module.stride) > 1
-        and module.in_channels // module.groups < _VECTOR_LANES
+        (
+            module.kernel_size == (1, 1)
+            and max(module.stride) > 1
+            and module.in_channels // module.groups < _VECTOR_LANES
+        )
+        or _is_long_line(module.kernel_size)
         for module in model.modules()
         if isinstance(module, torch.nn.Conv2d)
     )

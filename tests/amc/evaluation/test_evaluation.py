@@ -12,6 +12,7 @@ from tiny_networks import TINY, images, randomised, samples, tiny
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
+from amc.devices import training_layout
 from amc.evaluation import BATCH, batch_for, preparing, recalibrate
 from amc.evaluation import scoring as evaluation
 from amc.tasks.samples import Samples
@@ -257,3 +258,22 @@ def test_recalibration_drops_out_nothing() -> None:
 @pytest.mark.parametrize("name", ["perceptron", "unusual"])
 def test_recalibration_copes_without_statistics(name: str) -> None:
     recalibrate(tiny(name), samples(10))
+
+
+@pytest.mark.parametrize("channels", [48, 50, 53])
+@pytest.mark.usefixtures("float32")
+def test_kernels_along_a_line_of_sound_are_computed_rightly(channels: int) -> None:
+    """Channels last, oneDNN is off by half of the result (CREPE's second layer, pruned)."""
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Unflatten(1, (1, 191, 1)),
+        nn.Conv2d(1, channels, 1),
+        nn.Conv2d(channels, channels, (64, 1)),
+        nn.Flatten(),
+    ).eval()
+    inputs = torch.randn(4, 191)
+    wanted = outputs(model, inputs)
+    ready = copy.deepcopy(model)
+    make_ready(ready, survey(model, inputs), half=False)
+    torch.testing.assert_close(outputs(ready, laid_out(inputs)), wanted, rtol=1e-3, atol=1e-4)
+    assert training_layout(model) is torch.contiguous_format
