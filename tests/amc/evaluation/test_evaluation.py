@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm, weight_norm
 
 from amc.devices import training_layout
-from amc.evaluation import BATCH, batch_for, preparing, recalibrate
+from amc.evaluation import BATCH, batch_for, laid_out, make_ready, preparing, recalibrate
 from amc.evaluation import scoring as evaluation
 from amc.tasks.samples import Samples
 from amc.tracing.build import survey, trace
