@@ -6,7 +6,7 @@ import ctypes
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import cache
 from itertools import chain
 from typing import TypeVar
@@ -107,6 +107,18 @@ def training_layout(model: torch.nn.Module) -> torch.memory_format:
         if isinstance(module, torch.nn.Conv2d)
     )
     return torch.contiguous_format if narrow else torch.channels_last
+
+
+@contextmanager
+def right_gradients(model: torch.nn.Module) -> Iterator[None]:
+    """Gradients of this network taken within are not oneDNN's where those may be wrong or a crash.
+
+    Whatever layout its weights and inputs have, which its own code may change on the way: see
+    `training_layout`.
+    """
+    safe = training_layout(model) is torch.channels_last
+    with nullcontext() if safe else torch.backends.mkldnn.flags(enabled=False):
+        yield
 
 
 def in_parts(work: Callable[[int], R], most: int, what: str) -> R:

@@ -27,7 +27,7 @@ from torch.func import functional_call
 
 from amc.criteria.base import Asked, Criterion, unit_weights, weight_keys, weighted_layers
 from amc.criteria.members import group_sums
-from amc.devices import evaluating
+from amc.devices import evaluating, right_gradients
 from amc.graph import Group
 from amc.tasks import Indexed, Task, batches, few, placed
 
@@ -124,7 +124,8 @@ def _gradients(asked: Asked, batch: Any) -> dict[str, Tensor]:
         given = () if named else inputs if isinstance(inputs, tuple) else (inputs,)
         outputs = functional_call(asked.model, own, given, named, tie_weights=False)
         loss = task.loss(outputs, batch)
-        found = torch.autograd.grad(
-            loss, list(weights.values()), allow_unused=True, materialize_grads=True
-        )
+        with right_gradients(asked.model):
+            found = torch.autograd.grad(
+                loss, list(weights.values()), allow_unused=True, materialize_grads=True
+            )
     return dict(zip(weights, found, strict=True))

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from amc.devices import right_gradients
 from amc.graph import Branch, KeptUnits, PruningGraph
 from amc.modules import Inputs, call, duplicate, in_double, tensors
 from amc.surgery.branches import Depth, without_branches
@@ -201,7 +202,8 @@ def training_fault(model: nn.Module, example_inputs: Inputs, step: bool) -> str:
             made = tensors(call(model.train().requires_grad_(step), example_inputs))
             if step:
                 sums = [one.float().sum() for one in made if one.requires_grad]
-                torch.autograd.backward(sums)
+                with right_gradients(model):
+                    torch.autograd.backward(sums)
         except Exception as error:
             return _first_line(error) or type(error).__name__
     return ""

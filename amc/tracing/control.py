@@ -60,7 +60,7 @@ def hidden(
         seen: A pass of a copy, with gradients.
         untold: Layers that run in training alone.
     """
-    slopes = seen.slopes()
+    slopes = seen.slopes(model)
     unsure = [
         (group, member.module, part)
         for group in groups

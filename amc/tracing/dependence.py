@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from amc.devices import right_gradients
 from amc.modules import Inputs, alias, call, changed, plain_attention, tensors
 
 Node = Any
@@ -105,15 +106,18 @@ class Dependence:
     def _order(self) -> dict[Node, int]:
         return {node: at for at, node in enumerate(self._nodes)}
 
-    def slopes(self) -> dict[str, Tensor] | None:
+    def slopes(self, model: nn.Module) -> dict[str, Tensor] | None:
         """Of each parameter that the outputs change with, how one random sum of them all does.
 
         None where there are no gradients. To be asked once, as what was kept for it is let go.
+
+        Args:
+            model: That ran.
         """
         each = {id(one): one for one in self.parameters.values()}
         chance = torch.Generator().manual_seed(0)
         try:
-            with torch.enable_grad():
+            with torch.enable_grad(), right_gradients(model):
                 sums = [
                     (one.float() * torch.randn(one.shape, generator=chance).to(one.device)).sum()
                     for one in self.returned

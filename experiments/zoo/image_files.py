@@ -110,9 +110,9 @@ class ImageFiles(Indexed):
 
     def _decoded(self, names: Sequence[str]) -> NDArray[np.uint8]:
         """(images, channels, height, width)."""
-        return np.stack(
-            [planes(fitted(self._root / name, self.size), self.colour) for name in names]
-        )
+        made = [planes(fitted(self._root / name, self.size), self.colour) for name in names]
+        # Stacked as they are, they would lie channels last.
+        return np.ascontiguousarray(np.stack(made))
 
 
 def fitted(path: Path, size: tuple[int, int]) -> Pixels:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 import amc
+from experiments.zoo import build_model
 
 
 def numbers(*shape: int) -> Tensor:
@@ -157,3 +159,20 @@ def test_code_may_write_into_its_inputs() -> None:
             return made
 
     assert len(amc.trace(Writes().eval(), numbers(2, 8)).groups) == 1
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_images_channels_last_are_traced_where_gradients_would_end_the_process(
+    inside: bool,
+) -> None:
+    """Of a strided 1x1 convolution of few inputs oneDNN writes past its buffer."""
+    torch.manual_seed(0)
+    model = build_model("resnet8", 3, 10, 0.5).eval()
+    images = torch.randn(2, 3, 32, 32)
+    wanted = amc.trace(model, images)
+    found = amc.trace(
+        model.to(memory_format=torch.channels_last) if inside else model,
+        images.contiguous(memory_format=torch.channels_last),
+    )
+    assert found.full == wanted.full
+    assert found.branches == wanted.branches
