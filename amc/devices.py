@@ -6,7 +6,7 @@ import ctypes
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import cache
 from itertools import chain
 from typing import TypeVar
@@ -116,9 +116,14 @@ def right_gradients(model: torch.nn.Module) -> Iterator[None]:
     Whatever layout its weights and inputs have, which its own code may change on the way: see
     `training_layout`.
     """
+    before = bool(torch.backends.mkldnn.enabled)
     safe = training_layout(model) is torch.channels_last
-    with nullcontext() if safe else torch.backends.mkldnn.flags(enabled=False):
+    # Not by `flags`, which changes how numbers are rounded for good.
+    torch.backends.mkldnn.enabled = before and safe  # type: ignore[assignment]
+    try:
         yield
+    finally:
+        torch.backends.mkldnn.enabled = before  # type: ignore[assignment]
 
 
 def in_parts(work: Callable[[int], R], most: int, what: str) -> R:

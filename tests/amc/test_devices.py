@@ -23,6 +23,7 @@ from amc.devices import (
     on_all_cores,
     one_thread,
     own_generators,
+    right_gradients,
     training_layout,
 )
 from experiments.studies.accuracies import accuracy
@@ -192,3 +193,15 @@ def test_freed_memory_is_given_back() -> None:
     give_back_memory()
     assert resident() < before - 2000 * 16_000 * 4 / 2
     assert in_use.sum() == 16_000
+
+
+def test_careful_gradients_change_nothing_that_is_computed_afterwards() -> None:
+    narrow = torch.nn.Conv2d(4, 8, 1, stride=2)
+    assert training_layout(narrow) is torch.contiguous_format
+    inputs, other = torch.randn(4, 16, 33, 33), torch.nn.Conv2d(16, 50, 3)
+    with torch.no_grad():
+        before = other(inputs)
+        with right_gradients(narrow):
+            assert not torch.backends.mkldnn.enabled
+        assert torch.backends.mkldnn.enabled
+        assert torch.equal(other(inputs), before)
