@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from amc.tasks import Score
+from amc.tasks import ACCURACY, Score
 from experiments.report.comparison import Comparison, Run
 from experiments.report.convergence import fits_budgets
 from experiments.report.drawing import (
@@ -197,8 +197,17 @@ def _outcome(one: _Chosen, name: str) -> str:
     return f"{text} of the {name}{tuned}"
 
 
+def _of_a_part(run: Run) -> bool:
+    """Whether candidates were measured on fewer samples than what came out."""
+    told = run.result.images
+    if told:
+        return told.get("search", 0) < told.get("holdout", 0)
+    own_function = run.result.score != ACCURACY  # which no setting cuts short
+    return bool(run.result.config.get("search_images")) and not own_function
+
+
 def _caption(comparison: Comparison, dots: Sequence[float], shown: View) -> str:
-    some = any(run.result.config.get("search_images") for run in comparison.runs)
+    some = any(map(_of_a_part, comparison.runs))
     part = " Dots are measured on a part of the held-out samples, marks on all." if some else ""
     candidates = (
         " Faint dots are all candidates, and the line is the best of them at that cost "

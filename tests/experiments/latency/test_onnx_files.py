@@ -42,7 +42,7 @@ def test_another_answer_is_refused_and_the_old_file_stays(
     other[3].load_state_dict(
         {key: scale * tensor for key, tensor in network[3].state_dict().items()}
     )
-    with pytest.raises(ValueError, match=r"net\.onnx was not written: on 5 images .* differ from"):
+    with pytest.raises(ValueError, match=r"net\.onnx was not written: on 5 samples .* differ from"):
         write_proved(other, torch.randn(5, 1, 4, 4), tmp_path / "net.onnx")
     assert [path.read_bytes() for path in tmp_path.iterdir()] == [b"old"]
 

@@ -115,7 +115,7 @@ def walk(length: int, left: float) -> tuple[Outcome, ...]:
         Outcome(
             number=at,
             kept=(8 + at % 3, round(32 * left), round(64 * left)),
-            accuracy=0.9 - 0.3 / (at + 1),
+            score=0.9 - 0.3 / (at + 1),
             costs={"macs": 1e6 * (left - 0.2 * (at % 7) / 7), "params": 4e4 * left},
             seconds=float(at),
         )

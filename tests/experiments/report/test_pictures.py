@@ -127,5 +127,5 @@ def test_dots_measured_on_fewer_images_than_marks_are_called_so(made: Made) -> N
     def caption(config: dict[str, object]) -> str:
         return tradeoff_picture(compare([made(config=config)])[0], "macs", "t").caption
 
-    assert "a part of the held-out images" in caption({"search_images": 3000})
+    assert "a part of the held-out samples" in caption({"search_images": 3000})
     assert "a part of" not in caption({"search_images": 0})
