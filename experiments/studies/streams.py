@@ -117,7 +117,7 @@ def tables(samples: int, rounds: int) -> str:
     return (
         f"Peak memory of a search and an epoch of fine-tuning, all data streamed:\n\n{memory}\n\n"
         f"Time of a score as a part of that from memory (median of {rounds}):\n\n{speed}\n\n"
-        f"torch {made['torch']}, {made['processor']}, {torch.get_num_threads()} threads."
+        f"torch {made['torch']}, {made['processor']}."
     )
 
 
