@@ -94,11 +94,11 @@ class Evaluator:
         assert self._race is not None
         draw = crc32(f"{self._seed} {kept}".encode())
         found = self._race.run(self._numbers(network), draw, whole=whole)
-        return found if self.task.score.higher_is_better else replace(found, score=-found.score)
+        return replace(found, score=self.task.score.sign * found.score)
 
     def _numbers(self, network: nn.Module) -> Callable[[Indexed], Tensor]:
         """Of samples; higher is better."""
-        sign = 1 if self.task.score.higher_is_better else -1
+        sign = self.task.score.sign
         return lambda samples: sign * fast_numbers(network, self._graph, self.task, samples)
 
     def _race_anew(self) -> None:
@@ -109,9 +109,8 @@ class Evaluator:
         """
         assert self._race is not None
         told, self._told = self._told, []
-        sign = 1 if self.task.score.higher_is_better else -1
         for kept, score in told:
-            if sign * score > self._race.leading:
+            if self.task.score.sign * score > self._race.leading:
                 self._race_on(kept, self.candidate(kept), whole=True)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
-from itertools import chain
+from itertools import chain, islice
 from typing import Any
 
 import torch
@@ -58,13 +58,11 @@ def recalibrate(
 
 def _of_several(found: Iterator[Any]) -> Iterator[Any]:
     """The batches of more than one sample; a single one where there is no other."""
-    first = next(found, None)
-    second = next(found, None)
-    if first is not None and second is None:
-        yield first
-    for batch in chain((first, second), found):
-        if second is not None and size_of(batch) > 1:
-            yield batch
+    start = list(islice(found, 2))
+    if len(start) < 2:
+        yield from start
+    else:
+        yield from (batch for batch in chain(start, found) if size_of(batch) > 1)
 
 
 @contextmanager

@@ -86,7 +86,7 @@ def fit(
     task, judge = learning(train), task_of(holdout)
     teacher = teacher or (task.unpruned if task.loss_func is None else None)
     _check(model, recipe, judge, teacher)
-    check_learnable(task, recipe, teacher)
+    check_learnable(task, teacher)
     data = task.train_loader
     assert data is not None
     each = steps_of_pass(data, recipe)
@@ -126,7 +126,7 @@ def learning(train: Calibration) -> Task:
     return train if isinstance(train, Task) else Classification(train, train)
 
 
-def check_learnable(task: Task, recipe: Recipe, teacher: nn.Module | None) -> None:
+def check_learnable(task: Task, teacher: nn.Module | None) -> None:
     """Refuse to train where the task lacks what that needs.
 
     Raises:

@@ -76,6 +76,6 @@ def check_tunable(task: Task, who: str) -> None:
     if task.tune is not None:
         return
     try:
-        check_learnable(task, Recipe(), task.unpruned)
+        check_learnable(task, task.unpruned)
     except ValueError as error:
         raise ValueError(f"{who}; {str(error).removeprefix('task: ')}") from None

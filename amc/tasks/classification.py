@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -13,7 +14,7 @@ from amc.tasks.batches import Data
 from amc.tasks.distillation import distillation_loss
 from amc.tasks.samples import Samples
 from amc.tasks.score import Score
-from amc.tasks.task import FromTrain, Metric, Task, calibration_of, main_output
+from amc.tasks.task import Labelled, Metric, Task, main_output
 
 ACCURACY = Score("accuracy", bounds=(0.0, 1.0))
 
@@ -148,7 +149,7 @@ def cross_entropy(outputs: Any, batch: Any) -> Tensor:
 
 
 @dataclass(frozen=True, init=False)
-class Classification(Task):
+class Classification(Labelled):
     """One class for every sample; the score is the fraction that is classified rightly.
 
     The network answers (samples, classes) logits, or one logit whose sign decides.
@@ -162,23 +163,11 @@ class Classification(Task):
         calibration: For the refit and criteria; None leaves the refit out.
     """
 
-    def __init__(
-        self,
-        train: Data | None,
-        holdout: Data,
-        test: Data | None = None,
-        *,
-        calibration: Data | FromTrain | None = "train",
-    ) -> None:
-        super().__init__(
-            data_loader=calibration_of(calibration, train),
-            train_loader=train,
-            loss_func=cross_entropy,
-            distill_func=distillation_loss,
-            metric=Hits(),
-            score_loader=holdout,
-            test_loader=test,
-        )
+    own: ClassVar[Mapping[str, Any]] = {
+        "loss_func": cross_entropy,
+        "distill_func": distillation_loss,
+        "metric": Hits(),
+    }
 
     @classmethod
     def split(cls, samples: Samples, seed: int = 0) -> Classification:

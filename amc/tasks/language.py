@@ -5,16 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from amc.tasks.batches import Data
 from amc.tasks.distillation import distillation_loss
 from amc.tasks.score import Score
-from amc.tasks.task import FromTrain, Metric, Task, calibration_of, main_output
+from amc.tasks.task import Labelled, Metric, main_output
 
 IGNORED = -100
 """The label of tokens that do not count, as in transformers."""
@@ -90,7 +89,7 @@ def _by_vocabulary(outputs: Any, teacher: Any, temperature: float) -> Tensor:
 
 
 @dataclass(frozen=True, init=False)
-class LanguageModel(Task):
+class LanguageModel(Labelled):
     """Each token is foretold from those before it; the score is perplexity, and lower is better.
 
     The network answers (sequences, tokens, vocabulary) logits, alone or as `logits` of its outputs.
@@ -103,20 +102,8 @@ class LanguageModel(Task):
         calibration: As `Classification` takes it.
     """
 
-    def __init__(
-        self,
-        train: Data | None,
-        holdout: Data,
-        test: Data | None = None,
-        *,
-        calibration: Data | FromTrain | None = "train",
-    ) -> None:
-        super().__init__(
-            data_loader=calibration_of(calibration, train),
-            train_loader=train,
-            loss_func=next_token,
-            distill_func=_by_vocabulary,
-            metric=Perplexity(),
-            score_loader=holdout,
-            test_loader=test,
-        )
+    own: ClassVar[Mapping[str, Any]] = {
+        "loss_func": next_token,
+        "distill_func": _by_vocabulary,
+        "metric": Perplexity(),
+    }

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from amc.tasks.batches import Data
 from amc.tasks.classification import labels_of
 from amc.tasks.score import Score
-from amc.tasks.task import FromTrain, Metric, Task, calibration_of, main_output
+from amc.tasks.task import Labelled, Metric, main_output
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def binary_cross_entropy(outputs: Any, batch: Any) -> Tensor:
 
 
 @dataclass(frozen=True, init=False)
-class MultiLabel(Task):
+class MultiLabel(Labelled):
     """Several yes or no for every sample; the score is F1 over all of them.
 
     The network answers one logit a label, (samples, labels), and labels are 0 or 1.
@@ -69,19 +69,4 @@ class MultiLabel(Task):
         calibration: The same.
     """
 
-    def __init__(
-        self,
-        train: Data | None,
-        holdout: Data,
-        test: Data | None = None,
-        *,
-        calibration: Data | FromTrain | None = "train",
-    ) -> None:
-        super().__init__(
-            data_loader=calibration_of(calibration, train),
-            train_loader=train,
-            loss_func=binary_cross_entropy,
-            metric=MicroF1(),
-            score_loader=holdout,
-            test_loader=test,
-        )
+    own: ClassVar[Mapping[str, Any]] = {"loss_func": binary_cross_entropy, "metric": MicroF1()}

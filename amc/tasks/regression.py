@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from amc.tasks.batches import Data
 from amc.tasks.classification import labels_of
 from amc.tasks.score import Score
-from amc.tasks.task import FromTrain, Metric, Task, calibration_of, main_output
+from amc.tasks.task import Labelled, Metric, main_output
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ def squared_error(outputs: Any, batch: Any) -> Tensor:
 
 
 @dataclass(frozen=True, init=False)
-class Regression(Task):
+class Regression(Labelled):
     """Numbers for every sample; the score is the mean squared error, and lower is better.
 
     Args:
@@ -71,19 +71,4 @@ class Regression(Task):
         calibration: The same.
     """
 
-    def __init__(
-        self,
-        train: Data | None,
-        holdout: Data,
-        test: Data | None = None,
-        *,
-        calibration: Data | FromTrain | None = "train",
-    ) -> None:
-        super().__init__(
-            data_loader=calibration_of(calibration, train),
-            train_loader=train,
-            loss_func=squared_error,
-            metric=SquaredError(),
-            score_loader=holdout,
-            test_loader=test,
-        )
+    own: ClassVar[Mapping[str, Any]] = {"loss_func": squared_error, "metric": SquaredError()}

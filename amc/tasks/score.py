@@ -36,6 +36,11 @@ class Score:
                     "highest that it can be, or None"
                 )
 
+    @property
+    def sign(self) -> int:
+        """What values are multiplied by so that higher ones are better: 1 or -1."""
+        return 1 if self.higher_is_better else -1
+
     def better(self, one: float, other: float) -> bool:
         """Whether the first of two values is the better one; not where they are equal."""
         return one > other if self.higher_is_better else one < other

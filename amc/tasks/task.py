@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from torch import Tensor, nn
 
@@ -240,6 +240,38 @@ def calibration_of(given: Data | FromTrain | None, train: Data | None) -> Data |
     if not isinstance(given, str):
         return given
     return None if train is None else few(train, CALIBRATION)
+
+
+@dataclass(frozen=True, init=False)
+class Labelled(Task):
+    """A ready-made task on labelled data, whose subclass says how it is scored and learned.
+
+    Args:
+        train: What the network was trained on: for the refit, for criteria that need some, and for
+            fine-tuning.
+        holdout: What candidates are scored on; nobody trains on it, and it is not the test data.
+        test: What no step of a search sees, for a report; None where there is none.
+        calibration: For the refit and criteria; None leaves the refit out.
+    """
+
+    own: ClassVar[Mapping[str, Any]] = {}
+    """Metric, loss and the rest that is the subclass's own."""
+
+    def __init__(
+        self,
+        train: Data | None,
+        holdout: Data,
+        test: Data | None = None,
+        *,
+        calibration: Data | FromTrain | None = "train",
+    ) -> None:
+        super().__init__(
+            data_loader=calibration_of(calibration, train),
+            train_loader=train,
+            score_loader=holdout,
+            test_loader=test,
+            **self.own,
+        )
 
 
 def _beside(outputs: Any, batch: Any) -> Any:

@@ -12,7 +12,7 @@ from amc.parsing import look_up
 from amc.problem import Strategy
 from experiments.commands.conclusion import conclude
 from experiments.disk import ready_folder, write_whole
-from experiments.report import render
+from experiments.report import render, standing
 from experiments.runs import Interrupted, RunResult, begin, failure_kept, is_finished, run_journal
 from experiments.search import (
     chosen_strategy,
@@ -74,8 +74,7 @@ def benchmark(config: BenchmarkSettings, console: Console) -> list[RunResult]:
 
 def best_of(results: list[RunResult]) -> RunResult:
     """The best on held-out samples, after fine-tuning where there was any."""
-    sign = 1 if results[0].score.higher_is_better else -1
-    return max(results, key=lambda result: sign * (result.finetuned or result.searched).holdout)
+    return max(results, key=standing)
 
 
 def _runs(config: BenchmarkSettings) -> list[SearchSettings]:

@@ -2,9 +2,17 @@
 
 from experiments.report.convergence import excesses
 from experiments.report.exports import read_export
-from experiments.report.headline import latency_sentence
+from experiments.report.headline import latency_sentence, standing
 from experiments.report.page import render
 from experiments.report.terminal_table import results_table
 from experiments.report.trust import sentences
 
-__all__ = ["excesses", "latency_sentence", "read_export", "render", "results_table", "sentences"]
+__all__ = [
+    "excesses",
+    "latency_sentence",
+    "read_export",
+    "render",
+    "results_table",
+    "sentences",
+    "standing",
+]

@@ -99,9 +99,8 @@ def view(dots: Sequence[float], needed: Sequence[float], score: Score) -> View:
 
     Failed candidates may lie far from all that matters and would press it flat.
     """
-    sign = 1 if score.higher_is_better else -1
-    signed = _signed(sign, dots, needed)
-    low, high = sorted(sign * end for end in span(*signed, _least(needed, score)))
+    seen, must = ([score.sign * one for one in each] for each in (dots, needed))
+    low, high = sorted(score.sign * end for end in span(seen, must, _least(needed, score)))
     return View(low, high, score)
 
 
@@ -115,12 +114,6 @@ def span(
     high = max([top, *dots])
     room = 0.06 * max(least, high - low)
     return min(low, high - least) - room, high + room
-
-
-def _signed(
-    sign: int, dots: Sequence[float], needed: Sequence[float]
-) -> tuple[list[float], list[float]]:
-    return [sign * one for one in dots], [sign * one for one in needed]
 
 
 def _least(needed: Sequence[float], score: Score) -> float:

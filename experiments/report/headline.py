@@ -27,12 +27,12 @@ def final(result: RunResult) -> Scores:
 
 def best(runs: Sequence[Run]) -> Run:
     """The run that ends best on held-out samples; test samples only judge it."""
-    return max(runs, key=_standing)
+    return max(runs, key=lambda run: standing(run.result))
 
 
-def _standing(run: Run) -> float:
-    sign = 1 if run.result.score.higher_is_better else -1
-    return sign * final(run.result).holdout
+def standing(result: RunResult) -> float:
+    """What runs are put in order by, higher being better: on held-out samples, after tuning."""
+    return result.score.sign * final(result).holdout
 
 
 def leaders(comparison: Comparison) -> list[Run]:
@@ -79,11 +79,13 @@ def _costs(result: RunResult) -> list[str]:
 
 
 def _rivals(winner: Run, runs: Sequence[Run]) -> str:
-    others = sorted((run for run in runs if run is not winner), key=lambda run: -_standing(run))
+    others = sorted(
+        (run for run in runs if run is not winner), key=lambda run: -standing(run.result)
+    )
     if not others:
         return ""
     second = others[0]
-    lead = _standing(winner) - _standing(second)
+    lead = standing(winner.result) - standing(second.result)
     ahead = f"{scored(lead)} ahead of" if lead > 0 else "level with"
     doubt = _doubt(winner, lead)
     return f" On the held-out samples it is {ahead} the next best, {second.label}{doubt}."

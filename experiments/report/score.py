@@ -54,8 +54,7 @@ def _luck(run: Run) -> str:
     score, test = done.best[-1][1] if done.best else 0.0, result.searched.test
     if len(done.scores) < 2 or not done.best or test is None or result.unpruned.test is None:
         return ""
-    sign = 1 if result.score.higher_is_better else -1
-    flattery = sign * (score - test - (result.unpruned.holdout - result.unpruned.test))
+    flattery = result.score.sign * (score - test - (result.unpruned.holdout - result.unpruned.test))
     verb = "flatters it by" if flattery > 0 else "is too modest by"
     return (
         f"{run.label}: the best of {count(len(done.scores), 'score')} is {scored(score)}, "

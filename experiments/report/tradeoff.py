@@ -86,7 +86,7 @@ def front_rows(comparison: Comparison, cost: str) -> list[tuple[float, float, st
     """
     points = sorted(
         ((x, y, run.label) for run in comparison.runs for x, y, _ in _points(run, cost)),
-        key=lambda point: (point[0], -_sign(comparison.score) * point[1]),
+        key=lambda point: (point[0], -comparison.score.sign * point[1]),
     )
     front: list[tuple[float, float, str]] = []
     for point in points:
@@ -94,10 +94,6 @@ def front_rows(comparison: Comparison, cost: str) -> list[tuple[float, float, st
             front.append(point)
     some = {round(at * (len(front) - 1) / (ROWS - 1)) for at in range(ROWS)}
     return front if len(front) <= ROWS else [front[at] for at in sorted(some)]
-
-
-def _sign(score: Score) -> int:
-    return 1 if score.higher_is_better else -1
 
 
 def _left(run: Run, cost: str) -> float:
@@ -150,7 +146,7 @@ def _limits(comparison: Comparison, cost: str) -> list[float]:
 def _front(points: Points, score: Score) -> tuple[list[float], list[float]]:
     """Candidates that no cheaper one equals, and on to the dearest."""
     front: list[tuple[float, float]] = []
-    for x, y, _ in sorted(points, key=lambda point: (point[0], -_sign(score) * point[1])):
+    for x, y, _ in sorted(points, key=lambda point: (point[0], -score.sign * point[1])):
         if not front or score.better(y, front[-1][1]):
             front.append((x, y))
     front += [(max(x for x, _, _ in points), front[-1][1])] if front else []

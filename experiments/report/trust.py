@@ -68,9 +68,8 @@ def _verdict(own: Correlation) -> str:
 
 def _cost(found: Trust, score: Score) -> str:
     """What is lost by taking the policy with the best score."""
-    sign = 1 if score.higher_is_better else -1
-    first = max(found.policies, key=lambda one: sign * one.scores[found.own])
-    best = sign * max(sign * one.finetuned for one in found.policies)
+    first = max(found.policies, key=lambda one: score.sign * one.scores[found.own])
+    best = max((one.finetuned for one in found.policies), key=lambda value: score.sign * value)
     if first.finetuned == best:
         return "The policy with the best score is also the best after fine-tuning."
     place = 1 + sum(score.better(one.finetuned, first.finetuned) for one in found.policies)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from functools import partial
 from pathlib import Path
 
 import torch
@@ -123,28 +122,19 @@ def _build(config: NetworkSettings, dataset: ImageDataset | None) -> nn.Module:
 
 def _named(config: NetworkSettings) -> object:
     """What a package, or code of the user's own, makes of the name and its arguments."""
-    arguments = config.arguments
-    if is_packaged(config.model):
-        make: object = partial(packaged_network, config.model, arguments)
-    else:
-        make = import_named(config.model, "model")
+    packaged = is_packaged(config.model)
+    own = packaged_network if packaged else import_named(config.model, "model")
+    if not callable(own) or isinstance(own, nn.Module):
+        return own
     try:
-        if callable(make) and not isinstance(make, nn.Module):
-            return make() if is_packaged(config.model) else make(**arguments)
-    except (ImportError, LookupError, FileNotFoundError) as error:
-        if is_packaged(config.model):
-            raise
-        raise _unmade(config, error) from error
+        return own(config.model, config.arguments) if packaged else own(**config.arguments)
     except (Exception, SystemExit) as error:
-        raise _unmade(config, error) from error
-    return make
-
-
-def _unmade(config: NetworkSettings, error: BaseException) -> ValueError:
-    return ValueError(
-        f"model {config.model!r} cannot be made ({first_line(error)}); it must be a function "
-        f"{_taking(config)} that returns a torch.nn.Module"
-    )
+        if packaged and isinstance(error, ImportError | LookupError | FileNotFoundError):
+            raise  # It says what is not there.
+        raise ValueError(
+            f"model {config.model!r} cannot be made ({first_line(error)}); it must be a function "
+            f"{_taking(config)} that returns a torch.nn.Module"
+        ) from error
 
 
 def _taking(config: NetworkSettings) -> str:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any, cast
-
 import torch
 from torch import nn
 
 from amc.modules import Inputs, call, shapes
-from amc.tasks import Task, first_batch, part, placed, size_of
+from amc.tasks import Task, first_batch, placed
 from experiments.settings import import_named
 from experiments.zoo.building import first_line
 
@@ -49,8 +47,7 @@ def _example(task: Task, name: str) -> Inputs:
             f"task {name!r} has no batches by which to tell what the network takes; return a pair "
             "of the task and example inputs"
         )
-    inputs: Any = part(task.inputs(batch), slice(0, 1), size_of(batch))
-    return cast(Inputs, inputs)
+    return task.inputs(batch)
 
 
 def suited(task: Task, model: nn.Module, example: Inputs, name: str) -> tuple[Task, Inputs]:

@@ -50,8 +50,7 @@ def _timm(package: Any, name: str, arguments: Arguments) -> nn.Module:
 def _torchvision(package: Any, name: str, arguments: Arguments) -> nn.Module:
     models = import_module("torchvision.models")
     _check_name("torchvision", name, models.list_models())
-    own = {"weights": None, "weights_backbone": None}
-    usual = {"weights": None} if "/" in name else own
+    usual = {"weights": None, "weights_backbone": None}
     try:
         made: nn.Module = models.get_model(name, **{**usual, **arguments})
     except TypeError:  # Those without a backbone do not know its weights.
