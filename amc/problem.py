@@ -18,7 +18,7 @@ from amc.granularity import CHANNELS, Granularity, Rounding
 from amc.graph import Kept, KeptUnits, PruningGraph
 from amc.history import DeviceCost, Evaluation, History, Outcome
 from amc.journal import BLANK, Journal
-from amc.modules import Inputs, unwrapped
+from amc.modules import Inputs, duplicate, unwrapped
 from amc.policy import Budget, Policy
 from amc.pruning import Pruner, decisions, policy_of
 from amc.refit import POSITIONS, Moments
@@ -442,15 +442,16 @@ def _unpruned_score(model: nn.Module, task: Task) -> float | None:
     if task.metric is not None and not task.score.needs_unpruned:
         _try(model, task)
         return None
-    found = score(model, task)
-    if task.score_func is not None:
-        again = score(model, task)
-        if abs(again - found) > AGAIN * max(abs(found), abs(again)):
-            raise ValueError(
-                f"{task.score.name}: score_func gave {found:g} and then {again:g} for one network, "
-                "so that candidates could not be compared; seed what is random in it, and neither "
-                "shuffle nor augment its data"
-            )
+    if task.score_func is None:
+        return score(model, task)
+    # Copies, because a function may do as it likes with what it is given.
+    found, again = (score(duplicate(model), task) for _ in range(2))
+    if abs(again - found) > AGAIN * max(abs(found), abs(again)):
+        raise ValueError(
+            f"{task.score.name}: score_func gave {found:g} and then {again:g} for one network, "
+            "so that candidates could not be compared; seed what is random in it, and neither "
+            "shuffle nor augment its data"
+        )
     return found
 
 

@@ -96,7 +96,8 @@ class Task:
         score_func: From a network in evaluation mode to its score, on data that no step trains on.
         score: What the number is: its name, unit and direction. A metric says it itself.
         data_loader: Batches for calibration: layers that lose inputs are refit from them, and
-            criteria such as "taylor" read them. The first `CALIBRATION` samples serve.
+            criteria such as "taylor" read them. All of it is read; ready-made tasks take the first
+            `CALIBRATION` samples of what is trained on.
         collect_func: What of a batch goes into the network: one tensor, a tuple of the forward's
             arguments, or a mapping of those by name. None takes what looks like the example inputs.
         loss_func: From the network's outputs and the batch to the mean loss.
@@ -154,9 +155,10 @@ class Task:
             object.__setattr__(self, "score", self.metric.score)
 
     @property
-    def calibration(self) -> Data | None:
-        """What layers that lose inputs are refit from; None leaves the refit out."""
-        return self.data_loader
+    def some_data(self) -> Data | None:
+        """Batches by which it is seen what they look like; None where there are none."""
+        known = (self.score_loader, self.data_loader, self.train_loader)
+        return next((data for data in known if data is not None), None)
 
     @property
     def tests(self) -> bool:

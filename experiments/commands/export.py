@@ -201,7 +201,7 @@ def _trained_workload(order: Order) -> Workload:
 def _proving_inputs(workload: Workload) -> Tensor:
     """What an ONNX file is held against the network on."""
     task = workload.task
-    data = task.score_loader or task.data_loader or task.train_loader
+    data = task.some_data
     batch = None if data is None else first_batch(data, PROVED_ON)
     inputs = workload.example if batch is None else task.inputs(batch)
     inputs = inputs[0] if isinstance(inputs, tuple) and len(inputs) == 1 else inputs

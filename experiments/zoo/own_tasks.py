@@ -40,7 +40,7 @@ def load_task(name: str) -> tuple[Task, Inputs]:
 
 def _example(task: Task, name: str) -> Inputs:
     """One sample of the first batch of the task's data."""
-    data = task.score_loader or task.data_loader or task.train_loader
+    data = task.some_data
     batch = None if data is None else first_batch(data, 1)
     if batch is None:
         raise ValueError(

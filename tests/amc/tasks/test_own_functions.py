@@ -60,17 +60,11 @@ def test_what_a_score_function_does_to_a_network_stays_there() -> None:
 
     model = pooled(4)
     before = right(model)
-    made = amc.Problem(model, IMAGES[:1], BUDGET, amc.Task(score_of_copies(score)))
+    made = amc.Problem(model, IMAGES[:1], BUDGET, amc.Task(score))
     first = made.evaluate(halved(made)).score
     made.restart()
     assert made.evaluate(halved(made)).score == first
     assert right(model) == before
-
-
-def score_of_copies(score: Callable[[nn.Module], float]) -> Callable[[nn.Module], float]:
-    import copy
-
-    return lambda model: score(copy.deepcopy(model))
 
 
 def nothing(model: nn.Module) -> None:
