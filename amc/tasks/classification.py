@@ -148,7 +148,6 @@ def cross_entropy(outputs: Any, batch: Any) -> Tensor:
     return F.cross_entropy(logits, labels)
 
 
-@dataclass(frozen=True, init=False)
 class Classification(Labelled):
     """One class for every sample; the score is the fraction that is classified rightly.
 

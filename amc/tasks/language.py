@@ -88,7 +88,6 @@ def _by_vocabulary(outputs: Any, teacher: Any, temperature: float) -> Tensor:
     return distillation_loss(made, wanted, temperature)
 
 
-@dataclass(frozen=True, init=False)
 class LanguageModel(Labelled):
     """Each token is foretold from those before it; the score is perplexity, and lower is better.
 

@@ -56,7 +56,6 @@ def binary_cross_entropy(outputs: Any, batch: Any) -> Tensor:
     return F.binary_cross_entropy_with_logits(logits.float(), labels.to(logits.device).float())
 
 
-@dataclass(frozen=True, init=False)
 class MultiLabel(Labelled):
     """Several yes or no for every sample; the score is F1 over all of them.
 

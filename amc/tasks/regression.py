@@ -59,7 +59,6 @@ def squared_error(outputs: Any, batch: Any) -> Tensor:
     return errors(outputs, batch).square().mean()
 
 
-@dataclass(frozen=True, init=False)
 class Regression(Labelled):
     """Numbers for every sample; the score is the mean squared error, and lower is better.
 

@@ -92,7 +92,6 @@ def places_cross_entropy(outputs: Any, batch: Any, ignore: int) -> Tensor:
     return F.cross_entropy(logits.float(), labels, ignore_index=ignore)
 
 
-@dataclass(frozen=True, init=False)
 class Segmentation(Task):
     """One class for every place; the score is the mean intersection over union.
 

@@ -244,7 +244,6 @@ def calibration_of(given: Data | FromTrain | None, train: Data | None) -> Data |
     return None if train is None else few(train, CALIBRATION)
 
 
-@dataclass(frozen=True, init=False)
 class Labelled(Task):
     """A ready-made task on labelled data, whose subclass says how it is scored and learned.
 

@@ -71,7 +71,6 @@ class Metered(Metric):
         )
 
 
-@dataclass(frozen=True, init=False)
 class TorchMetric(Task):
     """The score is what a metric of torchmetrics computes over batches of (inputs, targets).
 

@@ -70,7 +70,6 @@ def _shapes(found: list[Tensor]) -> str:
     return ", ".join(str(tuple(one.shape)) for one in found)
 
 
-@dataclass(frozen=True, init=False)
 class Unlabelled(Task):
     """Inputs alone, no labels and no metric: the score is the agreement with the unpruned network.
 
