@@ -11,13 +11,14 @@ import torch
 from torch import Tensor, nn
 
 from amc.devices import (
-    bfloat16_is_fast,
     device_of,
     evaluating,
     in_parts,
     lay_out,
     own_generators,
+    train_mode,
     training_layout,
+    trains_in_half,
 )
 from amc.finetuning.augmentation import steps_of_pass, training_batches
 from amc.finetuning.pausing import Pause
@@ -97,7 +98,7 @@ def fit(
     interval = check_interval(total, each)
     with own_generators(), _evaluating(teacher):
         torch.manual_seed(recipe.seed)
-        model.train()
+        train_mode(model)
         learner = _Learner(model, task, recipe, layout, teacher)
         pause = Pause(checkpoint, model, learner.optimiser, best)
         losses = pause.resume()
@@ -191,6 +192,9 @@ class _Learner:
         # Without a loss there is nothing but the teacher to learn from.
         self._share = 1.0 if task.loss_func is None else recipe.distill
         self._teacher = teacher if self._share else None
+        single = self._kind is torch.float32
+        networks = [one for one in (model, teacher) if one is not None]
+        self._in_half = {one: single and trains_in_half(one) for one in networks}
 
     def step(self, batch: Any, rate: float, where: str) -> float:
         """Learn from one batch; the loss before it. Where memory runs out, in several parts.
@@ -254,9 +258,8 @@ class _Learner:
         return one.clone(memory_format=self._layout) if one.dim() == 4 else one
 
     def _answers(self, network: nn.Module, inputs: Any) -> Any:
-        device = self._device if network is self._model else device_of(network)
-        half = self._kind is torch.float32 and bfloat16_is_fast(device)
-        with torch.autocast(device.type, torch.bfloat16, enabled=half):
+        half = self._in_half[network]
+        with torch.autocast(device_of(network).type, torch.bfloat16, enabled=half):
             outputs = call(network, inputs)
         return changed(outputs, lambda one: one.float() if one.is_floating_point() else one)
 

@@ -25,6 +25,7 @@ from amc.devices import (
     own_generators,
     right_gradients,
     training_layout,
+    trains_in_half,
 )
 from experiments.studies.accuracies import accuracy
 
@@ -205,3 +206,12 @@ def test_careful_gradients_change_nothing_that_is_computed_afterwards() -> None:
             assert not torch.backends.mkldnn.enabled
         assert torch.backends.mkldnn.enabled
         assert torch.equal(other(inputs), before)
+
+
+@pytest.mark.parametrize(("channels", "places", "fast"), [(1024, 64, False), (128, 64, True)])
+def test_long_lines_of_many_channels_are_not_trained_in_bfloat16(
+    channels: int, places: int, fast: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"amx_bf16": True})
+    model = nn.Sequential(nn.Conv2d(channels, 8, (places, 1)))
+    assert trains_in_half(model) is fast

@@ -12,7 +12,7 @@ import copy
 import json
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import amc
@@ -64,7 +64,7 @@ class Row:
     seconds: float
 
 
-def row(name: str, case: Case, work: Work, strategy: str, seed: int) -> Row:
+def row(name: str, case: Case, work: Work, unpruned: float, strategy: str, seed: int) -> Row:
     """Search, tune and test."""
     start = time.perf_counter()
     found = amc.search(
@@ -80,13 +80,16 @@ def row(name: str, case: Case, work: Work, strategy: str, seed: int) -> Row:
     cost = case.budget.partition("=")[0]
     tuned = copy.deepcopy(found.network)
     teacher = work.network if work.teacher else None
-    amc.fit(tuned, found.task, work.recipe, steps=work.steps, teacher=teacher)
-    unpruned, searched, after = (
-        score(network, found.task, test=True) for network in (work.network, found.network, tuned)
-    )
+    recipe = replace(work.recipe, seed=seed)
+    amc.fit(tuned, found.task, recipe, steps=work.steps, teacher=teacher)
+    searched, after = (score(one, found.task, test=True) for one in (found.network, tuned))
     left = found.costs[cost] / found.unpruned_costs[cost]
     done = len(found.outcomes)
     return Row(name, strategy, seed, unpruned, searched, after, left, done, seconds)
+
+
+def _unpruned(work: Work) -> float:
+    return score(work.network, work.task.for_problem(work.network, work.example), test=True)
 
 
 def rows(names: Sequence[str], path: Path, seeds: int, *, small: bool = False) -> list[Row]:
@@ -103,9 +106,10 @@ def rows(names: Sequence[str], path: Path, seeds: int, *, small: bool = False) -
             if (name, strategy, seed) not in known
         ]
         work = case.make(small) if left else None
+        unpruned = _unpruned(work) if work else 0.0
         for strategy, seed in left:
             assert work is not None
-            made = row(name, case, work, strategy, seed)
+            made = row(name, case, work, unpruned, strategy, seed)
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(made)) + "\n")
             print(made, flush=True)

@@ -114,8 +114,8 @@ def _work(small: bool, *, labelled: bool) -> Work:
             test_func=lambda network: accuracy(network, *test),
         )
     network = crepe("tiny" if small else "full")
-    recipe = amc.Recipe(lr=2e-4, optimizer="adamw", batch_size=32)
-    return Work(network, train[0][:1], task, recipe, 2 if small else 20, teacher=True)
+    recipe = amc.Recipe(lr=1e-3, optimizer="adamw", batch_size=32)
+    return Work(network, train[0][:1], task, recipe, 2 if small else 40, teacher=True)
 
 
 def by_agreement(small: bool) -> Work:

@@ -53,6 +53,18 @@ def test_the_same_seed_gives_the_same_weights() -> None:
     assert not equal(first, other)
 
 
+def test_batch_norms_whose_statistics_never_move_are_trained_as_they_are_used() -> None:
+    data = Samples(torch.randn(16, 3) * 5 + 2, torch.arange(16) % 2)
+    frozen = nn.BatchNorm1d(3, momentum=0)
+    frozen.running_mean, frozen.running_var = torch.ones(3), torch.full((3,), 4.0)
+    model = nn.Sequential(frozen, nn.Linear(3, 2)).eval()
+    used = nn.functional.cross_entropy(model(data.array), data.labels).item()
+    told: list[float] = []
+    fit(model, data, Recipe(batch_size=16), steps=1, on_step=lambda _a, _b, loss: told.append(loss))
+    assert told == pytest.approx([used], rel=0.02)
+    assert torch.equal(frozen.running_mean, torch.ones(3))
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -276,7 +288,7 @@ def test_networks_of_other_inputs_learn(kind: str) -> None:
 def test_bfloat16_is_used_where_it_is_fast_and_only_there(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[torch.dtype] = []
     for fast in (True, False):
-        monkeypatch.setattr(fitting, "bfloat16_is_fast", lambda device, fast=fast: fast)
+        monkeypatch.setattr(fitting, "trains_in_half", lambda model, fast=fast: fast)
         model = tiny("perceptron")
         model[1].register_forward_hook(lambda _, __, output: seen.append(output.dtype))
         fit(model, samples(8), Recipe(), steps=1)
