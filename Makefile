@@ -26,6 +26,7 @@ test: lint
 
 # The newest torch, in an environment of its own: torchvision and timm do not import beside the CPU build.
 test-zoo: $(ZOO)/.installed
+	@$(ZOO)/bin/python -m pytest -o addopts= -q -rs tests/experiments/docs/test_real_work.py
 	@$(ZOO)/bin/python -m experiments.studies.architectures $(ZOO_FLAGS)
 
 $(ZOO)/.installed: constraints-zoo.txt
@@ -34,7 +35,8 @@ $(ZOO)/.installed: constraints-zoo.txt
 	@$(PYTHON) -m venv --clear $(ZOO)
 	@$(ZOO)/bin/python -m pip install -qq --disable-pip-version-check -c constraints-zoo.txt \
 		torch torchvision timm transformers segmentation-models-pytorch ultralytics torch-pruning \
-		scipy safetensors pydantic click joblib rich pyyaml jinja2 scikit-learn
+		scipy safetensors pydantic click joblib rich pyyaml jinja2 scikit-learn gymnasium stable-baselines3 \
+		cmaes optuna torchmetrics pycocotools pytest pytest-timeout hypothesis
 	@touch $@
 
 docs: $(STAMP)

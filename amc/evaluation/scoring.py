@@ -24,6 +24,7 @@ from amc.tasks import (
     Task,
     batches,
     moved,
+    own_code,
     placed,
     replace_parts,
     size_of,
@@ -155,15 +156,8 @@ def _by_function(model: nn.Module, task: Task, test: bool) -> float:
     function = task.test_func if test else task.score_func
     if function is None:
         raise ValueError(f"task: there is no {name}; give one")
-    with evaluating(model), torch.no_grad():
-        try:
-            made = function(model)
-        except (MemoryError, torch.OutOfMemoryError):
-            raise
-        except Exception as error:
-            raise ValueError(
-                f"task: {name} fails on a network ({type(error).__name__}: {error})"
-            ) from error
+    with evaluating(model), torch.no_grad(), own_code(name, "a network"):
+        made = function(model)
     return task.score.check(made, name)
 
 

@@ -6,7 +6,7 @@ from torch import nn
 
 from amc.finetuning.fitting import check_learnable, fit
 from amc.finetuning.recipes import Recipe
-from amc.tasks import Task
+from amc.tasks import Task, own_code
 
 
 def tune(network: nn.Module, task: Task, recipe: Recipe, *, steps: int) -> nn.Module:
@@ -37,14 +37,8 @@ def tune_by_own(network: nn.Module, task: Task, steps: int) -> nn.Module:
     """
     assert task.tune is not None
     before = _tensors(network)
-    try:
+    with own_code("tune", "a pruned network"):
         made = task.tune(network, steps)
-    except (MemoryError, FloatingPointError):
-        raise
-    except Exception as error:
-        raise ValueError(
-            f"task: tune fails on a pruned network ({type(error).__name__}: {error})"
-        ) from error
     tuned = network if made is None else made
     if not isinstance(tuned, nn.Module):
         raise ValueError(

@@ -29,7 +29,15 @@ from amc.tasks.regression import Regression
 from amc.tasks.samples import Indexed, Samples
 from amc.tasks.score import Score
 from amc.tasks.segmentation import Segmentation
-from amc.tasks.task import CALIBRATION, Metric, Task, main_output, replace_parts
+from amc.tasks.task import (
+    CALIBRATION,
+    Metric,
+    Task,
+    TaskError,
+    main_output,
+    own_code,
+    replace_parts,
+)
 from amc.tasks.torch_metric import TorchMetric
 from amc.tasks.unlabelled import Agreement, Unlabelled
 
@@ -50,6 +58,7 @@ __all__ = [
     "Score",
     "Segmentation",
     "Task",
+    "TaskError",
     "TorchMetric",
     "Unlabelled",
     "batches",
@@ -61,6 +70,7 @@ __all__ = [
     "in_equal_parts",
     "main_output",
     "moved",
+    "own_code",
     "part",
     "parts",
     "placed",

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from functools import partial
 from typing import Any, ClassVar, Literal
 
+import torch
 from torch import Tensor, nn
 
 from amc.devices import CPU
@@ -30,6 +32,31 @@ Tune = Callable[[nn.Module, int], nn.Module | None]
 """Trains a network for so many gradient steps, in place or as a new one."""
 Mask = Callable[[Any], Tensor | None]
 """From a batch to (samples, places) which places are no padding; None where all are."""
+
+
+class TaskError(ValueError):
+    """A function of the user's own failed."""
+
+
+@contextmanager
+def own_code(name: str, where: str) -> Iterator[None]:
+    """What the user's function of this name raises within says which one it was.
+
+    Args:
+        name: Of the function.
+        where: What it was called with, in words.
+
+    Raises:
+        TaskError: in place of what it raised, but for want of memory and numbers out of range.
+    """
+    try:
+        yield
+    except (MemoryError, FloatingPointError, torch.OutOfMemoryError):
+        raise
+    except Exception as error:
+        raise TaskError(
+            f"task: {name} fails on {where} ({type(error).__name__}: {error})"
+        ) from error
 
 
 class Metric(ABC):

@@ -18,7 +18,7 @@ from torch import Tensor
 from amc.history import Evaluation
 from amc.modules import tensors
 from amc.parsing import read_record
-from amc.tasks import Data, Indexed, Samples, first_batch
+from amc.tasks import Data, Indexed, Samples, TaskError, first_batch
 from experiments.disk import machine, ready_folder
 from experiments.runs.checkpoints import steps_trained
 from experiments.runs.journal_file import RunJournal
@@ -113,6 +113,7 @@ def run_journal(config: RunSettings, workload: Workload) -> Iterator[RunJournal]
         OSError: if the folder cannot be made or written to.
         ValueError: if another process works there, it holds a run that was begun otherwise (names
             the first difference), or it holds a file that the run reads and would replace.
+        TaskError: if one was raised within; with how to go on.
     """
     _check_reads(config)
     fresh = not Path(config.output.out).exists()
@@ -124,6 +125,10 @@ def run_journal(config: RunSettings, workload: Workload) -> Iterator[RunJournal]
             if is_finished(journal):
                 journal.tidy()  # It may have been killed right after its result was written.
             yield journal
+        except TaskError as error:
+            raise TaskError(
+                f"{error}; mend that, and the same command goes on from what is finished"
+            ) from error
         finally:
             if not journal.path.stat().st_size:
                 journal.path.unlink()

@@ -15,6 +15,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
+from torch import nn
+
 import amc
 from amc.evaluation import score
 from amc.parsing import look_up, read_json, read_record
@@ -22,13 +24,24 @@ from experiments.disk import machine
 from experiments.studies.markdown import markdown
 from experiments.studies.pages import put
 from experiments.studies.statistics import mean_and_interval
-from experiments.studies.tasks import pitch, series, super_resolution, words
+from experiments.studies.tasks import (
+    detection,
+    docstrings,
+    pitch,
+    segmentation,
+    series,
+    super_resolution,
+    words,
+)
 from experiments.studies.tasks.case import Case, Work
 
 CASES: Mapping[str, Case] = {
     "pitch-agreement": pitch.AGREEMENT,
     "pitch": pitch.PITCH,
+    "segmentation": segmentation.CASE,
+    "docstrings": docstrings.CASE,
     "words": words.CASE,
+    "detection": detection.CASE,
     "super-resolution": super_resolution.CASE,
     "series": series.CASE,
 }
@@ -79,13 +92,19 @@ def row(name: str, case: Case, work: Work, unpruned: float, strategy: str, seed:
     seconds = time.perf_counter() - start
     cost = case.budget.partition("=")[0]
     tuned = copy.deepcopy(found.network)
-    teacher = work.network if work.teacher else None
-    recipe = replace(work.recipe, seed=seed)
-    amc.fit(tuned, found.task, recipe, steps=work.steps, teacher=teacher)
+    _tune(tuned, found.task, work, seed)
     searched, after = (score(one, found.task, test=True) for one in (found.network, tuned))
     left = found.costs[cost] / found.unpruned_costs[cost]
     done = len(found.outcomes)
     return Row(name, strategy, seed, unpruned, searched, after, left, done, seconds)
+
+
+def _tune(network: nn.Module, task: amc.Task, work: Work, seed: int) -> None:
+    if task.tune is not None:
+        task.tune(network, work.steps)
+        return
+    teacher = work.network if work.teacher else None
+    amc.fit(network, task, replace(work.recipe, seed=seed), steps=work.steps, teacher=teacher)
 
 
 def _unpruned(work: Work) -> float:

@@ -97,6 +97,7 @@ def test_a_search_goes_on_behind_a_score_that_failed(
         broken = amc("search", *words, "--out", tmp_path / "run")
     assert broken.code == 2
     assert "score_func fails on a network (RuntimeError: the camera is gone)" in broken.err
+    assert "the same command goes on from what is finished" in broken.err
     assert "2 evaluations are finished" in amc.good("search", *words, "--out", tmp_path / "run")
     one, other = (
         json.loads((path / "result.json").read_text("utf-8")) for path in (whole, tmp_path / "run")
