@@ -28,7 +28,6 @@ from amc.journal import Checkpoint
 from amc.modules import call, changed
 from amc.tasks import (
     Calibration,
-    Classification,
     Task,
     in_equal_parts,
     main_output,
@@ -84,7 +83,7 @@ def fit(
         ValueError: if the recipe needs a teacher, held-out samples or batch norms, and there are
             none; or the task lacks what it needs, in a sentence.
     """
-    task, judge = learning(train), task_of(holdout)
+    task, judge = task_of(train), task_of(holdout)
     teacher = teacher or (task.unpruned if task.loss_func is None else None)
     _check(model, recipe, judge, teacher)
     check_learnable(task, teacher)
@@ -120,11 +119,6 @@ def fit(
         if not pause.ended:
             pause.save(losses, ended=True)
     return model.eval()
-
-
-def learning(train: Calibration) -> Task:
-    """The task that is learned; of data alone a classification of them."""
-    return train if isinstance(train, Task) else Classification(train, train)
 
 
 def check_learnable(task: Task, teacher: nn.Module | None) -> None:

@@ -9,14 +9,14 @@ from typing import Protocol, TypeVar
 from torch import nn
 
 from amc.finetuning.augmentation import steps_in_all
-from amc.finetuning.fitting import OnStep, fit, learning
+from amc.finetuning.fitting import OnStep, fit
 from amc.finetuning.recipes import Recipe
 from amc.finetuning.schedule import Schedule
 from amc.finetuning.tuning import tune_by_own
 from amc.granularity import Rounding
 from amc.graph import Kept
 from amc.journal import BLANK, Checkpoint, Journal
-from amc.tasks import Calibration, Task
+from amc.tasks import Calibration, Task, task_of
 from amc.weights import restore
 
 
@@ -85,7 +85,7 @@ def prune_iteratively(
         FloatingPointError: if the loss stops being finite.
     """
     wanted = plan.schedule.kept(start.kept, target, full, plan.rounding)
-    task = learning(train)
+    task = task_of(train)
     total = steps_in_all(task, plan.recipe)
     state, done = start, 0
     for number, (kept, steps) in enumerate(zip(wanted, plan.schedule.steps(total), strict=True)):

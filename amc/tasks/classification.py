@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, overload
 
 import torch
 from torch import Tensor
@@ -184,6 +184,10 @@ Calibration = Data | Task
 whose first part goes into the network and whose labels, where a loss is asked for, are classes."""
 
 
+@overload
+def task_of(given: Calibration) -> Task: ...
+@overload
+def task_of(given: None) -> None: ...
 def task_of(given: Calibration | None) -> Task | None:
     """The task whose data are meant; of data alone a classification of them."""
     if given is None or isinstance(given, Task):
@@ -198,7 +202,7 @@ def calibrating(given: Calibration) -> tuple[Task, Data]:
         ValueError: if it has none.
     """
     task = task_of(given)
-    if task is None or task.data_loader is None:
+    if task.data_loader is None:
         raise ValueError(
             "task: the network is to be run on calibration data, and there are none; give "
             "data_loader"

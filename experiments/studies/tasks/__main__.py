@@ -180,11 +180,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     found = rows(names, told.out, told.seeds, small=told.small)
     made = machine("cpu")
     about = f"torch {made['torch']}, {made['processor']}, mean of {told.seeds} seeds ± half of the "
-    text = "\n\n".join(table(name, found) for name in names)
-    text += f"\n\n{about}95% interval."
-    print(text)
-    if told.docs:
-        put(PAGE, "tables", text)
+    for name in names:
+        text = f"{table(name, found)}\n\n{about}95% interval."
+        print(f"{text}\n")
+        if told.docs:
+            put(PAGE, name, text)
 
 
 if __name__ == "__main__":

@@ -52,6 +52,7 @@ ELSEWHERE = {
     "amc search --model mine:network --task mine:task": "the walk of tasks.md does this",
     "make demo": "the same as experiments.demo",
     "make test": "it runs this test",
+    "make .venv-zoo/.installed": "6 GB; CI makes it before make test-zoo",
     ".venv/bin/python -m pytest": "it runs this test",
     ".venv/bin/python -m experiments.demo": "minutes; what it types is tested in test_demo.py",
     "python timing.py": "it runs on the other device; done in profiling/test_carrying.py",
@@ -68,6 +69,7 @@ ELSEWHERE = {
     "python -m experiments.studies.latency": LONG,
     "python -m experiments.studies.masks": LONG,
     "python -m experiments.studies.tasks": LONG,
+    ".venv-zoo/bin/python -m experiments.studies.tasks": LONG,
     "python -m experiments.studies.speed": LONG,
     "python -m experiments.studies.sparsity": LONG,
 }
