@@ -139,6 +139,11 @@ class Problem:
         known = graph or decisions(model, example_inputs, granularity, exclude)
         legal = rounding or known.granularity.rounding()
         limits = Limits.of(known, budgets, costs, legal)
+        if not isinstance(task, Task):
+            raise ValueError(
+                f"task: a {type(task).__name__} is no task; give amc.Task, or a ready-made one "
+                "such as amc.Unlabelled(inputs)"
+            )
         whole = with_answers(task.for_problem(model, example_inputs))
         unpruned = _unpruned_score(model, whole)
         pruner = Pruner.of(

@@ -29,7 +29,7 @@ from amc.criteria.base import Asked, Criterion, unit_weights, weight_keys, weigh
 from amc.criteria.members import group_sums
 from amc.devices import evaluating, right_gradients
 from amc.graph import Group
-from amc.tasks import Indexed, Task, batches, few, placed
+from amc.tasks import Indexed, Task, TaskError, batches, few, placed
 
 SAMPLES = 500
 """Gradients are taken of at most so many samples, drawn from those given."""
@@ -68,21 +68,24 @@ def by_change(about: str, change: Change) -> Criterion:
 
 
 def _units(asked: Asked, change: Change) -> list[Tensor]:
-    total = [torch.zeros(group.units) for group in asked.graph.groups]
-    for count, values in _changes(asked):
+    total, count = [torch.zeros(group.units) for group in asked.graph.groups], 0
+    for values in _changes(asked):
+        count += 1
         for score, group in zip(total, asked.graph.groups, strict=True):
-            score += change(_read(asked, group, values)).cpu() / count
-    return total
+            score += change(_read(asked, group, values)).cpu()
+    return [score / max(1, count) for score in total]
 
 
 def _weights(asked: Asked, change: Change) -> dict[str, Tensor]:
     total = {
         name: torch.zeros_like(w, dtype=torch.float32) for name, w in weighted_layers(asked).items()
     }
-    for count, values in _changes(asked):
+    count = 0
+    for values in _changes(asked):
+        count += 1
         for name, value in values.items():
-            total[name] += change(value) / count
-    return total
+            total[name] += change(value)
+    return {name: score / max(1, count) for name, score in total.items()}
 
 
 def _read(asked: Asked, group: Group, values: dict[str, Tensor]) -> Tensor:
@@ -92,24 +95,23 @@ def _read(asked: Asked, group: Group, values: dict[str, Tensor]) -> Tensor:
     return torch.stack(read or [total for _, total in sums]).sum(0)
 
 
-def _changes(asked: Asked) -> Iterator[tuple[int, dict[str, Tensor]]]:
-    """How many samples there are; and for each in turn, w dL/dw of every weight."""
+def _changes(asked: Asked) -> Iterator[dict[str, Tensor]]:
+    """For each sample in turn, w dL/dw of every weight."""
     weights = unit_weights(asked)
-    chosen = _drawn(asked.known_task, asked.seed)
     # One by one: at single samples the processor is quicker so than with torch.func.vmap.
-    for batch in chosen:
+    for batch in _drawn(asked.known_task, asked.seed):
         gradients = _gradients(asked, batch)
-        yield len(chosen), {n: weights[n].float() * gradients[n].float() for n in weights}
+        yield {n: weights[n].float() * gradients[n].float() for n in weights}
 
 
-def _drawn(task: Task, seed: int) -> list[Any]:
+def _drawn(task: Task, seed: int) -> Iterator[Any]:
     """Batches of one sample: of those in memory random ones, of a stream the first."""
     data = task.data_loader
     assert data is not None
     if isinstance(data, Indexed):
         generator = torch.Generator().manual_seed(seed)
         data = data.take(torch.randperm(len(data), generator=generator)[:SAMPLES])
-    return list(batches(few(data, SAMPLES), 1))
+    return batches(few(data, SAMPLES), 1)
 
 
 def _gradients(asked: Asked, batch: Any) -> dict[str, Tensor]:
@@ -124,6 +126,11 @@ def _gradients(asked: Asked, batch: Any) -> dict[str, Tensor]:
         given = () if named else inputs if isinstance(inputs, tuple) else (inputs,)
         outputs = functional_call(asked.model, own, given, named, tie_weights=False)
         loss = task.loss(outputs, batch)
+        if not loss.isfinite():
+            raise TaskError(
+                f"task: the loss of a sample is {loss.item()}, so that its gradients rank nothing; "
+                "see what loss_func makes of the unpruned network's outputs"
+            )
         with right_gradients(asked.model):
             found = torch.autograd.grad(
                 loss, list(weights.values()), allow_unused=True, materialize_grads=True

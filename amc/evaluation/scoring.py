@@ -12,16 +12,17 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from amc.devices import device_of, evaluating, fast_type, in_parts, on_all_cores
+from amc.devices import device_of, evaluating, fast_type, in_parts, on_all_cores, out_of_memory
 from amc.evaluation.preparing import BATCH, batch_for, laid_out, make_ready
 from amc.graph import PruningGraph
-from amc.modules import call, changed, tensors
+from amc.modules import call, changed, shapes, tensors
 from amc.tasks import (
     Data,
     Indexed,
     Metric,
     Samples,
     Task,
+    TaskError,
     batches,
     moved,
     own_code,
@@ -73,6 +74,8 @@ def score(
     """
     if task.metric is None:
         return _by_function(model, task, test)
+    task = with_answers(task)
+    assert task.metric is not None
     lower = half and may_be_half(model, task.metric)
     return _by_metric(model, task, task.metric.fresh(), _data(task, test), batch_size, lower)
 
@@ -180,13 +183,11 @@ def _told(
         lower = torch.autocast(device.type, torch.bfloat16, enabled=half)
         with torch.inference_mode(), lower:
             inputs = laid_out(moved(task.inputs(batch), device, kind))
-            outputs = _on_processor(_called(model, inputs, batch), device)
+            outputs = _on_processor(_called(model, inputs), device)
         with torch.inference_mode():
             if not metric.against:
                 return metric.tell(outputs, batch, None)
-            unpruned = _known(batch) or _unpruned(task, inputs)
-            outputs, unpruned = _without_padding(task.real(batch), outputs, unpruned)
-            return metric.tell(outputs, batch, unpruned)
+            return metric.tell(outputs, batch, _known(batch) or _unpruned(task, inputs))
 
     def all_told(parts: int) -> Tensor:
         most = max(1, size // parts)
@@ -201,16 +202,17 @@ def _told(
         return in_parts(all_told, size, "measuring a score")
 
 
-def _called(model: nn.Module, inputs: Any, batch: Any) -> Any:
+def _called(model: nn.Module, inputs: Any) -> Any:
     try:
         return call(model, inputs)
-    except TypeError as error:
-        if isinstance(batch, tuple | list) and "argument" in str(error):
-            raise ValueError(
-                f"task: the network does not take what a batch gives it ({error}); say what goes "
-                "into it with collect_func"
-            ) from error
-        raise
+    except Exception as error:
+        if out_of_memory(error):
+            raise
+        raise TaskError(
+            f"task: the network fails on inputs {shapes(inputs)} of a batch "
+            f"({type(error).__name__}: {error}); see that they are what it takes, or say what goes "
+            "into it with collect_func"
+        ) from error
 
 
 def _side_by_side(
@@ -284,37 +286,38 @@ def _known(batch: Any) -> Any:
     return labels.get(KNOWN) if isinstance(labels, Mapping) else None
 
 
-def _without_padding(real: Tensor | None, outputs: Any, unpruned: Any) -> tuple[Any, Any]:
-    """Both with zeros in places that are padding, so that nothing is compared there."""
-    if real is None:
-        return outputs, unpruned
-
-    def kept(one: Tensor) -> Tensor:
-        if one.shape[: real.dim()] != real.shape or not one.is_floating_point():
-            return one
-        shape = real.shape + (1,) * (one.dim() - real.dim())
-        return one.masked_fill(~real.to(one.device).reshape(shape), 0)
-
-    return changed(outputs, kept), changed(unpruned, kept)
-
-
 def with_answers(task: Task) -> Task:
-    """The same, the unpruned network's answers beside the samples where both are in memory.
+    """The same, its metric told how the unpruned network answers, where it compares with that.
 
-    They are computed once then, and not for every candidate.
+    The answers are kept beside samples in memory, so that they are not computed for every
+    candidate, where there are not too many.
     """
-    data, model = task.score_loader, task.unpruned
-    if model is None or not isinstance(data, Samples):
+    data, model, metric = task.score_loader, task.unpruned, task.metric
+    if model is None or data is None or metric is None or metric.ready:
         return task
+    kept = list[list[Tensor]]() if isinstance(data, Samples) and _to_keep(task, data) else None
+
+    def answers() -> Iterator[tuple[Any, Any]]:
+        with torch.inference_mode():
+            for batch in batches(data, BATCH):
+                made = _unpruned(task, placed(task.inputs(batch), model))
+                if kept is not None:
+                    kept.append(tensors(made))
+                yield batch, made
+
+    told = replace_parts(task, metric=metric.knowing(task.real, answers()))
+    if kept is None:
+        return told
+    assert isinstance(data, Samples)
+    joined = tuple(torch.cat(one) for one in zip(*kept, strict=True))
+    return replace_parts(told, score_loader=replace(data, labels={KNOWN: joined}))
+
+
+def _to_keep(task: Task, data: Samples) -> bool:
+    """Whether answers go beside the samples; a mask may be read from what stands there."""
     padded = task.real(data.batch(slice(0, 1))) is not None
-    if padded or _answer_bytes(task, data, model) * len(data) > ANSWERS:
-        return task
-    with torch.inference_mode():
-        answers = [
-            _unpruned(task, placed(task.inputs(batch), model)) for batch in data.batches(BATCH)
-        ]
-    joined = tuple(torch.cat(one) for one in zip(*map(tensors, answers), strict=True))
-    return replace_parts(task, score_loader=replace(data, labels={KNOWN: joined}))
+    assert task.unpruned is not None
+    return not padded and _answer_bytes(task, data, task.unpruned) * len(data) <= ANSWERS
 
 
 def _answer_bytes(task: Task, data: Samples, model: nn.Module) -> int:

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from amc.finetuning.recipes import Recipe
 from amc.modules import tensors
-from amc.tasks import Data, Indexed, Task
+from amc.tasks import Data, Indexed, Task, reading
 
 
 def training_batches(train: Data, recipe: Recipe, steps: int) -> Iterator[Any]:
@@ -27,7 +27,7 @@ def training_batches(train: Data, recipe: Recipe, steps: int) -> Iterator[Any]:
     left = steps
     while left:
         before = left
-        for batch in islice(train, left):
+        for batch in islice(reading(train), left):
             left -= 1
             yield batch
         if left == before:

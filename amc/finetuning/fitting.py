@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import Any
 
 import torch
@@ -29,14 +30,19 @@ from amc.modules import call, changed
 from amc.tasks import (
     Calibration,
     Task,
+    checked_loss,
+    cross_entropy,
     in_equal_parts,
     main_output,
     moved,
+    own_code,
     placed,
+    places_cross_entropy,
     relative_error,
     size_of,
     task_of,
     type_of,
+    without_padding,
 )
 
 __all__ = ["OnStep", "Recipe", "fit"]
@@ -85,7 +91,7 @@ def fit(
     """
     task, judge = task_of(train), task_of(holdout)
     teacher = teacher or (task.unpruned if task.loss_func is None else None)
-    _check(model, recipe, judge, teacher)
+    _check(model, task, recipe, judge, teacher)
     check_learnable(task, teacher)
     data = task.train_loader
     assert data is not None
@@ -145,7 +151,7 @@ def _tell(on_step: OnStep | None, done: int, total: int, loss: float) -> None:
 
 
 def _check(
-    model: nn.Module, recipe: Recipe, holdout: Task | None, teacher: nn.Module | None
+    model: nn.Module, task: Task, recipe: Recipe, holdout: Task | None, teacher: nn.Module | None
 ) -> None:
     """See that what the recipe needs is there."""
     if recipe.distill and teacher is None:
@@ -160,11 +166,21 @@ def _check(
             f"recipe: patience is {recipe.patience}, but nothing is held out to check on; "
             "give fit held-out samples"
         )
+    if recipe.label_smoothing and not _of_classes(task):
+        raise ValueError(
+            f"recipe: label_smoothing is {recipe.label_smoothing}, which smooths labels that are "
+            "classes, and the task's loss is of another kind; leave it at 0"
+        )
     if (recipe.gamma_l1 or recipe.gamma_l2) and not _gammas(model):
         raise ValueError(
             "recipe: gamma_l1 and gamma_l2 penalise the scales of batch norms, and the network "
             "has none that it learns; leave them at 0"
         )
+
+
+def _of_classes(task: Task) -> bool:
+    loss = getattr(task.loss_func, "func", task.loss_func)
+    return loss in (cross_entropy, places_cross_entropy)
 
 
 class _Learner:
@@ -230,11 +246,20 @@ class _Learner:
         with torch.no_grad():
             answers = self._answers(self._teacher, placed(inputs, self._teacher))
         wanted = changed(answers, lambda one: one.to(self._device))
-        differ = self._task.distill_func or relative_error
-        soft = differ(outputs, wanted, self._recipe.temperature)
+        soft = self._soft(outputs, wanted, self._task.real(batch))
         if self._share == 1:
             return soft
         return (1 - self._share) * self._hard(outputs, batch) + self._share * soft
+
+    def _soft(self, outputs: Any, wanted: Any, real: Tensor | None) -> Tensor:
+        """How far the answers are from the teacher's, in places that are no padding."""
+        differ = self._task.distill_func or relative_error
+        outputs, wanted = (
+            changed(one, partial(without_padding, real)) for one in (outputs, wanted)
+        )
+        with own_code("distill_func", "outputs and a teacher's", differ):
+            made = differ(outputs, wanted, self._recipe.temperature)
+        return checked_loss(made, "distill_func")
 
     def _hard(self, outputs: Any, batch: Any) -> Tensor:
         """The task's loss, with smoothed labels where the recipe says so."""

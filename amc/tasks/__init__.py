@@ -20,26 +20,28 @@ from amc.tasks.classification import (
     Classification,
     Margins,
     calibrating,
+    cross_entropy,
     task_of,
 )
 from amc.tasks.distillation import distillation_loss, relative_error
 from amc.tasks.language import LanguageModel
 from amc.tasks.multi_label import MultiLabel
+from amc.tasks.own_code import TaskError, own_code, reading
 from amc.tasks.regression import Regression
 from amc.tasks.samples import Indexed, Samples
 from amc.tasks.score import Score
-from amc.tasks.segmentation import Segmentation
+from amc.tasks.segmentation import Segmentation, places_cross_entropy
 from amc.tasks.task import (
     CALIBRATION,
     Metric,
     Task,
-    TaskError,
+    checked_loss,
     main_output,
-    own_code,
     replace_parts,
 )
 from amc.tasks.torch_metric import TorchMetric
 from amc.tasks.unlabelled import Agreement, Unlabelled
+from amc.tasks.variation import without_padding
 
 __all__ = [
     "ACCURACY",
@@ -64,6 +66,8 @@ __all__ = [
     "batches",
     "calibrating",
     "check_data",
+    "checked_loss",
+    "cross_entropy",
     "distillation_loss",
     "few",
     "first_batch",
@@ -74,9 +78,12 @@ __all__ = [
     "part",
     "parts",
     "placed",
+    "places_cross_entropy",
+    "reading",
     "relative_error",
     "replace_parts",
     "size_of",
     "task_of",
     "type_of",
+    "without_padding",
 ]

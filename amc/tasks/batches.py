@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from amc.devices import device_of
 from amc.modules import Inputs, changed, samples_of, tensors
+from amc.tasks.own_code import reading
 from amc.tasks.samples import Indexed
 
 Data = Indexed | Iterable[Any]
@@ -36,7 +37,7 @@ class First:
 
     def __iter__(self) -> Iterator[Any]:
         left = self.count
-        for batch in self.data:
+        for batch in reading(self.data):
             size = size_of(batch)
             yield batch if size <= left else part(batch, slice(0, left), size)
             left -= size
@@ -54,7 +55,7 @@ def batches(data: Data, size: int) -> Iterator[Any]:
     if isinstance(data, Indexed):
         yield from data.batches(size)
         return
-    for batch in data:
+    for batch in reading(data):
         yield from parts(batch, size)
 
 
@@ -149,7 +150,7 @@ def check_data(data: object, what: str, *, again: bool = False) -> None:
             f"task: {what} is a {type(data).__name__}, which can be read once only; give a "
             "DataLoader or a list, which begins again"
         )
-    looks = [list(islice(data, LOOKED_AT)) for _ in range(1 + again)]
+    looks = [list(islice(reading(data), LOOKED_AT)) for _ in range(1 + again)]
     for batch in looks[0]:
         if not tensors(batch):
             raise ValueError(
@@ -199,8 +200,7 @@ def _collected(example: Inputs, batch: Any) -> Any:
     if isinstance(example, Tensor):
         if isinstance(batch, Tensor):
             return batch
-        firsts = _items(batch)
-        return _collected(example, firsts[0]) if firsts else None
+        return _alike(example, batch)
     if isinstance(example, Mapping):
         if isinstance(batch, Mapping):
             named = {name: batch[name] for name in example if name in batch}
@@ -208,6 +208,38 @@ def _collected(example: Inputs, batch: Any) -> Any:
         firsts = _items(batch)
         return _collected(example, firsts[0]) if firsts else None
     return _arguments(tuple(example), batch) if isinstance(example, tuple) else None
+
+
+def _alike(example: Tensor, batch: Any) -> Any:
+    """The tensor in a batch that looks like the example: of its kind of numbers, axes and sizes.
+
+    Raises:
+        ValueError: if several entries of a mapping do, which have no order to go by.
+    """
+    items = _items(batch)
+    if items and not isinstance(batch, Mapping) and not isinstance(items[0], Tensor):
+        return _collected(example, items[0])
+    looks = (_kind_and_sizes, _kind_and_axes, lambda one: one.is_floating_point())
+    flat = [one for one in items if isinstance(one, Tensor)]
+    for look in looks:
+        found = [one for one in flat if look(one) == look(example)]
+        if len(found) > 1 and isinstance(batch, Mapping):
+            names = [name for name, one in batch.items() if any(one is own for own in found)]
+            raise ValueError(
+                f"task: {' and '.join(map(repr, names))} of a batch all look like the example "
+                "input; say what goes into the network with collect_func"
+            )
+        if found:
+            return found[0]
+    return _collected(example, items[0]) if items else None
+
+
+def _kind_and_axes(one: Tensor) -> tuple[bool, int]:
+    return one.is_floating_point(), one.dim()
+
+
+def _kind_and_sizes(one: Tensor) -> tuple[bool, Any]:
+    return one.is_floating_point(), one.shape[1:]
 
 
 def _arguments(example: tuple[Any, ...], batch: Any) -> Any:

@@ -160,6 +160,8 @@ class Classification(Labelled):
             test samples.
         test: Samples that no step of a search sees, for a report; None where there are none.
         calibration: For the refit and criteria; None leaves the refit out.
+        **parts: `collect_func`, `loss_func`, `tune`, `mask_func` and `distill_func` as `Task` takes
+            them, in place of the task's own.
     """
 
     own: ClassVar[Mapping[str, Any]] = {

@@ -99,6 +99,7 @@ class LanguageModel(Labelled):
         holdout: The same, that candidates are scored on.
         test: The same, that no step of a search sees.
         calibration: As `Classification` takes it.
+        **parts: As `Classification` takes them.
     """
 
     own: ClassVar[Mapping[str, Any]] = {

@@ -47,6 +47,11 @@ def checked(outputs: Any, batch: Any) -> tuple[Tensor, Tensor]:
             f"multi-label: the network answers {tuple(logits.shape)} and labels are "
             f"{tuple(labels.shape)}; give a 0 or 1 for each logit"
         )
+    if labels.numel() and not bool(((labels == 0) | (labels == 1)).all()):
+        raise ValueError(
+            f"multi-label: labels go from {labels.min().item():g} to {labels.max().item():g}; give "
+            "a 0 or 1 for each logit"
+        )
     return logits, labels
 
 
@@ -66,6 +71,7 @@ class MultiLabel(Labelled):
         holdout: The same.
         test: The same.
         calibration: The same.
+        **parts: As `Classification` takes them.
     """
 
     own: ClassVar[Mapping[str, Any]] = {"loss_func": binary_cross_entropy, "metric": MicroF1()}

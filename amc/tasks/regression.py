@@ -68,6 +68,7 @@ class Regression(Labelled):
         holdout: The same.
         test: The same.
         calibration: The same.
+        **parts: As `Classification` takes them.
     """
 
     own: ClassVar[Mapping[str, Any]] = {"loss_func": squared_error, "metric": SquaredError()}

@@ -50,7 +50,9 @@ class Score:
 
         Of a score with bounds, where between them it lies: an accuracy is its own merit. Of one
         without, by how much it is worse than the unpruned network's, as a part of that: 1/2 where
-        it is as good, 1/4 where it is worse by as much again. No order is changed by it.
+        it is as good, 0.3 where it is worse by as much again, 0.15 by ten times as much. That falls
+        with the logarithm, so that no order is changed however far values are from the unpruned
+        network's, be that 0.
 
         Args:
             value: The score.
@@ -63,7 +65,8 @@ class Score:
         assert unpruned is not None
         worse = unpruned - value if self.higher_is_better else value - unpruned
         lost = worse / max(abs(unpruned), 1e-12)
-        return 0.5 - 0.5 * lost / (1 + abs(lost))
+        short = 0.5 / (1 + math.log1p(abs(lost)))
+        return short if lost > 0 else 1 - short
 
     def worst(self, unpruned: float | None) -> float:
         """A value that no network falls below: a bound, or a million times what is lost of it all.

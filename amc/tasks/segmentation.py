@@ -9,12 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+from typing_extensions import Unpack
 
 from amc.tasks.batches import Data
 from amc.tasks.classification import labels_of
 from amc.tasks.distillation import distillation_loss
 from amc.tasks.score import Score
-from amc.tasks.task import FromTrain, Metric, Task, calibration_of, main_output
+from amc.tasks.task import FromTrain, Metric, Parts, Task, calibration_of, main_output
 
 IGNORED = 255
 """The label of places that do not count, as in Pascal VOC and Cityscapes."""
@@ -104,6 +105,7 @@ class Segmentation(Task):
         test: The same.
         calibration: The same.
         ignore: The label of places that do not count.
+        **parts: As `Classification` takes them.
     """
 
     def __init__(
@@ -114,13 +116,17 @@ class Segmentation(Task):
         *,
         calibration: Data | FromTrain | None = "train",
         ignore: int = IGNORED,
+        **parts: Unpack[Parts],
     ) -> None:
+        own: dict[str, Any] = {
+            "loss_func": partial(places_cross_entropy, ignore=ignore),
+            "distill_func": distillation_loss,
+        }
         super().__init__(
             data_loader=calibration_of(calibration, train),
             train_loader=train,
-            loss_func=partial(places_cross_entropy, ignore=ignore),
-            distill_func=distillation_loss,
             metric=MeanIoU(ignore),
             score_loader=holdout,
             test_loader=test,
+            **{**own, **parts},
         )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypedDict
 
-import torch
 from torch import Tensor, nn
+from typing_extensions import Unpack
 
 from amc.devices import CPU
 from amc.modules import Inputs, changed, first_call, tensors
 from amc.tasks.batches import Data, check_data, collect_like, few, first_part
+from amc.tasks.own_code import TaskError, own_code
 from amc.tasks.score import Score
 
 CALIBRATION = 4000
@@ -32,31 +32,6 @@ Tune = Callable[[nn.Module, int], nn.Module | None]
 """Trains a network for so many gradient steps, in place or as a new one."""
 Mask = Callable[[Any], Tensor | None]
 """From a batch to (samples, places) which places are no padding; None where all are."""
-
-
-class TaskError(ValueError):
-    """A function of the user's own failed."""
-
-
-@contextmanager
-def own_code(name: str, where: str) -> Iterator[None]:
-    """What the user's function of this name raises within says which one it was.
-
-    Args:
-        name: Of the function.
-        where: What it was called with, in words.
-
-    Raises:
-        TaskError: in place of what it raised, but for want of memory and numbers out of range.
-    """
-    try:
-        yield
-    except (MemoryError, FloatingPointError, torch.OutOfMemoryError):
-        raise
-    except Exception as error:
-        raise TaskError(
-            f"task: {name} fails on {where} ({type(error).__name__}: {error})"
-        ) from error
 
 
 class Metric(ABC):
@@ -83,6 +58,20 @@ class Metric(ABC):
 
     def fresh(self) -> Metric:
         """One that nothing was told yet."""
+        return self
+
+    @property
+    def ready(self) -> bool:
+        """Whether it has been told all that it needs; of one without `against` always."""
+        return True
+
+    def knowing(self, real: Mask, answers: Iterable[tuple[Any, Any]]) -> Metric:
+        """The same, told how the unpruned network answers, where it is `against` that.
+
+        Args:
+            real: Which places of a batch are no padding.
+            answers: Each batch, and what the unpruned network answers to it, on the processor.
+        """
         return self
 
     @abstractmethod
@@ -194,15 +183,29 @@ class Task:
 
     def inputs(self, batch: Any) -> Inputs:
         """What of a batch goes into the network."""
-        return (self.collect_func or first_part)(batch)
+        collect = self.collect_func or first_part
+        with own_code("collect_func", "a batch", collect):
+            return collect(batch)
 
     def real(self, batch: Any) -> Tensor | None:
-        """(samples, places) which places of a batch are no padding; None where all are."""
-        if self.mask_func is not None:
-            return self.mask_func(batch)
-        inputs = self.inputs(batch)
-        mask = inputs.get(MASK) if isinstance(inputs, Mapping) else None
-        return mask != 0 if isinstance(mask, Tensor) and mask.dim() == 2 else None
+        """(samples, places) which places of a batch are no padding; None where all are.
+
+        Raises:
+            TaskError: if mask_func fails, or gives anything else.
+        """
+        if self.mask_func is None:
+            inputs = self.inputs(batch)
+            found = inputs.get(MASK) if isinstance(inputs, Mapping) else None
+            return found != 0 if isinstance(found, Tensor) and found.dim() == 2 else None
+        with own_code("mask_func", "a batch"):
+            mask = self.mask_func(batch)
+        if mask is not None and not (isinstance(mask, Tensor) and mask.dim() == 2):
+            shape = f" of shape {tuple(mask.shape)}" if isinstance(mask, Tensor) else ""
+            raise TaskError(
+                f"task: mask_func gave a {type(mask).__name__}{shape}; return (samples, places), "
+                "of which those that are not 0 are no padding, or None"
+            )
+        return None if mask is None else mask != 0
 
     def loss(self, outputs: Any, batch: Any) -> Tensor:
         """The mean loss of a batch.
@@ -215,19 +218,9 @@ class Task:
                 "task: gradients are asked for, and there is no loss; give loss_func, which takes "
                 "the network's outputs and the batch"
             )
-        made = self.loss_func(outputs, _beside(outputs, batch))
-        if not isinstance(made, Tensor) or made.numel() != 1:
-            raise ValueError(
-                f"task: loss_func gave a {type(made).__name__}"
-                f"{f' of shape {tuple(made.shape)}' if isinstance(made, Tensor) else ''}; return "
-                "the mean loss of the batch, one number"
-            )
-        if not made.requires_grad:
-            raise ValueError(
-                "task: the loss has no gradient; let loss_func compute it from the outputs in "
-                "PyTorch, without detach(), item() or argmax()"
-            )
-        return made.reshape(())
+        with own_code("loss_func", "outputs and a batch", self.loss_func):
+            made = self.loss_func(outputs, _beside(outputs, batch))
+        return checked_loss(made, "loss_func")
 
     def for_problem(self, model: nn.Module, example: Inputs) -> Task:
         """The same, told what its network takes, and how it answers before it is pruned.
@@ -241,6 +234,26 @@ class Task:
         collect = self.collect_func or partial(collect_like, first_call(example))
         unpruned = model if self.metric is not None and self.metric.against else None
         return replace_parts(self, collect_func=collect, unpruned=unpruned)
+
+
+def checked_loss(made: object, name: str) -> Tensor:
+    """What a function of this name gave, as a scalar with a gradient.
+
+    Raises:
+        TaskError: if it is none.
+    """
+    if not isinstance(made, Tensor) or made.numel() != 1:
+        shape = f" of shape {tuple(made.shape)}" if isinstance(made, Tensor) else ""
+        raise TaskError(
+            f"task: {name} gave a {type(made).__name__}{shape}; return the mean loss of the batch, "
+            "one number"
+        )
+    if not made.requires_grad:
+        raise TaskError(
+            f"task: the loss has no gradient; let {name} compute it from the outputs in PyTorch, "
+            "without detach(), item() or argmax()"
+        )
+    return made.reshape(())
 
 
 FUNCTIONS = (
@@ -258,6 +271,16 @@ def replace_parts(task: Task, **parts: Any) -> Task:
     if known["metric"] is not None:
         known.pop("score")
     return Task(**{**known, **parts})
+
+
+class Parts(TypedDict, total=False):
+    """Parts of a task that a ready-made one takes in place of its own."""
+
+    collect_func: Collect | None
+    loss_func: Loss | None
+    tune: Tune | None
+    mask_func: Mask | None
+    distill_func: Distill | None
 
 
 FromTrain = Literal["train"]
@@ -280,6 +303,8 @@ class Labelled(Task):
         holdout: What candidates are scored on; nobody trains on it, and it is not the test data.
         test: What no step of a search sees, for a report; None where there is none.
         calibration: For the refit and criteria; None leaves the refit out.
+        **parts: `collect_func`, `loss_func`, `tune`, `mask_func` and `distill_func` as `Task` takes
+            them, in place of the task's own.
     """
 
     own: ClassVar[Mapping[str, Any]] = {}
@@ -292,13 +317,14 @@ class Labelled(Task):
         test: Data | None = None,
         *,
         calibration: Data | FromTrain | None = "train",
+        **parts: Unpack[Parts],
     ) -> None:
         super().__init__(
             data_loader=calibration_of(calibration, train),
             train_loader=train,
             score_loader=holdout,
             test_loader=test,
-            **self.own,
+            **{**self.own, **parts},
         )
 
 

@@ -9,15 +9,16 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from amc.tasks.batches import Data
 from amc.tasks.classification import labels_of
+from amc.tasks.own_code import own_code
 from amc.tasks.score import Score
 from amc.tasks.task import (
-    Collect,
     FromTrain,
-    Loss,
     Metric,
+    Parts,
     Task,
     calibration_of,
     main_output,
@@ -52,7 +53,10 @@ class Metered(Metric):
 
     def tell(self, outputs: Any, batch: Any, unpruned: Any) -> Tensor:
         """(1, 0): it keeps its own count."""
-        self.meter.update(self.predict(outputs), labels_of(batch))
+        with own_code("predict", "outputs", self.predict):
+            said = self.predict(outputs)
+        with own_code("the metric", "predictions and targets"):
+            self.meter.update(said, labels_of(batch))
         return torch.zeros(1, 0)
 
     def compute(self, told: Tensor) -> float:
@@ -60,6 +64,8 @@ class Metered(Metric):
         found = self.meter.compute()
         if isinstance(found, Mapping):
             found = found[self._chosen(found)]
+        if self.score.bounds is not None and bool(torch.as_tensor(found).isnan().all()):
+            return self.score.worst(None)  # Such as a correlation with one answer for all.
         return self.score.check(found, type(self.meter).__name__)
 
     def _chosen(self, found: Mapping[str, Any]) -> str:
@@ -82,10 +88,10 @@ class TorchMetric(Task):
         calibration: For the refit and criteria.
         predict: From the network's outputs to what the metric takes as predictions; None takes the
             logits among them, or the first tensor.
-        loss_func: As `Task` takes it.
-        collect_func: As `Task` takes it.
         key: Of a metric that computes several numbers, the name of the score.
         higher_is_better: Where the metric does not say it itself.
+        bounds: The lowest and the highest that the metric can be, where it has such.
+        **parts: As `Classification` takes them.
 
     Raises:
         ValueError: if it is no such metric, or neither it nor the caller says which way is better.
@@ -100,10 +106,10 @@ class TorchMetric(Task):
         train: Data | None = None,
         calibration: Data | FromTrain | None = "train",
         predict: Predict | None = None,
-        loss_func: Loss | None = None,
-        collect_func: Collect | None = None,
         key: str = "",
         higher_is_better: bool | None = None,
+        bounds: tuple[float, float] | None = None,
+        **parts: Unpack[Parts],
     ) -> None:
         if not all(
             callable(getattr(metric, name, None)) for name in ("update", "compute", "reset")
@@ -112,25 +118,22 @@ class TorchMetric(Task):
                 f"task: {type(metric).__name__} is no metric of torchmetrics; give an object with "
                 "update(), compute() and reset()"
             )
-        score = _score(metric, key, higher_is_better)
+        score = _score(metric, key, higher_is_better, bounds)
         super().__init__(
             data_loader=calibration_of(calibration, train),
             train_loader=train,
-            loss_func=loss_func,
-            collect_func=collect_func,
             metric=Metered(metric, score, predict or main_output, key),
             score_loader=holdout,
             test_loader=test,
+            **parts,
         )
 
 
-def _score(metric: Any, key: str, given: bool | None) -> Score:
+def _score(metric: Any, key: str, given: bool | None, bounds: tuple[float, float] | None) -> Score:
     own = getattr(metric, "higher_is_better", None)
     higher = own if given is None else given
     if higher is None:
         raise ValueError(
             f"task: {type(metric).__name__} does not say which way is better; give higher_is_better"
         )
-    low, high = (getattr(metric, f"plot_{end}_bound", None) for end in ("lower", "upper"))
-    bounds = (float(low), float(high)) if low is not None and high is not None else None
     return Score(key or type(metric).__name__, higher_is_better=bool(higher), bounds=bounds)

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
+from typing_extensions import Unpack
 
 from amc.modules import tensors
-from amc.tasks.batches import Data
+from amc.tasks.batches import Data, size_of
 from amc.tasks.distillation import relative_error
 from amc.tasks.samples import Samples
 from amc.tasks.score import Score
-from amc.tasks.task import Collect, FromTrain, Mask, Metric, Task, calibration_of
+from amc.tasks.task import FromTrain, Mask, Metric, Parts, Task, calibration_of
+from amc.tasks.variation import Variation, has_places, over_places
 
 ABOUT = (
     "1 / (1 + e) of each sample, with e the mean squared difference from the unpruned network's "
-    "answer as a part of what that answer varies by over the batch; of whole numbers the part that "
-    "is the same; averaged over outputs and samples"
+    "answer as a part of what its answers vary by from sample to sample; of whole numbers the part "
+    "that is the same; averaged over outputs and samples"
 )
 
 
@@ -26,13 +29,36 @@ ABOUT = (
 class Agreement(Metric):
     """How closely answers are those of the unpruned network, each output by itself.
 
-    1 where they are the same, 1/2 where they differ by as much as the unpruned network's answers
-    differ from sample to sample, as a constant would.
+    1 where they are the same, about 1/2 where they differ by as much as the unpruned network's
+    answers differ from sample to sample, as a constant would. Padding does not count. A sample has
+    the same number whatever is in its batch.
+
+    Args:
+        spreads: Of each output what the unpruned network's answers vary by over all samples.
+        real: Which places of a batch are no padding.
     """
+
+    spreads: tuple[float, ...] = ()
+    real: Mask | None = None
 
     score = Score("agreement", bounds=(0.0, 1.0), about=ABOUT)
     each = True
     against = True
+
+    @property
+    def ready(self) -> bool:
+        """Whether `knowing` has told what it needs."""
+        return bool(self.spreads)
+
+    def knowing(self, real: Mask, answers: Iterable[tuple[Any, Any]]) -> Agreement:
+        """The same, told how the unpruned network answers."""
+        found: list[Variation] = []
+        for batch, outputs in answers:
+            made, where = tensors(outputs), real(batch)
+            found = found or [Variation() for _ in made]
+            for one, output in zip(found, made, strict=True):
+                one.add(output, where if has_places(where, output) else None)
+        return Agreement(tuple(one.spread for one in found), real)
 
     def tell(self, outputs: Any, batch: Any, unpruned: Any) -> Tensor:
         """(samples,) agreements, the mean over outputs."""
@@ -45,25 +71,23 @@ class Agreement(Metric):
             )
         if not made:
             raise ValueError("unlabelled: the network answers nothing that is a tensor")
-        pairs = zip(made, wanted, strict=True)
-        return torch.stack([_alike(*pair) for pair in pairs]).mean(0)
+        where, count = None if self.real is None else self.real(batch), size_of(batch)
+        outs = zip(made, wanted, self.spreads, strict=True)
+        return torch.stack([_alike(one, other, s, where, count) for one, other, s in outs]).mean(0)
 
 
-def _alike(made: Tensor, wanted: Tensor) -> Tensor:
+def _alike(made: Tensor, wanted: Tensor, spread: float, real: Tensor | None, count: int) -> Tensor:
     """(samples,) how alike two outputs are."""
-    if made.dim() == 0:
-        made, wanted = made[None], wanted[None]
-    if not wanted.is_floating_point():
-        return (
-            (made == wanted).flatten(1).double().mean(1)
-            if made.dim() > 1
-            else (made == wanted).double()
-        )
-    made, wanted = made.double().flatten(1), wanted.double().flatten(1)
-    apart = (made - wanted).square().mean(1)
-    centre = wanted.mean(0) if len(wanted) > 1 else wanted.mean()
-    spread = (wanted - centre).square().mean().clamp_min(1e-24)
-    return (1 / (1 + apart / spread)).nan_to_num(nan=0.0)
+    whole = not wanted.is_floating_point()
+    apart = (made != wanted).double() if whole else (made.double() - wanted.double()).square()
+    if real is not None and has_places(real, wanted):
+        here = over_places(real, wanted).expand_as(wanted).flatten(1)
+        apart = (apart.flatten(1) * here).sum(1) / here.sum(1).clamp_min(1)
+    elif apart.dim() and len(apart) == count:
+        apart = apart.reshape(count, -1).mean(1)
+    else:  # Of the batch as a whole, such as a loss.
+        apart = apart.mean().expand(count)
+    return 1 - apart if whole else (1 / (1 + apart / max(spread, 1e-24))).nan_to_num(nan=0.0)
 
 
 def _shapes(found: list[Tensor]) -> str:
@@ -80,8 +104,7 @@ class Unlabelled(Task):
             few weights are learned from them: a refit is.
         test: Others that no step of a search sees.
         calibration: For the refit and criteria; "train" takes the first of the inputs.
-        collect_func: As `Task` takes it.
-        mask_func: As `Task` takes it.
+        **parts: As `Classification` takes them.
     """
 
     def __init__(
@@ -91,19 +114,17 @@ class Unlabelled(Task):
         test: Data | Tensor | None = None,
         *,
         calibration: Data | FromTrain | None = "train",
-        collect_func: Collect | None = None,
-        mask_func: Mask | None = None,
+        **parts: Unpack[Parts],
     ) -> None:
         train = _data(inputs)
+        own: Parts = {"distill_func": relative_error, **parts}
         super().__init__(
             data_loader=calibration_of(calibration, train),
             train_loader=train,
-            collect_func=collect_func,
-            mask_func=mask_func,
-            distill_func=relative_error,
             metric=Agreement(),
             score_loader=train if holdout is None else _data(holdout),
             test_loader=None if test is None else _data(test),
+            **own,
         )
 
 

@@ -3,6 +3,7 @@
 from experiments.latency import clock
 from experiments.latency.clock import device
 from experiments.latency.gain import Gain
+from experiments.latency.in_torch import pace
 from experiments.latency.onnx_files import time_files, write_proved
 from experiments.latency.outlook import LATENCY
 from experiments.latency.semi_structured import dense_and_sparse, obstacle
@@ -25,6 +26,7 @@ __all__ = [
     "device",
     "measures",
     "obstacle",
+    "pace",
     "remeasure",
     "table_of",
     "terms_of",

@@ -4,6 +4,7 @@ from experiments.report.convergence import excesses
 from experiments.report.exports import read_export
 from experiments.report.headline import latency_sentence, standing
 from experiments.report.page import render
+from experiments.report.speed import slow_sentence
 from experiments.report.terminal_table import results_table
 from experiments.report.trust import sentences
 
@@ -14,5 +15,6 @@ __all__ = [
     "render",
     "results_table",
     "sentences",
+    "slow_sentence",
     "standing",
 ]

@@ -10,6 +10,7 @@ from amc.tasks import ACCURACY
 from experiments.report.comparison import Comparison, Run
 from experiments.report.convergence import excesses
 from experiments.report.score import margin
+from experiments.report.speed import speed
 from experiments.runs import Remeasured, RunResult, Scores
 from experiments.terminal import cost_name, count, join_words, percent, printable, scored
 
@@ -55,10 +56,21 @@ def _headline(runs: Sequence[Run]) -> str:
     result = run.result
     step = "after fine-tuning" if result.finetuned else "without fine-tuning"
     return (
-        f"{run.label} leaves {printable(result.model)} with {join_words(_costs(result))}, and with "
+        f"{run.label} {_made(run)} with {join_words(_costs(result))}, and with "
         f"{told_score(result)} of {scored(final(result).final)} {step}, against "
         f"{scored(result.unpruned.final)} unpruned.{_rivals(run, runs)}"
     )
+
+
+def _made(run: Run) -> str:
+    """What became of the network, its speed first where that was measured."""
+    found, name = speed(run), printable(run.result.model)
+    if found is None:
+        return f"leaves {name}"
+    times = f"{found.times:.2f} times as fast"
+    if found.verdict == "faster":
+        return f"makes {name} {times},"
+    return f"leaves {name} {found.verdict} ({times}),"
 
 
 def told_score(result: RunResult) -> str:

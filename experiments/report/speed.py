@@ -6,7 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiments.report.comparison import Run
-from experiments.terminal import milliseconds, printable
+from experiments.runs import RunResult
+from experiments.terminal import count, milliseconds, printable
+
+APART = 1.5
+"""How far quartiles may be apart, as a part of the lower one, for a reason to be looked for."""
+
+BUSY = "The machine was too busy to tell; `amc export` measures once more."
+
+LANES = 8
+"""Units that runtimes compute at once, at the least: a register of AVX2 holds so many numbers."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,45 @@ class Speed:
 
 def speed(run: Run) -> Speed | None:
     """What `amc export` measured, else what the run itself did at its end; None without either."""
-    return _of_export(run) or _of_run(run)
+    return _of_export(run) or _of_run(run) or _of_pace(run.result)
+
+
+def slow_sentence(label: str, result: RunResult) -> str:
+    """What to say of a network that is smaller and no faster, and what may mend it; else nothing.
+
+    Args:
+        label: Of the run.
+        result: With its pace.
+    """
+    found = _of_pace(result)
+    if found is None or found.verdict == "faster":
+        return ""
+    low, _, high = result.pace.times if result.pace else (1.0, 1.0, 1.0)
+    why = BUSY if high > APART * low else _why(result)
+    return (
+        f"{label} is {found.verdict}: {found.times:.2f} times as fast ({found.noise}; "
+        f"{printable(found.where)}). {why}"
+    )
+
+
+def _why(result: RunResult) -> str:
+    if result.granularity.masks:
+        return (
+            "Weights that are zero are multiplied like all others; --granularity channel takes "
+            "units out."
+        )
+    wide = [group for group in result.groups if group.total >= 2 * LANES]
+    odd = [group for group in wide if group.kept % LANES]
+    if odd:
+        return (
+            f"{len(odd)} of {count(len(wide), 'group')} of {2 * LANES} units and more keep counts "
+            f"that are no multiples of {LANES}, which cost what the next multiple does or more; "
+            f"--round-to {LANES} keeps to them."
+        )
+    return (
+        "MACs are not what its time goes by; a budget of latency is, from a table that `amc "
+        "profile` makes."
+    )
 
 
 def speed_notes(runs: Sequence[Run]) -> list[str]:
@@ -73,6 +120,15 @@ def _of_run(run: Run) -> Speed | None:
     verdict = _verdict(times * (1 - found.noise), times * (1 + found.noise))
     where = "on the device of the latency table"
     return Speed(found.unpruned, found.pruned, times, verdict, noise, where)
+
+
+def _of_pace(result: RunResult) -> Speed | None:
+    found = result.pace
+    if found is None:
+        return None
+    low, median, high = found.times
+    noise = f"{low:.2f} to {high:.2f} times between the quartiles"
+    return Speed(found.unpruned, found.pruned, median, _verdict(low, high), noise, found.where)
 
 
 def _verdict(low: float, high: float) -> str:

@@ -21,8 +21,8 @@ def results_table(results: Sequence[RunResult]) -> Table:
     """Strategies below each other; fits 80 columns where their names are short.
 
     Scores, in [0, 1], are pairs: on held-out images / on test images. Costs are what is left of
-    the unpruned network's; seconds are the search's own. With more than two costs the score of
-    the unpruned network stands below.
+    the unpruned network's; seconds are the search's own. Where speed was measured, or with more
+    than two costs, the score of the unpruned network stands below.
 
     Raises:
         ValueError: if there are no results.
@@ -45,7 +45,9 @@ def results_table(results: Sequence[RunResult]) -> Table:
 def _columns(results: Sequence[RunResult]) -> dict[str, Callable[[RunResult], str]]:
     """Headings, and what stands below each."""
     costs = _costs(results)
+    paced = any(result.pace for result in results)
     columns: dict[str, Callable[[RunResult], str]] = {
+        "times\nas fast": _times,
         "before": lambda result: _pair(result.unpruned),
         "after\nsearch": lambda result: _pair(result.searched),
         "after\nfine-tuning": lambda result: _pair(result.finetuned),
@@ -53,10 +55,12 @@ def _columns(results: Sequence[RunResult]) -> dict[str, Callable[[RunResult], st
         "evals": lambda result: str(len(result.evaluations)),
         "search\nseconds": _seconds,
     }
-    if len(costs) > 2:
+    if not paced:
+        del columns["times\nas fast"]
+    if paced or len(costs) > 2:
         del columns["before"]
-        if not any(result.finetuned for result in results):
-            del columns["after\nfine-tuning"]
+    if len(costs) > 2 and not any(result.finetuned for result in results):
+        del columns["after\nfine-tuning"]
     return columns
 
 
@@ -67,6 +71,10 @@ def _costs(results: Sequence[RunResult]) -> list[str]:
     masked = all(result.granularity.masks for result in results)
     usual = ("params", "size") if masked else ("macs", "params")
     return list(dict.fromkeys((*limited, *usual)))[: max(2, len(limited))]
+
+
+def _times(result: RunResult) -> str:
+    return MISSING if result.pace is None else f"{result.pace.times[1]:.2f}"
 
 
 def _seconds(result: RunResult) -> str:

@@ -6,6 +6,7 @@ from experiments.runs.journal_file import JOURNAL_FILE, RunJournal, count_entrie
 from experiments.runs.results import (
     Correlation,
     CostChange,
+    Pace,
     Remeasured,
     RunResult,
     Scores,
@@ -30,6 +31,7 @@ __all__ = [
     "Correlation",
     "CostChange",
     "Interrupted",
+    "Pace",
     "Remeasured",
     "RunJournal",
     "RunResult",

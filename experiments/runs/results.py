@@ -117,6 +117,24 @@ class Remeasured:
 
 
 @dataclass(frozen=True)
+class Pace:
+    """How long a pass of both networks takes in PyTorch, timed in turns when the run ends.
+
+    Args:
+        unpruned: Seconds.
+        pruned: Seconds.
+        times: Lower quartile, median and upper quartile of how many times as fast the pruned one
+            is, over the turns.
+        where: Device and inputs.
+    """
+
+    unpruned: Positive
+    pruned: Positive
+    times: tuple[Positive, Positive, Positive]
+    where: str
+
+
+@dataclass(frozen=True)
 class Tried:
     """A policy of a search, fine-tuned to see whether its score foretold what it would become.
 
@@ -186,6 +204,7 @@ class RunResult:
         finetuned: After fine-tuning; None where there was none.
         costs: By short name.
         granularity: What a unit is; the same.
+        pace: How fast the network is in PyTorch; None where that was not measured.
         latency: Where the run had a latency table of this device, what was measured at the end.
         stored: Where weights are masked, what each layer takes in each sparse format.
         groups: Kept and total units of each group, in forward order.
@@ -216,6 +235,7 @@ class RunResult:
     seconds: Mapping[str, Amount]
     granularity: Unit = CHANNELS
     stored: tuple[Stored, ...] = ()
+    pace: Pace | None = None
     latency: Remeasured | None = None
     tuned_steps: Count = 0
     finetune_steps: Count = 0
@@ -233,7 +253,8 @@ class RunResult:
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
         texts = {"budgets": [*map(str, self.budgets)], "granularity": str(self.granularity)}
-        return {"schema_version": SCHEMA_VERSION, **asdict(self), **texts}
+        made = asdict(self)
+        return {"schema_version": SCHEMA_VERSION, "pace": made.pop("pace"), **made, **texts}
 
     @classmethod
     def load(cls, path: Path) -> RunResult:

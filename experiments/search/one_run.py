@@ -20,11 +20,12 @@ from amc.problem import Strategy
 from amc.pruning import decisions, kept_counts, plain_copy, prune
 from amc.tasks import Data, Indexed, Task
 from experiments.disk import machine, write_whole
-from experiments.latency import LATENCY, about_device, costs_of, remeasure, table_of
+from experiments.latency import LATENCY, about_device, costs_of, pace, remeasure, table_of
 from experiments.report import excesses, latency_sentence, render
 from experiments.runs import (
     CostChange,
     Interrupted,
+    Pace,
     Remeasured,
     RunJournal,
     RunResult,
@@ -195,6 +196,7 @@ def _finish(
         groups=made.policy.groups,
         granularity=made.policy.granularity,
         stored=Size(graph).table(kept),
+        pace=_pace(config, workload, tuned.network),
         latency=_remeasure(table_of(config.cut), workload, tuned.network, changes, made.bound),
         evaluations=made.outcomes,
         seconds=seconds,
@@ -234,6 +236,10 @@ def count_of(data: Data | None) -> int | None:
         return len(data)
     samples = getattr(data, "dataset", None)
     return len(samples) if isinstance(samples, Sized) else None
+
+
+def _pace(config: PruningSettings, workload: Workload, network: nn.Module) -> Pace | None:
+    return None if config.ending.no_measure else pace(workload.model, network, workload.example)
 
 
 def _remeasure(

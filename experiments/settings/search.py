@@ -21,6 +21,7 @@ from experiments.settings.mistakes import WrongValue
 from experiments.settings.parts import (
     ComputeSettings,
     CutSettings,
+    MeasureSettings,
     NetworkSettings,
     OutputSettings,
     ProblemSettings,
@@ -49,6 +50,7 @@ class PruneSettings(CommandSettings):
     tuning: TuningSettings = field(default_factory=TuningSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
+    ending: MeasureSettings = field(default_factory=MeasureSettings)
     output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/prune"))
     policy: Text = "policy.json"
 
@@ -83,6 +85,7 @@ class SearchSettings(CommandSettings):
     tuning: TuningSettings = field(default_factory=TuningSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
+    ending: MeasureSettings = field(default_factory=MeasureSettings)
     output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/search"))
     strategy: Text = "gp-rollout"
     options: Table = field(default_factory=dict)
@@ -119,6 +122,7 @@ class BenchmarkSettings(CommandSettings):
     tuning: TuningSettings = field(default_factory=TuningSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
+    ending: MeasureSettings = field(default_factory=MeasureSettings)
     output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/benchmark"))
     strategies: Listed = ("gp-rollout", "netadapt", "uniform")
     manual: Text | None = None

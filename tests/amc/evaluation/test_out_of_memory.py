@@ -75,7 +75,7 @@ def test_training_takes_a_batch_in_parts(
     error: Callable[[], Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Parts and whole add up alike but for rounding, of which bfloat16 has too much to see that.
-    monkeypatch.setattr(fitting, "bfloat16_is_fast", lambda device: False)
+    monkeypatch.setattr(fitting, "trains_in_half", lambda model: False)
     data, recipe = samples(96), Recipe(lr=0.1, batch_size=32)
     hungry, plain = Hungry(9, error), Hungry(1000, error)
     losses: dict[str, list[float]] = {"hungry": [], "plain": []}

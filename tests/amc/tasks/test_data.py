@@ -31,6 +31,10 @@ Pair = namedtuple("Pair", "x y")
         (X[:1], [X, Y], X),
         (X[:1], ((X, Z), Y), X),
         (X[:1], {"x": X, "y": Y}, X),
+        (X[:1], (Y, X), X),
+        (X[:1], {"y": Y, "x": X}, X),
+        (X[:1], {"z": Z, "x": X}, X),
+        (Y[:1], {"x": X, "y": Y}, Y),
         ((X[:1], Z[:1]), (X, Z), (X, Z)),
         ((X[:1], Z[:1]), [X, Z, Y], (X, Z)),
         ((X[:1], Z[:1]), ((X, Z), Y), (X, Z)),
@@ -57,6 +61,11 @@ def test_what_looks_like_the_example_goes_into_the_network(
 def test_what_looks_like_nothing_is_refused_with_what_was_found() -> None:
     with pytest.raises(ValueError, match=r"mapping of a, b looks like .* say what goes into"):
         collect_like({"tokens": X}, {"a": X, "b": Y})
+
+
+def test_entries_that_all_look_like_the_example_are_asked_about() -> None:
+    with pytest.raises(ValueError, match=r"'a' and 'b' of a batch all look like .* collect_func"):
+        collect_like(X[:1], {"a": X, "b": X + 1})
 
 
 nested = st.sampled_from(

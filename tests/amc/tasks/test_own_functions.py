@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import amc
-from amc.tasks import Task
+from amc.finetuning import fit
+from amc.tasks import Task, TaskError
 
 BUDGET = [amc.Budget.parse("macs=0.6")]
 LABELS = whole(4, 24)
@@ -137,6 +138,99 @@ def test_a_score_that_tells_nothing_is_warned_of_after_ten_candidates(
     made.evaluate((11, 5))
     (told,) = caplog.messages
     assert "the first 10 candidates all have score 0.5" in told
+
+
+class Breaking:
+    """Data whose second batch cannot be read, but for the first look."""
+
+    def __init__(self) -> None:
+        self.looks = 0
+
+    def __iter__(self) -> Iterator[Any]:
+        self.looks += 1
+        yield BATCHES[0]
+        if self.looks > 2:
+            raise OSError("the disk is gone")
+        yield BATCHES[1]
+
+
+def broken(*given: Any) -> Any:
+    raise KeyError("pixels")
+
+
+@pytest.mark.parametrize(
+    ("task", "said"),
+    [
+        (
+            lambda: amc.Classification(BATCHES, BATCHES, collect_func=broken),
+            r"collect_func fails on a batch \(KeyError: 'pixels'\)",
+        ),
+        (
+            lambda: amc.Unlabelled(IMAGES, mask_func=broken),
+            r"mask_func fails on a batch \(KeyError: 'pixels'\)",
+        ),
+        (
+            lambda: amc.Unlabelled(IMAGES, mask_func=lambda batch: 1),
+            r"mask_func gave a int; return \(samples, places\)",
+        ),
+        (
+            lambda: amc.Classification(None, [(IMAGES[:, :2], LABELS)]),
+            r"the network fails on inputs \(8, 2, .*say what goes into it with collect_func",
+        ),
+        (
+            lambda: amc.MultiLabel(None, [(IMAGES, torch.full((24, 4), 255))]),
+            "labels go from 255 to 255; give a 0 or 1",
+        ),
+        (lambda: None, "a NoneType is no task; give amc.Task"),
+        (lambda: right, "a function is no task"),
+    ],
+)
+def test_what_fails_says_whose_it_was(task: Callable[[], Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        problem(task())
+
+
+@pytest.mark.parametrize(
+    ("parts", "said"),
+    [
+        ({"loss_func": broken}, r"loss_func fails on outputs and a batch \(KeyError"),
+        ({"distill_func": broken}, r"distill_func fails on outputs and a teacher's \(KeyError"),
+        ({"distill_func": lambda *given: 0.5}, "distill_func gave a float; return the mean loss"),
+    ],
+)
+def test_what_fails_in_training_says_whose_it_was(parts: Any, said: str) -> None:
+    task = amc.Classification(BATCHES, BATCHES, **parts)
+    recipe = amc.Recipe(batch_size=8, distill=0.5)
+    with pytest.raises(TaskError, match=said):
+        fit(pooled(4), task.for_problem(pooled(4), IMAGES[:1]), recipe, steps=1, teacher=pooled(4))
+
+
+def test_data_that_fail_say_so_and_go_on_behind_what_is_done() -> None:
+    made = problem(amc.Classification(None, Breaking()))
+    with pytest.raises(TaskError, match=r"a loader fails on its next batch \(OSError: the disk"):
+        made.evaluate(halved(made))
+
+
+def test_a_loss_that_is_no_number_ranks_nothing() -> None:
+    task = amc.Classification(BATCHES, BATCHES, loss_func=lambda out, batch: out.mean() * math.nan)
+    with pytest.raises(TaskError, match="the loss of a sample is nan"):
+        problem(task, criterion="taylor")
+
+
+def test_labels_are_smoothed_where_they_are_classes_alone() -> None:
+    task = amc.Regression([(IMAGES, torch.zeros(24, 4))], [(IMAGES, torch.zeros(24, 4))])
+    with pytest.raises(ValueError, match=r"label_smoothing is 0.1, .* leave it at 0"):
+        fit(pooled(4), task, amc.Recipe(label_smoothing=0.1), steps=1)
+
+
+def test_a_ready_made_task_takes_parts_of_the_users_own() -> None:
+    seen: list[int] = []
+    task = amc.Classification(
+        BATCHES, BATCHES, tune=lambda network, steps: seen.append(steps), loss_func=loss
+    )
+    found = amc.search(pooled(4), IMAGES[:1], task, budget=BUDGET, strategy="netadapt")
+    assert seen
+    assert found.score == pytest.approx(right(found.network))
 
 
 def loss(outputs: Tensor, batch: Any) -> Tensor:

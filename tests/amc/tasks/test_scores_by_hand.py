@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 import torch
@@ -117,14 +118,79 @@ def test_a_constant_answer_agrees_by_about_a_half() -> None:
     assert score(Constant(), task) == pytest.approx(0.57, abs=0.05)
 
 
+class Times(nn.Module):
+    """Answers what it is given, a little wrong."""
+
+    def __init__(self, by: float) -> None:
+        super().__init__()
+        self.by = by
+
+    def forward(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+        return x * self.by
+
+
+@given(st.permutations(range(12)), st.integers(1, 12), st.booleans())
+def test_a_samples_agreement_is_the_same_whatever_is_in_its_batch(
+    order: list[int], size: int, streamed: bool
+) -> None:
+    inputs = torch.arange(12.0)[:, None] ** 2 + torch.arange(3.0)
+    mixed = inputs[torch.tensor(order)]
+    data = list(mixed.split(size)) if streamed else mixed
+    task = amc.Unlabelled(data).for_problem(Times(1.0), inputs[:1])
+    whole = amc.Unlabelled(inputs).for_problem(Times(1.0), inputs[:1])
+    wanted = score(Times(0.9), whole)
+    assert 0.5 < wanted < 0.99
+    assert score(Times(0.9), task, batch_size=size) == pytest.approx(wanted, abs=1e-9)
+
+
+def test_agreement_by_hand() -> None:
+    inputs = torch.tensor([[0.0, 4.0], [2.0, 8.0]])  # They vary by 1 and by 4 around 1 and 6.
+    task = amc.Unlabelled(inputs).for_problem(Times(1.0), inputs[:1])
+    # Half of it is wrong by 0 and 2, and by 1 and 4.
+    wanted = (1 / (1 + 2 / 2.5) + 1 / (1 + 8.5 / 2.5)) / 2
+    assert score(Times(0.5), task) == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("kind", [torch.bool, torch.int64, torch.float32, torch.uint8])
+def test_padding_does_not_agree(kind: torch.dtype) -> None:
+    torch.manual_seed(0)
+    long, short = torch.randn(4, 6, 3), torch.randn(4, 2, 3)
+    mask = torch.ones(8, 6)
+    mask[4:, 2:] = 0
+    padded = torch.cat([long, F.pad(short, (0, 0, 0, 4), value=9.0)])
+    example = (long[:1],)
+    together = amc.Unlabelled([padded], mask_func=lambda batch: mask.to(kind))
+    apart = amc.Unlabelled([long, short], mask_func=lambda batch: torch.ones(batch.shape[:2]))
+    one, other = (
+        score(Times(0.5), task.for_problem(Times(1.0), example)) for task in (together, apart)
+    )
+    assert one == pytest.approx(other)
+    assert score(Times(0.5), amc.Unlabelled([padded]).for_problem(Times(1.0), example)) != one
+
+
+@pytest.mark.parametrize("shape", [(), (8,), (3, 8), (8, 1)])
+def test_answers_of_any_shape_agree_or_not(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(0)
+    made = torch.randn(shape)
+
+    class Odd(Times):
+        def forward(self, x: Tensor, attention_mask: Tensor | None = None) -> Tensor:
+            return made * self.by
+
+    data = torch.zeros(8, 2)
+    task = amc.Unlabelled(data).for_problem(Odd(1.0), data[:1])
+    assert score(Odd(1.0), task) == 1
+    assert 0 <= score(Odd(0.5), task) < 1
+
+
 @pytest.mark.parametrize(
     ("given", "value", "unpruned", "merit"),
     [
         (amc.Score("accuracy", bounds=(0, 1)), 0.7, None, 0.7),
         (amc.Score("error", higher_is_better=False, bounds=(0, 100)), 25.0, None, 0.75),
         (amc.Score("perplexity", higher_is_better=False), 10.0, 10.0, 0.5),
-        (amc.Score("perplexity", higher_is_better=False), 20.0, 10.0, 0.25),
-        (amc.Score("PSNR", "dB"), 15.0, 30.0, 0.5 - 0.5 / 3),
+        (amc.Score("perplexity", higher_is_better=False), 20.0, 10.0, 0.5 / (1 + math.log(2))),
+        (amc.Score("PSNR", "dB"), 15.0, 30.0, 0.5 / (1 + math.log(1.5))),
     ],
 )
 def test_merits_by_hand(
@@ -139,7 +205,15 @@ finite = st.floats(-1e6, 1e6)
 @given(finite, finite, finite, st.booleans())
 def test_merits_never_change_an_order(one: float, other: float, full: float, up: bool) -> None:
     kind = amc.Score("s", higher_is_better=up)
-    if kind.better(one, other):
-        assert kind.merit(one, full) >= kind.merit(other, full)
-    assert 0 <= kind.merit(one, full) <= 1
-    assert kind.merit(kind.worst(full), full) <= 1e-6
+    if kind.better(one, other) and abs(one - other) > 1e-6 * max(abs(one), abs(other), abs(full)):
+        assert kind.merit(one, full) > kind.merit(other, full)
+    assert 0 < kind.merit(one, full) < 1
+    assert kind.merit(kind.worst(full), full) < 0.04
+
+
+def test_merits_tell_candidates_apart_where_the_unpruned_network_scores_nothing() -> None:
+    kind = amc.Score("difference", higher_is_better=False)
+    values = [0.0, 1e-9, 1e-3, 90_829.0, 383_987.0]
+    merits = [kind.merit(value, 0.0) for value in values]
+    assert merits[0] == 0.5
+    assert all(one - other > 1e-5 for one, other in pairwise(merits))

@@ -25,7 +25,9 @@ from experiments.cli import KINDS
 from experiments.settings import flat, parse
 
 ROOT = Path(__file__).parents[3]
-LINE = re.compile(r"^    ((?:amc|make|(?:[\w./-]+/)?python3?) (?:[^\n]*\\\n)*[^\n]+)$", re.MULTILINE)
+LINE = re.compile(
+    r"^    ((?:amc|make|(?:[\w./-]+/)?python3?) (?:[^\n]*\\\n)*[^\n]+)$", re.MULTILINE
+)
 TINY = {"model": "striped_images:network", "dataset": "striped_images:images", "width": "1"}
 NARROW = {"width": "0.25"}
 SMALLER = {

@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from experiments.report import results_table
-from experiments.runs.results import CostChange, RunResult
+from experiments.runs.results import CostChange, Pace, RunResult
 
 Made = Callable[..., RunResult]
 
@@ -42,6 +42,17 @@ def test_below_stand_units_the_unpruned_costs_and_steps_inside_searches(
         "resnet8 on digits, unpruned: 1.00M MACs, 40.0k parameters",
         "* gradient steps inside the search: netadapt: 580",
     ]
+
+
+def test_speed_comes_first_where_it_was_measured(made: Made) -> None:
+    pace = Pace(0.004, 0.002, (1.8, 2.0, 2.1), "torch 2")
+    lines = printed([made(pace=pace), made("uniform")])
+    assert spaced(lines[0]) == "times after after MACs params search"
+    assert [spaced(line) for line in lines[2:4]] == [
+        "gp-rollout 2.00 0.850/0.840 0.930/0.920 50.0% 50.0% 3 61.5",
+        "uniform – 0.850/0.840 0.930/0.920 50.0% 50.0% 3 61.5",
+    ]
+    assert "accuracy 0.950/0.940" in lines[5]
 
 
 def all_costs(left: float) -> dict[str, CostChange]:
