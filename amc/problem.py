@@ -22,7 +22,7 @@ from amc.modules import Inputs, duplicate, unwrapped
 from amc.policy import Budget, Policy
 from amc.pruning import Pruner, decisions, policy_of
 from amc.refit import POSITIONS, Moments
-from amc.tasks import Data, Task, few, replace_parts
+from amc.tasks import Data, Task, few, placed, replace_parts
 
 Measure = Callable[[Kept], float]
 OnBest = Callable[[Outcome, Outcome | None], None]
@@ -136,6 +136,7 @@ class Problem:
         measure: Mapping[str, Measure] | None = None,
     ) -> None:
         model = unwrapped(model).eval()
+        example_inputs = placed(example_inputs, model)
         known = graph or decisions(model, example_inputs, granularity, exclude)
         legal = rounding or known.granularity.rounding()
         limits = Limits.of(known, budgets, costs, legal)

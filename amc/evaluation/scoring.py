@@ -91,7 +91,7 @@ def fast_score(model: nn.Module, graph: PruningGraph, task: Task, *, test: bool 
     if task.metric is None:
         return _by_function(model, task, test)
     make_ready(model, graph, half=may_be_half(model, task.metric))
-    return ready_score(model, graph, task, test=test)
+    return ready_score(model, graph, with_answers(task), test=test)
 
 
 def ready_score(model: nn.Module, graph: PruningGraph, task: Task, *, test: bool = False) -> float:

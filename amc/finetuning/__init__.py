@@ -1,7 +1,7 @@
 """Short, long and iterative fine-tuning."""
 
 from amc.finetuning.augmentation import steps_in_all, steps_of_pass
-from amc.finetuning.fitting import OnStep, fit
+from amc.finetuning.fitting import OnStep, fit, rehearse
 from amc.finetuning.iterative import Plan, prune_iteratively
 from amc.finetuning.pausing import LOSSES
 from amc.finetuning.recipes import OPTIMIZERS, Recipe
@@ -18,6 +18,7 @@ __all__ = [
     "check_tunable",
     "fit",
     "prune_iteratively",
+    "rehearse",
     "steps_in_all",
     "steps_of_pass",
     "tune",

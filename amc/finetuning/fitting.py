@@ -26,7 +26,7 @@ from amc.finetuning.pausing import Pause
 from amc.finetuning.recipes import Recipe
 from amc.finetuning.stopping import BestWeights, check_interval
 from amc.journal import Checkpoint
-from amc.modules import call, changed
+from amc.modules import call, changed, duplicate
 from amc.tasks import (
     Calibration,
     Task,
@@ -125,6 +125,38 @@ def fit(
         if not pause.ended:
             pause.save(losses, ended=True)
     return model.eval()
+
+
+def rehearse(
+    model: nn.Module, task: Task, recipe: Recipe, teacher: nn.Module | None = None
+) -> None:
+    """See that a network can be fine-tuned so, by the loss of a first batch, on a copy of it.
+
+    Args:
+        model: As it came; left alone.
+        task: As `fit` takes it.
+        recipe: The same.
+        teacher: The same; the network itself stands for it.
+
+    Raises:
+        FloatingPointError: if the loss is not finite.
+        ValueError: as `fit` does.
+    """
+    teacher = teacher or (task.unpruned if task.loss_func is None else None)
+    check_learnable(task, teacher)
+    assert task.train_loader is not None
+    with own_generators(), _evaluating(teacher):
+        torch.manual_seed(recipe.seed)
+        copy = train_mode(duplicate(model))
+        _check(copy, task, recipe, task if recipe.patience else None, teacher)
+        learner = _Learner(copy, task, recipe, training_layout(copy), teacher)
+        for batch in training_batches(task.train_loader, recipe, 1):
+            loss = learner.loss(batch).item()
+    if not math.isfinite(loss):
+        raise FloatingPointError(
+            f"training: the loss of the unpruned network is {loss}; see what loss_func and the "
+            "data make of it"
+        )
 
 
 def check_learnable(task: Task, teacher: nn.Module | None) -> None:

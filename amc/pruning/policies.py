@@ -14,7 +14,7 @@ from amc.policy import GroupChoice, Policy, PolicyError
 from amc.pruning.masks import masking_graph
 from amc.pruning.pruner import Pruner
 from amc.surgery import check_cut, mask
-from amc.tasks import Calibration, task_of
+from amc.tasks import Calibration, placed, task_of
 from amc.tracing import survey, trace
 
 
@@ -77,6 +77,7 @@ def prune(
             or computes something else than the masked one.
     """
     model = unwrapped(model)
+    example_inputs = placed(example_inputs, model)
     if graph is None:
         graph = decisions(model, example_inputs, policy.granularity, policy.exclude)
     kept = kept_counts(policy, graph)

@@ -15,6 +15,7 @@ from experiments.disk import ready_folder, write_whole
 from experiments.report import render, standing
 from experiments.runs import Interrupted, RunResult, begin, failure_kept, is_finished, run_journal
 from experiments.search import (
+    check_tuning,
     chosen_strategy,
     finish,
     is_agent,
@@ -50,6 +51,7 @@ def benchmark(config: BenchmarkSettings, console: Console) -> list[RunResult]:
     """
     entries = [(run, chosen_strategy(run)) for run in _runs(config)]
     workload = load_workload(config.network, device=config.compute.device)
+    check_tuning(config, workload)
     problem, seconds = prepare(config, workload, console)
     save_config(config, ready_folder(config.output.out) / "config.yaml")
     unpruned = scores_of(workload.model, problem.graph, workload.task)

@@ -278,9 +278,10 @@ class OnDevice:
 
 def _no_table(config: SearchingSettings, limited: bool) -> str:
     network, budget = config.network, ",".join(map(str, config.problem.budget))
+    data = f"--task {network.task}" if network.task else f"--dataset {network.dataset}"
     what = f"--budget {budget}" if limited else f"--round-to {HARDWARE}"
     return (
         f"{what} needs a table of how long this network takes where it will run; "
-        f"`amc profile --model {network.model} --dataset {network.dataset} --out runs/profile` "
+        f"`amc profile --model {network.model} {data} --out runs/profile` "
         "makes one, and --latency runs/profile/latency.json names it"
     )

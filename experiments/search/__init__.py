@@ -13,11 +13,12 @@ from experiments.search.one_run import (
 from experiments.search.problems import first_of, prepare
 from experiments.search.searching import run_strategy
 from experiments.search.strategies import expected_evaluations, is_agent, make_strategy
-from experiments.search.tuning import RATE_KEY, recipe_of, told_rate
+from experiments.search.tuning import RATE_KEY, check_tuning, recipe_of, told_rate
 
 __all__ = [
     "RATE_KEY",
     "apply_policy",
+    "check_tuning",
     "chosen_strategy",
     "count_of",
     "expected_evaluations",

@@ -40,7 +40,7 @@ from experiments.runs import (
 from experiments.search.problems import first_of, prepare, task_for
 from experiments.search.searching import Found, run_strategy
 from experiments.search.strategies import make_strategy, with_scalars
-from experiments.search.tuning import Start, check_stages, tune
+from experiments.search.tuning import Start, check_stages, check_tuning, tune
 from experiments.settings import (
     PruneSettings,
     PruningSettings,
@@ -64,6 +64,7 @@ def search(config: SearchSettings, console: Console) -> RunResult:
     with run_journal(config, workload) as journal:
         if is_finished(journal):
             return told_again(config, console)
+        check_tuning(config, workload)
         problem, seconds = prepare(config, workload, console)
         begin(journal, config, workload, console)
         with failure_kept(config.output.out):
@@ -105,6 +106,7 @@ def apply_policy(config: PruneSettings, console: Console) -> RunResult:
     with run_journal(config, workload) as journal:
         if is_finished(journal):
             return told_again(config, console)
+        check_tuning(config, workload)
         with told_if_slow(console, TRACING):
             made = cut_by(config, policy, workload)
         table = table_of(config.cut)

@@ -19,6 +19,7 @@ from amc.finetuning import (
     Recipe,
     Schedule,
     prune_iteratively,
+    rehearse,
     steps_in_all,
 )
 from amc.graph import Kept, PruningGraph
@@ -27,6 +28,7 @@ from amc.policy import Policy
 from amc.pruning import Narrowed, kept_counts, narrow
 from amc.tasks import Task
 from experiments.settings import (
+    BenchmarkSettings,
     NetworkSettings,
     PruningSettings,
     ScheduleSettings,
@@ -113,6 +115,30 @@ def tune(
     # Training of the user's own tells of no step, and makes all of them.
     steps = total if workload.task.tune is not None else len(made)
     return Tuned(end.network, steps, time.perf_counter() - began)
+
+
+def check_tuning(config: PruningSettings | BenchmarkSettings, workload: Workload) -> None:
+    """See before anything is searched that what is found can be fine-tuned.
+
+    Raises:
+        FloatingPointError: if the unpruned network's loss is not finite.
+        ValueError: if the task lacks what that needs, its loss fails, or it is fine-tuned by
+            training of the user's own, which some of the settings do not reach.
+    """
+    tuning, task = config.tuning, workload.task
+    if not tuning.finetune_epochs:
+        return
+    recipe = recipe_of(tuning, config.network, workload)
+    if task.tune is None:
+        rehearse(workload.model, task, recipe, workload.model if tuning.distill else None)
+        return
+    steps_in_all(task, recipe)
+    for name in ("distill", "patience", "finetune_lr", "finetune_optimizer"):
+        if given := getattr(tuning, name):
+            raise ValueError(
+                f"--{name.replace('_', '-')} is {given}, and the task is fine-tuned by its own "
+                "tune, which does as it likes; leave the flag out"
+            )
 
 
 def check_stages(config: SearchSettings, tunes_weights: bool) -> None:

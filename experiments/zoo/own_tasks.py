@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
+from amc.evaluation import with_answers
 from amc.modules import Inputs, call, shapes
 from amc.tasks import Task, first_batch, placed
 from experiments.settings import import_named
@@ -66,4 +67,4 @@ def suited(task: Task, model: nn.Module, example: Inputs, name: str) -> tuple[Ta
             f"({first_line(error)}); let the task return a pair of itself and inputs that the "
             "network takes"
         ) from error
-    return task.for_problem(model, there), there
+    return with_answers(task.for_problem(model, there)), there

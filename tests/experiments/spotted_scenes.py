@@ -44,6 +44,26 @@ def task() -> amc.Task:
     return amc.Segmentation(scenes(96, 0, shuffle=True), scenes(48, 1), scenes(32, 2))
 
 
+def flat() -> amc.Task:
+    """A loss without a gradient."""
+    return amc.Segmentation(
+        scenes(48, 0),
+        scenes(48, 1),
+        loss_func=lambda outputs, batch: outputs["out"].detach().mean(),
+    )
+
+
+def breaking_loss() -> amc.Task:
+    return amc.Segmentation(
+        scenes(48, 0), scenes(48, 1), loss_func=lambda outputs, batch: outputs["boxes"].mean()
+    )
+
+
+def tuning() -> amc.Task:
+    """Training of its own."""
+    return amc.Segmentation(scenes(48, 0), scenes(48, 1), tune=lambda model, steps: None)
+
+
 def size(model: nn.Module) -> float:
     """How large answers are, which shall be small."""
     made: Tensor = model(torch.ones(2, 1, 8, 8))["out"]

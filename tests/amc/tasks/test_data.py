@@ -141,7 +141,7 @@ def test_networks_of_every_type_are_searched_refit_and_scored(
     data = amc.Samples(images, whole(4, 24))
     model = pooled(4).to(kind)
     task = amc.Classification(data, data)
-    found = amc.search(model, IMAGES[:1].to(kind), task, budget="macs=0.6", strategy="uniform")
+    found = amc.search(model, IMAGES[:1], task, budget="macs=0.6", strategy="uniform")
     assert next(found.network.parameters()).dtype == kind
     assert 0 <= found.score <= 1
     assert amc.fit(found.network, data, amc.Recipe(lr=0.001), steps=1) is found.network

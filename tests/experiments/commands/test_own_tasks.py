@@ -106,6 +106,9 @@ def test_a_search_goes_on_behind_a_score_that_failed(
     assert scores[0] == scores[1]
 
 
+TUNED = ("--finetune-epochs", "1")
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -126,9 +129,13 @@ def test_a_search_goes_on_behind_a_score_that_failed(
         (("--model", "transformers:nowhere", "--task", "spotted_scenes:task"), "no config.json"),
         (("--task", "spotted_scenes:shrinking", "--racing", "0.01"), "leave racing out"),
         (
-            ("--task", "spotted_scenes:shrinking", "--finetune-epochs", "1"),
-            "there are none; give train_loader",
+            ("--task", "spotted_scenes:shrinking", *TUNED),
+            "there is nothing to train on; give train",
         ),
+        (("--task", "spotted_scenes:flat", *TUNED), "the loss has no gradient"),
+        (("--task", "spotted_scenes:breaking_loss", *TUNED), "loss_func fails on outputs"),
+        (("--task", "spotted_scenes:tuning", *TUNED, "--distill", "0.5"), "leave the flag out"),
+        (("--task", "spotted_scenes:tuning", *TUNED, "--patience", "2"), "leave the flag out"),
         (("--task", "spotted_scenes:shrinking", "--criterion", "taylor"), "there are none"),
     ],
 )
@@ -140,6 +147,7 @@ def test_what_is_wrong_is_told_in_a_sentence(
     assert answer.code == 2
     assert said in answer.err
     assert answer.err.count("\n") == 1
+    assert not list(tmp_path.glob("run/*.json*"))  # It was told before anything was searched.
 
 
 def test_training_takes_no_task(amc: CommandLine) -> None:
