@@ -105,7 +105,7 @@ def _rivals(winner: Run, runs: Sequence[Run]) -> str:
 
 def _doubt(winner: Run, lead: float) -> str:
     """Whether so many images tell two such networks apart."""
-    images = winner.result.images.get("holdout", 0)
+    images = winner.result.samples.get("holdout", 0)
     if not images or lead <= 0 or winner.result.score != ACCURACY:
         return ""
     # That of a difference of two, as if they erred independently; they err less apart than that.

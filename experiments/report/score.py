@@ -35,7 +35,7 @@ def _noise(runs: Sequence[Run]) -> list[str]:
     """One sentence for each number of images."""
     told: dict[int, float] = {}
     for run in runs:
-        images, done = run.result.images.get("search", 0), progress(run.result)
+        images, done = run.result.samples.get("search", 0), progress(run.result)
         if run.result.score != ACCURACY:
             continue
         if images and done.best:
@@ -65,7 +65,7 @@ def _luck(run: Run) -> str:
 
 
 def _chance(result: RunResult, score: float, test: float) -> str:
-    seen, unseen = result.images.get("search", 0), result.images.get("test", 0)
+    seen, unseen = result.samples.get("search", 0), result.samples.get("test", 0)
     if not seen or not unseen or result.score != ACCURACY:
         return ""
     both = math.hypot(margin(score, seen), margin(test, unseen))

@@ -195,7 +195,7 @@ def _outcome(one: _Chosen, name: str) -> str:
 
 def _of_a_part(run: Run) -> bool:
     """Whether candidates were measured on fewer samples than what came out."""
-    told = run.result.images
+    told = run.result.samples
     if told:
         return told.get("search", 0) < told.get("holdout", 0)
     own_function = run.result.score != ACCURACY  # which no setting cuts short

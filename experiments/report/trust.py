@@ -48,7 +48,7 @@ def _answer(found: Trust, score: Score) -> str:
         f"Of {len(found.policies)} policies with scores from "
         f"{scored(min(scores))} to {scored(max(scores))}, fine-tuned for {epochs:g} "
         f"epoch{'' if epochs == 1 else 's'} on "
-        f"{_samples(found.terms['train_images'])}, the rank correlation of the search's score "
+        f"{_samples(found.terms['train_samples'])}, the rank correlation of the search's score "
         f"({own.score}) with the {printable(score.name)} afterwards is {own.rho:.2f} (95% "
         f"interval {own.low:.2f} to {own.high:.2f}): {_verdict(own)}."
     )
@@ -82,9 +82,9 @@ def _cost(found: Trust, score: Score) -> str:
 def _noise(found: Trust, score: Score) -> str:
     tuned = [one.finetuned for one in found.policies]
     between = f"between {scored(min(tuned))} and {scored(max(tuned))}"
-    if score != ACCURACY or not found.terms["judged_images"]:
+    if score != ACCURACY or not found.terms["judged_samples"]:
         return f"Afterwards scores lie {between}."
-    images, mean = found.terms["judged_images"], float(np.mean(tuned))
+    images, mean = found.terms["judged_samples"], float(np.mean(tuned))
     half = 1.96 * math.sqrt(mean * (1 - mean) / images)
     each = f"on {images:,} samples each is known to ± {scored(half)}"
     told = f"Afterwards accuracies lie {between}; {each}"

@@ -14,6 +14,7 @@ from experiments.runs.results import (
     Tried,
     Trust,
     folders_of_benchmark,
+    of_samples,
     run_folders,
 )
 from experiments.runs.resuming import (
@@ -46,6 +47,7 @@ __all__ = [
     "finished",
     "folders_of_benchmark",
     "is_finished",
+    "of_samples",
     "resumable",
     "run_folders",
     "run_journal",

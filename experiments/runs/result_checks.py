@@ -28,13 +28,13 @@ class Terms:
 
     Args:
         recipe: Of fine-tuning.
-        train_images: That they are fine-tuned on.
-        judged_images: That they are measured on afterwards.
+        train_samples: That they are fine-tuned on.
+        judged_samples: That they are measured on afterwards.
     """
 
     recipe: Mapping[str, Any]
-    train_images: Count
-    judged_images: Count
+    train_samples: Count
+    judged_samples: Count
 
 
 def mistakes(result: RunResult) -> Iterator[str]:

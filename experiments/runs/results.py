@@ -213,8 +213,8 @@ class RunResult:
         tuned_steps: Gradient steps that the searched network had inside the search.
         finetune_steps: Gradient steps after the search.
         most_evaluations: That the search could make; None where it cannot be known.
-        images: How many samples scores are measured on: "search", "holdout" and "test"; empty where
-            an earlier release did not say, or a function of the user's own does not tell.
+        samples: How many scores are measured on: "search", "holdout" and "test"; empty where an
+            earlier release did not say, or a function of the user's own does not tell.
         score: What the scores are.
         config: The run's settings.
         machine: Versions and processor that the run was made with.
@@ -240,7 +240,7 @@ class RunResult:
     tuned_steps: Count = 0
     finetune_steps: Count = 0
     most_evaluations: Count | None = None
-    images: Mapping[str, Count] = field(default_factory=dict)
+    samples: Mapping[str, Count] = field(default_factory=dict)
     score: Score = ACCURACY
     config: Mapping[str, Any] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)
@@ -299,9 +299,19 @@ def result_of(data: Any) -> RunResult:
 def _as_now(data: dict[str, Any], version: int) -> dict[str, Any]:
     """What an earlier version wrote, as it is written now."""
     made = _rename(data) if version < 2 else data
-    if version == SCHEMA_VERSION or not isinstance(made.get("evaluations"), list):
+    if version == SCHEMA_VERSION:
+        return made
+    made = {"samples" if name == "images" else name: own for name, own in made.items()}
+    if isinstance(trust := made.get("trust"), dict) and isinstance(trust.get("terms"), dict):
+        made["trust"] = {**trust, "terms": of_samples(trust["terms"])}
+    if not isinstance(made.get("evaluations"), list):
         return made
     return {**made, "evaluations": [_scored(one) for one in made["evaluations"]]}
+
+
+def of_samples(terms: Mapping[str, Any]) -> dict[str, Any]:
+    """Terms of a trust whose samples were called images, as all were."""
+    return {name.replace("_images", "_samples"): own for name, own in terms.items()}
 
 
 def _scored(evaluation: Any) -> Any:

@@ -9,7 +9,7 @@ from amc.costs import Size
 from experiments.disk import machine, write_whole
 from experiments.report import render
 from experiments.runs import RunResult
-from experiments.search.one_run import cost_changes, images_of, scores_of
+from experiments.search.one_run import cost_changes, samples_of, scores_of
 
 
 def write_report(found: Pruned, path: Path) -> None:
@@ -42,7 +42,7 @@ def _result(found: Pruned) -> RunResult:
         evaluations=found.outcomes,
         seconds={"search": found.result.seconds},
         tuned_steps=found.result.tuned_steps,
-        images=images_of(task),
+        samples=samples_of(task),
         score=task.score,
         machine=machine("cpu"),
     )

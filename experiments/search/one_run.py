@@ -205,7 +205,7 @@ def _finish(
         tuned_steps=made.tuned_steps,
         finetune_steps=tuned.steps,
         most_evaluations=made.most_evaluations,
-        images=images_of(workload.task, made.search_images),
+        samples=samples_of(workload.task, made.search_images),
         score=workload.task.score,
         config={**flat(config), "overwrite": False},
         machine=machine(config.compute.device),
@@ -219,7 +219,7 @@ def _finish(
     return result
 
 
-def images_of(task: Task, searched: int = 0) -> dict[str, int]:
+def samples_of(task: Task, searched: int = 0) -> dict[str, int]:
     """How many samples scores are measured on, as far as the task tells.
 
     Args:

@@ -74,7 +74,7 @@ def test_a_saved_folder_is_read_again_and_reported_on(tmp_path: Path) -> None:
     assert torch.equal(again(images()), found.network(images()))
     assert amc.Policy.load(tmp_path / "run" / "policy.json") == found.policy
     result = json.loads((tmp_path / "run" / "result.json").read_text(encoding="utf-8"))
-    assert result["images"] == {"search": 24, "holdout": 24, "test": 30}
+    assert result["samples"] == {"search": 24, "holdout": 24, "test": 30}
     found.report(tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert page == (tmp_path / "run" / "report.html").read_text(encoding="utf-8")

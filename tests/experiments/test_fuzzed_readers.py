@@ -70,14 +70,14 @@ RESULT = RunResult(
     latency=Remeasured(3e-3, 2e-3, 2.1e-3, 0.02),
     finetune_steps=30,
     most_evaluations=5,
-    images={"search": 200, "holdout": 300, "test": 400},
+    samples={"search": 200, "holdout": 300, "test": 400},
     config={"model": "resnet8", "out": "runs/a", "episodes": 5, "options": {"sigma": 0.2}},
     machine={"torch": "2.13.0"},
     trust=Trust(
         tuple(Tried(n, (3 + n, 8), 0.8, {"refit": 0.7 + n / 99}, 0.9) for n in range(3)),
         (Correlation("refit", 0.5, 0.1, 0.9),),
         "refit",
-        {"recipe": {"epochs": 1}, "train_images": 500, "judged_images": 400},
+        {"recipe": {"epochs": 1}, "train_samples": 500, "judged_samples": 400},
         60.0,
     ),
 )

@@ -152,7 +152,7 @@ def _write_results(here: Path) -> None:
         "searched": {"holdout": None, "test": None},
         "config": None,
         "machine": 5,
-        "images": None,
+        "samples": None,
         "granularity": None,
         "groups": [],
         "budgets": [3],
@@ -547,7 +547,7 @@ MISTAKES = {
     "report": ("RUNS is missing", "--help"),
     **{
         f"report run run-{name}": (f"run-{name}/result.json", "not ", "again")
-        for name in ("searched", "config", "machine", "images", "granularity", "groups", "budgets")
+        for name in ("searched", "config", "machine", "samples", "granularity", "groups", "budgets")
     },
     "report run/report.html": ("run/report.html is a file", "name a folder, such as run"),
     "report run --out /proc/x/y": ("/proc/x", "or name another"),

@@ -10,7 +10,7 @@ from typing import Any
 
 from amc.parsing import read_json, read_record
 from experiments.disk import append_lines, whole_lines
-from experiments.runs import Tried
+from experiments.runs import Tried, of_samples
 
 
 class Journal:
@@ -41,7 +41,7 @@ class Journal:
         """None for a line on other terms, and for one that cannot be read, which is counted."""
         try:
             entry = read_json(line)
-            terms = entry.pop("terms")
+            terms = of_samples(entry.pop("terms"))
             tried = read_record(Tried, entry)
         except (AttributeError, KeyError, TypeError, ValueError):
             self.damaged += 1

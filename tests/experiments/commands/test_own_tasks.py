@@ -27,7 +27,7 @@ def test_a_search_tells_the_tasks_score_by_its_name(run: Path) -> None:
     assert result["score"]["name"] == "mean IoU"
     assert result["dataset"] == "spotted_scenes:task"
     assert 0 <= result["searched"]["test"] <= 1
-    assert result["images"] == {"search": 48, "holdout": 48, "test": 32}
+    assert result["samples"] == {"search": 48, "holdout": 48, "test": 32}
     page = (run / "report.html").read_text("utf-8")
     assert "mean IoU" in page
     assert "accuracy" not in page.lower()

@@ -37,8 +37,8 @@ def test_a_lead_that_so_few_images_cannot_show_is_said_to_be_chance(made: Made) 
     """Of 240 images: chance alone is worth 1.96 * sqrt(2 * 0.09 / 240), which is 0.0537."""
     for lead, doubt in ((0.05, True), (0.06, False)):
         results = [
-            made("gp-rollout", finetuned=Scores(0.9, 0.9), images={"holdout": 240}),
-            made("uniform", finetuned=Scores(0.9 - lead, 0.9), images={"holdout": 240}),
+            made("gp-rollout", finetuned=Scores(0.9, 0.9), samples={"holdout": 240}),
+            made("uniform", finetuned=Scores(0.9 - lead, 0.9), samples={"holdout": 240}),
         ]
         (sentence,) = headlines(compare(results)[0])
         assert sentence.endswith("which 240 images cannot tell from chance.") is doubt

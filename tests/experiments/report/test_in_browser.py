@@ -137,7 +137,7 @@ TRUST = Trust(
     TRIED,
     (Correlation("no refit", 0.4, -0.1, 0.8), Correlation("refit", 0.8, 0.6, 0.9)),
     "refit",
-    {"recipe": {"epochs": 1}, "train_images": 500, "judged_images": 10_000},
+    {"recipe": {"epochs": 1}, "train_samples": 500, "judged_samples": 10_000},
     60.0,
 )
 
@@ -156,7 +156,7 @@ def several(made: Made) -> str:
             tuned_steps=180 * (strategy == "netadapt"),
             most_evaluations=60,
             trust=TRUST if strategy == "gp-rollout" else None,
-            images={"search": 2000, "holdout": 10_000, "test": 10_000},
+            samples={"search": 2000, "holdout": 10_000, "test": 10_000},
             config={"out": f"/home/somebody/experiments/{strategy}/2026/run-0001", "episodes": 60},
         )
         for strategy in strategies

@@ -24,14 +24,14 @@ def test_the_margin_is_that_of_a_proportion() -> None:
 
 
 def test_the_noise_of_a_score_follows_from_the_number_of_images(made: Made) -> None:
-    words = said(made(accuracies=[0.9], images=IMAGES))
+    words = said(made(accuracies=[0.9], samples=IMAGES))
     assert "scored on 400 images: that leaves an accuracy of 0.9000 uncertain by ±0.0294" in words
     assert "uncertain" not in said(made())
 
 
 def test_a_score_that_flatters_is_found_out_by_the_test_images(made: Made) -> None:
     # 0.85 in the search, 0.80 on test images; the unpruned network loses 0.01 between the two.
-    words = said(made(searched=Scores(0.85, 0.80), images=IMAGES))
+    words = said(made(searched=Scores(0.85, 0.80), samples=IMAGES))
     chance = math.hypot(margin(0.85, 400), margin(0.80, 100))
     assert "flatters it by 0.0400" in words
     assert f"explains up to {chance:.4f}" in words

@@ -49,6 +49,18 @@ def test_a_strategy_of_an_earlier_release_is_read_under_its_present_name(tmp_pat
         assert (found.strategy, found.config["strategy"]) == (now, now)
 
 
+def test_what_an_earlier_release_called_images_and_accuracies_are_samples_and_scores(tmp_path):
+    made = result(samples={"holdout": 7})
+    data = {**made.plain(), "images": {"holdout": 7}, "schema_version": 2}
+    del data["samples"], data["pace"]
+    for one in data["evaluations"]:
+        one["accuracy"] = one.pop("score")
+    (tmp_path / "result.json").write_text(json.dumps(data, default=str))
+    found = RunResult.load(tmp_path / "result.json")
+    assert found.samples == {"holdout": 7}
+    assert found.evaluations == made.evaluations
+
+
 def test_a_cost_knows_what_is_left():
     assert result().costs["macs"].fraction == 0.49
 
@@ -112,7 +124,7 @@ WRONG = {
     ("evaluations", 0, "costs"): ({}, "evaluation 0 does not have the costs"),
     ("evaluations", 0, "seconds"): (-1.0, "evaluation 0 has a cost or a time below 0"),
     ("seconds", "search"): (float("inf"), "seconds.search is Infinity; it must be a finite"),
-    ("images",): ({"test\n": 1.5}, "images.'test\\n' is 1.5; it must be a whole number"),
+    ("samples",): ({"test\n": 1.5}, "samples.'test\\n' is 1.5; it must be a whole number"),
     ("config", "options"): (None, "config: options: null is no value for it"),
     ("config", "width"): (0.0, "--width is 0.0; it must be above 0"),
     ("trust",): ({}, "trust.policies is missing"),

@@ -89,7 +89,7 @@ def trust(low: float, *after: float, images: int = 1_000_000) -> Trust:
     tried = tuple(
         Tried(at, (at,), at / 10, {"refit": at / 10}, value) for at, value in enumerate(after)
     )
-    terms = {"recipe": {"epochs": 1.0}, "train_images": 50000, "judged_images": images}
+    terms = {"recipe": {"epochs": 1.0}, "train_samples": 50000, "judged_samples": images}
     return Trust(tried, (Correlation("refit", 0.7, low, 0.9),), "refit", terms, 1.0)
 
 
