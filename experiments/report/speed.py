@@ -88,9 +88,17 @@ def _why(result: RunResult) -> str:
 
 
 def speed_notes(runs: Sequence[Run]) -> list[str]:
-    """Where and how surely each exported network was measured."""
-    found = [(run.label, _of_export(run)) for run in runs]
-    return [_note(label, speed) for label, speed in found if speed is not None]
+    """Where and how surely each network was measured, and what may mend one that is no faster."""
+    return [note for run in runs if (note := _speed_note(run))]
+
+
+def _speed_note(run: Run) -> str:
+    if (exported := _of_export(run)) is not None:
+        return _note(run.label, exported)
+    paced = _of_pace(run.result)
+    if paced is None or run.result.latency is not None:
+        return ""
+    return slow_sentence(run.label, run.result) or _note(run.label, paced)
 
 
 def _note(label: str, found: Speed) -> str:

@@ -9,7 +9,7 @@ from amc.policy import GroupChoice
 from experiments.report import slow_sentence
 from experiments.report.comparison import compare
 from experiments.report.headline import headlines
-from experiments.report.speed import speed
+from experiments.report.speed import speed, speed_notes
 from experiments.runs import Pace, RunResult
 
 Made = Callable[..., RunResult]
@@ -80,3 +80,11 @@ def test_the_tile_shows_it_unless_an_export_measured_better(made: Made) -> None:
     found = speed(run)
     assert found is not None
     assert (found.times, found.verdict, found.where) == (2.0, "faster", WHERE)
+    (note,) = speed_notes([run])
+    assert f"measured in {WHERE}: faster, 2.00 times as fast (1.80 to 2.10 times" in note
+
+
+def test_the_notes_say_what_may_mend_a_slow_one(made: Made) -> None:
+    (run,) = compare([with_counts(made, SLOWER, 3, 13, 24)])[0].runs
+    (note,) = speed_notes([run])
+    assert "--round-to 8" in note
