@@ -15,6 +15,7 @@ OWN = ("--model", "striped_images:network", "--dataset", "striped_images:images"
 SMALL = (
     *("search", *OWN),
     *("--calibration-images", "60", "--search-images", "30", "--budget", "macs=0.4"),
+    "--no-measure",
 )
 RUNS = {
     "gp-rollout": (
@@ -39,7 +40,7 @@ def untimed(text):
 
     def without(value):
         if isinstance(value, dict):
-            return {k: without(v) for k, v in value.items() if k not in ("seconds", "out", "pace")}
+            return {k: without(v) for k, v in value.items() if k not in ("seconds", "out")}
         return [without(item) for item in value] if isinstance(value, list) else value
 
     return json.dumps(without(json.loads(text)))
@@ -48,10 +49,7 @@ def untimed(text):
 def untimed_page(run):
     """A report but for times and the folder."""
     page = (run / "report.html").read_text("utf-8").replace(run.name, "RUN")
-    page = re.sub(r"[0-9][0-9.,]* (ms|s|min|h)\b", "TIME", page)
-    # What the clock says of the network, and how surely.
-    page = re.sub(r"(makes|leaves) (\S+) [^<]*? times as fast\)?,", r"\1 \2 TIMES", page)
-    return re.sub(r"[0-9.]+×|(not measurably )?(faster|slower): ", "TIMES", page)
+    return re.sub(r"[0-9][0-9.,]* (ms|s|min|h)\b", "TIME", page)
 
 
 @pytest.mark.timeout(400)
