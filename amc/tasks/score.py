@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from amc.tasks.own_code import TaskError
+
 
 @dataclass(frozen=True)
 class Score:
@@ -89,22 +91,22 @@ class Score:
         """The value as a finite number within the bounds.
 
         Raises:
-            ValueError: if it is none; names whose score it is.
+            TaskError: if it is none; names whose score it is.
         """
         try:
             number = float(value)  # type: ignore[arg-type]
         except (TypeError, ValueError, RuntimeError):
-            raise ValueError(
+            raise TaskError(
                 f"{self.name}: {whose} gave {_shown(value)}; return one number"
             ) from None
         if not math.isfinite(number):
-            raise ValueError(
+            raise TaskError(
                 f"{self.name}: {whose} gave {number}; return a finite number, where it cannot be "
                 "told the worst that it can be"
             )
         if self.bounds is not None and not self.bounds[0] <= number <= self.bounds[1]:
             low, high = self.bounds
-            raise ValueError(
+            raise TaskError(
                 f"{self.name}: {whose} gave {number:g}, which is not from {low:g} to {high:g}; "
                 "mend the score or its bounds"
             )
