@@ -10,17 +10,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
+from amc.costs import COSTS
+from amc.costs.latency import LATENCY, LatencyTable, by_table
 from amc.export import save_pruned
 from amc.granularity import CHANNELS, Granularity
 from amc.history import Outcome
-from amc.modules import Inputs
+from amc.modules import Inputs, unwrapped
 from amc.policy import Budget, Policy
 from amc.problem import Problem, SearchResult, Strategy
+from amc.pruning import decisions
 from amc.strategies import DEFAULT, make_strategy
-from amc.tasks import Classification, Samples, Task
+from amc.tasks import Classification, Samples, Task, placed
 
 
 @dataclass(frozen=True)
@@ -107,6 +111,7 @@ def search(
     granularity: str | Granularity = CHANNELS,
     exclude: Sequence[str] = (),
     depth: bool = True,
+    latency: LatencyTable | str | os.PathLike[str] | None = None,
 ) -> Pruned:
     """Find how much to prune from each layer of a trained network, and prune it.
 
@@ -124,6 +129,8 @@ def search(
         granularity: What a unit is: "channel", "element", "2:4", ...
         exclude: Shell patterns of layers to leave whole.
         depth: Whole branches may go where the network goes on without: residual blocks, attention.
+        latency: Table of how long the network takes where it will run, as `amc profile` writes it,
+            for a budget such as "latency=0.5"; of granularity "channel".
 
     Raises:
         BudgetError: if the smallest reachable network is above a budget.
@@ -133,15 +140,16 @@ def search(
     """
     whole = Classification.split(task, seed) if isinstance(task, Samples) else task
     name, chosen = _choose(strategy, episodes)
-    limits = _budgets(budget)
+    limits, unit = _budgets(budget), Granularity.parse(granularity)
+    timed = _by_table(latency, limits, network, example_inputs, unit, exclude, depth)
     problem = Problem(
         network,
         example_inputs,
         limits,
         whole,
         criterion=criterion,
-        rounding=Granularity.parse(granularity).rounding(depth=depth),
-        granularity=granularity,
+        **timed,
+        granularity=unit,
         exclude=exclude,
         seed=seed,
     )
@@ -169,6 +177,32 @@ def _choose(strategy: str | Strategy, episodes: int | None) -> tuple[str, Strate
             f"{type(strategy).__name__}"
         )
     return type(strategy).__name__, strategy
+
+
+def _by_table(
+    latency: LatencyTable | str | os.PathLike[str] | None,
+    limits: Sequence[Budget],
+    network: nn.Module,
+    example_inputs: Inputs,
+    granularity: Granularity,
+    exclude: Sequence[str],
+    depth: bool,
+) -> dict[str, Any]:
+    """What of a problem a latency table decides."""
+    rounding, limited = granularity.rounding(depth=depth), [one.cost for one in limits]
+    if latency is None:
+        if LATENCY in limited:
+            raise ValueError(
+                "search: a budget of latency needs a table of how long the network takes where it "
+                "will run; `amc profile` writes one, give it as latency"
+            )
+        return {"rounding": rounding}
+    table = latency if isinstance(latency, LatencyTable) else LatencyTable.load(latency)
+    model = unwrapped(network).eval()
+    graph = decisions(model, placed(example_inputs, model), granularity, exclude)
+    cost, fast = by_table(table, graph, rounding)
+    legal = fast if LATENCY in limited else rounding
+    return {"graph": graph, "costs": {**COSTS, LATENCY: cost}, "rounding": legal}
 
 
 def _budgets(budget: str | Budget | Sequence[str | Budget]) -> tuple[Budget, ...]:

@@ -1,11 +1,11 @@
 """How long networks take: profiles, outlook, what was gained."""
 
+from amc.costs.latency import LATENCY
 from experiments.latency import clock
 from experiments.latency.clock import device
 from experiments.latency.gain import Gain
 from experiments.latency.in_torch import pace
 from experiments.latency.onnx_files import time_files, write_proved
-from experiments.latency.outlook import LATENCY
 from experiments.latency.semi_structured import dense_and_sparse, obstacle
 from experiments.latency.terms import (
     about_device,

@@ -10,16 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from amc.costs import COSTS, BudgetError, Costs, Limits
-from amc.costs.latency import Latency
+from amc.costs.latency import LATENCY, Latency
 from amc.granularity import Rounding
 from amc.graph import Kept, PruningGraph
 from amc.policy import Budget
 from amc.rules import project_all, uniform
 from experiments.settings import HARDWARE
 from experiments.terminal import milliseconds, percent
-
-LATENCY = "latency"
-"""Short name of the cost."""
 
 NO_GAIN = 0.97
 """Of the unpruned network's latency; what leaves more does not make it faster."""

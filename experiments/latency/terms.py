@@ -10,13 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from amc.costs import COSTS, Cost, Costs, Memory
-from amc.costs.latency import Device, Latency, LatencyTable, LatencyTableError, fast_counts
+from amc.costs.latency import LATENCY, Device, Latency, LatencyTable, LatencyTableError, by_table
 from amc.granularity import Granularity, Rounding
 from amc.graph import Kept, PruningGraph
 from amc.problem import Measure
 from amc.pruning import plain_copy
 from experiments.latency import clock
-from experiments.latency.outlook import LATENCY, outlook
+from experiments.latency.outlook import outlook
 from experiments.latency.semi_structured import SemiStructured, refusal, time_layers
 from experiments.runs import Remeasured
 from experiments.settings import HARDWARE, RUNTIMES, CutSettings, SearchingSettings
@@ -77,9 +77,7 @@ def terms_of(
 ) -> Terms:
     """Costs and legal counts of a search.
 
-    A budget of latency, like `--round-to hardware`, makes counts illegal that a wider one equals in
-    speed: where a layer of 63 channels is slower than one of 64, no search should end there, and
-    none could bisect.
+    A budget of latency, like `--round-to hardware`, leaves the counts of `by_table` legal.
 
     Args:
         config: The search's settings.
@@ -106,7 +104,7 @@ def terms_of(
     plain, costs = Latency(graph, table), costs_of(cut, table)
     if graph.granularity.masks:
         return Terms(costs, rounding, about_device(table))
-    fast = replace(rounding, widths=fast_counts(graph, plain, rounding.legal(graph.full)))
+    _, fast = by_table(table, graph, rounding)
     if limited or config.problem.round_to == HARDWARE:
         chosen = Terms(costs_of(cut, table, fast.widths), fast)
     else:

@@ -7,10 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from made_tables import in_blocks, table_of
 from tiny_networks import images, samples, tiny
 
 import amc
 from amc.costs import Macs
+from amc.costs.latency import Latency
 from amc.strategies import STRATEGIES, RandomSearch
 from amc.tasks import Samples
 
@@ -46,6 +48,27 @@ def test_a_name_and_an_object_give_the_same() -> None:
         return [outcome.kept for outcome in found.outcomes]
 
     assert kept("random", 4) == kept(RandomSearch(4), None)
+
+
+def test_a_budget_of_latency_is_kept_by_a_table(tmp_path: Path) -> None:
+    model = tiny("residual")
+    table = table_of(amc.trace(model, images()), in_blocks)
+    (tmp_path / "latency.json").write_text(table.to_json(), encoding="utf-8")
+    asked = {"budget": "latency=0.6", "strategy": "random", "episodes": 6}
+    found = amc.search(model, images(), DATA, latency=tmp_path / "latency.json", **asked)  # type: ignore[arg-type]
+    assert found.costs["latency"] <= 0.6 * found.unpruned_costs["latency"]
+    graph = amc.trace(model, images())
+    again = Latency(graph, table)([group.kept for group in found.policy.groups])
+    # Counts that a wider one equals in speed are not taken, so that both predictions are one.
+    assert found.costs["latency"] == pytest.approx(again)
+    by_macs = {"budget": "macs=0.6", "strategy": "uniform"}
+    other = amc.search(model, images(), DATA, latency=table, **by_macs)  # type: ignore[arg-type]
+    assert "latency" in other.costs
+
+
+def test_a_budget_of_latency_without_a_table_says_what_makes_one() -> None:
+    with pytest.raises(ValueError, match=r"needs a table .* `amc profile` writes one"):
+        amc.search(tiny("residual"), images(), DATA, budget="latency=0.6", strategy="uniform")
 
 
 def test_of_samples_alone_two_parts_are_held_out_the_same_for_the_same_seed() -> None:

@@ -1,7 +1,7 @@
 """Latency: measured where the network will run, predicted at all kept counts."""
 
-from amc.costs.latency.cost import Latency
-from amc.costs.latency.fast import fast_counts
+from amc.costs.latency.cost import LATENCY, Latency
+from amc.costs.latency.fast import by_table, fast_counts
 from amc.costs.latency.interpolation import knots, skeleton
 from amc.costs.latency.latency_table import (
     Correction,
@@ -15,6 +15,7 @@ from amc.costs.latency.latency_table import (
 from amc.costs.latency.widths import Reach, reach
 
 __all__ = [
+    "LATENCY",
     "Correction",
     "Device",
     "Fit",
@@ -24,6 +25,7 @@ __all__ = [
     "Piece",
     "Point",
     "Reach",
+    "by_table",
     "fast_counts",
     "knots",
     "reach",

@@ -12,6 +12,9 @@ from amc.costs.latency.latency_table import LatencyTable, LatencyTableError, Pie
 from amc.costs.latency.widths import Reach, reach
 from amc.graph import Layer, PruningGraph
 
+LATENCY = "latency"
+"""Short name of the cost."""
+
 Widths = NDArray[np.int64]
 
 COMPARED = ("name", "kind", "outputs", "inputs", "groups", "kernel", "stride", "in_size")

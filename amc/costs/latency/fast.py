@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from amc.costs.latency.cost import Latency
+from amc.costs.latency.latency_table import LatencyTable
+from amc.granularity import Rounding
 from amc.graph import PruningGraph
 
 TOLERANCE = 0.01
@@ -15,6 +19,26 @@ TOLERANCE = 0.01
 
 BLOCK = 8
 """Channels that runtimes lay out together with AVX2; half of AVX-512's 16, and twice NEON's 4."""
+
+
+def by_table(
+    table: LatencyTable, graph: PruningGraph, rounding: Rounding
+) -> tuple[Callable[[PruningGraph], Latency], Rounding]:
+    """The cost that a table gives, and which kept counts a budget of it leaves legal.
+
+    Those that a wider one equals in speed are illegal: where a layer of 63 channels is slower than
+    one of 64, no search should end there, and none could bisect.
+
+    Args:
+        table: Of the network.
+        graph: Its decisions, of channels.
+        rounding: What is legal otherwise.
+
+    Raises:
+        LatencyTableError: if the table is of another network.
+    """
+    counts = fast_counts(graph, Latency(graph, table), rounding.legal(graph.full))
+    return partial(Latency, table=table, counts=counts), replace(rounding, widths=counts)
 
 
 def fast_counts(

@@ -3,14 +3,22 @@
 from experiments.latency.profiling.carrying import ARCHIVE, SCRIPT, prepare, read_answer
 from experiments.latency.profiling.correction import judge
 from experiments.latency.profiling.describe import reach_of, trust, where, widths
-from experiments.latency.profiling.measuring import Answer, Timings, payload, table
-from experiments.latency.profiling.plan import WHOLE, Plan
+from experiments.latency.profiling.measuring import (
+    RUNTIMES,
+    Answer,
+    Timings,
+    measure,
+    payload,
+    table,
+)
+from experiments.latency.profiling.plan import WHOLE, Plan, plan_of
 from experiments.latency.profiling.planning import measure_here, plan_for, rounding_of
 from experiments.latency.profiling.templates import model_at, smaller_network, template
 from experiments.latency.profiling.whole import Gauge, exported, time_networks
 
 __all__ = [
     "ARCHIVE",
+    "RUNTIMES",
     "SCRIPT",
     "WHOLE",
     "Answer",
@@ -19,10 +27,12 @@ __all__ = [
     "Timings",
     "exported",
     "judge",
+    "measure",
     "measure_here",
     "model_at",
     "payload",
     "plan_for",
+    "plan_of",
     "prepare",
     "reach_of",
     "read_answer",

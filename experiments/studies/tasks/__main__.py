@@ -38,6 +38,7 @@ from experiments.studies.tasks.case import Case, Work
 CASES: Mapping[str, Case] = {
     "pitch-agreement": pitch.AGREEMENT,
     "pitch": pitch.PITCH,
+    "pitch-latency": pitch.LATENCY,
     "segmentation": segmentation.CASE,
     "docstrings": docstrings.CASE,
     "words": words.CASE,
@@ -88,6 +89,7 @@ def row(name: str, case: Case, work: Work, unpruned: float, strategy: str, seed:
         strategy=strategy,
         episodes=None if strategy == "uniform" else case.episodes,
         seed=seed,
+        latency=work.latency,
     )
     seconds = time.perf_counter() - start
     cost = case.budget.partition("=")[0]

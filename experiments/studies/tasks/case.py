@@ -8,6 +8,7 @@ from pathlib import Path
 
 from torch import nn
 
+from amc.costs.latency import LatencyTable
 from amc.finetuning import Recipe
 from amc.modules import Inputs
 from amc.tasks import Task
@@ -27,6 +28,7 @@ class Work:
         recipe: How what a search finds is fine-tuned.
         steps: Gradient steps of it.
         teacher: Whether fine-tuning learns from the unpruned network.
+        latency: How long it takes, for a budget of that.
     """
 
     network: nn.Module
@@ -35,6 +37,7 @@ class Work:
     recipe: Recipe
     steps: int
     teacher: bool = False
+    latency: LatencyTable | None = None
 
 
 @dataclass(frozen=True)

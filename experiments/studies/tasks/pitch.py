@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib.util
 import math
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +17,12 @@ import torch
 from torch import Tensor, nn
 
 import amc
-from experiments.studies.tasks.case import Case, Work
+from amc.costs.latency import LatencyTable
+from amc.granularity import CHANNELS
+from amc.modules import Inputs
+from amc.pruning import decisions
+from experiments.disk import write_whole
+from experiments.studies.tasks.case import WEIGHTS, Case, Work
 
 RATE, FRAME = 16_000, 1024
 """Samples a second, and of a frame."""
@@ -99,6 +105,29 @@ def accuracy(network: nn.Module, frames: Tensor, cents: Tensor) -> float:
     return float(((cents_of(answers.float()) - cents).abs() < NEAR).float().mean())
 
 
+def latency(network: nn.Module, example: Inputs, small: bool) -> LatencyTable:
+    """How long the network takes on this machine, in onnxruntime with one thread.
+
+    Needs the extra `onnx`; measured once, for minutes, in which nothing else should run.
+    """
+    from experiments.latency.profiling import RUNTIMES, measure, plan_of, table, template
+
+    path = WEIGHTS / "pitch-latency.json"
+    if path.is_file() and not small:
+        return LatencyTable.load(path)
+    plan = plan_of(
+        template(network, decisions(network, example), example),
+        CHANNELS.rounding(),
+        fed=RUNTIMES["onnxruntime"].fed,
+    )
+    told = lambda done: print(f"{done} of {len(plan.programs())} programs timed", flush=True)  # noqa: E731
+    made = table(plan, measure(plan, "onnxruntime", 1, told), "CREPE")
+    if not small:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, made.to_json())
+    return made
+
+
 def _work(small: bool, *, labelled: bool) -> Work:
     train, held, test = (
         tones(count, seed)
@@ -128,5 +157,12 @@ def by_pitch(small: bool) -> Work:
     return _work(small, labelled=True)
 
 
+def by_latency(small: bool) -> Work:
+    """The same, with a table of how long the network takes."""
+    work = by_agreement(small)
+    return replace(work, latency=latency(work.network, work.example, small))
+
+
 AGREEMENT = Case("CREPE (full), by `Unlabelled`", by_agreement, "macs=0.25", 40)
 PITCH = Case("CREPE (full), by raw pitch accuracy", by_pitch, "macs=0.25", 40)
+LATENCY = Case("CREPE (full), by `Unlabelled`, within its time", by_latency, "latency=0.3", 40)

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 import amc
-from experiments.zoo.fashion_mnist import fashion_mnist
+from experiments.zoo import load_dataset
 
 SIDE = 64
 """Pixels of a scene."""
@@ -41,7 +41,7 @@ class Scenes:
 @cache
 def _pieces(split: str) -> tuple[Tensor, Tensor]:
     """(count, 1, 28, 28) photographs in [0, 1], and their labels."""
-    data = fashion_mnist()
+    data = load_dataset("fashion-mnist")
     samples = data.test if split == "test" else data.train
     assert isinstance(samples, amc.Samples)
     array = samples.array

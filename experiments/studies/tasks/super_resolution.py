@@ -13,7 +13,7 @@ import amc
 from amc.evaluation import score
 from experiments.studies.tasks.case import Case, Work
 from experiments.studies.tasks.training import trained
-from experiments.zoo.fashion_mnist import fashion_mnist
+from experiments.zoo import load_dataset
 
 
 class Upscaler(nn.Module):
@@ -49,7 +49,7 @@ class Upscaler(nn.Module):
 
 def photographs(counts: Sequence[int]) -> Iterator[Tensor]:
     """(count, 1, 28, 28) in [0, 1] to train on and to score on, and of the test part to test on."""
-    data = fashion_mnist()
+    data = load_dataset("fashion-mnist")
     parts = zip(counts, (data.train, data.train, data.test), (0, 50_000, 0), strict=True)
     for count, samples, first in parts:
         assert isinstance(samples, amc.Samples)
