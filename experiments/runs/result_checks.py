@@ -50,9 +50,10 @@ def mistakes(result: RunResult) -> Iterator[str]:
             yield f"group {group.name!r} keeps {group.kept} of {group.total} units"
     for one in result.evaluations:
         yield from _wrong(one, result)
+    low, high = _range(result)
     for scores in (result.unpruned, result.searched, result.finetuned):
         for value in () if scores is None else (scores.holdout, scores.test):
-            if value is not None and not _low(result) <= value <= _high(result):
+            if value is not None and not low <= value <= high:
                 yield f"{result.score.name} {value:g} is out of its range"
     if result.trust:
         yield from _untrusted(result.trust, result.groups)
@@ -66,7 +67,7 @@ def _wrong(one: Outcome, result: RunResult) -> Iterator[str]:
     what = f"evaluation {one.number}"
     yield from _unsuited(what, one.kept, result.groups)
     # Of one that was stopped early it is an estimate, which can fall below the least.
-    low, high = _low(result), _high(result)
+    low, high = _range(result)
     if not (low if one.seen is None else low - (high - low)) <= one.score <= high:
         yield f"{what} has {result.score.name} {one.score:g}"
     if not -1 <= one.merit <= 1:
@@ -77,12 +78,8 @@ def _wrong(one: Outcome, result: RunResult) -> Iterator[str]:
         yield f"{what} has a cost or a time below 0 or too large"
 
 
-def _low(result: RunResult) -> float:
-    return result.score.bounds[0] if result.score.bounds else -MOST
-
-
-def _high(result: RunResult) -> float:
-    return result.score.bounds[1] if result.score.bounds else MOST
+def _range(result: RunResult) -> tuple[float, float]:
+    return result.score.bounds or (-MOST, MOST)
 
 
 def _untrusted(trust: Trust, groups: Sequence[GroupChoice]) -> Iterator[str]:
