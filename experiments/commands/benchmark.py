@@ -12,6 +12,7 @@ from amc.parsing import look_up
 from amc.problem import Strategy
 from experiments.commands.conclusion import conclude
 from experiments.disk import ready_folder, write_whole
+from experiments.latency import profiled
 from experiments.report import render, standing
 from experiments.runs import Interrupted, RunResult, begin, failure_kept, is_finished, run_journal
 from experiments.search import (
@@ -49,8 +50,10 @@ def benchmark(config: BenchmarkSettings, console: Console) -> list[RunResult]:
     Raises:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
     """
-    entries = [(run, chosen_strategy(run)) for run in _runs(config)]
+    chosen = [(run, chosen_strategy(run)) for run in _runs(config)]
     workload = load_workload(config.network, device=config.compute.device)
+    config = profiled(config, workload, console)
+    entries = [(replace(run, cut=config.cut), strategy) for run, strategy in chosen]
     check_tuning(config, workload)
     problem, seconds = prepare(config, workload, console)
     save_config(config, ready_folder(config.output.out) / "config.yaml")
@@ -117,6 +120,8 @@ def _run(config: BenchmarkSettings, name: str) -> SearchSettings:
         schedule=config.schedule,
         cut=config.cut,
         problem=config.problem,
+        ending=config.ending,
+        profiling=config.profiling,
         strategy=name,
         options=options,
         tensorboard=agent,

@@ -2,6 +2,7 @@
 
 from experiments.disk.files import (
     append_lines,
+    cache_folder,
     file_to_write,
     ready_folder,
     run_at,
@@ -15,6 +16,7 @@ from experiments.disk.yaml_files import read_yaml
 
 __all__ = [
     "append_lines",
+    "cache_folder",
     "file_to_write",
     "lock",
     "machine",

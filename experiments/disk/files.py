@@ -115,3 +115,9 @@ def ready_folder(path: str, flag: str = "--out") -> Path:
     if not os.access(folder, os.W_OK):
         raise PermissionError(f"{flag} {path}: cannot write into this folder; name another")
     return folder
+
+
+def cache_folder(name: str) -> Path:
+    """Where what can be made again is kept: `$XDG_CACHE_HOME/amc/NAME`, else under `~/.cache`."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "amc" / name

@@ -6,6 +6,7 @@ from experiments.latency.clock import device
 from experiments.latency.gain import Gain
 from experiments.latency.in_torch import pace
 from experiments.latency.onnx_files import time_files, write_proved
+from experiments.latency.profiled import profiled
 from experiments.latency.semi_structured import dense_and_sparse, obstacle
 from experiments.latency.terms import (
     about_device,
@@ -27,6 +28,7 @@ __all__ = [
     "measures",
     "obstacle",
     "pace",
+    "profiled",
     "remeasure",
     "table_of",
     "terms_of",

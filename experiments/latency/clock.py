@@ -19,6 +19,7 @@ Programs whose time is taken off that of many others have three times as many ro
 from __future__ import annotations
 
 import json
+import math
 import os
 import platform
 import random
@@ -281,6 +282,7 @@ def measure(
     steady: str,
     said: Callable[[int], None] = lambda done: None,
     often: Sequence[str] = (),
+    seconds: float = math.inf,
 ) -> tuple[dict[str, Timing], float]:
     """Time programs.
 
@@ -290,6 +292,7 @@ def measure(
         steady: The program that is timed with every batch.
         said: Told after each batch how many are done.
         often: Of the names, those that come `OFTEN` times in every pass.
+        seconds: After which no further pass is begun that would end behind them; one is made.
 
     Returns:
         For each program what was found, and how far the steady program's time went apart between
@@ -300,7 +303,8 @@ def measure(
     bursts: dict[str, list[list[float]]] = {name: [] for name in names}
     paces: list[float] = []
     batches = range(0, max(1, len(order)), AT_ONCE)
-    for _ in range(PASSES):
+    start = time.perf_counter()
+    for number in range(1, PASSES + 1):
         chance.shuffle(order)
         for at in batches:
             batch = [steady, *order[at : at + AT_ONCE]]
@@ -309,6 +313,8 @@ def measure(
                 bursts[name] += rounds
             paces.append(timing(found[0])["seconds"])
             said(len(names) * len(paces) // (PASSES * len(batches)))
+        if (time.perf_counter() - start) * (number + 1) / number > seconds:
+            break
     middle = statistics.median(paces)
     unsteady = statistics.median(abs(one / middle - 1) for one in paces)
     return {name: timing(rounds) for name, rounds in bursts.items()}, unsteady

@@ -88,7 +88,7 @@ def terms_of(
     Raises:
         FileNotFoundError: if there is no such table.
         LatencyTableError: if it is of another network.
-        ValueError: if a table is needed and none is named, or where masks cannot save time.
+        ValueError: where masks cannot save time.
     """
     cut, budgets = config.cut, config.problem.budget
     limited = any(budget.cost == LATENCY for budget in budgets)
@@ -98,8 +98,6 @@ def terms_of(
         )
     table = table_of(cut)
     if table is None:
-        if limited or config.problem.round_to == HARDWARE:
-            raise ValueError(_no_table(config, limited))
         return Terms(costs_of(cut, None), rounding)
     plain, costs = Latency(graph, table), costs_of(cut, table)
     if graph.granularity.masks:
@@ -272,14 +270,3 @@ class OnDevice:
     @property
     def _inputs(self) -> Tensor:
         return torch.cat([self._workload.sample] * self._table.device.batch)
-
-
-def _no_table(config: SearchingSettings, limited: bool) -> str:
-    network, budget = config.network, ",".join(map(str, config.problem.budget))
-    data = f"--task {network.task}" if network.task else f"--dataset {network.dataset}"
-    what = f"--budget {budget}" if limited else f"--round-to {HARDWARE}"
-    return (
-        f"{what} needs a table of how long this network takes where it will run; "
-        f"`amc profile --model {network.model} {data} --out runs/profile` "
-        "makes one, and --latency runs/profile/latency.json names it"
-    )

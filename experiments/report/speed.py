@@ -54,10 +54,10 @@ def slow_sentence(label: str, result: RunResult) -> str:
 
     Args:
         label: Of the run.
-        result: With its pace.
+        result: With its pace. Of one with a latency table the latency that was measured is told.
     """
     found = _of_pace(result)
-    if found is None or found.verdict == "faster":
+    if found is None or found.verdict == "faster" or result.latency is not None:
         return ""
     low, _, high = result.pace.times if result.pace else (1.0, 1.0, 1.0)
     why = BUSY if high > APART * low else _why(result)
@@ -97,7 +97,7 @@ def _speed_note(run: Run) -> str:
         return _note(run.label, exported)
     paced = _of_pace(run.result)
     if paced is None or run.result.latency is not None:
-        return ""
+        return ""  # Told by a note of its own.
     return slow_sentence(run.label, run.result) or _note(run.label, paced)
 
 

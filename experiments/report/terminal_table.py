@@ -45,7 +45,7 @@ def results_table(results: Sequence[RunResult]) -> Table:
 def _columns(results: Sequence[RunResult]) -> dict[str, Callable[[RunResult], str]]:
     """Headings, and what stands below each."""
     costs = _costs(results)
-    paced = any(result.pace for result in results)
+    paced = any(result.pace or result.latency for result in results)
     columns: dict[str, Callable[[RunResult], str]] = {
         "times\nas fast": _times,
         "before": lambda result: _pair(result.unpruned),
@@ -74,6 +74,8 @@ def _costs(results: Sequence[RunResult]) -> list[str]:
 
 
 def _times(result: RunResult) -> str:
+    if result.latency is not None:
+        return f"{1 / result.latency.fraction:.2f}"
     return MISSING if result.pace is None else f"{result.pace.times[1]:.2f}"
 
 

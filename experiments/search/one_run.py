@@ -20,7 +20,7 @@ from amc.problem import Strategy
 from amc.pruning import decisions, kept_counts, plain_copy, prune
 from amc.tasks import Data, Indexed, Task
 from experiments.disk import machine, write_whole
-from experiments.latency import LATENCY, about_device, costs_of, pace, remeasure, table_of
+from experiments.latency import LATENCY, about_device, costs_of, pace, profiled, remeasure, table_of
 from experiments.report import excesses, latency_sentence, render
 from experiments.runs import (
     CostChange,
@@ -61,6 +61,7 @@ def search(config: SearchSettings, console: Console) -> RunResult:
     """
     strategy = chosen_strategy(config)
     workload = load_workload(config.network, device=config.compute.device)
+    config = profiled(config, workload, console)
     with run_journal(config, workload) as journal:
         if is_finished(journal):
             return told_again(config, console)

@@ -23,6 +23,7 @@ from experiments.settings.kinds import (
     Natural,
     Optimizer,
     Positive,
+    Runtime,
     Schedule,
     Seed,
     Share,
@@ -30,6 +31,7 @@ from experiments.settings.kinds import (
     Stages,
     Switch,
     Text,
+    Threads,
     Width,
 )
 from experiments.settings.mistakes import Mistake
@@ -103,6 +105,23 @@ class ComputeSettings(Part):
 
     section: ClassVar[str] = "Computing"
     device: Device = "cpu"
+
+
+@dataclass(frozen=True)
+class ProfilingSettings(Part):
+    """How a budget of latency is measured where no table is named.
+
+    Args:
+        runtime: onnxruntime, or torch (PyTorch's operators called one by one), that a budget of
+            latency without --latency is measured in, on this machine.
+        threads: That it may use.
+        profile_minutes: That measuring may take at most.
+    """
+
+    section: ClassVar[str] = "Latency"
+    runtime: Runtime = "onnxruntime"
+    threads: Threads = 1
+    profile_minutes: Positive = 10.0
 
 
 @dataclass(frozen=True)
@@ -190,7 +209,8 @@ class CutSettings(Part):
         memory_batch: Samples at once that the cost memory is counted for, and that the latency of
             2:4 is timed with.
         latency: Table of how long this network takes where it will run, as `amc profile` writes
-            it; latency is then told and can have a budget.
+            it; latency is then told and can have a budget. A search that has a budget of latency
+            and no table measures one.
     """
 
     section: ClassVar[str] = "Cutting"

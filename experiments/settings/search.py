@@ -25,6 +25,7 @@ from experiments.settings.parts import (
     NetworkSettings,
     OutputSettings,
     ProblemSettings,
+    ProfilingSettings,
     ScheduleSettings,
     TuningSettings,
 )
@@ -86,6 +87,7 @@ class SearchSettings(CommandSettings):
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
     ending: MeasureSettings = field(default_factory=MeasureSettings)
+    profiling: ProfilingSettings = field(default_factory=ProfilingSettings)
     output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/search"))
     strategy: Text = "gp-rollout"
     options: Table = field(default_factory=dict)
@@ -123,6 +125,7 @@ class BenchmarkSettings(CommandSettings):
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
     ending: MeasureSettings = field(default_factory=MeasureSettings)
+    profiling: ProfilingSettings = field(default_factory=ProfilingSettings)
     output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/benchmark"))
     strategies: Listed = ("gp-rollout", "netadapt", "uniform")
     manual: Text | None = None

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
 
+from experiments.disk import cache_folder
+
 TIMEOUT_SECONDS = 60.0
 """How long a silent server is waited for."""
 
@@ -30,12 +32,6 @@ class Remote:
     url: str
     sha256: str
     content: Callable[[bytes], bytes] = bytes
-
-
-def cache_folder(dataset: str) -> Path:
-    """Where downloads are kept: `$XDG_CACHE_HOME/amc/DATASET`, else under `~/.cache`."""
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "amc" / dataset
 
 
 def find(dataset: str, files: Iterable[str], system: tuple[Path, ...] = ()) -> Path | None:

@@ -1,6 +1,12 @@
 """A latency table from programs that are timed alone; needs the extra `onnx`."""
 
-from experiments.latency.profiling.carrying import ARCHIVE, SCRIPT, prepare, read_answer
+from experiments.latency.profiling.carrying import (
+    ARCHIVE,
+    SCRIPT,
+    fingerprint,
+    prepare,
+    read_answer,
+)
 from experiments.latency.profiling.correction import judge
 from experiments.latency.profiling.describe import reach_of, trust, where, widths
 from experiments.latency.profiling.measuring import (
@@ -26,6 +32,7 @@ __all__ = [
     "Plan",
     "Timings",
     "exported",
+    "fingerprint",
     "judge",
     "measure",
     "measure_here",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -78,14 +79,22 @@ class Answer:
     took: float
 
 
-def measure(plan: Plan, runtime: str, threads: int, said: Callable[[int], None]) -> Answer:
+def measure(
+    plan: Plan,
+    runtime: str,
+    threads: int,
+    said: Callable[[int], None],
+    seconds: float = math.inf,
+) -> Answer:
     """Time a plan on this machine; see `experiments.latency.clock.measure`."""
     programs, start = plan.programs(), time.perf_counter()
 
     def ready(name: str) -> clock.Run:
         return clock.load(runtime, payload(programs[name](), runtime), threads)
 
-    timings, unsteady = clock.measure(list(programs), ready, WHOLE, said, plan.often(programs))
+    timings, unsteady = clock.measure(
+        list(programs), ready, WHOLE, said, plan.often(programs), seconds
+    )
     device = Device(**clock.device(runtime, threads), **plan.fixed)
     return Answer(device, timings, unsteady, time.perf_counter() - start)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from rich.console import Console
 from torch import Tensor
@@ -16,10 +18,16 @@ from experiments.terminal import Reporter
 from experiments.zoo import Workload, first_line, load_workload
 
 
-def measure_here(plan: Plan, runtime: str, threads: int, console: Console) -> Answer:
-    """Time a plan on this machine, and show how it goes on."""
+def measure_here(
+    plan: Plan, runtime: str, threads: int, console: Console, seconds: float = math.inf
+) -> Answer:
+    """Time a plan on this machine, for so many seconds at most, and show how it goes on."""
     with Reporter("profile", len(plan.programs()), console) as reporter:
-        return measure(plan, runtime, threads, lambda done: reporter.update(done, "programs timed"))
+
+        def said(done: int) -> None:
+            reporter.update(done, "programs timed")
+
+        return measure(plan, runtime, threads, said, seconds)
 
 
 def plan_for(config: ProfileSettings) -> Plan:

@@ -214,12 +214,6 @@ def test_a_budget_of_work_that_the_edges_do_not_reach_is_advised_alike(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (
-            ("--budget", "latency=0.6"),
-            "--budget latency=0.6 needs a table of how long this network takes where it will run; "
-            "`amc profile --model resnet8 --dataset digits --out runs/profile` makes one",
-        ),
-        (("--round-to", "hardware"), "--round-to hardware needs a table"),
         (("--round-to", "fast"), "--round-to is 'fast'; it must be 1 or more, or hardware"),
         (("--round-to", 0), "--round-to is 0; it must be 1 or more, or hardware"),
         (("--latency", "none.json"), "no latency table at none.json; `amc profile` writes one"),

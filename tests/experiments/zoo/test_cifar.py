@@ -6,9 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from experiments.disk import cache_folder
 from experiments.zoo import cifar
 from experiments.zoo.datasets import load_dataset
-from experiments.zoo.fetching import cache_folder
 
 FILES = (*cifar.TRAIN_FILES, *cifar.TEST_FILES)
 

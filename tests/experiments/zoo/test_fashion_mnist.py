@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 import torch
 
+from experiments.disk import cache_folder
 from experiments.zoo import fashion_mnist as fashion
 from experiments.zoo.datasets import load_dataset
-from experiments.zoo.fetching import cache_folder
 
 
 def idx(shape: tuple[int, ...], data: bytes) -> bytes:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from experiments.zoo.fetching import Remote, cache_folder, download, find
+from experiments.disk import cache_folder
+from experiments.zoo.fetching import Remote, download, find
 
 URL = "https://example.org/flowers.bin"
 

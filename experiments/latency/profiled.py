@@ -1,0 +1,88 @@
+"""A latency table that nobody had to make before: measured when a search asks for one, and kept."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import replace
+from importlib.util import find_spec
+from typing import TypeVar
+
+from rich.console import Console
+
+from amc.costs.latency import LATENCY
+from amc.granularity import CHANNELS
+from amc.pruning import decisions
+from experiments.disk import cache_folder, write_whole
+from experiments.latency import clock
+from experiments.settings import HARDWARE, BenchmarkSettings, SearchSettings
+from experiments.terminal import TRACING, count, told_if_slow
+from experiments.zoo import Workload
+
+S = TypeVar("S", SearchSettings, BenchmarkSettings)
+
+
+def profiled(config: S, workload: Workload, console: Console) -> S:
+    """The settings with a table, where they need one and name none.
+
+    It is measured on this machine and kept in the user's cache folder, by the network's layers and
+    the device, from where the same command takes it again.
+
+    Raises:
+        ImportError: without the extra `onnx`.
+        ProfileError: for a network that cannot be profiled.
+        ValueError: for one that takes more than one tensor, or counts of channels where weights are
+            masked.
+    """
+    asked, cut, given = config.problem, config.cut, config.profiling
+    limited = any(budget.cost == LATENCY for budget in asked.budget)
+    needed = limited or asked.round_to == HARDWARE
+    if cut.latency is None and asked.round_to == HARDWARE and asked.granularity.masks:
+        raise ValueError(
+            f"--round-to {HARDWARE} takes counts of channels, and --granularity "
+            f"{asked.granularity} masks weights; leave one of them out"
+        )
+    if cut.latency is not None or not needed or asked.granularity.masks:
+        return config
+    if find_spec("onnx") is None:
+        raise ImportError(
+            "a budget of latency is measured on programs of ONNX, which is not here; pip install "
+            "'amc-pruning[onnx]', or name a table that was made elsewhere with --latency"
+        )
+    from experiments.latency.profiling import (
+        RUNTIMES,
+        fingerprint,
+        measure_here,
+        plan_of,
+        table,
+        template,
+    )
+
+    here, name = workload.on_processor, config.network.model
+    with told_if_slow(console, TRACING):
+        graph = decisions(here.model, here.sample, exclude=asked.exclude)
+        plan = plan_of(
+            template(here.model, graph, here.sample),
+            CHANNELS.rounding(asked.multiple, asked.max_ratio),
+            fed=RUNTIMES[given.runtime].fed,
+        )
+    device = clock.device(given.runtime, given.threads)
+    told = json.dumps([fingerprint(plan, given.runtime, given.threads), device], sort_keys=True)
+    path = cache_folder("latency") / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.json"
+    where = f"{given.runtime}, {count(given.threads, 'thread')}"
+    if path.is_file():
+        console.print(f"latency by {path}, measured before ({where})", soft_wrap=True)
+    else:
+        console.print(
+            f"no --latency table is given: measures how long the parts of {name} take here "
+            f"({where}; --profile-minutes {given.profile_minutes:g} bounds it); let the machine do "
+            "nothing else",
+            soft_wrap=True,
+        )
+        answer = measure_here(
+            plan, given.runtime, given.threads, console, 60 * given.profile_minutes
+        )
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_whole(path, table(plan, answer, name).to_json())
+        console.print(f"the table is kept in {path}", soft_wrap=True)
+    return replace(config, cut=replace(cut, latency=str(path)))

@@ -1,0 +1,66 @@
+"""A budget of latency without a table: it is measured here, kept, and taken again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from command_line import CommandLine
+
+from amc.costs.latency import LatencyTable
+from experiments.latency import clock
+
+OWN = ("--model", "striped_images:network", "--dataset", "striped_images:images")
+FEW = ("--calibration-images", "60", "--search-images", "30", "--strategy", "uniform")
+ASKED = ("search", *OWN, *FEW, "--budget", "latency=1", "--profile-minutes", "0.001")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The user's, with a clock that is quick and not to be trusted."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(clock, "PASS_SECONDS", 0.0)
+    monkeypatch.setattr(clock, "ROUNDS", 1)
+    monkeypatch.setattr(clock, "LONGEST_BURST", 1)
+    return tmp_path / "cache" / "amc" / "latency"
+
+
+def test_it_is_measured_once_and_the_same_command_goes_on(
+    amc: CommandLine, tmp_path: Path, cache: Path
+) -> None:
+    out = ("--out", tmp_path / "run")
+    first = amc.good(*ASKED, *out)
+    (path,) = cache.glob("*.json")
+    assert "no --latency table is given" in first
+    assert str(path) in first
+    assert LatencyTable.load(path).device.threads == 1
+    assert str(path) in (tmp_path / "run" / "config.yaml").read_text("utf-8")
+    assert "nothing is left to do" in amc.good(*ASKED, *out)
+    second = amc.good(*ASKED, "--seed", 1, "--out", tmp_path / "other")
+    assert f"latency by {path}, measured before" in second
+    assert list(cache.glob("*.json")) == [path]
+
+
+def test_a_benchmark_measures_once_for_all_its_strategies(
+    amc: CommandLine, tmp_path: Path, cache: Path
+) -> None:
+    words = ("benchmark", *OWN, *FEW[:4], "--strategies", "uniform,random", "--episodes", 2)
+    more = ("--budget", "latency=1", "--profile-minutes", "0.001", "--out", tmp_path / "b")
+    told = amc.good(*words, *more, "--no-measure")
+    assert told.count("no --latency table is given") == 1
+    assert len(list(cache.glob("*.json"))) == 1
+    assert '"pace": null' in (tmp_path / "b" / "random" / "result.json").read_text("utf-8")
+
+
+def test_masked_weights_have_no_counts_of_channels(amc: CommandLine, tmp_path: Path) -> None:
+    words = ("--granularity", "element", "--round-to", "hardware", "--out", tmp_path / "run")
+    answer = amc("search", *OWN, *FEW, *words)
+    assert answer.code == 2
+    assert "--granularity element masks weights; leave one of them out" in answer.err
+
+
+def test_where_no_time_is_asked_for_nothing_is_measured(
+    amc: CommandLine, tmp_path: Path, cache: Path
+) -> None:
+    amc.good("search", *OWN, *FEW, "--budget", "macs=0.6", "--out", tmp_path / "run")
+    assert not cache.exists()
