@@ -26,7 +26,7 @@ test: lint
 
 # The newest torch, in an environment of its own: torchvision and timm do not import beside the CPU build.
 test-zoo: $(ZOO)/.installed
-	@$(ZOO)/bin/python -m pytest -o addopts= -q -rs tests/experiments/docs/test_real_work.py
+	@$(ZOO)/bin/python -m pytest -o addopts= -q -rs -k "segmentation or detection" tests/experiments/docs/test_real_work.py
 	@$(ZOO)/bin/python -m experiments.studies.architectures $(ZOO_FLAGS)
 
 $(ZOO)/.installed: constraints-zoo.txt
