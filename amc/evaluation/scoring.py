@@ -74,7 +74,7 @@ def score(
     """
     if task.metric is None:
         return _by_function(model, task, test)
-    task = with_answers(task)
+    task = with_answers(task, keep=False)
     assert task.metric is not None
     lower = half and may_be_half(model, task.metric)
     return _by_metric(model, task, task.metric.fresh(), _data(task, test), batch_size, lower)
@@ -91,7 +91,7 @@ def fast_score(model: nn.Module, graph: PruningGraph, task: Task, *, test: bool 
     if task.metric is None:
         return _by_function(model, task, test)
     make_ready(model, graph, half=may_be_half(model, task.metric))
-    return ready_score(model, graph, with_answers(task), test=test)
+    return ready_score(model, graph, with_answers(task, keep=False), test=test)
 
 
 def ready_score(model: nn.Module, graph: PruningGraph, task: Task, *, test: bool = False) -> float:
@@ -286,16 +286,22 @@ def _known(batch: Any) -> Any:
     return labels.get(KNOWN) if isinstance(labels, Mapping) else None
 
 
-def with_answers(task: Task) -> Task:
+def with_answers(task: Task, *, keep: bool = True) -> Task:
     """The same, its metric told how the unpruned network answers, where it compares with that.
 
-    The answers are kept beside samples in memory, so that they are not computed for every
-    candidate, where there are not too many.
+    Args:
+        task: With the unpruned network.
+        keep: Have the answers beside samples in memory too, where there are not too many, so that
+            they are not computed for every candidate.
     """
     data, model, metric = task.score_loader, task.unpruned, task.metric
-    if model is None or data is None or metric is None or metric.ready:
+    if model is None or data is None or metric is None or not metric.against:
         return task
-    kept = list[list[Tensor]]() if isinstance(data, Samples) and _to_keep(task, data) else None
+    kept: list[list[Tensor]] | None = None
+    if keep and isinstance(data, Samples) and _to_keep(task, data):
+        kept = []
+    if metric.ready and kept is None:
+        return task
 
     def answers() -> Iterator[tuple[Any, Any]]:
         with torch.inference_mode():
@@ -305,7 +311,10 @@ def with_answers(task: Task) -> Task:
                     kept.append(tensors(made))
                 yield batch, made
 
-    told = replace_parts(task, metric=metric.knowing(task.real, answers()))
+    stream = answers()
+    told = replace_parts(task, metric=metric.knowing(task.real, stream))
+    for _ in stream:
+        pass  # What a metric that was told before has not read.
     if kept is None:
         return told
     assert isinstance(data, Samples)
@@ -315,6 +324,8 @@ def with_answers(task: Task) -> Task:
 
 def _to_keep(task: Task, data: Samples) -> bool:
     """Whether answers go beside the samples; a mask may be read from what stands there."""
+    if _known(data.batch(slice(0, 1))) is not None:
+        return False
     padded = task.real(data.batch(slice(0, 1))) is not None
     assert task.unpruned is not None
     return not padded and _answer_bytes(task, data, task.unpruned) * len(data) <= ANSWERS

@@ -51,14 +51,14 @@ class Agreement(Metric):
         return bool(self.spreads)
 
     def knowing(self, real: Mask, answers: Iterable[tuple[Any, Any]]) -> Agreement:
-        """The same, told how the unpruned network answers."""
+        """The same, told how the unpruned network answers; known once, it stays so."""
         found: list[Variation] = []
         for batch, outputs in answers:
             made, where = tensors(outputs), real(batch)
             found = found or [Variation() for _ in made]
             for one, output in zip(found, made, strict=True):
                 one.add(output, where if has_places(where, output) else None)
-        return Agreement(tuple(one.spread for one in found), real)
+        return self if self.ready else Agreement(tuple(one.spread for one in found), real)
 
     def tell(self, outputs: Any, batch: Any, unpruned: Any) -> Tensor:
         """(samples,) agreements, the mean over outputs."""

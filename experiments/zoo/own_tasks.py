@@ -67,4 +67,4 @@ def suited(task: Task, model: nn.Module, example: Inputs, name: str) -> tuple[Ta
             f"({first_line(error)}); let the task return a pair of itself and inputs that the "
             "network takes"
         ) from error
-    return with_answers(task.for_problem(model, there)), there
+    return with_answers(task.for_problem(model, there), keep=False), there

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 import amc
-from amc.evaluation import score
-from amc.tasks import Task
+from amc.evaluation import score, with_answers
+from amc.tasks import Task, replace_parts
 
 
 class Answers(nn.Module):
@@ -141,6 +141,26 @@ def test_a_samples_agreement_is_the_same_whatever_is_in_its_batch(
     wanted = score(Times(0.9), whole)
     assert 0.5 < wanted < 0.99
     assert score(Times(0.9), task, batch_size=size) == pytest.approx(wanted, abs=1e-9)
+
+
+def test_answers_are_kept_where_asked_and_agreement_goes_by_all_samples() -> None:
+    inputs = torch.arange(12.0)[:, None] ** 2 + torch.arange(3.0)
+    task = amc.Unlabelled(inputs).for_problem(Times(1.0), inputs[:1])
+    told = with_answers(task, keep=False)
+    assert told.score_loader is task.score_loader
+    kept = with_answers(told)
+    assert kept.metric == told.metric
+    data = kept.score_loader
+    assert isinstance(data, amc.Samples)
+    assert data.labels is not None
+    assert with_answers(kept) is kept
+    one, other = (score(Times(0.9), by) for by in (told, kept))
+    assert one == other
+    # A part of the samples is held against what all of them vary by.
+    few_told = replace_parts(told, score_loader=amc.Samples(inputs[:2]))
+    few_kept = with_answers(few_told)
+    assert few_kept.metric == told.metric
+    assert score(Times(0.9), few_kept) == score(Times(0.9), few_told) > 0.9
 
 
 def test_agreement_by_hand() -> None:
