@@ -480,7 +480,7 @@ MISTAKES = {
     SEARCH + "--latency nowhere.json": ("no latency table at nowhere.json", "`amc profile`"),
     SEARCH + "--latency no-table.json": ("schema version 99, not 1", "`amc profile` writes one"),
     SEARCH + "--latency deep-table.json": ("deep-table.json", "`amc profile` writes one"),
-    SEARCH + "--budget latency=0.5": ("latency", "--latency"),
+    SEARCH + "--granularity element --round-to hardware": ("masks weights", "leave one of them"),
     # Strategies of one's own.
     SEARCH + "--strategy nets_of_a_user:Nothing": ("gave NoneType", "problem.result()"),
     SEARCH + "--strategy nets_of_a_user:Asserts": ("AssertionError: no luck", "--debug"),
