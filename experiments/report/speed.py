@@ -14,6 +14,10 @@ APART = 1.5
 
 BUSY = "The machine was too busy to tell; `amc export` measures once more."
 
+CALLS = 50e-6
+"""Seconds a group below which PyTorch's calls of operators take most of a pass: a layer with its
+norm and activation is three of them."""
+
 LANES = 8
 """Units that runtimes compute at once, at the least: a register of AVX2 holds so many numbers."""
 
@@ -72,6 +76,11 @@ def _why(result: RunResult) -> str:
         return (
             "Weights that are zero are multiplied like all others; --granularity channel takes "
             "units out."
+        )
+    if result.pace is not None and result.pace.unpruned < CALLS * len(result.groups):
+        return (
+            "A pass is so short that calling its operators takes most of it, whatever they "
+            "compute; `amc export` measures in onnxruntime, which calls them faster."
         )
     wide = [group for group in result.groups if group.total >= 2 * LANES]
     odd = [group for group in wide if group.kept % LANES]

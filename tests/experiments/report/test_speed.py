@@ -50,6 +50,13 @@ def test_where_counts_are_even_time_itself_is_the_way(made: Made) -> None:
     assert "amc profile" in told
 
 
+def test_a_pass_of_nothing_but_calls_is_named(made: Made) -> None:
+    short = Pace(0.0001, 0.0001, (0.95, 1.0, 1.05), WHERE)
+    told = slow_sentence("uniform", with_counts(made, short, 3, 13, 24))
+    assert "calling its operators takes most of it" in told
+    assert "--round-to" not in told
+
+
 def test_masks_cannot_be_faster(made: Made) -> None:
     masked = with_counts(made, LEVEL, 3, 13, 24, granularity=Granularity.parse("element"))
     assert "--granularity channel" in slow_sentence("uniform", masked)
