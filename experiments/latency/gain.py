@@ -35,6 +35,17 @@ class Spread:
         return cls(float(median), float(low), float(high))
 
 
+def times_as_fast(slow: clock.Rounds, fast: clock.Rounds) -> Spread:
+    """How many times as fast the second of two programs is, over the rounds that they shared.
+
+    Args:
+        slow: Of each round the seconds of each run; the fastest of these counts.
+        fast: The same, of as many rounds.
+    """
+    before, after = (np.array([min(burst) for burst in bursts]) for bursts in (slow, fast))
+    return Spread.of(before / after)
+
+
 @dataclass(frozen=True)
 class Deployed:
     """One network as a file.
@@ -100,8 +111,8 @@ class Gain:
             Deployed(file.name, file.stat().st_size, *amount, clock.timing(bursts))
             for file, amount, bursts in zip(files, amounts, rounds, strict=True)
         ]
-        slow, fast = (np.array([min(burst) for burst in bursts]) for bursts in rounds)
-        return cls(unpruned, pruned, Spread.of(slow / fast), len(slow), difference, device)
+        speedup = times_as_fast(*rounds)
+        return cls(unpruned, pruned, speedup, len(rounds[0]), difference, device)
 
     def save(self, path: Path) -> None:
         """Write it as JSON, whole or not at all."""

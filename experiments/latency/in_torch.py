@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -13,6 +12,7 @@ from amc.modules import Inputs, call, shapes
 from amc.pruning import plain_copy
 from amc.tasks import placed
 from experiments.latency import clock
+from experiments.latency.gain import times_as_fast
 from experiments.runs import Pace
 from experiments.terminal import count
 
@@ -33,12 +33,11 @@ def pace(unpruned: nn.Module, pruned: nn.Module, inputs: Inputs) -> Pace:
     with evaluating(unpruned), torch.inference_mode():
         runs = [_run(network, given) for network in (unpruned, copy)]
         slow, fast = clock.take_turns(runs, SECONDS)
-    times = np.array([min(burst) for burst in slow]) / np.array([min(burst) for burst in fast])
-    low, middle, high = np.quantile(times, (0.25, 0.5, 0.75)).tolist()
+    times = times_as_fast(slow, fast)
     return Pace(
         clock.timing(slow)["seconds"],
         clock.timing(fast)["seconds"],
-        (low, middle, high),
+        (times.low, times.median, times.high),
         _where(unpruned, inputs),
     )
 

@@ -50,22 +50,17 @@ def profiled(config: S, workload: Workload, console: Console) -> S:
             "'amc-pruning[onnx]', or name a table that was made elsewhere with --latency"
         )
     from experiments.latency.profiling import (
-        RUNTIMES,
         fingerprint,
         measure_here,
-        plan_of,
+        plan_of_network,
         table,
-        template,
     )
 
     here, name = workload.on_processor, config.network.model
     with told_if_slow(console, TRACING):
         graph = decisions(here.model, here.sample, exclude=asked.exclude)
-        plan = plan_of(
-            template(here.model, graph, here.sample),
-            CHANNELS.rounding(asked.multiple, asked.max_ratio),
-            fed=RUNTIMES[given.runtime].fed,
-        )
+        rounding = CHANNELS.rounding(asked.multiple, asked.max_ratio)
+        plan = plan_of_network(here.model, graph, here.sample, rounding, given.runtime)
     device = clock.device(given.runtime, given.threads)
     told = json.dumps([fingerprint(plan, given.runtime, given.threads), device], sort_keys=True)
     path = cache_folder("latency") / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.json"

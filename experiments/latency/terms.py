@@ -47,20 +47,17 @@ class Terms:
     notes: tuple[str, ...] = ()
 
 
-def costs_of(
-    cut: CutSettings, table: LatencyTable | None, counts: Sequence[Sequence[int]] | None = None
-) -> Costs:
+def costs_of(cut: CutSettings, table: LatencyTable | None) -> Costs:
     """Every cost that can be told of a network, as the settings have it counted.
 
     Args:
         cut: The settings.
         table: Of latency, where there is one.
-        counts: Legal counts of each group; left out, every count is.
     """
     costs: Costs = {**COSTS, "memory": partial(Memory, batch=cut.memory_batch)}
     if table is None:
         return costs
-    return {**costs, LATENCY: partial(Latency, table=table, counts=counts)}
+    return {**costs, LATENCY: partial(Latency, table=table)}
 
 
 def table_of(cut: CutSettings) -> LatencyTable | None:
@@ -102,9 +99,9 @@ def terms_of(
     plain, costs = Latency(graph, table), costs_of(cut, table)
     if graph.granularity.masks:
         return Terms(costs, rounding, about_device(table))
-    _, fast = by_table(table, graph, rounding)
+    timed, fast = by_table(table, graph, rounding)
     if limited or config.problem.round_to == HARDWARE:
-        chosen = Terms(costs_of(cut, table, fast.widths), fast)
+        chosen = Terms({**costs, LATENCY: timed}, fast)
     else:
         chosen = Terms(costs, rounding)
     expected = outlook(plain, graph, budgets, (rounding, fast), chosen.rounding)

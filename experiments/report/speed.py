@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiments.report.comparison import Run
-from experiments.runs import RunResult
+from experiments.runs import Pace, RunResult
 from experiments.terminal import count, milliseconds, printable
 
 APART = 1.5
@@ -60,24 +60,24 @@ def slow_sentence(label: str, result: RunResult) -> str:
         label: Of the run.
         result: With its pace. Of one with a latency table the latency that was measured is told.
     """
-    found = _of_pace(result)
-    if found is None or found.verdict == "faster" or result.latency is not None:
+    found, pace = _of_pace(result), result.pace
+    if found is None or pace is None or found.verdict == "faster" or result.latency is not None:
         return ""
-    low, _, high = result.pace.times if result.pace else (1.0, 1.0, 1.0)
-    why = BUSY if high > APART * low else _why(result)
+    low, _, high = pace.times
+    why = BUSY if high > APART * low else _why(result, pace)
     return (
         f"{label} is {found.verdict}: {found.times:.2f} times as fast ({found.noise}; "
         f"{printable(found.where)}). {why}"
     )
 
 
-def _why(result: RunResult) -> str:
+def _why(result: RunResult, pace: Pace) -> str:
     if result.granularity.masks:
         return (
             "Weights that are zero are multiplied like all others; --granularity channel takes "
             "units out."
         )
-    if result.pace is not None and result.pace.unpruned < CALLS * len(result.groups):
+    if pace.unpruned < CALLS * len(result.groups):
         return (
             "A pass is so short that calling its operators takes most of it, whatever they "
             "compute; `amc export` measures in onnxruntime, which calls them faster."
@@ -123,9 +123,7 @@ def _of_export(run: Run) -> Speed | None:
         return None
     if (found.macs, found.params) != (costs["macs"].pruned, costs["params"].pruned):
         return None  # of another network that was in this folder before
-    low, median, high = found.speedup
-    noise = f"{low:.2f} to {high:.2f} times between the quartiles"
-    return Speed(found.unpruned, found.pruned, median, _verdict(low, high), noise, found.device)
+    return _between(found.unpruned, found.pruned, found.speedup, found.device)
 
 
 def _of_run(run: Run) -> Speed | None:
@@ -143,9 +141,16 @@ def _of_pace(result: RunResult) -> Speed | None:
     found = result.pace
     if found is None:
         return None
-    low, median, high = found.times
+    return _between(found.unpruned, found.pruned, found.times, found.where)
+
+
+def _between(
+    unpruned: float, pruned: float, times: tuple[float, float, float], where: str
+) -> Speed:
+    """Of the quartiles of how many times as fast it is."""
+    low, median, high = times
     noise = f"{low:.2f} to {high:.2f} times between the quartiles"
-    return Speed(found.unpruned, found.pruned, median, _verdict(low, high), noise, found.where)
+    return Speed(unpruned, pruned, median, _verdict(low, high), noise, where)
 
 
 def _verdict(low: float, high: float) -> str:

@@ -10,21 +10,24 @@ from experiments.latency.profiling.carrying import (
 from experiments.latency.profiling.correction import judge
 from experiments.latency.profiling.describe import reach_of, trust, where, widths
 from experiments.latency.profiling.measuring import (
-    RUNTIMES,
     Answer,
     Timings,
     measure,
     payload,
     table,
 )
-from experiments.latency.profiling.plan import WHOLE, Plan, plan_of
-from experiments.latency.profiling.planning import measure_here, plan_for, rounding_of
+from experiments.latency.profiling.plan import WHOLE, Plan
+from experiments.latency.profiling.planning import (
+    measure_here,
+    plan_for,
+    plan_of_network,
+    rounding_of,
+)
 from experiments.latency.profiling.templates import model_at, smaller_network, template
 from experiments.latency.profiling.whole import Gauge, exported, time_networks
 
 __all__ = [
     "ARCHIVE",
-    "RUNTIMES",
     "SCRIPT",
     "WHOLE",
     "Answer",
@@ -39,7 +42,7 @@ __all__ = [
     "model_at",
     "payload",
     "plan_for",
-    "plan_of",
+    "plan_of_network",
     "prepare",
     "reach_of",
     "read_answer",

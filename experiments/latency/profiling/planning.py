@@ -6,9 +6,11 @@ import math
 
 import torch
 from rich.console import Console
-from torch import Tensor
+from torch import Tensor, nn
 
 from amc.granularity import CHANNELS, Rounding
+from amc.graph import PruningGraph
+from amc.modules import Inputs
 from amc.pruning import decisions
 from experiments.latency.profiling.measuring import RUNTIMES, Answer, measure
 from experiments.latency.profiling.plan import Plan, plan_of
@@ -30,15 +32,21 @@ def measure_here(
         return measure(plan, runtime, threads, said, seconds)
 
 
+def plan_of_network(
+    model: nn.Module, graph: PruningGraph, inputs: Inputs, rounding: Rounding, runtime: str
+) -> Plan:
+    """What to time of a network for a runtime."""
+    return plan_of(template(model, graph, inputs), rounding, fed=RUNTIMES[runtime].fed)
+
+
 def plan_for(config: ProfileSettings) -> Plan:
     """What to time for these settings; the same wherever it is asked."""
-    fed = RUNTIMES[config.runtime].fed
     # How long a pass takes does not depend on the weights.
     workload = load_workload(config.network, trained=False)
     sample = _sample(config, workload)
     graph = decisions(workload.model, sample, exclude=config.exclude)
     inputs = torch.cat([sample] * config.batch_size)
-    return plan_of(template(workload.model, graph, inputs), rounding_of(config), fed=fed)
+    return plan_of_network(workload.model, graph, inputs, rounding_of(config), config.runtime)
 
 
 def _sample(config: ProfileSettings, workload: Workload) -> Tensor:

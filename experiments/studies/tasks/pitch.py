@@ -110,16 +110,13 @@ def latency(network: nn.Module, example: Inputs, small: bool) -> LatencyTable:
 
     Needs the extra `onnx`; measured once, for minutes, in which nothing else should run.
     """
-    from experiments.latency.profiling import RUNTIMES, measure, plan_of, table, template
+    from experiments.latency.profiling import measure, plan_of_network, table
 
     path = WEIGHTS / "pitch-latency.json"
     if path.is_file() and not small:
         return LatencyTable.load(path)
-    plan = plan_of(
-        template(network, decisions(network, example), example),
-        CHANNELS.rounding(),
-        fed=RUNTIMES["onnxruntime"].fed,
-    )
+    graph = decisions(network, example)
+    plan = plan_of_network(network, graph, example, CHANNELS.rounding(), "onnxruntime")
     told = lambda done: print(f"{done} of {len(plan.programs())} programs timed", flush=True)  # noqa: E731
     made = table(plan, measure(plan, "onnxruntime", 1, told), "CREPE")
     if not small:
