@@ -28,8 +28,7 @@ class Variation:
         numbers = output.detach().double().nan_to_num(posinf=0.0, neginf=0.0)
         if numbers.dim() < 2:
             numbers = numbers.reshape(-1, 1)
-        here = torch.ones(numbers.shape[:1] + (1,) * (numbers.dim() - 1), dtype=torch.float64)
-        here = here.expand_as(numbers)
+        here = torch.ones((), dtype=torch.float64).expand_as(numbers)
         if real is not None:
             here = here * over_places(real, numbers)
         numbers = numbers * here
