@@ -158,6 +158,7 @@ class Rounding:
         round_to: Kept counts are multiples of this; 1 allows every count.
         max_ratio: Largest pruning ratio of a group, a_max of AMC's Algorithm 1, in (0, 1).
         only: The one legal count beside the full one; 0 where the others decide.
+        steps: In place of `round_to` for each group of one network (`amc.costs.latency.in_blocks`).
         widths: Legal counts of each group of one network, ascending to the full count, where they
             follow no rule (`amc.costs.latency.fast_counts`); they go before all others.
         depth: Whether whole branches may go.
@@ -169,21 +170,29 @@ class Rounding:
     round_to: int = 1
     max_ratio: float = 0.8
     only: int = 0
+    steps: tuple[int, ...] = ()
     widths: tuple[tuple[int, ...], ...] = ()
     depth: bool = True
 
     def __post_init__(self) -> None:
-        if self.round_to < 1:
-            raise ValueError(f"round_to is {self.round_to}; it must be 1 or more channels")
+        for step in (self.round_to, *self.steps):
+            if step < 1:
+                raise ValueError(f"round_to is {step}; it must be 1 or more channels")
         if not 0 < self.max_ratio < 1:
             raise ValueError(f"max_ratio is {self.max_ratio}; it must lie between 0 and 1")
 
-    def counts(self, units: int) -> Counts:
-        """All legal kept counts of a group of `units`, ascending; the last is `units`."""
+    def counts(self, units: int, step: int = 0) -> Counts:
+        """All legal kept counts of a group of `units`, ascending; the last is `units`.
+
+        Args:
+            units: All of the group's.
+            step: In place of `round_to`, where it is not 0.
+        """
         if self.only:
             return Counts(min(self.only, units), max(1, units - self.only), units)
         fewest = max(1, int(np.ceil(units * (1 - self.max_ratio) - _ROUNDOFF)))
-        return Counts(-(-fewest // self.round_to) * self.round_to, self.round_to, units)
+        step = step or self.round_to
+        return Counts(-(-fewest // step) * step, step, units)
 
     def nearest(self, units: int, ratio: float) -> int:
         """The legal count closest to removing `ratio` of `units`; see `nearest`."""
@@ -195,7 +204,7 @@ class Rounding:
         Args:
             full: (groups,) units of the unpruned groups.
         """
-        return self.widths or tuple(map(self.counts, full))
+        return self.widths or tuple(map(self.counts, full, self.steps or (0,) * len(full)))
 
 
 def or_none(counts: Sequence[int]) -> Sequence[int]:

@@ -10,14 +10,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from torch import nn
 
 from amc.costs import COSTS
-from amc.costs.latency import LATENCY, LatencyTable, by_table
+from amc.costs.latency import LATENCY, LatencyTable, by_table, in_blocks
 from amc.export import save_pruned
-from amc.granularity import CHANNELS, Granularity
+from amc.granularity import CHANNELS, Granularity, Rounding
+from amc.graph import PruningGraph
 from amc.history import Outcome
 from amc.modules import Inputs, unwrapped
 from amc.policy import Budget, Policy
@@ -110,6 +111,7 @@ def search(
     criterion: str = "l1",
     granularity: str | Granularity = CHANNELS,
     exclude: Sequence[str] = (),
+    round_to: int | Literal["auto"] = "auto",
     depth: bool = True,
     latency: LatencyTable | str | os.PathLike[str] | None = None,
 ) -> Pruned:
@@ -128,6 +130,8 @@ def search(
         criterion: Short name of what ranks units (`amc.criteria`).
         granularity: What a unit is: "channel", "element", "2:4", ...
         exclude: Shell patterns of layers to leave whole.
+        round_to: Kept counts are multiples of this. "auto" takes whole blocks of 16, 8 or 4
+            channels, which most hardware likes; with a table the counts at the edges of its steps.
         depth: Whole branches may go where the network goes on without: residual blocks, attention.
         latency: Table of how long the network takes where it will run, as `amc profile` writes it,
             for a budget such as "latency=0.5"; of granularity "channel".
@@ -141,14 +145,19 @@ def search(
     whole = Classification.split(task, seed) if isinstance(task, Samples) else task
     name, chosen = _choose(strategy, episodes)
     limits, unit = _budgets(budget), Granularity.parse(granularity)
-    timed = _by_table(latency, limits, network, example_inputs, unit, exclude, depth)
+    if round_to != "auto" and not isinstance(round_to, int):
+        raise ValueError(f"search: round_to is {round_to!r}; give a whole number or 'auto'")
+    model = unwrapped(network).eval()
+    graph = decisions(model, placed(example_inputs, model), unit, exclude)
+    plain = unit.rounding(1 if round_to == "auto" else round_to, depth=depth)
     problem = Problem(
         network,
         example_inputs,
         limits,
         whole,
         criterion=criterion,
-        **timed,
+        **_legal(latency, limits, graph, plain, auto=round_to == "auto"),
+        graph=graph,
         granularity=unit,
         exclude=exclude,
         seed=seed,
@@ -179,30 +188,27 @@ def _choose(strategy: str | Strategy, episodes: int | None) -> tuple[str, Strate
     return type(strategy).__name__, strategy
 
 
-def _by_table(
+def _legal(
     latency: LatencyTable | str | os.PathLike[str] | None,
     limits: Sequence[Budget],
-    network: nn.Module,
-    example_inputs: Inputs,
-    granularity: Granularity,
-    exclude: Sequence[str],
-    depth: bool,
+    graph: PruningGraph,
+    rounding: Rounding,
+    *,
+    auto: bool,
 ) -> dict[str, Any]:
-    """What of a problem a latency table decides."""
-    rounding, limited = granularity.rounding(depth=depth), [one.cost for one in limits]
+    """Which counts are legal, and what a latency table adds to the costs."""
+    limited = LATENCY in [one.cost for one in limits]
     if latency is None:
-        if LATENCY in limited:
+        if limited:
             raise ValueError(
                 "search: a budget of latency needs a table of how long the network takes where it "
                 "will run; `amc profile` writes one, give it as latency"
             )
-        return {"rounding": rounding}
+        return {"rounding": in_blocks(graph, rounding) if auto else rounding}
     table = latency if isinstance(latency, LatencyTable) else LatencyTable.load(latency)
-    model = unwrapped(network).eval()
-    graph = decisions(model, placed(example_inputs, model), granularity, exclude)
     cost, fast = by_table(table, graph, rounding)
-    legal = fast if LATENCY in limited else rounding
-    return {"graph": graph, "costs": {**COSTS, LATENCY: cost}, "rounding": legal}
+    legal = fast if limited or auto else rounding
+    return {"costs": {**COSTS, LATENCY: cost}, "rounding": legal}
 
 
 def _budgets(budget: str | Budget | Sequence[str | Budget]) -> tuple[Budget, ...]:

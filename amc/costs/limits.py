@@ -20,8 +20,8 @@ from amc.policy import Budget
 _ANY_RATIO = math.nextafter(1, 0)
 _LOOSER: dict[str, dict[str, Any]] = {
     " or --max-ratio": {"max_ratio": _ANY_RATIO},
-    ", or lower --round-to": {"round_to": 1},
-    " or --max-ratio, and lower --round-to": {"max_ratio": _ANY_RATIO, "round_to": 1},
+    ", or give --round-to 1": {"round_to": 1, "steps": ()},
+    " or --max-ratio, and give --round-to 1": {"max_ratio": _ANY_RATIO, "round_to": 1, "steps": ()},
 }
 """What else than a higher budget may help, in words, with the rounding that it leads to."""
 
@@ -207,6 +207,7 @@ def _in_words(limits: Limits) -> str:
     if rounding.only:
         return f"granularity {limits.graph.granularity}"
     multiples = f" in multiples of {rounding.round_to}" if rounding.round_to > 1 else ""
+    multiples = " in whole blocks of channels" if rounding.steps else multiples
     edges = " at the edges of steps" if rounding.widths else ""
     gone = limits.counts and not all(limits.smallest)
     depth = ", with every branch gone that may go," if gone else ""
@@ -222,7 +223,7 @@ def _other_ways(item: Limit, limits: Limits) -> str:
     ever = _least_ever(item.cost, limits)
     if limits.rounding.widths and (ever <= item.most or ever == item.cost(limits.smallest)):
         # A latency table knows nothing narrower, and a layer of one unit is no cheaper by it.
-        lower = ", or lower --round-to" if limits.rounding.round_to > 1 else ""
+        lower = ", or give --round-to 1" if limits.rounding.round_to > 1 else ""
         return f" or --max-ratio, here and, where the table ends, in `amc profile`{lower}"
     for words, changes in _LOOSER.items():
         looser = replace(limits, rounding=replace(limits.rounding, **changes))

@@ -78,7 +78,12 @@ def _warning(
     if min(left) >= NO_GAIN:
         random = f"nor do {DRAWN} random ones"
     limited = any(budget.cost == LATENCY for budget in budgets)
-    better = "a smaller budget" if limited else f"a budget of latency, or --round-to {HARDWARE}"
+    ways = (
+        "a budget of latency"
+        if rounding.widths
+        else f"a budget of latency, or --round-to {HARDWARE}"
+    )
+    better = "a smaller budget" if limited else ways
     return (
         f"warning: uniform ratios at {' '.join(map(str, budgets))} do not make this network faster "
         f"on that device, {random}; give {better}"

@@ -10,7 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from amc.costs import COSTS, Cost, Costs, Memory
-from amc.costs.latency import LATENCY, Device, Latency, LatencyTable, LatencyTableError, by_table
+from amc.costs.latency import (
+    LATENCY,
+    Device,
+    Latency,
+    LatencyTable,
+    LatencyTableError,
+    by_table,
+    in_blocks,
+)
 from amc.granularity import Granularity, Rounding
 from amc.graph import Kept, PruningGraph
 from amc.problem import Measure
@@ -19,7 +27,7 @@ from experiments.latency import clock
 from experiments.latency.outlook import outlook
 from experiments.latency.semi_structured import SemiStructured, refusal, time_layers
 from experiments.runs import Remeasured
-from experiments.settings import HARDWARE, RUNTIMES, CutSettings, SearchingSettings
+from experiments.settings import AUTO, HARDWARE, RUNTIMES, CutSettings, SearchingSettings
 from experiments.zoo import Workload
 
 STEADY = 0.03
@@ -74,7 +82,8 @@ def terms_of(
 ) -> Terms:
     """Costs and legal counts of a search.
 
-    A budget of latency, like `--round-to hardware`, leaves the counts of `by_table` legal.
+    A budget of latency, like `--round-to hardware` and, with a table, `auto`, leaves the counts of
+    `by_table` legal; without a table `auto` leaves those of `in_blocks`.
 
     Args:
         config: The search's settings.
@@ -93,19 +102,30 @@ def terms_of(
         return Terms(
             {**COSTS, LATENCY: _latency_of_zeros(model, graph, cut.memory_batch)}, rounding
         )
-    table = table_of(cut)
+    table, asked = table_of(cut), config.problem.round_to
     if table is None:
-        return Terms(costs_of(cut, None), rounding)
+        legal = in_blocks(graph, rounding) if asked == AUTO else rounding
+        return Terms(costs_of(cut, None), legal, _single(asked, graph))
     plain, costs = Latency(graph, table), costs_of(cut, table)
     if graph.granularity.masks:
         return Terms(costs, rounding, about_device(table))
     timed, fast = by_table(table, graph, rounding)
-    if limited or config.problem.round_to == HARDWARE:
+    if limited or asked in (AUTO, HARDWARE):
         chosen = Terms({**costs, LATENCY: timed}, fast)
     else:
         chosen = Terms(costs, rounding)
     expected = outlook(plain, graph, budgets, (rounding, fast), chosen.rounding)
     return replace(chosen, notes=(*about_device(table), *expected))
+
+
+def _single(asked: int | str, graph: PruningGraph) -> tuple[str, ...]:
+    """What single channels may cost, where somebody asked for them."""
+    if asked != 1 or graph.granularity.masks:
+        return ()
+    return (
+        "--round-to 1 allows every count of channels, and odd ones often take longer than the next "
+        "multiple of 8: the network may become smaller and slower",
+    )
 
 
 def _latency_of_zeros(

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from experiments.report.comparison import Run
 from experiments.runs import Pace, RunResult
+from experiments.settings import AUTO
 from experiments.terminal import count, milliseconds, printable
 
 APART = 1.5
@@ -82,13 +83,13 @@ def _why(result: RunResult, pace: Pace) -> str:
             "A pass is so short that calling its operators takes most of it, whatever they "
             "compute; `amc export` measures in onnxruntime, which calls them faster."
         )
-    wide = [group for group in result.groups if group.total >= 2 * LANES]
+    wide = [group for group in result.groups if group.total >= 4 * LANES]
     odd = [group for group in wide if group.kept % LANES]
-    if odd:
+    if odd and result.config.get("round_to") != AUTO:
         return (
-            f"{len(odd)} of {count(len(wide), 'group')} of {2 * LANES} units and more keep counts "
+            f"{len(odd)} of {count(len(wide), 'group')} of {4 * LANES} units and more keep counts "
             f"that are no multiples of {LANES}, which cost what the next multiple does or more; "
-            f"--round-to {LANES} keeps to them."
+            f"--round-to {AUTO}, taken where none is given, keeps to them."
         )
     return (
         "MACs are not what its time goes by; a budget of latency is, from a table that `amc "

@@ -12,7 +12,7 @@ from experiments.settings.flat import (
 )
 from experiments.settings.foreign import NETWORK, check_network, code_flags, code_in
 from experiments.settings.importing import import_named
-from experiments.settings.kinds import DEVICES, HARDWARE, RUNTIMES, Budgets, is_device
+from experiments.settings.kinds import AUTO, DEVICES, HARDWARE, RUNTIMES, Budgets, is_device
 from experiments.settings.mistakes import Mistake
 from experiments.settings.parts import (
     ComputeSettings,
@@ -37,6 +37,7 @@ from experiments.settings.search import (
 from experiments.settings.use import ExportSettings, ReportSettings, RunsSettings
 
 __all__ = [
+    "AUTO",
     "DEVICES",
     "HARDWARE",
     "NETWORK",

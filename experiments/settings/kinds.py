@@ -55,6 +55,7 @@ DEVICES = "cpu, cuda, or a numbered GPU such as cuda:1"
 LONGEST = 100_000
 """Epochs and episodes at most; more is a slip of the keyboard."""
 
+AUTO: Literal["auto"] = "auto"
 HARDWARE: Literal["hardware"] = "hardware"
 """What round_to can be beside a number."""
 
@@ -97,7 +98,7 @@ Stages = Annotated[int, Interval(ge=1, le=1000)]
 Batch = Annotated[int, Interval(ge=1, le=65_536)]
 Threads = Annotated[int, Interval(ge=1, le=1024), Says("1 or more, up to 1024")]
 Policies = Annotated[int, Interval(ge=3)]
-Multiple = Annotated[Some | Literal["hardware"], Says("1 or more, or hardware")]
+Multiple = Annotated[Some | Literal["auto", "hardware"], Says("1 or more, auto or hardware")]
 Device = Annotated[str, Predicate(is_device), Says(DEVICES)]
 Arguments = Annotated[
     str, Predicate(is_arguments), Says("name=value, several with commas: num_classes=10,drop=0.1")

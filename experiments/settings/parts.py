@@ -10,6 +10,7 @@ from amc.policy import Budget
 from experiments.settings.arguments import read_arguments
 from experiments.settings.checked import Part
 from experiments.settings.kinds import (
+    AUTO,
     Arguments,
     Budgets,
     Device,
@@ -236,8 +237,9 @@ class ProblemSettings(Part):
         granularity: What is removed at once: channel (the network really shrinks), or kernel,
             vector, element, 2:4, n:4 (weights become zeros).
         exclude: Layers to leave whole, as shell patterns separated by commas: stem.*,classifier.
-        round_to: Kept channels (or kernels, ...) are multiples of this; hardware takes the counts
-            at the edges of steps in the table of --latency, which a budget of latency always does.
+        round_to: Kept channels (or kernels, ...) are multiples of this. auto takes whole blocks of
+            16, 8 or 4 channels, which most hardware likes, and with --latency what hardware takes:
+            the counts at the edges of steps in that table, as a budget of latency always does.
         max_ratio: Largest pruning ratio of any group, above 0 and below 1; left out, 0.8 for
             channels and 0.99 for what is finer; a fixed pattern such as 2:4 takes none.
         no_depth: Leave something of every group. Otherwise whole branches may go where the network
@@ -252,7 +254,7 @@ class ProblemSettings(Part):
     criterion: Text = "l1"
     granularity: Unit = CHANNELS
     exclude: Listed = ()
-    round_to: Multiple = 1
+    round_to: Multiple = AUTO
     max_ratio: Inside | None = None
     no_depth: Switch = False
 

@@ -1,5 +1,6 @@
 """Latency: measured where the network will run, predicted at all kept counts."""
 
+from amc.costs.latency.blocks import in_blocks
 from amc.costs.latency.cost import LATENCY, Latency
 from amc.costs.latency.fast import by_table, fast_counts
 from amc.costs.latency.interpolation import knots, skeleton
@@ -27,6 +28,7 @@ __all__ = [
     "Reach",
     "by_table",
     "fast_counts",
+    "in_blocks",
     "knots",
     "reach",
     "skeleton",

@@ -34,6 +34,10 @@ NEAR = 50
 """Cents that a pitch may be off, as in the field's raw pitch accuracy."""
 
 
+SECONDS = 600.0
+"""That the table of its time may take: as many as those of `amc search` do unless it is told."""
+
+
 def crepe(size: str) -> nn.Module:
     """The network of that size, "full" or "tiny", trained.
 
@@ -118,7 +122,7 @@ def latency(network: nn.Module, example: Inputs, small: bool) -> LatencyTable:
     graph = decisions(network, example)
     plan = plan_of_network(network, graph, example, CHANNELS.rounding(), "onnxruntime")
     told = lambda done: print(f"{done} of {len(plan.programs())} programs timed", flush=True)  # noqa: E731
-    made = table(plan, measure(plan, "onnxruntime", 1, told), "CREPE")
+    made = table(plan, measure(plan, "onnxruntime", 1, told, SECONDS), "CREPE")
     if not small:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, made.to_json())

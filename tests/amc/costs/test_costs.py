@@ -178,11 +178,11 @@ def test_an_impossible_budget_is_refused_naming_the_smallest_possible_one() -> N
 
 def test_the_refusal_says_when_the_multiples_are_to_blame() -> None:
     with pytest.raises(
-        BudgetError, match=r"in multiples of 4 allows .* budget, or lower --round-to$"
+        BudgetError, match=r"in multiples of 4 allows .* budget, or give --round-to 1$"
     ):
         limits("macs=0.5", round_to=4, depth=False)
     with pytest.raises(
-        BudgetError, match=r"raise the budget or --max-ratio, and lower --round-to$"
+        BudgetError, match=r"raise the budget or --max-ratio, and give --round-to 1$"
     ):
         limits("macs=0.1", round_to=4, depth=False)
 

@@ -125,7 +125,7 @@ def test_what_to_expect_is_told_before_a_search(graph: PruningGraph, tables: Pat
 
 
 def test_a_budget_that_makes_nothing_faster_is_warned_of(graph: PruningGraph, tables: Path) -> None:
-    slower = "\n".join(agreed(graph, tables, budget="macs=0.9").notes)
+    slower = "\n".join(agreed(graph, tables, budget="macs=0.9", round_to=1).notes)
     assert "warning: uniform ratios at macs=0.9 do not make this network faster on that " in slower
     assert "give a budget of latency, or --round-to hardware" in slower
     assert "where the time goes" in slower
@@ -214,8 +214,8 @@ def test_a_budget_of_work_that_the_edges_do_not_reach_is_advised_alike(
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        (("--round-to", "fast"), "--round-to is 'fast'; it must be 1 or more, or hardware"),
-        (("--round-to", 0), "--round-to is 0; it must be 1 or more, or hardware"),
+        (("--round-to", "fast"), "--round-to is 'fast'; it must be 1 or more, auto or hardware"),
+        (("--round-to", 0), "--round-to is 0; it must be 1 or more, auto or hardware"),
         (("--latency", "none.json"), "no latency table at none.json; `amc profile` writes one"),
     ],
 )

@@ -40,8 +40,13 @@ def test_odd_counts_are_named_with_what_mends_them(made: Made, pace: Pace, verdi
     told = slow_sentence("uniform", with_counts(made, pace, 3, 13, 24))
     assert told.startswith(f"uniform is {verdict}: {pace.times[1]:.2f} times as fast")
     assert WHERE in told
-    assert "1 of 2 groups of 16 units and more" in told
-    assert "--round-to 8" in told
+    assert "1 of 2 groups of 32 units and more" in told
+    assert "--round-to auto" in told
+
+
+def test_counts_that_suited_the_hardware_have_another_reason(made: Made) -> None:
+    heads = with_counts(made, LEVEL, 3, 13, 24, config={"round_to": "auto"})
+    assert "--round-to" not in slow_sentence("uniform", heads)
 
 
 def test_where_counts_are_even_time_itself_is_the_way(made: Made) -> None:
@@ -94,4 +99,4 @@ def test_the_tile_shows_it_unless_an_export_measured_better(made: Made) -> None:
 def test_the_notes_say_what_may_mend_a_slow_one(made: Made) -> None:
     (run,) = compare([with_counts(made, SLOWER, 3, 13, 24)])[0].runs
     (note,) = speed_notes([run])
-    assert "--round-to 8" in note
+    assert "--round-to auto" in note

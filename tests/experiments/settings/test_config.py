@@ -60,7 +60,7 @@ racing: 0.0
 criterion: l1
 granularity: '2:4'
 exclude: stem.*, last
-round_to: 1
+round_to: auto
 max_ratio: null
 strategy: random
 options: {}
@@ -172,7 +172,7 @@ def test_the_parts_of_a_command_are_those_of_another():
         (ProblemSettings, "episodes", (1,), (0,)),
         (ProblemSettings, "search_images", (0,), (-1,)),
         (ProblemSettings, "racing", (0.0, 0.05), (-0.1, 0.5, float("nan"))),
-        (ProblemSettings, "round_to", (1, "hardware"), (0, -8)),
+        (ProblemSettings, "round_to", (1, "auto", "hardware"), (0, -8)),
         (ProblemSettings, "max_ratio", (0.01, 0.99, None), (0, 1, math.nan)),
     ],
 )

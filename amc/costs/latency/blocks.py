@@ -1,0 +1,55 @@
+"""Widths that most hardware likes, where nothing was measured: whole blocks of channels."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from amc.granularity import Rounding
+from amc.graph import PruningGraph
+
+BLOCKS = (16, 8, 4)
+"""Channels: what onnxruntime lays out together with AVX-512, with AVX2, and the least with which it
+lays tensors out in blocks at all."""
+
+LEVELS = 4
+"""Counts that a group has at least to choose from, with all but the smallest block."""
+
+
+def in_blocks(graph: PruningGraph, rounding: Rounding) -> Rounding:
+    """The rounding by which every layer has whole blocks of channels.
+
+    A layer of 63 channels takes longer than one of 64, on most processors by far, so a network of
+    such layers may be smaller and slower. Of `BLOCKS` each group takes the largest that leaves it
+    `LEVELS` widths; the last one has to leave two, and groups that are smaller have every count.
+    Where a unit is several channels, as an attention's head is, they count as many.
+
+    Args:
+        graph: Its decisions; where they mask weights nothing changes.
+        rounding: What is legal otherwise.
+    """
+    if graph.granularity.masks:
+        return rounding
+    each = _channels(graph)
+    steps = tuple(_step(units, own) for units, own in zip(graph.full, each, strict=True))
+    return replace(rounding, steps=steps)
+
+
+def _channels(graph: PruningGraph) -> list[int]:
+    """That a unit of each group takes of the layers that make it; of several the fewest."""
+    outputs, _ = graph.width_maps
+    found = []
+    for number, group in enumerate(graph.groups):
+        rows = [graph.layer_index[name] for name in group.layers]
+        own = outputs[rows, number]
+        places = [len(one.indices[0]) for one in group.slices if one.side == "out"]
+        counts = [*own[own > 0].tolist(), *places]
+        found.append(min(counts, default=1))
+    return found
+
+
+def _step(units: int, channels: int) -> int:
+    """Units from one legal count to the next."""
+    steps = [block // math.gcd(block, channels) for block in BLOCKS]
+    wide = next((step for step in steps[:-1] if units >= LEVELS * step), steps[-1])
+    return wide if units >= 2 * wide else 1
