@@ -206,6 +206,8 @@ def _legal(
             )
         return {"rounding": in_blocks(graph, rounding) if auto else rounding}
     table = latency if isinstance(latency, LatencyTable) else LatencyTable.load(latency)
+    if table.blocks and auto:
+        rounding = in_blocks(graph, rounding)
     cost, fast = by_table(table, graph, rounding)
     legal = fast if limited or auto else rounding
     return {"costs": {**COSTS, LATENCY: cost}, "rounding": legal}

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 
@@ -99,6 +100,26 @@ def samples_of(inputs: Inputs) -> int:
         return len(first)
     found = tensors(inputs)
     return found[0].shape[0] if found and found[0].dim() else 1
+
+
+def repeated(inputs: Inputs, times: int) -> Any:
+    """The same inputs with each sample so many times; what has no axis of samples stays."""
+    count = samples_of(inputs)
+
+    def more(value: Any) -> Any:
+        if isinstance(value, list):
+            return value * times if len(value) == count else value
+        if isinstance(value, Tensor):
+            return torch.cat([value] * times) if value.dim() and len(value) == count else value
+        return value
+
+    if isinstance(inputs, Tensor):
+        return more(inputs)
+    if isinstance(inputs, Mapping):
+        return {name: more(value) for name, value in inputs.items()}
+    if isinstance(inputs, Calls):
+        return Calls(*(repeated(one, times) for one in (inputs.first, *inputs.others)))
+    return tuple(map(more, inputs))
 
 
 def shapes(inputs: Inputs) -> str:

@@ -65,9 +65,11 @@ def profile(config: ProfileSettings, console: Console) -> None:
     found = table(plan, answer, config.network.model)
     save_config(config, folder / "config.yaml")
     write_whole(folder / TABLE, found.to_json())
-    (shape,) = plan.template.program.inputs.values()
-    console.print(f"input {' x '.join(map(str, shape))}")
-    _tell(found, plan.template.graph, rounding_of(config), console)
+    shapes = plan.template.program.inputs.values()
+    console.print(f"input {', '.join(' x '.join(map(str, shape)) for shape in shapes)}")
+    graph = plan.template.graph
+    legal = rounding_of(config.round_to, config.max_ratio, graph)
+    _tell(found, graph, legal, console)
     console.print(f"table: {folder / TABLE}", soft_wrap=True)
 
 

@@ -46,6 +46,13 @@ LONGEST_BURST = 6
 AT_ONCE = 64
 SCHEMA_VERSION = 2
 
+FLOATS = {
+    "tensor(double)": "float64",
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+}
+WHOLES = {"tensor(bool)": "bool", "tensor(int32)": "int32", "tensor(int64)": "int64"}
+
 
 class Timing(TypedDict):
     """Of one program, in seconds.
@@ -139,7 +146,9 @@ def _onnxruntime(payload: bytes, threads: int) -> Run:
     session = onnxruntime.InferenceSession(payload, options, ["CPUExecutionProvider"])
     chance = np.random.default_rng(0)
     feeds = {
-        item.name: chance.standard_normal(item.shape).astype(np.float32)
+        item.name: chance.standard_normal(item.shape).astype(FLOATS[item.type])
+        if item.type in FLOATS
+        else np.ones(item.shape, WHOLES[item.type])  # an index that every table has
         for item in session.get_inputs()
     }
     return lambda: session.run(None, feeds)
@@ -154,7 +163,14 @@ def _torch(payload: bytes, threads: int) -> Run:
     torch.manual_seed(0)
     held: dict[str, Any] = {"": None, **program["constants"]}
     held.update({name: torch.full(shape, 0.01) for name, shape in program["weights"].items()})
-    held.update({name: torch.randn(shape) for name, shape in program["inputs"].items()})
+    held.update(
+        {
+            name: torch.ones(shape, dtype=torch.int64)
+            if name in program["whole"]
+            else torch.randn(shape)
+            for name, shape in program["inputs"].items()
+        }
+    )
     steps = [
         (_operator(kind, attributes), inputs, outputs[0])
         for kind, inputs, outputs, attributes in program["ops"]
@@ -183,17 +199,28 @@ def _operator(kind: str, given: dict[str, Any]) -> Any:
         "Add": torch.add,
         "Clip": torch.clamp,
         "Div": torch.div,
+        "Equal": torch.eq,
         "Erf": torch.erf,
+        "Exp": torch.exp,
+        "Expand": _expand,
         "GlobalAveragePool": lambda x: x.mean(tuple(range(2, x.dim())), keepdim=True),
         "HardSigmoid": functional.hardsigmoid,
         "HardSwish": functional.hardswish,
         "Identity": lambda x: x,
         "MatMul": torch.matmul,
         "Mul": torch.mul,
+        "Neg": torch.neg,
+        "Pow": torch.pow,
+        "ReduceSum": lambda x, axes: x.sum(axes, keepdim=bool(given.get("keepdims", 1))),
         "Relu": torch.relu,
         "Sigmoid": torch.sigmoid,
+        "Slice": _slice,
+        "Sqrt": torch.sqrt,
+        "Squeeze": lambda x, axes: x.squeeze(axes),
         "Sub": torch.sub,
         "Tanh": torch.tanh,
+        "Unsqueeze": _unsqueeze,
+        "Where": torch.where,
     }
     with_settings: dict[str, Any] = {
         "AveragePool": lambda: _pool(functional.avg_pool1d, functional.avg_pool2d, given),
@@ -202,9 +229,11 @@ def _operator(kind: str, given: dict[str, Any]) -> Any:
                 x, mean, var, scale, shift, eps=given.get("epsilon", 1e-5)
             )
         ),
+        "Cast": lambda: lambda x: x.to(_types()[given["to"]]),
         "Concat": lambda: lambda *parts: torch.cat(parts, given["axis"]),
         "Conv": lambda: _convolution(given),
         "Flatten": lambda: lambda x: x.flatten(given.get("axis", 1)),
+        "Gather": lambda: lambda x, places: _gather(x, places, given.get("axis", 0)),
         "Gelu": lambda: lambda x: functional.gelu(x, approximate=given.get("approximate", "none")),
         "Gemm": lambda: (
             lambda x, w, b=None: functional.linear(x, w if given["transB"] else w.t(), b)
@@ -230,6 +259,41 @@ def _operator(kind: str, given: dict[str, Any]) -> Any:
             f"runtime torch cannot time the operator {kind}; profile with runtime onnxruntime"
         )
     return found
+
+
+def _types() -> dict[int, Any]:
+    """ONNX's numbers for what torch calls its types."""
+    import torch
+
+    return {1: torch.float32, 6: torch.int32, 7: torch.int64, 9: torch.bool, 11: torch.float64}
+
+
+def _expand(x: Any, shape: list[int]) -> Any:
+    import torch
+
+    return x.expand(torch.broadcast_shapes(x.shape, tuple(shape)))  # type: ignore[no-untyped-call]
+
+
+def _gather(x: Any, places: Any, axis: int) -> Any:
+    import torch
+
+    chosen = torch.as_tensor(places)
+    shape = (*x.shape[:axis], *chosen.shape, *x.shape[axis + 1 :])
+    return x.index_select(axis, chosen.flatten()).reshape(shape)
+
+
+def _slice(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None) -> Any:
+    chosen = [slice(None)] * x.dim()
+    axes = range(len(starts)) if axes is None else axes
+    for axis, start, end, step in zip(axes, starts, ends, steps or [1] * len(starts)):  # noqa: B905
+        chosen[axis] = slice(start, end, step)
+    return x[tuple(chosen)]
+
+
+def _unsqueeze(x: Any, axes: list[int]) -> Any:
+    for axis in sorted(axes):
+        x = x.unsqueeze(axis)
+    return x
 
 
 def _reshape(x: Any, target: list[int]) -> Any:

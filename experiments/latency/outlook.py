@@ -109,7 +109,8 @@ def _uniform_ratios(
     roundings: tuple[Rounding, Rounding],
 ) -> str:
     """What uniform ratios leave of the time; empty where none fit, or without a budget."""
-    words, named = [], [*zip(roundings, ("all counts", "the edges of steps alone"), strict=True)]
+    plain = "whole blocks" if roundings[0].steps else "all counts"
+    words, named = [], [*zip(roundings, (plain, "the edges of steps alone"), strict=True)]
     # Over all counts no budget of latency can be bisected.
     for rounding, name in named[any(budget.cost == LATENCY for budget in budgets) :]:
         limits = _limits(latency, graph, budgets, rounding) if budgets else None

@@ -11,7 +11,7 @@ from typing import TypeVar
 from rich.console import Console
 
 from amc.costs.latency import LATENCY
-from amc.granularity import CHANNELS
+from amc.modules import first_call
 from amc.pruning import decisions
 from experiments.disk import cache_folder, write_whole
 from experiments.latency import clock
@@ -53,14 +53,15 @@ def profiled(config: S, workload: Workload, console: Console) -> S:
         fingerprint,
         measure_here,
         plan_of_network,
+        rounding_of,
         table,
     )
 
     here, name = workload.on_processor, config.network.model
     with told_if_slow(console, TRACING):
-        graph = decisions(here.model, here.sample, exclude=asked.exclude)
-        rounding = CHANNELS.rounding(asked.multiple, asked.max_ratio)
-        plan = plan_of_network(here.model, graph, here.sample, rounding, given.runtime)
+        graph = decisions(here.model, here.example, exclude=asked.exclude)
+        rounding = rounding_of(asked.round_to, asked.max_ratio, graph)
+        plan = plan_of_network(here.model, graph, first_call(here.example), rounding, given.runtime)
     device = clock.device(given.runtime, given.threads)
     told = json.dumps([fingerprint(plan, given.runtime, given.threads), device], sort_keys=True)
     path = cache_folder("latency") / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.json"

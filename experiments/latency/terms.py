@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 
-import torch
-from torch import Tensor, nn
+from torch import nn
 
 from amc.costs import COSTS, Cost, Costs, Memory
 from amc.costs.latency import (
@@ -21,6 +20,7 @@ from amc.costs.latency import (
 )
 from amc.granularity import Granularity, Rounding
 from amc.graph import Kept, PruningGraph
+from amc.modules import Inputs, first_call, repeated
 from amc.problem import Measure
 from amc.pruning import plain_copy
 from experiments.latency import clock
@@ -109,6 +109,8 @@ def terms_of(
     plain, costs = Latency(graph, table), costs_of(cut, table)
     if graph.granularity.masks:
         return Terms(costs, rounding, about_device(table))
+    if table.blocks and asked in (AUTO, HARDWARE):
+        rounding = in_blocks(graph, rounding)
     timed, fast = by_table(table, graph, rounding)
     if limited or asked in (AUTO, HARDWARE):
         chosen = Terms({**costs, LATENCY: timed}, fast)
@@ -189,7 +191,7 @@ def remeasure(
     from experiments.latency.profiling import time_networks
 
     device, here = table.device, workload.on_processor
-    inputs = torch.cat([here.sample] * device.batch)
+    inputs = repeated(first_call(here.example), device.batch)
     models = [here.model, plain_copy(network).cpu()]
     tries = (time_networks(models, inputs, device.runtime, device.threads) for _ in range(TRIES))
     (unpruned, pruned), noise = steadiest(tries)
@@ -285,5 +287,6 @@ class OnDevice:
         return exported(networks, self._inputs, device.runtime, device.threads)
 
     @property
-    def _inputs(self) -> Tensor:
-        return torch.cat([self._workload.sample] * self._table.device.batch)
+    def _inputs(self) -> Inputs:
+        made: Inputs = repeated(first_call(self._workload.example), self._table.device.batch)
+        return made

@@ -99,6 +99,7 @@ Batch = Annotated[int, Interval(ge=1, le=65_536)]
 Threads = Annotated[int, Interval(ge=1, le=1024), Says("1 or more, up to 1024")]
 Policies = Annotated[int, Interval(ge=3)]
 Multiple = Annotated[Some | Literal["auto", "hardware"], Says("1 or more, auto or hardware")]
+Blocks = Annotated[Some | Literal["auto"], Says("1 or more, or auto")]
 Device = Annotated[str, Predicate(is_device), Says(DEVICES)]
 Arguments = Annotated[
     str, Predicate(is_arguments), Says("name=value, several with commas: num_classes=10,drop=0.1")

@@ -9,9 +9,11 @@ from typing import ClassVar
 
 from experiments.settings.commands import CommandSettings
 from experiments.settings.kinds import (
+    AUTO,
     USUAL_RATES,
     Amount,
     Batch,
+    Blocks,
     Epochs,
     Inside,
     Listed,
@@ -97,7 +99,8 @@ class ProfileSettings(CommandSettings):
         input_shape: Of one sample, such as 3,224,224; left out, that of the images of --dataset,
             which a search prunes on and whose table it takes.
         exclude: Layers that stay whole, as shell patterns separated by commas.
-        round_to: Only multiples of this many kept channels are measured.
+        round_to: Only multiples of this many kept channels are measured; auto measures whole blocks
+            of 16, 8 or 4 channels, as searches keep unless told otherwise, and 1 every count.
         max_ratio: Largest pruning ratio of a group that is measured; left out, 0.8.
         prepare: Folder for the programs and the script that times them on another device; nothing
             is measured here then.
@@ -116,7 +119,7 @@ class ProfileSettings(CommandSettings):
     batch_size: Batch = 1
     input_shape: Shape | None = None
     exclude: Listed = ()
-    round_to: Some = 1
+    round_to: Blocks = AUTO
     max_ratio: Inside | None = None
     prepare: Text | None = None
     timings: Text | None = None

@@ -207,7 +207,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console, runs = Console(markup=False, highlight=False), Path(chosen.runs)
     path = Path(chosen.latency or runs / profile.TABLE)
     if not path.is_file():
-        profile.profile(ProfileSettings(NetworkSettings(MODEL, DATASET), out=str(runs)), console)
+        profile.profile(
+            ProfileSettings(NetworkSettings(MODEL, DATASET), round_to=1, out=str(runs)), console
+        )
     pairs = [(b, result) for b in BLOCKS for result in results_of(b, chosen, path, console)]
     table = LatencyTable.load(path)
     left, noise = times_left([result for _, result in pairs], table)

@@ -84,6 +84,7 @@ def result_of(
                 budget=(Budget.parse(chosen.budget),),
                 episodes=chosen.episodes,
                 search_images=chosen.images,
+                round_to=1,
                 max_ratio=chosen.max_ratio,
                 no_depth=not depth,
             ),
@@ -190,7 +191,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     console, runs = Console(markup=False, highlight=False), Path(chosen.runs)
     path = Path(chosen.latency or runs / profile.TABLE)
     if not path.is_file():
-        asked = ProfileSettings(_network(chosen), max_ratio=chosen.max_ratio, out=str(runs))
+        asked = ProfileSettings(
+            _network(chosen), round_to=1, max_ratio=chosen.max_ratio, out=str(runs)
+        )
         profile.profile(asked, console)
     results = [
         result_of(chosen, depth, seed, path, console)

@@ -212,7 +212,7 @@ def study(
     """Profile one network, and test the table."""
     workload = load_workload(NetworkSettings(model=name, width=width))
     start = time.perf_counter()
-    plan = plan_for(ProfileSettings(NetworkSettings(name, width=width)))
+    plan = plan_for(ProfileSettings(NetworkSettings(name, width=width), round_to=1))
     prepared = time.perf_counter() - start
     earlier, graph = table_for(plan, name, kept, console), plan.template.graph
     networks = policies_to_test(graph, earlier, number, seed)

@@ -180,7 +180,8 @@ class LatencyTable:
         correction: From pieces to the network.
         fit: How far to trust it.
         settings: How it was measured: rounds, programs, how unsteady the machine was, seconds that
-            it took, and the median pass of the unpruned network with all that disturbed it.
+            it took, the median pass of the unpruned network with all that disturbed it, and whether
+            only whole blocks of channels were (1).
     """
 
     device: Device
@@ -191,6 +192,11 @@ class LatencyTable:
     correction: Correction
     fit: Fit
     settings: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def blocks(self) -> bool:
+        """Whether only the counts of `amc.costs.latency.in_blocks` were measured."""
+        return bool(self.settings.get("blocks"))
 
     def to_json(self) -> str:
         """The table as JSON that `from_json` reads back to an equal one."""

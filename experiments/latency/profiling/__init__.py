@@ -24,7 +24,7 @@ from experiments.latency.profiling.planning import (
     rounding_of,
 )
 from experiments.latency.profiling.templates import model_at, smaller_network, template
-from experiments.latency.profiling.whole import Gauge, exported, time_networks
+from experiments.latency.profiling.whole import Gauge, export_network, exported, time_networks
 
 __all__ = [
     "ARCHIVE",
@@ -34,6 +34,7 @@ __all__ = [
     "Gauge",
     "Plan",
     "Timings",
+    "export_network",
     "exported",
     "fingerprint",
     "judge",

@@ -117,6 +117,7 @@ def table(plan: Plan, answer: Answer, network: str) -> LatencyTable:
             "unsteady": answer.unsteady,
             "took": answer.took,
             "typical": timings[WHOLE]["typical"],
+            "blocks": float(plan.blocks),
         },
     )
     correction, fit = _correction(plan, found, timings)

@@ -79,6 +79,7 @@ class Plan:
         calls: The layer and the number of its part, in the order they run.
         parts: Each once.
         networks: Kept counts of the whole networks, the unpruned one first.
+        blocks: Whether only whole blocks of channels are timed.
     """
 
     template: Template
@@ -86,6 +87,7 @@ class Plan:
     calls: tuple[tuple[str, int], ...]
     parts: tuple[Part, ...]
     networks: tuple[Kept, ...]
+    blocks: bool = False
 
     @property
     def fixed(self) -> dict[str, Any]:
@@ -154,7 +156,8 @@ def plan_of(template: Template, rounding: Rounding, *, fed: bool, seed: int = 0)
             parts[key] = _part(template.graph, segment, widths, chance)
         calls.append((segment.layer, list(parts).index(key)))
     networks = tuple(_networks(template.graph.full, rounding, chance))
-    return Plan(template, fed, tuple(calls), tuple(parts.values()), networks)
+    blocks = bool(rounding.steps)
+    return Plan(template, fed, tuple(calls), tuple(parts.values()), networks, blocks)
 
 
 def _canonical(program: Program) -> str:
@@ -293,7 +296,9 @@ def _networks(
 ) -> Iterator[Kept]:
     """The unpruned network, and random ones between it and the smallest."""
     yield tuple(full)
-    coarse = replace(rounding, round_to=max(COARSE, rounding.round_to))
+    coarse = rounding
+    if not rounding.steps:
+        coarse = replace(rounding, round_to=max(COARSE, rounding.round_to))
     for number in range(NETWORKS - 1):
         counts = (coarse if number % 2 else rounding).legal(full)
         level = chance.uniform()

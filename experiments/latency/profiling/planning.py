@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from rich.console import Console
 from torch import Tensor, nn
 
+from amc.costs.latency import in_blocks
 from amc.granularity import CHANNELS, Rounding
 from amc.graph import PruningGraph
-from amc.modules import Inputs
+from amc.modules import Inputs, call, changed, first_call, repeated, tensors
 from amc.pruning import decisions
 from experiments.latency.profiling.measuring import RUNTIMES, Answer, measure
 from experiments.latency.profiling.plan import Plan, plan_of
 from experiments.latency.profiling.templates import template
-from experiments.settings import ProfileSettings, split_words
+from experiments.settings import AUTO, ProfileSettings, split_words
 from experiments.terminal import Reporter
 from experiments.zoo import Workload, first_line, load_workload
 
@@ -43,36 +45,67 @@ def plan_for(config: ProfileSettings) -> Plan:
     """What to time for these settings; the same wherever it is asked."""
     # How long a pass takes does not depend on the weights.
     workload = load_workload(config.network, trained=False)
-    sample = _sample(config, workload)
-    graph = decisions(workload.model, sample, exclude=config.exclude)
-    inputs = torch.cat([sample] * config.batch_size)
-    return plan_of_network(workload.model, graph, inputs, rounding_of(config), config.runtime)
+    example = _example(config, workload)
+    graph = decisions(workload.model, example, exclude=config.exclude)
+    inputs = repeated(first_call(example), config.batch_size)
+    rounding = rounding_of(config.round_to, config.max_ratio, graph)
+    return plan_of_network(workload.model, graph, inputs, rounding, config.runtime)
 
 
-def _sample(config: ProfileSettings, workload: Workload) -> Tensor:
-    """One sample of the shape that is asked for.
+def _example(config: ProfileSettings, workload: Workload) -> Inputs:
+    """Inputs whose samples have the shape that is asked for.
 
     Raises:
         ValueError: if the network does not take it.
     """
+    own = workload.example
     if not config.input_shape:
-        return workload.sample
-    sample = torch.zeros(1, *map(int, split_words(config.input_shape)))
+        return own
+    shape = tuple(map(int, split_words(config.input_shape)))
+    example: Inputs = reshaped(first_call(own), shape)
     try:
         with torch.no_grad():
-            workload.model(sample)
+            call(workload.model, example)
     except Exception as error:
+        first, *_ = tensors(own)
         raise ValueError(
             f"--input-shape is {config.input_shape}, on which model {config.network.model} fails "
-            f"({first_line(error)}); give one that it takes, {_shape(workload.sample)} for example"
+            f"({first_line(error)}); give one that it takes, {_shape(first)} for example"
         ) from error
-    return sample
+    return example
 
 
-def _shape(sample: Tensor) -> str:
-    return ",".join(map(str, sample.shape[1:]))
+def reshaped(inputs: Inputs, shape: tuple[int, ...]) -> Any:
+    """The inputs with samples of this shape, of what they have, over and over.
+
+    All tensors whose samples are shaped as those of the first one have the new shape: of tokens and
+    their mask both are of the new length.
+    """
+    own = tensors(inputs)[0].shape[1:]
+
+    def change(tensor: Tensor) -> Tensor:
+        if tensor.shape[1:] != own:
+            return tensor
+        wanted = (len(tensor), *shape)
+        times = math.ceil(math.prod(wanted) / max(1, tensor.numel()))
+        return tensor.flatten().repeat(times)[: math.prod(wanted)].reshape(wanted)
+
+    return changed(inputs, change)
 
 
-def rounding_of(config: ProfileSettings) -> Rounding:
-    """Which kept counts are measured."""
-    return CHANNELS.rounding(config.round_to, config.max_ratio)
+def _shape(tensor: Tensor) -> str:
+    return ",".join(map(str, tensor.shape[1:]))
+
+
+def rounding_of(round_to: int | str, max_ratio: float | None, graph: PruningGraph) -> Rounding:
+    """Which kept counts are measured.
+
+    Args:
+        round_to: Multiples of which; auto takes whole blocks, hardware all counts, of which the
+            table then tells those that are fast.
+        max_ratio: Largest pruning ratio of a group; None takes the usual one.
+        graph: What is pruned.
+    """
+    multiple = round_to if isinstance(round_to, int) else 1
+    plain = CHANNELS.rounding(multiple, max_ratio)
+    return in_blocks(graph, plain) if round_to == AUTO else plain

@@ -19,6 +19,9 @@ from onnx import TensorProto, helper, numpy_helper
 Shape = tuple[int, ...]
 
 IR_VERSION = 10
+WHOLE = (TensorProto.BOOL, TensorProto.INT32, TensorProto.INT64)
+"""Types of numbers that are no floating-point ones."""
+
 WEIGHT = 0.01
 """Value of every weight; neither zero nor so small that results become denormal."""
 
@@ -51,6 +54,7 @@ class Program:
         weights: Names of parameters, with shapes.
         constants: Small tensors whose values matter: shapes to take, axes, bounds.
         opset: Version of ONNX's operators.
+        types: Of tensors that are no 32-bit floating-point numbers, by ONNX's number for them.
     """
 
     ops: tuple[Op, ...]
@@ -59,6 +63,11 @@ class Program:
     weights: Mapping[str, Shape]
     constants: Mapping[str, NDArray[Any]] = field(default_factory=dict)
     opset: int = 18
+    types: Mapping[str, int] = field(default_factory=dict)
+
+    def type_of(self, name: str) -> int:
+        """ONNX's number for the type of a tensor."""
+        return self.types.get(name, TensorProto.FLOAT)
 
 
 def from_onnx(model: onnx.ModelProto, weights: Sequence[str]) -> Program:
@@ -86,7 +95,15 @@ def from_onnx(model: onnx.ModelProto, weights: Sequence[str]) -> Program:
         {name: values[name].shape for name in weights},
         {name: value for name, value in values.items() if name not in weights},
         next(item.version for item in model.opset_import if not item.domain),
+        _types(model),
     )
+
+
+def _types(model: onnx.ModelProto) -> dict[str, int]:
+    graph = onnx.shape_inference.infer_shapes(model, data_prop=True).graph
+    known = (*graph.input, *graph.value_info, *graph.output)
+    types = {item.name: item.type.tensor_type.elem_type for item in known}
+    return {name: own for name, own in types.items() if own not in (0, TensorProto.FLOAT)}
 
 
 def _plain(value: Any) -> Any:
@@ -117,8 +134,14 @@ def to_onnx(
     graph = helper.make_graph(
         nodes,
         "program",
-        [helper.make_tensor_value_info(n, TensorProto.FLOAT, s) for n, s in program.inputs.items()],
-        [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in program.outputs],
+        [
+            helper.make_tensor_value_info(name, program.type_of(name), shape)
+            for name, shape in program.inputs.items()
+        ],
+        [
+            helper.make_tensor_value_info(name, program.type_of(name), None)
+            for name in program.outputs
+        ],
         [numpy_helper.from_array(value, name) for name, value in held.items()],
     )
     opset = helper.make_opsetid("", program.opset)
@@ -130,6 +153,7 @@ def to_json(program: Program) -> bytes:
     data = {
         "ops": [[op.kind, op.inputs, op.outputs, dict(op.attributes)] for op in program.ops],
         "inputs": dict(program.inputs),
+        "whole": [name for name in program.inputs if program.type_of(name) in WHOLE],
         "outputs": program.outputs,
         "weights": dict(program.weights),
         "constants": {name: value.tolist() for name, value in program.constants.items()},

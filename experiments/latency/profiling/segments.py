@@ -105,6 +105,7 @@ def segment_program(
         {name: shape for name, shape in whole.weights.items() if name in used},
         {name: value for name, value in whole.constants.items() if name in used},
         whole.opset,
+        whole.types,
     )
     return _fed(alone, feeds)
 

@@ -89,6 +89,7 @@ def row(name: str, case: Case, work: Work, unpruned: float, strategy: str, seed:
         strategy=strategy,
         episodes=None if strategy == "uniform" else case.episodes,
         seed=seed,
+        round_to=1,
         latency=work.latency,
     )
     seconds = time.perf_counter() - start

@@ -132,7 +132,7 @@ def latency(network: nn.Module, example: Inputs, small: bool) -> LatencyTable:
 def _work(small: bool, *, labelled: bool) -> Work:
     train, held, test = (
         tones(count, seed)
-        for seed, count in enumerate((24, 16, 16) if small else (1500, 192, 1000))
+        for seed, count in enumerate((24, 16, 16) if small else (600, 128, 500))
     )
     task: amc.Task = amc.Unlabelled(train[0], held[0], test[0])
     if labelled:
@@ -164,6 +164,6 @@ def by_latency(small: bool) -> Work:
     return replace(work, latency=latency(work.network, work.example, small))
 
 
-AGREEMENT = Case("CREPE (full), by `Unlabelled`", by_agreement, "macs=0.25", 40)
-PITCH = Case("CREPE (full), by raw pitch accuracy", by_pitch, "macs=0.25", 40)
-LATENCY = Case("CREPE (full), by `Unlabelled`, within its time", by_latency, "latency=0.3", 40)
+AGREEMENT = Case("CREPE (full), by `Unlabelled`", by_agreement, "macs=0.25", 30)
+PITCH = Case("CREPE (full), by raw pitch accuracy", by_pitch, "macs=0.25", 30)
+LATENCY = Case("CREPE (full), by `Unlabelled`, within its time", by_latency, "latency=0.3", 30)

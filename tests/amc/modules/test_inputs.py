@@ -7,7 +7,7 @@ import torch
 from tiny_networks import Wired
 from torch import Tensor
 
-from amc.modules.inputs import call, shapes, tensors
+from amc.modules.inputs import call, repeated, shapes, tensors
 
 
 @dataclass
@@ -43,3 +43,14 @@ def test_all_tensors_are_found_in_order() -> None:
 
 def test_shapes_are_written_side_by_side() -> None:
     assert shapes({"a": torch.ones(2, 3), "b": torch.ones(4)}) == "(2, 3), (4,)"
+
+
+def test_samples_are_repeated_and_what_has_none_stays() -> None:
+    one, table, flag = torch.ones(2, 3), torch.zeros(5, 3), True
+    assert repeated(one, 3).shape == (6, 3)
+    left, right, told = repeated((one, table, flag), 4)
+    assert (left.shape, right.shape, told) == ((8, 3), (5, 3), True)
+    named = repeated({"tokens": one, "mask": one, "scale": torch.tensor(2.0)}, 2)
+    assert [named[name].shape for name in named] == [(4, 3), (4, 3), ()]
+    (pictures,) = repeated(([torch.ones(3, 4, 4)],), 3)
+    assert len(pictures) == 3

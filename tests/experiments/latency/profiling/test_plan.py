@@ -7,7 +7,8 @@ import pytest
 from answers import DEVICE, answer, in_blocks
 from exported import Exported
 
-from amc.costs.latency import Latency, LatencyTable
+from amc.costs.latency import Latency, LatencyTable, by_table
+from amc.costs.latency import in_blocks as whole_blocks
 from amc.granularity import Rounding
 from experiments.latency.profiling.measuring import table
 from experiments.latency.profiling.plan import Plan, plan_of
@@ -96,3 +97,20 @@ def test_the_correction_and_its_error_are_found(found: LatencyTable) -> None:
 
 def test_tables_of_plans_survive_their_file(found: LatencyTable) -> None:
     assert LatencyTable.from_json(found.to_json()) == found
+
+
+def test_a_table_of_whole_blocks_knows_no_other_counts(small: Exported) -> None:
+    blocks = whole_blocks(small.graph, Rounding(1, 0.9))
+    plan = plan_of(small.template, blocks, fed=True)
+    assert len(plan.programs()) < 150
+    found = table(plan, answer(plan, in_blocks), "small")
+    assert found.blocks
+    assert LatencyTable.from_json(found.to_json()).blocks
+    latency = Latency(small.graph, found)
+    for kept in ((4, 8), (8, 40), (12, 24)):
+        assert latency(kept) == pytest.approx(truth(small, kept) / 1.25, rel=0.02, abs=2e-6)
+    assert by_table(found, small.graph, blocks)[1].widths[0][-1] == 12
+    assert by_table(found, small.graph, Rounding(8, 0.9))[1].widths
+    for other in (1, 3):
+        with pytest.raises(ValueError, match="knows whole blocks of channels alone; leave it out"):
+            by_table(found, small.graph, Rounding(other, 0.9))

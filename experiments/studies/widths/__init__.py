@@ -1,0 +1,1 @@
+"""Whether smaller networks of the zoo are faster, at the counts that are legal unasked."""
