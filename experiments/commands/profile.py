@@ -61,7 +61,9 @@ def profile(config: ProfileSettings, console: Console) -> None:
     if config.timings:
         answer = read_answer(plan, Path(config.timings), config.runtime, config.threads)
     else:
-        answer = measure_here(plan, config.runtime, config.threads, console)
+        answer = measure_here(
+            plan, config.runtime, config.threads, console, notes=folder / "answers.jsonl"
+        )
     found = table(plan, answer, config.network.model)
     save_config(config, folder / "config.yaml")
     write_whole(folder / TABLE, found.to_json())

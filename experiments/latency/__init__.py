@@ -13,6 +13,7 @@ from experiments.latency.terms import (
     costs_of,
     measures,
     remeasure,
+    runtime_asked,
     table_of,
     terms_of,
 )
@@ -30,6 +31,7 @@ __all__ = [
     "pace",
     "profiled",
     "remeasure",
+    "runtime_asked",
     "table_of",
     "terms_of",
     "time_files",

@@ -129,7 +129,7 @@ def load(runtime: str, payload: bytes, threads: int) -> Run:
     """A program ready to run, with something to run on.
 
     Args:
-        runtime: "onnxruntime" or "torch".
+        runtime: "onnxruntime", "openvino" or "torch".
         payload: The program, in the form that the runtime is given.
         threads: That it may use.
     """
@@ -152,6 +152,27 @@ def _onnxruntime(payload: bytes, threads: int) -> Run:
         for item in session.get_inputs()
     }
     return lambda: session.run(None, feeds)
+
+
+def _openvino(payload: bytes, threads: int) -> Run:
+    import numpy as np
+    import openvino
+
+    settings = {
+        "INFERENCE_NUM_THREADS": threads,
+        "NUM_STREAMS": 1,
+        "INFERENCE_PRECISION_HINT": "f32",  # as the others compute
+    }
+    core = openvino.Core()
+    request = core.compile_model(core.read_model(payload), "CPU", settings).create_infer_request()
+    chance = np.random.default_rng(0)
+    feeds = []
+    for port in request.model_inputs:
+        kind = port.element_type.to_dtype()
+        shape = tuple(port.shape)
+        floats = np.issubdtype(kind, np.floating)
+        feeds.append((chance.standard_normal(shape) if floats else np.ones(shape)).astype(kind))
+    return lambda: request.infer(feeds)
 
 
 def _torch(payload: bytes, threads: int) -> Run:
@@ -337,7 +358,7 @@ def _pool(one: Any, two: Any, given: dict[str, Any]) -> Callable[..., Any]:
     return lambda x: call(x, sizes, given.get("strides", sizes), before)
 
 
-LOADERS = {"onnxruntime": _onnxruntime, "torch": _torch}
+LOADERS = {"onnxruntime": _onnxruntime, "openvino": _openvino, "torch": _torch}
 
 
 def measure(

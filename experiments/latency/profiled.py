@@ -14,7 +14,7 @@ from amc.costs.latency import LATENCY
 from amc.modules import first_call
 from amc.pruning import decisions
 from experiments.disk import cache_folder, write_whole
-from experiments.latency import clock
+from experiments.latency import commanded
 from experiments.settings import HARDWARE, BenchmarkSettings, SearchSettings
 from experiments.terminal import TRACING, count, told_if_slow
 from experiments.zoo import Workload
@@ -62,7 +62,7 @@ def profiled(config: S, workload: Workload, console: Console) -> S:
         graph = decisions(here.model, here.example, exclude=asked.exclude)
         rounding = rounding_of(asked.round_to, asked.max_ratio, graph)
         plan = plan_of_network(here.model, graph, first_call(here.example), rounding, given.runtime)
-    device = clock.device(given.runtime, given.threads)
+    device = commanded.device(given.runtime, given.threads)
     told = json.dumps([fingerprint(plan, given.runtime, given.threads), device], sort_keys=True)
     path = cache_folder("latency") / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.json"
     where = f"{given.runtime}, {count(given.threads, 'thread')}"
@@ -76,7 +76,12 @@ def profiled(config: S, workload: Workload, console: Console) -> S:
             soft_wrap=True,
         )
         answer = measure_here(
-            plan, given.runtime, given.threads, console, 60 * given.profile_minutes
+            plan,
+            given.runtime,
+            given.threads,
+            console,
+            60 * given.profile_minutes,
+            path.with_suffix(".jsonl"),
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, table(plan, answer, name).to_json())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -23,11 +24,20 @@ from amc.graph import Kept, PruningGraph
 from amc.modules import Inputs, first_call, repeated
 from amc.problem import Measure
 from amc.pruning import plain_copy
-from experiments.latency import clock
+from experiments.latency import clock, commanded
+from experiments.latency.commanded import COMMAND
 from experiments.latency.outlook import outlook
 from experiments.latency.semi_structured import SemiStructured, refusal, time_layers
 from experiments.runs import Remeasured
-from experiments.settings import AUTO, HARDWARE, RUNTIMES, CutSettings, SearchingSettings
+from experiments.settings import (
+    AUTO,
+    HARDWARE,
+    RUNTIMES,
+    CommandSettings,
+    CutSettings,
+    ProfilingSettings,
+    SearchingSettings,
+)
 from experiments.zoo import Workload
 
 STEADY = 0.03
@@ -108,7 +118,7 @@ def terms_of(
         return Terms(costs_of(cut, None), legal, _single(asked, graph))
     plain, costs = Latency(graph, table), costs_of(cut, table)
     if graph.granularity.masks:
-        return Terms(costs, rounding, about_device(table))
+        return Terms(costs, rounding, about_device(table, runtime_asked(config)))
     if table.blocks and asked in (AUTO, HARDWARE):
         rounding = in_blocks(graph, rounding)
     timed, fast = by_table(table, graph, rounding)
@@ -117,7 +127,7 @@ def terms_of(
     else:
         chosen = Terms(costs, rounding)
     expected = outlook(plain, graph, budgets, (rounding, fast), chosen.rounding)
-    return replace(chosen, notes=(*about_device(table), *expected))
+    return replace(chosen, notes=(*about_device(table, runtime_asked(config)), *expected))
 
 
 def _single(asked: int | str, graph: PruningGraph) -> tuple[str, ...]:
@@ -143,9 +153,21 @@ def _latency_of_zeros(
     return partial(SemiStructured, times=time_layers(model, graph, batch))
 
 
-def about_device(table: LatencyTable) -> tuple[str, ...]:
-    """What to say where a table is of another machine or version than this one; often nothing."""
+def about_device(table: LatencyTable, runtime: str = "") -> tuple[str, ...]:
+    """What to say where a table is of another machine or version than this one; often nothing.
+
+    Args:
+        table: Of the run.
+        runtime: That the command names; what a table alone names is never run.
+    """
     device = table.device
+    if device.runtime.startswith(COMMAND):
+        if device.runtime == runtime:
+            return ()
+        return (
+            f"latency is what {device.runtime} told; to ask it once more at the end, give "
+            f"--runtime {shlex.quote(device.runtime)}",
+        )
     if device.runtime not in RUNTIMES:  # Never imported by a name that a file gives.
         raise LatencyTableError(
             f"the latency table is of the runtime {device.runtime!r}; known: {', '.join(RUNTIMES)}"
@@ -167,12 +189,22 @@ def about_device(table: LatencyTable) -> tuple[str, ...]:
 
 def _here(device: Device) -> Device:
     """This machine with the other's settings."""
-    own = clock.device(device.runtime, device.threads)
+    own = commanded.device(device.runtime, device.threads)
     return Device(**own, batch=device.batch, dtype=device.dtype)
 
 
+def runtime_asked(config: CommandSettings) -> str:
+    """The runtime that settings name; empty for those of commands that profile nothing."""
+    given: ProfilingSettings | None = getattr(config, "profiling", None)
+    return given.runtime if given else ""
+
+
 def remeasure(
-    table: LatencyTable, workload: Workload, network: nn.Module, predicted: float
+    table: LatencyTable,
+    workload: Workload,
+    network: nn.Module,
+    predicted: float,
+    runtime: str = "",
 ) -> Remeasured | None:
     """Time the unpruned and the pruned network, where the table is of this device.
 
@@ -181,11 +213,12 @@ def remeasure(
         workload: With the unpruned network.
         network: The pruned one.
         predicted: Its latency by the table, in seconds.
+        runtime: See `about_device`.
 
     Returns:
         None where the table is of another device.
     """
-    if about_device(table):
+    if about_device(table, runtime):
         return None
     # Needs the extra `onnx`, which a table from elsewhere does without.
     from experiments.latency.profiling import time_networks
@@ -213,7 +246,7 @@ def measures(
     if budget is None or graph.granularity.masks:
         return {}
     table = table_of(config.cut)
-    if table is None or about_device(table):
+    if table is None or about_device(table, runtime_asked(config)):
         return {}
     full = agreed.costs[LATENCY](graph)(graph.full)
     return {

@@ -11,7 +11,6 @@ from rich.console import Console
 from torch import nn
 
 from amc.costs import Cost, Size
-from amc.costs.latency import LatencyTable
 from amc.evaluation import fast_score, recalibrate
 from amc.export import save_pruned
 from amc.graph import PruningGraph
@@ -20,7 +19,16 @@ from amc.problem import Strategy
 from amc.pruning import decisions, kept_counts, plain_copy, prune
 from amc.tasks import Data, Indexed, Task
 from experiments.disk import machine, write_whole
-from experiments.latency import LATENCY, about_device, costs_of, pace, profiled, remeasure, table_of
+from experiments.latency import (
+    LATENCY,
+    about_device,
+    costs_of,
+    pace,
+    profiled,
+    remeasure,
+    runtime_asked,
+    table_of,
+)
 from experiments.report import excesses, latency_sentence, render
 from experiments.runs import (
     CostChange,
@@ -111,7 +119,7 @@ def apply_policy(config: PruneSettings, console: Console) -> RunResult:
         with told_if_slow(console, TRACING):
             made = cut_by(config, policy, workload)
         table = table_of(config.cut)
-        for note in () if table is None else about_device(table):
+        for note in () if table is None else about_device(table, runtime_asked(config)):
             console.print(note, soft_wrap=True)
         begin(journal, config, workload, console)
         with failure_kept(config.output.out):
@@ -200,7 +208,7 @@ def _finish(
         granularity=made.policy.granularity,
         stored=Size(graph).table(kept),
         pace=_pace(config, workload, tuned.network),
-        latency=_remeasure(table_of(config.cut), workload, tuned.network, changes, made.bound),
+        latency=_remeasure(config, workload, tuned.network, changes, made.bound),
         evaluations=made.outcomes,
         seconds=seconds,
         tuned_steps=made.tuned_steps,
@@ -246,13 +254,14 @@ def _pace(config: PruningSettings, workload: Workload, network: nn.Module) -> Pa
 
 
 def _remeasure(
-    table: LatencyTable | None,
+    config: PruningSettings,
     workload: Workload,
     network: nn.Module,
     costs: Mapping[str, CostChange],
     bound: float,
 ) -> Remeasured | None:
-    again = table and remeasure(table, workload, network, costs[LATENCY].pruned)
+    table, runtime = table_of(config.cut), runtime_asked(config)
+    again = table and remeasure(table, workload, network, costs[LATENCY].pruned, runtime)
     return replace(again, bound=bound) if again else None
 
 

@@ -20,6 +20,7 @@ from experiments.settings.parts import (
     NetworkSettings,
     OutputSettings,
     ProblemSettings,
+    ProfilingSettings,
     ScheduleSettings,
     TuningSettings,
 )
@@ -53,6 +54,7 @@ __all__ = [
     "OutputSettings",
     "ProblemSettings",
     "ProfileSettings",
+    "ProfilingSettings",
     "PruneSettings",
     "PruningSettings",
     "ReportSettings",

@@ -12,7 +12,7 @@ NETWORK = ("model", "dataset", "task")
 PLAIN = {"dataset": ("folder:",), "model": ("timm:", "torchvision:", "transformers:")}
 """What has a colon and is no code of a person's own."""
 
-PLACES = (*NETWORK, "strategy", "strategies")
+PLACES = (*NETWORK, "strategy", "strategies", "runtime")
 """The same, of commands that search as well."""
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 from annotated_types import Interval, Len, Predicate
 
@@ -68,10 +68,20 @@ Optimizer = Literal["sgd", "adamw"]
 USUAL_RATES: Mapping[Optimizer, float] = {"sgd": 0.1, "adamw": 1e-3}
 """Their peak learning rates, as there: whoever reads settings does not wait for it."""
 
-Runtime = Literal["onnxruntime", "torch"]
-"""That `amc profile` knows."""
+RUNTIMES = ("onnxruntime", "openvino", "torch")
+"""That `amc profile` knows by name."""
 
-RUNTIMES: tuple[str, ...] = get_args(Runtime)
+
+def is_runtime(text: str) -> bool:
+    """Whether this is one of `RUNTIMES`, or a command of the user's."""
+    return text in RUNTIMES or (text.startswith("command:") and "{onnx}" in text)
+
+
+Runtime = Annotated[
+    str,
+    Predicate(is_runtime),
+    Says("onnxruntime, openvino, torch, or command:COMMAND with {onnx} in it"),
+]
 
 Text = Annotated[str, Len(1)]
 Word = Annotated[str, Len(1), Typed("word")]

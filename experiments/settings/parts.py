@@ -113,8 +113,9 @@ class ProfilingSettings(Part):
     """How a budget of latency is measured where no table is named.
 
     Args:
-        runtime: onnxruntime, or torch (PyTorch's operators called one by one), that a budget of
-            latency without --latency is measured in, on this machine.
+        runtime: Where a budget of latency without --latency is measured: onnxruntime, openvino, or
+            torch (PyTorch's operators called one by one) on this machine, or command:COMMAND with
+            {onnx} in it, whose last printed number is milliseconds.
         threads: That it may use.
         profile_minutes: That measuring may take at most.
     """

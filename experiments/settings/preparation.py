@@ -93,7 +93,8 @@ class ProfileSettings(CommandSettings):
     """Where and at which widths the time of a network is measured.
 
     Args:
-        runtime: onnxruntime, or torch (PyTorch's operators called one by one).
+        runtime: onnxruntime, openvino, torch (PyTorch's operators called one by one), or
+            command:COMMAND with {onnx} in it, whose last printed number is milliseconds.
         threads: That the runtime may use.
         batch_size: Samples in one pass.
         input_shape: Of one sample, such as 3,224,224; left out, that of the images of --dataset,

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,9 @@ from amc.costs.latency import (
     Piece,
     Point,
 )
-from experiments.latency import clock
+from experiments.latency import clock, commanded
+from experiments.latency.commanded import COMMAND
+from experiments.latency.profiling.by_command import Notes, measure_by
 from experiments.latency.profiling.correction import fit_correction
 from experiments.latency.profiling.plan import (
     EMPTY,
@@ -54,12 +57,19 @@ RUNTIMES: dict[str, Runtime] = {
     "onnxruntime": Runtime(lambda one: to_onnx(one).SerializeToString(), reads_onnx=True, fed=True),
     "torch": Runtime(to_json, reads_onnx=False, fed=False),
 }
-"""Short names."""
+"""Short names; a command is given what onnxruntime is."""
+
+RUNTIMES["openvino"] = RUNTIMES["onnxruntime"]
+
+
+def runtime_of(name: str) -> Runtime:
+    """That of a short name or of a command."""
+    return RUNTIMES["onnxruntime" if name.startswith(COMMAND) else name]
 
 
 def payload(program: Program, runtime: str) -> bytes:
     """A program in the form that a runtime is given."""
-    return RUNTIMES[runtime].payload(program)
+    return runtime_of(runtime).payload(program)
 
 
 @dataclass(frozen=True)
@@ -85,17 +95,36 @@ def measure(
     threads: int,
     said: Callable[[int], None],
     seconds: float = math.inf,
+    notes: Notes | None = None,
+    say: Callable[[str], None] = lambda text: None,
 ) -> Answer:
-    """Time a plan on this machine; see `experiments.latency.clock.measure`."""
+    """Time a plan on this machine, or by a command.
+
+    Args:
+        plan: What is timed.
+        runtime: Short name, or a command.
+        threads: That it may use.
+        said: Told how many programs are done.
+        seconds: See `experiments.latency.clock.measure`; a command has its time.
+        notes: Where a command's answers are kept; see `measure_by`.
+        say: Told what a command failed at.
+    """
     programs, start = plan.programs(), time.perf_counter()
 
-    def ready(name: str) -> clock.Run:
-        return clock.load(runtime, payload(programs[name](), runtime), threads)
+    def made(name: str) -> bytes:
+        return payload(programs[name](), runtime)
 
-    timings, unsteady = clock.measure(
-        list(programs), ready, WHOLE, said, plan.often(programs), seconds
-    )
-    device = Device(**clock.device(runtime, threads), **plan.fixed)
+    def ready(name: str) -> clock.Run:
+        return clock.load(runtime, made(name), threads)
+
+    if command := commanded.Command.of(runtime, threads):
+        each = {name: partial(made, name) for name in programs}
+        timings, unsteady = measure_by(command, each, WHOLE, notes, said, say)
+    else:
+        timings, unsteady = clock.measure(
+            list(programs), ready, WHOLE, said, plan.often(programs), seconds
+        )
+    device = Device(**commanded.device(runtime, threads), **plan.fixed)
     return Answer(device, timings, unsteady, time.perf_counter() - start)
 
 

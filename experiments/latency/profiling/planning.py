@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,7 +15,9 @@ from amc.granularity import CHANNELS, Rounding
 from amc.graph import PruningGraph
 from amc.modules import Inputs, call, changed, first_call, repeated, tensors
 from amc.pruning import decisions
-from experiments.latency.profiling.measuring import RUNTIMES, Answer, measure
+from experiments.latency.profiling.by_command import Notes
+from experiments.latency.profiling.carrying import fingerprint
+from experiments.latency.profiling.measuring import Answer, measure, runtime_of
 from experiments.latency.profiling.plan import Plan, plan_of
 from experiments.latency.profiling.templates import template
 from experiments.settings import AUTO, ProfileSettings, split_words
@@ -23,22 +26,37 @@ from experiments.zoo import Workload, first_line, load_workload
 
 
 def measure_here(
-    plan: Plan, runtime: str, threads: int, console: Console, seconds: float = math.inf
+    plan: Plan,
+    runtime: str,
+    threads: int,
+    console: Console,
+    seconds: float = math.inf,
+    notes: Path | None = None,
 ) -> Answer:
-    """Time a plan on this machine, for so many seconds at most, and show how it goes on."""
+    """Time a plan, and show how it goes on.
+
+    Args:
+        plan: What is timed.
+        runtime: See `measure`.
+        threads: That it may use.
+        console: Where it is shown.
+        seconds: At most, on this machine.
+        notes: File in which a command's answers are kept.
+    """
+    kept = None if notes is None else Notes(notes, fingerprint(plan, runtime, threads))
     with Reporter("profile", len(plan.programs()), console) as reporter:
 
         def said(done: int) -> None:
             reporter.update(done, "programs timed")
 
-        return measure(plan, runtime, threads, said, seconds)
+        return measure(plan, runtime, threads, said, seconds, kept, console.print)
 
 
 def plan_of_network(
     model: nn.Module, graph: PruningGraph, inputs: Inputs, rounding: Rounding, runtime: str
 ) -> Plan:
     """What to time of a network for a runtime."""
-    return plan_of(template(model, graph, inputs), rounding, fed=RUNTIMES[runtime].fed)
+    return plan_of(template(model, graph, inputs), rounding, fed=runtime_of(runtime).fed)
 
 
 def plan_for(config: ProfileSettings) -> Plan:

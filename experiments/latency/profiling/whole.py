@@ -12,8 +12,8 @@ from torch import nn
 from amc.export import onnx_model
 from amc.graph import Kept
 from amc.modules import Inputs
-from experiments.latency import clock
-from experiments.latency.profiling.measuring import RUNTIMES, payload
+from experiments.latency import clock, commanded
+from experiments.latency.profiling.measuring import payload, runtime_of
 from experiments.latency.profiling.program import from_onnx
 from experiments.latency.profiling.templates import Template
 
@@ -25,7 +25,7 @@ def export_network(model: nn.Module, inputs: Inputs, runtime: str) -> bytes:
         ImportError: without the extra `onnx`.
     """
     made = onnx_model(model, inputs)
-    if RUNTIMES[runtime].reads_onnx:
+    if runtime_of(runtime).reads_onnx:
         serialised: bytes = made.SerializeToString()
         return serialised
     return payload(from_onnx(made, _weights(made)), runtime)
@@ -87,13 +87,28 @@ class Gauge:
 def _in_turns(
     payloads: Sequence[bytes], runtime: str, threads: int
 ) -> tuple[list[clock.Timing], float]:
+    if command := commanded.Command.of(runtime, threads):
+        return _by_command(payloads, command)
     names = [f"{number} {time}" for number in range(len(payloads)) for time in ("first", "second")]
 
     def ready(name: str) -> clock.Run:
         return clock.load(runtime, payloads[int(name.split()[0])], threads)
 
     found, _ = clock.measure(names, ready, names[0])
-    pairs = [[found[f"{n} first"], found[f"{n} second"]] for n in range(len(payloads))]
+    return _pairs([[found[f"{n} first"], found[f"{n} second"]] for n in range(len(payloads))])
+
+
+def _by_command(
+    payloads: Sequence[bytes], command: commanded.Command
+) -> tuple[list[clock.Timing], float]:
+    turns = [
+        [commanded.timed(command, "a whole network", payload) for payload in payloads]
+        for _ in range(2)
+    ]
+    return _pairs([list(pair) for pair in zip(*turns, strict=True)])
+
+
+def _pairs(pairs: Sequence[Sequence[clock.Timing]]) -> tuple[list[clock.Timing], float]:
     noise = float(np.median([abs(a["seconds"] / b["seconds"] - 1) for a, b in pairs]))
     return [_mean(pair) for pair in pairs], noise
 

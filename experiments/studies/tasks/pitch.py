@@ -131,8 +131,7 @@ def latency(network: nn.Module, example: Inputs, small: bool) -> LatencyTable:
 
 def _work(small: bool, *, labelled: bool) -> Work:
     train, held, test = (
-        tones(count, seed)
-        for seed, count in enumerate((24, 16, 16) if small else (600, 128, 500))
+        tones(count, seed) for seed, count in enumerate((24, 16, 16) if small else (600, 128, 500))
     )
     task: amc.Task = amc.Unlabelled(train[0], held[0], test[0])
     if labelled:
@@ -144,8 +143,8 @@ def _work(small: bool, *, labelled: bool) -> Work:
             test_func=lambda network: accuracy(network, *test),
         )
     network = crepe("tiny" if small else "full")
-    recipe = amc.Recipe(lr=1e-3, optimizer="adamw", batch_size=32)
-    return Work(network, train[0][:1], task, recipe, 2 if small else 40, teacher=True)
+    recipe = amc.Recipe(lr=1e-3, optimizer="adamw", batch_size=16)
+    return Work(network, train[0][:1], task, recipe, 2 if small else 20, teacher=True)
 
 
 def by_agreement(small: bool) -> Work:
