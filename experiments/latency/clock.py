@@ -121,8 +121,19 @@ def processor(told: str) -> dict[str, str]:
 
 
 def version(runtime: str) -> str:
-    """The installed version of a runtime."""
-    return str(__import__(runtime).__version__).partition("+")[0]
+    """The installed version of a runtime.
+
+    Raises:
+        ImportError: if it is not installed.
+    """
+    try:
+        found = __import__(runtime).__version__
+    except ImportError as error:
+        raise ImportError(
+            f"runtime {runtime} is not here ({error}); pip install {runtime}, or give another "
+            "--runtime"
+        ) from None
+    return str(found).partition("+")[0].partition("-")[0]
 
 
 def load(runtime: str, payload: bytes, threads: int) -> Run:

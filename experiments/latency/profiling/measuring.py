@@ -53,13 +53,17 @@ class Runtime:
     fed: bool
 
 
+def _onnx(program: Program) -> bytes:
+    made: bytes = to_onnx(program).SerializeToString()
+    return made
+
+
 RUNTIMES: dict[str, Runtime] = {
-    "onnxruntime": Runtime(lambda one: to_onnx(one).SerializeToString(), reads_onnx=True, fed=True),
+    "onnxruntime": Runtime(_onnx, reads_onnx=True, fed=True),
+    "openvino": Runtime(_onnx, reads_onnx=True, fed=True),
     "torch": Runtime(to_json, reads_onnx=False, fed=False),
 }
 """Short names; a command is given what onnxruntime is."""
-
-RUNTIMES["openvino"] = RUNTIMES["onnxruntime"]
 
 
 def runtime_of(name: str) -> Runtime:

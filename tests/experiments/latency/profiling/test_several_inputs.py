@@ -20,6 +20,7 @@ from experiments.latency.profiling import (
 )
 from experiments.latency.profiling.planning import reshaped
 from experiments.latency.profiling.templates import template
+from experiments.settings import RUNTIMES
 
 
 class Reader(nn.Module):
@@ -69,8 +70,9 @@ def test_the_program_computes_what_the_cut_network_does(reader: nn.Module, sampl
     model_at(found, smaller_network(reader, graph, kept), kept, given)
 
 
-@pytest.mark.parametrize("runtime", ["onnxruntime", "torch"])
-def test_every_program_runs(reader: nn.Module, runtime: str) -> None:
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_every_program_runs_in_every_runtime(reader: nn.Module, runtime: str) -> None:
+    pytest.importorskip(runtime)
     graph = amc.trace(reader, inputs())
     plan = plan_of_network(reader, graph, inputs(), CHANNELS.rounding(8), runtime)
     for make in plan.programs().values():
