@@ -18,8 +18,9 @@ from pathlib import Path
 from torch import nn
 
 import amc
-from amc.evaluation import score
+from amc.evaluation import score, with_answers
 from amc.parsing import look_up, read_json, read_record
+from amc.tasks import replace_parts
 from experiments.disk import machine
 from experiments.studies.markdown import markdown
 from experiments.studies.pages import put
@@ -78,8 +79,43 @@ class Row:
     seconds: float
 
 
-def row(name: str, case: Case, work: Work, unpruned: float, strategy: str, seed: int) -> Row:
+@dataclass(frozen=True)
+class Bench:
+    """A piece of work with what its rows share.
+
+    Args:
+        case: It.
+        work: Its network and task.
+        judge: The task with the test's samples in place of those that searches score on, and the
+            unpruned network's answers to them where it is scored by these.
+        tested: Test scores before and after tuning, by kept counts and seed: two strategies may
+            find the same network.
+    """
+
+    case: Case
+    work: Work
+    judge: amc.Task
+    tested: dict[tuple[tuple[int, ...], int], tuple[float, float]]
+
+    @classmethod
+    def of(cls, case: Case, *, small: bool) -> Bench:
+        """Make everything."""
+        work = case.make(small)
+        task = work.task.for_problem(work.network, work.example)
+        if task.metric is not None and task.test_loader is not None:
+            task = with_answers(replace_parts(task, score_loader=task.test_loader))
+        elif task.test_func is not None:
+            task = replace_parts(task, score_func=task.test_func)
+        return cls(case, work, task, {})
+
+    def score(self, network: nn.Module) -> float:
+        """On the test."""
+        return score(network, self.judge)
+
+
+def row(name: str, bench: Bench, unpruned: float, strategy: str, seed: int) -> Row:
     """Search, tune and test."""
+    case, work = bench.case, bench.work
     start = time.perf_counter()
     found = amc.search(
         work.network,
@@ -94,9 +130,12 @@ def row(name: str, case: Case, work: Work, unpruned: float, strategy: str, seed:
     )
     seconds = time.perf_counter() - start
     cost = case.budget.partition("=")[0]
-    tuned = copy.deepcopy(found.network)
-    _tune(tuned, found.task, work, seed)
-    searched, after = (score(one, found.task, test=True) for one in (found.network, tuned))
+    same = (found.policy.kept, seed)
+    if same not in bench.tested:
+        tuned = copy.deepcopy(found.network)
+        _tune(tuned, found.task, work, seed)
+        bench.tested[same] = bench.score(found.network), bench.score(tuned)
+    searched, after = bench.tested[same]
     left = found.costs[cost] / found.unpruned_costs[cost]
     done = len(found.outcomes)
     return Row(name, strategy, seed, unpruned, searched, after, left, done, seconds)
@@ -108,10 +147,6 @@ def _tune(network: nn.Module, task: amc.Task, work: Work, seed: int) -> None:
         return
     teacher = work.network if work.teacher else None
     amc.fit(network, task, replace(work.recipe, seed=seed), steps=work.steps, teacher=teacher)
-
-
-def _unpruned(work: Work) -> float:
-    return score(work.network, work.task.for_problem(work.network, work.example), test=True)
 
 
 def rows(names: Sequence[str], path: Path, seeds: int, *, small: bool = False) -> list[Row]:
@@ -127,11 +162,11 @@ def rows(names: Sequence[str], path: Path, seeds: int, *, small: bool = False) -
             for strategy in STRATEGIES
             if (name, strategy, seed) not in known
         ]
-        work = case.make(small) if left else None
-        unpruned = _unpruned(work) if work else 0.0
+        bench = Bench.of(case, small=small) if left else None
+        unpruned = bench.score(bench.work.network) if bench else 0.0
         for strategy, seed in left:
-            assert work is not None
-            made = row(name, case, work, unpruned, strategy, seed)
+            assert bench is not None
+            made = row(name, bench, unpruned, strategy, seed)
             with path.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(asdict(made)) + "\n")
             print(made, flush=True)
