@@ -15,7 +15,7 @@ from typing import Any, Literal
 from torch import nn
 
 from amc.costs import COSTS
-from amc.costs.latency import LATENCY, LatencyTable, by_table, in_blocks
+from amc.costs.latency import LATENCY, LatencyTable, by_table, in_blocks, usual_counts
 from amc.export import save_pruned
 from amc.granularity import CHANNELS, Granularity, Rounding
 from amc.graph import PruningGraph
@@ -131,7 +131,8 @@ def search(
         granularity: What a unit is: "channel", "element", "2:4", ...
         exclude: Shell patterns of layers to leave whole.
         round_to: Kept counts are multiples of this. "auto" takes whole blocks of 16, 8 or 4
-            channels, which most hardware likes; with a table the counts at the edges of its steps.
+            channels, which most hardware likes, and every count where a budget is out of their
+            reach; with a table the counts at the edges of its steps.
         depth: Whole branches may go where the network goes on without: residual blocks, attention.
         latency: Table of how long the network takes where it will run, as `amc profile` writes it,
             for a budget such as "latency=0.5"; of granularity "channel".
@@ -204,7 +205,8 @@ def _legal(
                 "search: a budget of latency needs a table of how long the network takes where it "
                 "will run; `amc profile` writes one, give it as latency"
             )
-        return {"rounding": in_blocks(graph, rounding) if auto else rounding}
+        usual = usual_counts(graph, rounding, limits, COSTS) if auto else rounding
+        return {"rounding": usual}
     table = latency if isinstance(latency, LatencyTable) else LatencyTable.load(latency)
     if table.blocks and auto:
         rounding = in_blocks(graph, rounding)

@@ -3,7 +3,7 @@
 from amc.costs.base import Cost, Costs
 from amc.costs.connections import kept_weights
 from amc.costs.energy import NM45, Energy, Technology
-from amc.costs.known import COSTS
+from amc.costs.known import COSTS, MODELLED
 from amc.costs.limits import BudgetError, Limit, Limits
 from amc.costs.macs import Macs
 from amc.costs.memory import Memory
@@ -13,6 +13,7 @@ from amc.costs.volumes import Amounts
 
 __all__ = [
     "COSTS",
+    "MODELLED",
     "NM45",
     "Amounts",
     "BudgetError",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from amc.costs.base import Costs
 from amc.costs.energy import Energy
 from amc.costs.macs import Macs
@@ -17,3 +19,12 @@ COSTS: Costs = {
     "energy": Energy,
 }
 """Those that need nothing but the network; short names on the command line and in budgets."""
+
+MODELLED: Mapping[str, str] = {
+    "energy": "energy is a formula and no measurement: multiplications, additions and words moved at "
+    "a 45 nm process's joules, every tensor once (docs/costs.md)",
+    "memory": "memory is what PyTorch's operations, one by one and without gradients, hold at their "
+    "worst moment; workspaces inside of one, and the plan of another runtime, are not in it "
+    "(docs/costs.md)",
+}
+"""Of costs that no clock and no counter tells, what they are, in a sentence without a period."""

@@ -18,6 +18,7 @@ from amc.costs.latency import (
     LatencyTableError,
     by_table,
     in_blocks,
+    usual_counts,
 )
 from amc.granularity import Granularity, Rounding
 from amc.graph import Kept, PruningGraph
@@ -114,8 +115,11 @@ def terms_of(
         )
     table, asked = table_of(cut), config.problem.round_to
     if table is None:
-        legal = in_blocks(graph, rounding) if asked == AUTO else rounding
-        return Terms(costs_of(cut, None), legal, _single(asked, graph))
+        costs, legal = costs_of(cut, None), rounding
+        if asked == AUTO:
+            legal = usual_counts(graph, rounding, budgets, costs)
+        single = asked == 1 or (asked == AUTO and legal == rounding)
+        return Terms(costs, legal, _single(asked, graph) if single else ())
     plain, costs = Latency(graph, table), costs_of(cut, table)
     if graph.granularity.masks:
         return Terms(costs, rounding, about_device(table, runtime_asked(config)))
@@ -131,12 +135,17 @@ def terms_of(
 
 
 def _single(asked: int | str, graph: PruningGraph) -> tuple[str, ...]:
-    """What single channels may cost, where somebody asked for them."""
-    if asked != 1 or graph.granularity.masks:
+    """What single channels may cost, where they are legal."""
+    if graph.granularity.masks:
         return ()
+    why = "--round-to 1 allows every count of channels"
+    if asked == AUTO:
+        why = (
+            "whole blocks of channels do not come down to the budget, so that every count is legal"
+        )
     return (
-        "--round-to 1 allows every count of channels, and odd ones often take longer than the next "
-        "multiple of 8: the network may become smaller and slower",
+        f"{why}; odd ones often take longer than the next multiple of 8, so that the network may "
+        "become smaller and slower",
     )
 
 

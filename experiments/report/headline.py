@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from itertools import permutations
 
+from amc.costs import MODELLED
 from amc.tasks import ACCURACY
 from experiments.report.comparison import Comparison, Run
 from experiments.report.convergence import excesses
@@ -117,8 +118,14 @@ def notes(comparison: Comparison) -> list[str]:
     """What to keep in mind when the numbers are compared."""
     runs = comparison.runs
     found = [*map(_excess, runs), *map(_latency, runs), _tuned(runs), _fine_tuning(runs)]
-    found += [_unequal(runs), _seeds(comparison)]
+    found += [_unequal(runs), _seeds(comparison), *_modelled(runs)]
     return [note for note in found if note]
+
+
+def _modelled(runs: Sequence[Run]) -> list[str]:
+    """What budgeted costs are that nobody measured."""
+    budgeted = {budget.cost for run in runs for budget in run.result.budgets}
+    return [f"{text[0].upper()}{text[1:]}." for name, text in MODELLED.items() if name in budgeted]
 
 
 def _excess(run: Run) -> str:

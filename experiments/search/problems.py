@@ -6,6 +6,7 @@ import time
 
 from rich.console import Console
 
+from amc.costs import MODELLED
 from amc.graph import PruningGraph
 from amc.problem import Problem
 from amc.pruning import decisions
@@ -27,7 +28,8 @@ def prepare(
         graph = decisions(workload.model, workload.example, unit, asked.exclude)
     rounding = unit.rounding(asked.multiple, asked.max_ratio, depth=not asked.no_depth)
     agreed = terms_of(config, workload.model, graph, rounding)
-    for note in (*agreed.notes, *_uncounted(graph)):
+    modelled = [MODELLED[one.cost] for one in asked.budget if one.cost in MODELLED]
+    for note in (*agreed.notes, *modelled, *_uncounted(graph)):
         console.print(note, soft_wrap=True)
     problem = Problem(
         workload.model,

@@ -239,8 +239,9 @@ class ProblemSettings(Part):
             vector, element, 2:4, n:4 (weights become zeros).
         exclude: Layers to leave whole, as shell patterns separated by commas: stem.*,classifier.
         round_to: Kept channels (or kernels, ...) are multiples of this. auto takes whole blocks of
-            16, 8 or 4 channels, which most hardware likes, and with --latency what hardware takes:
-            the counts at the edges of steps in that table, as a budget of latency always does.
+            16, 8 or 4 channels, which most hardware likes (all counts where a budget is out of
+            their reach), and with --latency what hardware takes: the counts at the edges of steps
+            in that table, as a budget of latency always does.
         max_ratio: Largest pruning ratio of any group, above 0 and below 1; left out, 0.8 for
             channels and 0.99 for what is finer; a fixed pattern such as 2:4 takes none.
         no_depth: Leave something of every group. Otherwise whole branches may go where the network

@@ -1,6 +1,6 @@
 """Latency: measured where the network will run, predicted at all kept counts."""
 
-from amc.costs.latency.blocks import in_blocks
+from amc.costs.latency.blocks import in_blocks, usual_counts
 from amc.costs.latency.cost import LATENCY, Latency
 from amc.costs.latency.fast import by_table, fast_counts
 from amc.costs.latency.interpolation import knots, skeleton
@@ -32,4 +32,5 @@ __all__ = [
     "knots",
     "reach",
     "skeleton",
+    "usual_counts",
 ]

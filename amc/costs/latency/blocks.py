@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
+from amc.costs.base import Costs
+from amc.costs.limits import BudgetError, Limits
 from amc.granularity import Rounding
 from amc.graph import PruningGraph
+from amc.policy import Budget
 
 BLOCKS = (16, 8, 4)
 """Channels: what onnxruntime lays out together with AVX-512, with AVX2, and the least with which it
@@ -33,6 +37,18 @@ def in_blocks(graph: PruningGraph, rounding: Rounding) -> Rounding:
     each = _channels(graph)
     steps = tuple(_step(units, own) for units, own in zip(graph.full, each, strict=True))
     return replace(rounding, steps=steps)
+
+
+def usual_counts(
+    graph: PruningGraph, rounding: Rounding, budgets: Sequence[Budget], costs: Costs
+) -> Rounding:
+    """The rounding of `in_blocks`; the one that is given where a budget is out of its reach."""
+    blocks = in_blocks(graph, rounding)
+    try:
+        Limits.of(graph, budgets, costs, blocks)
+    except BudgetError:
+        return rounding
+    return blocks
 
 
 def _channels(graph: PruningGraph) -> list[int]:

@@ -10,7 +10,7 @@ import spotted_scenes
 from command_line import CommandLine
 
 OWN = ("--model", "spotted_scenes:network", "--task", "spotted_scenes:task")
-FEW = ("--budget", "macs=0.5", "--episodes", "12", "--strategy", "random")
+FEW = ("--budget", "macs=0.5", "--episodes", "12", "--strategy", "random", "--round-to", "1")
 
 
 @pytest.fixture(scope="module")

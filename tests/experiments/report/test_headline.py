@@ -72,3 +72,10 @@ def test_one_seed_is_called_little_evidence(made: Made) -> None:
     several = [made("gp-rollout"), made("gp-rollout", seed=1)]
     assert "one seed" not in " ".join(notes(compare(several)[0]))
     assert "one seed" not in " ".join(notes(compare([made()])[0]))
+
+
+def test_a_budget_of_what_nobody_measures_says_what_it_is(made: Made) -> None:
+    told = notes(compare([made(budgets=("energy=0.5", "memory=2MB"))])[0])
+    assert sum("is a formula and no measurement" in note for note in told) == 1
+    assert sum("hold at their worst moment" in note for note in told) == 1
+    assert not [note for note in notes(compare([made()])[0]) if "formula" in note]

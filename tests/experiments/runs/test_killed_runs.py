@@ -15,7 +15,7 @@ OWN = ("--model", "striped_images:network", "--dataset", "striped_images:images"
 SMALL = (
     *("search", *OWN),
     *("--calibration-images", "60", "--search-images", "30", "--budget", "macs=0.4"),
-    "--no-measure",
+    *("--no-measure", "--round-to", "1"),
 )
 RUNS = {
     "gp-rollout": (

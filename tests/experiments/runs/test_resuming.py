@@ -18,7 +18,8 @@ from experiments.commands.runs import entry
 from experiments.runs.journal_file import JOURNAL_FILE, RunJournal
 
 OWN = ("--model", "striped_images:network", "--dataset", "striped_images:images")
-FEW = (*OWN, "--calibration-images", "60", "--search-images", "30", "--budget", "macs=0.4")
+SMALL = ("--calibration-images", "60", "--search-images", "30", "--round-to", "1")
+FEW = (*OWN, *SMALL, "--budget", "macs=0.4")
 RANDOM = (*FEW, "--strategy", "random", "--episodes", "8")
 NETADAPT = (*FEW, "--strategy", "netadapt", "--options.steps", "1", "--options.reduction", "0.2")
 TUNED = ("--finetune-epochs", "4", "--patience", "4")

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from torch import nn
 
 import amc
-from amc.costs.latency import in_blocks
+from amc.costs import COSTS
+from amc.costs.latency import in_blocks, usual_counts
 from amc.granularity import Rounding
 from amc.pruning import decisions
 
@@ -90,3 +91,9 @@ def test_other_words_are_refused() -> None:
             budget="macs=0.5",
             round_to="hardware",  # type: ignore[arg-type]
         )
+
+
+def test_a_budget_out_of_their_reach_frees_every_count() -> None:
+    graph, plain = graph_of(16, 16), Rounding(max_ratio=0.95)
+    for budget, legal in (("params=0.3", in_blocks(graph, plain)), ("params=0.05", plain)):
+        assert usual_counts(graph, plain, [amc.Budget.parse(budget)], COSTS) == legal

@@ -95,7 +95,7 @@ def test_stopped_and_started_again_it_goes_on(amc, tried, tmp_path, monkeypatch)
 def test_without_a_run_policies_are_drawn_at_random(amc, weights, tmp_path: Path) -> None:
     words = (
         *("--model", "resnet8", "--dataset", "digits", "--width", 0.5, "--weights", weights),
-        *("--budget", "macs=0.5", "--episodes", 4, "--calibration-images", 0),
+        *("--budget", "macs=0.5", "--round-to", 1, "--episodes", 4, "--calibration-images", 0),
         *("--policies", 3, "--finetune-epochs", 0.2, "--out", tmp_path / "drawn"),
     )
     amc.good("trust", *words)
