@@ -36,7 +36,7 @@ $(ZOO)/.installed: constraints-zoo.txt
 	@$(ZOO)/bin/python -m pip install -qq --disable-pip-version-check -c constraints-zoo.txt \
 		torch torchvision timm transformers segmentation-models-pytorch ultralytics torch-pruning \
 		scipy safetensors pydantic click joblib rich pyyaml jinja2 scikit-learn gymnasium stable-baselines3 \
-		cmaes optuna torchmetrics pycocotools pytest pytest-timeout hypothesis
+		cmaes optuna torchmetrics pycocotools onnx onnxscript onnxruntime pytest pytest-timeout hypothesis
 	@touch $@
 
 docs: $(STAMP)

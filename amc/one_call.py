@@ -9,13 +9,21 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
+from numbers import Integral
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import nn
 
 from amc.costs import COSTS
-from amc.costs.latency import LATENCY, LatencyTable, by_table, in_blocks, usual_counts
+from amc.costs.latency import (
+    LATENCY,
+    LatencyTable,
+    by_table,
+    measured_counts,
+    usual_counts,
+    within_reach,
+)
 from amc.export import save_pruned
 from amc.granularity import CHANNELS, Granularity, Rounding
 from amc.graph import PruningGraph
@@ -146,11 +154,11 @@ def search(
     whole = Classification.split(task, seed) if isinstance(task, Samples) else task
     name, chosen = _choose(strategy, episodes)
     limits, unit = _budgets(budget), Granularity.parse(granularity)
-    if round_to != "auto" and not isinstance(round_to, int):
+    if round_to != "auto" and not isinstance(round_to, Integral):
         raise ValueError(f"search: round_to is {round_to!r}; give a whole number or 'auto'")
     model = unwrapped(network).eval()
     graph = decisions(model, placed(example_inputs, model), unit, exclude)
-    plain = unit.rounding(1 if round_to == "auto" else round_to, depth=depth)
+    plain = unit.rounding(1 if round_to == "auto" else int(round_to), depth=depth)
     problem = Problem(
         network,
         example_inputs,
@@ -208,11 +216,12 @@ def _legal(
         usual = usual_counts(graph, rounding, limits, COSTS) if auto else rounding
         return {"rounding": usual}
     table = latency if isinstance(latency, LatencyTable) else LatencyTable.load(latency)
-    if table.blocks and auto:
-        rounding = in_blocks(graph, rounding)
+    if auto:
+        rounding = measured_counts(table, graph, rounding)
     cost, fast = by_table(table, graph, rounding)
-    legal = fast if limited or auto else rounding
-    return {"costs": {**COSTS, LATENCY: cost}, "rounding": legal}
+    costs = {**COSTS, LATENCY: cost}
+    edges = limited or (auto and within_reach(graph, fast, limits, costs))
+    return {"costs": costs, "rounding": fast if edges else rounding}
 
 
 def _budgets(budget: str | Budget | Sequence[str | Budget]) -> tuple[Budget, ...]:

@@ -21,10 +21,10 @@ COSTS: Costs = {
 """Those that need nothing but the network; short names on the command line and in budgets."""
 
 MODELLED: Mapping[str, str] = {
-    "energy": "energy is a formula and no measurement: multiplications, additions and words moved at "
-    "a 45 nm process's joules, every tensor once (docs/costs.md)",
-    "memory": "memory is what PyTorch's operations, one by one and without gradients, hold at their "
-    "worst moment; workspaces inside of one, and the plan of another runtime, are not in it "
+    "energy": "energy is a formula and no measurement: multiplications, additions and words moved "
+    "at a 45 nm process's joules, every tensor once (docs/costs.md)",
+    "memory": "memory is what PyTorch's operations, one by one and without gradients, hold at "
+    "their worst moment; workspaces inside of one, and the plan of another runtime, are not in it "
     "(docs/costs.md)",
 }
 """Of costs that no clock and no counter tells, what they are, in a sentence without a period."""

@@ -207,7 +207,8 @@ def _in_words(limits: Limits) -> str:
     if rounding.only:
         return f"granularity {limits.graph.granularity}"
     multiples = f" in multiples of {rounding.round_to}" if rounding.round_to > 1 else ""
-    multiples = " in whole blocks of channels" if rounding.steps else multiples
+    if any(step > 1 for step in rounding.steps):
+        multiples = " in whole blocks of channels"
     edges = " at the edges of steps" if rounding.widths else ""
     gone = limits.counts and not all(limits.smallest)
     depth = ", with every branch gone that may go," if gone else ""
@@ -223,7 +224,8 @@ def _other_ways(item: Limit, limits: Limits) -> str:
     ever = _least_ever(item.cost, limits)
     if limits.rounding.widths and (ever <= item.most or ever == item.cost(limits.smallest)):
         # A latency table knows nothing narrower, and a layer of one unit is no cheaper by it.
-        lower = ", or give --round-to 1" if limits.rounding.round_to > 1 else ""
+        coarse = limits.rounding.round_to > 1 or any(step > 1 for step in limits.rounding.steps)
+        lower = ", or give --round-to 1 in both" if coarse else ""
         return f" or --max-ratio, here and, where the table ends, in `amc profile`{lower}"
     for words, changes in _LOOSER.items():
         looser = replace(limits, rounding=replace(limits.rounding, **changes))

@@ -19,10 +19,10 @@ from amc.modules.inputs import (
     first_call,
     in_double,
     other_calls,
-    repeated,
     samples_of,
     shapes,
     tensors,
+    with_samples,
 )
 from amc.modules.kinds import groups_of, known_kind, weight_of
 from amc.modules.numbers import numbers_of, set_number
@@ -58,7 +58,6 @@ __all__ = [
     "plain_attention",
     "recurrent",
     "register",
-    "repeated",
     "returning",
     "samples_of",
     "set_number",
@@ -66,6 +65,7 @@ __all__ = [
     "tensors",
     "unwrapped",
     "weight_of",
+    "with_samples",
     "without_nested_tensors",
     "without_weight_norms",
 ]

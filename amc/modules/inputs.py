@@ -102,24 +102,31 @@ def samples_of(inputs: Inputs) -> int:
     return found[0].shape[0] if found and found[0].dim() else 1
 
 
-def repeated(inputs: Inputs, times: int) -> Any:
-    """The same inputs with each sample so many times; what has no axis of samples stays."""
+def with_samples(inputs: Inputs, samples: int) -> Any:
+    """The same inputs with so many samples: those that are there, over and over.
+
+    Args:
+        inputs: Of which tensors whose first axis is that of the samples are changed, and a list of
+            pictures; what has no axis of samples stays.
+        samples: How many.
+    """
     count = samples_of(inputs)
+    times = -(-samples // max(1, count))
 
-    def more(value: Any) -> Any:
-        if isinstance(value, list):
-            return value * times if len(value) == count else value
-        if isinstance(value, Tensor):
-            return torch.cat([value] * times) if value.dim() and len(value) == count else value
-        return value
+    def more(tensor: Tensor) -> Tensor:
+        if not tensor.dim() or len(tensor) != count:
+            return tensor
+        return torch.cat([tensor] * times)[:samples]
 
-    if isinstance(inputs, Tensor):
-        return more(inputs)
-    if isinstance(inputs, Mapping):
-        return {name: more(value) for name, value in inputs.items()}
+    def each(value: Any) -> Any:
+        listed = isinstance(value, list) and len(value) == count
+        return (value * times)[:samples] if listed else changed(value, more)
+
     if isinstance(inputs, Calls):
-        return Calls(*(repeated(one, times) for one in (inputs.first, *inputs.others)))
-    return tuple(map(more, inputs))
+        return Calls(*(with_samples(one, samples) for one in (inputs.first, *inputs.others)))
+    if isinstance(inputs, Mapping):
+        return {name: each(value) for name, value in inputs.items()}
+    return tuple(map(each, inputs)) if isinstance(inputs, tuple) else each(inputs)
 
 
 def shapes(inputs: Inputs) -> str:

@@ -58,15 +58,15 @@ def profile(config: ProfileSettings, console: Console) -> None:
             soft_wrap=True,
         )
         return
+    notes = folder / "answers.jsonl"
     if config.timings:
         answer = read_answer(plan, Path(config.timings), config.runtime, config.threads)
     else:
-        answer = measure_here(
-            plan, config.runtime, config.threads, console, notes=folder / "answers.jsonl"
-        )
+        answer = measure_here(plan, config.runtime, config.threads, console, notes=notes)
     found = table(plan, answer, config.network.model)
     save_config(config, folder / "config.yaml")
     write_whole(folder / TABLE, found.to_json())
+    notes.unlink(missing_ok=True)
     shapes = plan.template.program.inputs.values()
     console.print(f"input {', '.join(' x '.join(map(str, shape)) for shape in shapes)}")
     graph = plan.template.graph

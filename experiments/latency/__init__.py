@@ -3,6 +3,7 @@
 from amc.costs.latency import LATENCY
 from experiments.latency import clock
 from experiments.latency.clock import device
+from experiments.latency.commanded import CommandError
 from experiments.latency.gain import Gain
 from experiments.latency.in_torch import pace
 from experiments.latency.onnx_files import time_files, write_proved
@@ -20,6 +21,7 @@ from experiments.latency.terms import (
 
 __all__ = [
     "LATENCY",
+    "CommandError",
     "Gain",
     "about_device",
     "clock",

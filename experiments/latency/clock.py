@@ -195,14 +195,9 @@ def _torch(payload: bytes, threads: int) -> Run:
     torch.manual_seed(0)
     held: dict[str, Any] = {"": None, **program["constants"]}
     held.update({name: torch.full(shape, 0.01) for name, shape in program["weights"].items()})
-    held.update(
-        {
-            name: torch.ones(shape, dtype=torch.int64)
-            if name in program["whole"]
-            else torch.randn(shape)
-            for name, shape in program["inputs"].items()
-        }
-    )
+    whole = {name: _types()[kind] for name, kind in program["types"].items()}
+    for name, shape in program["inputs"].items():
+        held[name] = torch.ones(shape, dtype=whole[name]) if name in whole else torch.randn(shape)
     steps = [
         (_operator(kind, attributes), inputs, outputs[0])
         for kind, inputs, outputs, attributes in program["ops"]
@@ -229,6 +224,7 @@ def _operator(kind: str, given: dict[str, Any]) -> Any:
 
     plain: dict[str, Any] = {
         "Add": torch.add,
+        "And": torch.logical_and,
         "Clip": torch.clamp,
         "Div": torch.div,
         "Equal": torch.eq,
@@ -236,12 +232,16 @@ def _operator(kind: str, given: dict[str, Any]) -> Any:
         "Exp": torch.exp,
         "Expand": _expand,
         "GlobalAveragePool": lambda x: x.mean(tuple(range(2, x.dim())), keepdim=True),
+        "Greater": torch.gt,
         "HardSigmoid": functional.hardsigmoid,
         "HardSwish": functional.hardswish,
         "Identity": lambda x: x,
+        "Less": torch.lt,
         "MatMul": torch.matmul,
         "Mul": torch.mul,
         "Neg": torch.neg,
+        "Not": torch.logical_not,
+        "Or": torch.logical_or,
         "Pow": torch.pow,
         "ReduceSum": lambda x, axes: x.sum(axes, keepdim=bool(given.get("keepdims", 1))),
         "Relu": torch.relu,
@@ -252,7 +252,7 @@ def _operator(kind: str, given: dict[str, Any]) -> Any:
         "Sub": torch.sub,
         "Tanh": torch.tanh,
         "Unsqueeze": _unsqueeze,
-        "Where": torch.where,
+        "Where": _where,
     }
     with_settings: dict[str, Any] = {
         "AveragePool": lambda: _pool(functional.avg_pool1d, functional.avg_pool2d, given),
@@ -320,6 +320,12 @@ def _slice(x: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None) 
     for axis, start, end, step in zip(axes, starts, ends, steps or [1] * len(starts)):  # noqa: B905
         chosen[axis] = slice(start, end, step)
     return x[tuple(chosen)]
+
+
+def _where(chosen: Any, x: Any, y: Any) -> Any:
+    import torch
+
+    return torch.where(torch.as_tensor(chosen), torch.as_tensor(x), torch.as_tensor(y))
 
 
 def _unsqueeze(x: Any, axes: list[int]) -> Any:

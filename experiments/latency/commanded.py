@@ -3,8 +3,9 @@
     --runtime 'command:ssh phone ./bench --model {onnx} --shapes {input_shapes}'
 
 `{onnx}` becomes the path of an ONNX file, `{input_shapes}` its inputs as `name:1x3x224x224`,
-several with commas, as trtexec takes them, and `{threads}` a number. The last number that the
-command prints is a pass's time in milliseconds. It is run without a shell.
+several with commas, as trtexec takes them, and `{threads}` a number. A pass's time in milliseconds
+is the last number that the command prints with ms behind it, or else its last number. It is run
+without a shell.
 """
 
 from __future__ import annotations
@@ -18,15 +19,14 @@ import statistics
 import subprocess
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from experiments.latency import clock
 from experiments.latency.clock import Timing
-
-COMMAND = "command:"
-"""How such a runtime begins."""
+from experiments.settings import COMMAND
 
 TRIES = 3
 """Of one program, while the command fails or two of its answers are far apart."""
@@ -39,7 +39,13 @@ LEAST = 20e-6
 SECONDS = 600.0
 """After which a command that has not ended is taken for one that hangs."""
 
-NUMBER = re.compile(r"[-+]?\d+(?:\.\d*)?(?:[eE][-+]?\d+)?")
+MOST = 1_000_000
+"""Bytes that are read of what it prints."""
+
+WITH_UNIT = re.compile(
+    r"(?<![\w.,])([-+]?(?:\d+\.?\d*|\.\d+)(?:e[-+]?\d+)?|nan|inf) ?ms\b", re.IGNORECASE
+)
+"""A number with its unit; of 1,234 ms nothing is taken."""
 
 
 class CommandError(ValueError):
@@ -115,48 +121,62 @@ def input_shapes(program: bytes) -> str:
 
 
 def _run(words: Sequence[str]) -> str:
-    """What it prints."""
-    try:
-        process = subprocess.Popen(
-            words,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            start_new_session=True,
-        )
-    except OSError as error:
-        raise CommandError(f"it cannot be run ({error})") from None
-    try:
-        out, err = process.communicate(timeout=SECONDS)
-    except subprocess.TimeoutExpired:
-        raise CommandError(f"it had not ended after {SECONDS:.0f} s") from None
-    finally:
-        _end(process)
+    """What it prints.
+
+    Its output goes to files: what it leaves running in the background may hold a pipe open.
+    """
+    with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+        try:
+            process = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=out, stderr=err, start_new_session=True
+            )
+        except OSError as error:
+            raise CommandError(f"it cannot be run ({error})") from None
+        try:
+            process.wait(SECONDS)
+        except subprocess.TimeoutExpired:
+            raise CommandError(f"it had not ended after {SECONDS:g} s") from None
+        finally:
+            _end(process)
+        said, wrong = map(_read, (out, err))
     if process.returncode:
-        last = (err.strip() or out.strip() or "it said nothing").splitlines()[-1]
+        last = (wrong.strip() or said.strip() or "it said nothing").splitlines()[-1]
         raise CommandError(f"it ended with {process.returncode}: {last[:200]}")
-    return out
+    return said
 
 
-def _end(process: subprocess.Popen[str]) -> None:
-    """With all that it started, if it has not ended."""
-    if process.poll() is None:
-        if os.name == "posix":
+def _read(file: IO[bytes]) -> str:
+    file.seek(0)
+    return file.read(MOST).decode(errors="replace")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """With all that it started."""
+    if os.name == "posix":
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-        process.communicate()
+    else:
+        process.kill()
+    process.wait()
 
 
 def _told(out: str) -> float:
-    numbers = NUMBER.findall(out)
-    seconds = float(numbers[-1]) / 1e3 if numbers else math.nan
-    if not (math.isfinite(seconds) and seconds >= 0):
+    """Seconds: the last number with ms behind it, or else the last word that is a number."""
+    words = [word.strip(",;:()[]") for word in out.split()]
+    found = WITH_UNIT.findall(out) or [word for word in words if _is_number(word)]
+    milliseconds = float(found[-1]) if found else math.nan
+    if not (math.isfinite(milliseconds) and milliseconds > 0):
         last = (out.strip().splitlines() or ["nothing"])[-1]
         raise CommandError(f"it printed no time in milliseconds, but {last[:200]!r}")
-    return seconds
+    return milliseconds / 1e3
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return "_" not in word
 
 
 def timed(
@@ -182,8 +202,7 @@ def timed(
             failed += 1
             if failed == TRIES:
                 raise CommandError(
-                    f"--runtime {COMMAND}{command.text} failed {TRIES} times at {name}: {error}; "
-                    "what it told before is kept, and the same command goes on behind it"
+                    f"--runtime {COMMAND}{command.text} failed {TRIES} times at {name}: {error}"
                 ) from None
             say(f"at {name} {error}; tried again")
     return {

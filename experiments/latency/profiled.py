@@ -6,17 +6,24 @@ import hashlib
 import json
 from dataclasses import replace
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TypeVar
 
 from rich.console import Console
 
 from amc.costs.latency import LATENCY
-from amc.modules import first_call
+from amc.modules import first_call, with_samples
 from amc.pruning import decisions
 from experiments.disk import cache_folder, write_whole
 from experiments.latency import commanded
-from experiments.settings import HARDWARE, BenchmarkSettings, SearchSettings
-from experiments.terminal import TRACING, count, told_if_slow
+from experiments.settings import (
+    COMMAND,
+    HARDWARE,
+    BenchmarkSettings,
+    ProfilingSettings,
+    SearchSettings,
+)
+from experiments.terminal import TRACING, count, printable, told_if_slow
 from experiments.zoo import Workload
 
 S = TypeVar("S", SearchSettings, BenchmarkSettings)
@@ -31,8 +38,7 @@ def profiled(config: S, workload: Workload, console: Console) -> S:
     Raises:
         ImportError: without the extra `onnx`.
         ProfileError: for a network that cannot be profiled.
-        ValueError: for one that takes more than one tensor, or counts of channels where weights are
-            masked.
+        ValueError: for counts of channels where weights are masked.
     """
     asked, cut, given = config.problem, config.cut, config.profiling
     limited = any(budget.cost == LATENCY for budget in asked.budget)
@@ -61,18 +67,25 @@ def profiled(config: S, workload: Workload, console: Console) -> S:
     with told_if_slow(console, TRACING):
         graph = decisions(here.model, here.example, exclude=asked.exclude)
         rounding = rounding_of(asked.round_to, asked.max_ratio, graph)
-        plan = plan_of_network(here.model, graph, first_call(here.example), rounding, given.runtime)
+        inputs = with_samples(first_call(here.example), 1)
+        plan = plan_of_network(here.model, graph, inputs, rounding, given.runtime)
     device = commanded.device(given.runtime, given.threads)
-    told = json.dumps([fingerprint(plan, given.runtime, given.threads), device], sort_keys=True)
+    # A command may name a file by its place.
+    place = str(Path.cwd()) if given.runtime.startswith(COMMAND) else ""
+    known = [fingerprint(plan, given.runtime, given.threads), device, place]
+    told = json.dumps(known, sort_keys=True)
     path = cache_folder("latency") / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.json"
-    where = f"{given.runtime}, {count(given.threads, 'thread')}"
+    notes = path.with_suffix(".jsonl")
+    where = f"{printable(given.runtime)}, {count(given.threads, 'thread')}"
     if path.is_file():
-        console.print(f"latency by {path}, measured before ({where})", soft_wrap=True)
+        console.print(
+            f"latency by {path}, measured before ({where}); without that file it is measured anew",
+            soft_wrap=True,
+        )
     else:
         console.print(
-            f"no --latency table is given: measures how long the parts of {name} take here "
-            f"({where}; --profile-minutes {given.profile_minutes:g} bounds it); let the machine do "
-            "nothing else",
+            f"no --latency table is given: measures how long the parts of {name} take ({where}; "
+            f"{_how_long(given)})",
             soft_wrap=True,
         )
         answer = measure_here(
@@ -81,9 +94,17 @@ def profiled(config: S, workload: Workload, console: Console) -> S:
             given.threads,
             console,
             60 * given.profile_minutes,
-            path.with_suffix(".jsonl"),
+            notes,
         )
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, table(plan, answer, name).to_json())
+        notes.unlink(missing_ok=True)
         console.print(f"the table is kept in {path}", soft_wrap=True)
     return replace(config, cut=replace(cut, latency=str(path)))
+
+
+def _how_long(given: ProfilingSettings) -> str:
+    if given.runtime.startswith(COMMAND):
+        return "as long as the command takes for each of them; answers are kept, line by line"
+    bound = f"--profile-minutes {given.profile_minutes:g} bounds it"
+    return f"{bound}; let the machine do nothing else"

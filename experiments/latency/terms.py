@@ -17,21 +17,22 @@ from amc.costs.latency import (
     LatencyTable,
     LatencyTableError,
     by_table,
-    in_blocks,
+    measured_counts,
     usual_counts,
+    within_reach,
 )
 from amc.granularity import Granularity, Rounding
 from amc.graph import Kept, PruningGraph
-from amc.modules import Inputs, first_call, repeated
+from amc.modules import Inputs, first_call, with_samples
 from amc.problem import Measure
 from amc.pruning import plain_copy
 from experiments.latency import clock, commanded
-from experiments.latency.commanded import COMMAND
 from experiments.latency.outlook import outlook
 from experiments.latency.semi_structured import SemiStructured, refusal, time_layers
 from experiments.runs import Remeasured
 from experiments.settings import (
     AUTO,
+    COMMAND,
     HARDWARE,
     RUNTIMES,
     CommandSettings,
@@ -39,6 +40,7 @@ from experiments.settings import (
     ProfilingSettings,
     SearchingSettings,
 )
+from experiments.terminal import printable
 from experiments.zoo import Workload
 
 STEADY = 0.03
@@ -119,17 +121,19 @@ def terms_of(
         if asked == AUTO:
             legal = usual_counts(graph, rounding, budgets, costs)
         single = asked == 1 or (asked == AUTO and legal == rounding)
-        return Terms(costs, legal, _single(asked, graph) if single else ())
+        told = single and within_reach(graph, legal, budgets, costs)
+        return Terms(costs, legal, _single(asked, graph) if told else ())
     plain, costs = Latency(graph, table), costs_of(cut, table)
     if graph.granularity.masks:
         return Terms(costs, rounding, about_device(table, runtime_asked(config)))
-    if table.blocks and asked in (AUTO, HARDWARE):
-        rounding = in_blocks(graph, rounding)
+    if asked in (AUTO, HARDWARE):
+        rounding = measured_counts(table, graph, rounding)
     timed, fast = by_table(table, graph, rounding)
-    if limited or asked in (AUTO, HARDWARE):
-        chosen = Terms({**costs, LATENCY: timed}, fast)
-    else:
-        chosen = Terms(costs, rounding)
+    edges = asked in (AUTO, HARDWARE)
+    if asked == AUTO and not limited:
+        edges = within_reach(graph, fast, budgets, {**costs, LATENCY: timed})
+    plainly = Terms(costs, rounding)
+    chosen = Terms({**costs, LATENCY: timed}, fast) if limited or edges else plainly
     expected = outlook(plain, graph, budgets, (rounding, fast), chosen.rounding)
     return replace(chosen, notes=(*about_device(table, runtime_asked(config)), *expected))
 
@@ -173,10 +177,9 @@ def about_device(table: LatencyTable, runtime: str = "") -> tuple[str, ...]:
     if device.runtime.startswith(COMMAND):
         if device.runtime == runtime:
             return ()
-        return (
-            f"latency is what {device.runtime} told; to ask it once more at the end, give "
-            f"--runtime {shlex.quote(device.runtime)}",
-        )
+        told = f"latency is what {printable(device.runtime)} told, which is not asked again here"
+        way = f"; --runtime {printable(shlex.quote(device.runtime))} has the winner timed by it"
+        return (told + (way if runtime else ""),)
     if device.runtime not in RUNTIMES:  # Never imported by a name that a file gives.
         raise LatencyTableError(
             f"the latency table is of the runtime {device.runtime!r}; known: {', '.join(RUNTIMES)}"
@@ -233,9 +236,10 @@ def remeasure(
     from experiments.latency.profiling import time_networks
 
     device, here = table.device, workload.on_processor
-    inputs = repeated(first_call(here.example), device.batch)
+    inputs = with_samples(first_call(here.example), device.batch)
     models = [here.model, plain_copy(network).cpu()]
-    tries = (time_networks(models, inputs, device.runtime, device.threads) for _ in range(TRIES))
+    timed = (models, inputs, device.runtime, device.threads, runtime)
+    tries = (time_networks(*timed) for _ in range(TRIES))
     (unpruned, pruned), noise = steadiest(tries)
     return Remeasured(
         unpruned["seconds"],
@@ -318,7 +322,7 @@ class OnDevice:
 
         device = self._table.device
         found = template(self._workload.model, self._graph, self._inputs)
-        return Gauge(found, device.runtime, device.threads)
+        return Gauge(found, device.runtime, device.threads, device.runtime)
 
     def _without_branches(self, kept: Kept) -> Callable[[], Timed]:
         """A program has places for what is gone, so the smaller network itself is exported."""
@@ -326,9 +330,10 @@ class OnDevice:
 
         model, graph, device = self._workload.model, self._graph, self._table.device
         networks = [smaller_network(model, graph, counts) for counts in (graph.full, kept)]
-        return exported(networks, self._inputs, device.runtime, device.threads)
+        runtime = device.runtime  # `measures` has seen that it was typed.
+        return exported(networks, self._inputs, runtime, device.threads, runtime)
 
     @property
     def _inputs(self) -> Inputs:
-        made: Inputs = repeated(first_call(self._workload.example), self._table.device.batch)
+        made: Inputs = with_samples(first_call(self._workload.example), self._table.device.batch)
         return made

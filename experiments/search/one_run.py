@@ -21,6 +21,7 @@ from amc.tasks import Data, Indexed, Task
 from experiments.disk import machine, write_whole
 from experiments.latency import (
     LATENCY,
+    CommandError,
     about_device,
     costs_of,
     pace,
@@ -208,7 +209,7 @@ def _finish(
         granularity=made.policy.granularity,
         stored=Size(graph).table(kept),
         pace=_pace(config, workload, tuned.network),
-        latency=_remeasure(config, workload, tuned.network, changes, made.bound),
+        latency=_remeasure(config, workload, tuned.network, changes, made.bound, console),
         evaluations=made.outcomes,
         seconds=seconds,
         tuned_steps=made.tuned_steps,
@@ -259,9 +260,14 @@ def _remeasure(
     network: nn.Module,
     costs: Mapping[str, CostChange],
     bound: float,
+    console: Console,
 ) -> Remeasured | None:
     table, runtime = table_of(config.cut), runtime_asked(config)
-    again = table and remeasure(table, workload, network, costs[LATENCY].pruned, runtime)
+    try:
+        again = table and remeasure(table, workload, network, costs[LATENCY].pruned, runtime)
+    except CommandError as error:  # The network is there, and is not lost for a device that is not.
+        console.print(f"the network is not timed once more: {error}", soft_wrap=True)
+        return None
     return replace(again, bound=bound) if again else None
 
 

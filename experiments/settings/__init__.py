@@ -12,7 +12,15 @@ from experiments.settings.flat import (
 )
 from experiments.settings.foreign import NETWORK, check_network, code_flags, code_in
 from experiments.settings.importing import import_named
-from experiments.settings.kinds import AUTO, DEVICES, HARDWARE, RUNTIMES, Budgets, is_device
+from experiments.settings.kinds import (
+    AUTO,
+    COMMAND,
+    DEVICES,
+    HARDWARE,
+    RUNTIMES,
+    Budgets,
+    is_device,
+)
 from experiments.settings.mistakes import Mistake
 from experiments.settings.parts import (
     ComputeSettings,
@@ -39,6 +47,7 @@ from experiments.settings.use import ExportSettings, ReportSettings, RunsSetting
 
 __all__ = [
     "AUTO",
+    "COMMAND",
     "DEVICES",
     "HARDWARE",
     "NETWORK",

@@ -72,9 +72,13 @@ RUNTIMES = ("onnxruntime", "openvino", "torch")
 """That `amc profile` knows by name."""
 
 
+COMMAND = "command:"
+"""How a runtime begins that is a command of the user's."""
+
+
 def is_runtime(text: str) -> bool:
     """Whether this is one of `RUNTIMES`, or a command of the user's."""
-    return text in RUNTIMES or (text.startswith("command:") and "{onnx}" in text)
+    return text in RUNTIMES or (text.startswith(COMMAND) and "{onnx}" in text)
 
 
 Runtime = Annotated[

@@ -10,6 +10,7 @@ from typing import ClassVar
 from experiments.settings.commands import CommandSettings
 from experiments.settings.kinds import (
     AUTO,
+    COMMAND,
     USUAL_RATES,
     Amount,
     Batch,
@@ -125,3 +126,13 @@ class ProfileSettings(CommandSettings):
     prepare: Text | None = None
     timings: Text | None = None
     out: Text = "runs/profile"
+
+    def __post_init__(self) -> None:
+        """Also: a command times programs from here."""
+        super().__post_init__()
+        if self.runtime.startswith(COMMAND) and (self.prepare or self.timings):
+            flag = "--prepare" if self.prepare else "--timings"
+            raise Mistake(
+                f"{flag} is for a device that nothing here reaches, and --runtime {COMMAND}... "
+                "reaches one; leave one of them out"
+            )

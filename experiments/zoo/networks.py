@@ -53,13 +53,13 @@ class Workload:
         """The example of a network that takes one tensor.
 
         Raises:
-            ValueError: if it takes anything else, which latency and ONNX do not know yet.
+            ValueError: if it takes anything else, which ONNX files do not know yet.
         """
         example = self.example
         alone = example[0] if isinstance(example, tuple) and len(example) == 1 else example
         if not isinstance(alone, Tensor):
             raise ValueError(
-                "latency and ONNX are for networks that take one tensor so far, and this one takes "
+                "ONNX files are for networks that take one tensor so far, and this one takes "
                 f"{'names' if isinstance(alone, Mapping) else 'several'}; leave them out"
             )
         return alone

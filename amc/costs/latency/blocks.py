@@ -19,14 +19,18 @@ lays tensors out in blocks at all."""
 LEVELS = 4
 """Counts that a group has at least to choose from, with all but the smallest block."""
 
+COARSE = 2
+"""Times what the largest pruning ratio leaves of a group that its smallest width may be."""
+
 
 def in_blocks(graph: PruningGraph, rounding: Rounding) -> Rounding:
     """The rounding by which every layer has whole blocks of channels.
 
     A layer of 63 channels takes longer than one of 64, on most processors by far, so a network of
     such layers may be smaller and slower. Of `BLOCKS` each group takes the largest that leaves it
-    `LEVELS` widths; the last one has to leave two, and groups that are smaller have every count.
-    Where a unit is several channels, as an attention's head is, they count as many.
+    `LEVELS` widths, and with which its smallest one is at most `COARSE` times what the largest
+    ratio leaves; the last has to leave two, and groups that are smaller have every count. Where a
+    unit is several channels, as an attention's head is, they count as many.
 
     Args:
         graph: Its decisions; where they mask weights nothing changes.
@@ -34,21 +38,34 @@ def in_blocks(graph: PruningGraph, rounding: Rounding) -> Rounding:
     """
     if graph.granularity.masks:
         return rounding
-    each = _channels(graph)
-    steps = tuple(_step(units, own) for units, own in zip(graph.full, each, strict=True))
-    return replace(rounding, steps=steps)
+    each = zip(graph.full, _channels(graph), strict=True)
+    return replace(rounding, steps=tuple(_step(*own, rounding) for own in each))
 
 
 def usual_counts(
     graph: PruningGraph, rounding: Rounding, budgets: Sequence[Budget], costs: Costs
 ) -> Rounding:
-    """The rounding of `in_blocks`; the one that is given where a budget is out of its reach."""
+    """The rounding of `in_blocks`, or the one that is given where a budget needs it.
+
+    A budget that only single channels meet has them, and one that only they meet with every branch.
+    """
     blocks = in_blocks(graph, rounding)
+    for depth in (False, rounding.depth):
+        for chosen in (blocks, rounding):
+            if within_reach(graph, replace(chosen, depth=depth), budgets, costs):
+                return chosen
+    return rounding
+
+
+def within_reach(
+    graph: PruningGraph, rounding: Rounding, budgets: Sequence[Budget], costs: Costs
+) -> bool:
+    """Whether the smallest network that is legal meets all budgets."""
     try:
-        Limits.of(graph, budgets, costs, blocks)
+        Limits.of(graph, budgets, costs, rounding)
     except BudgetError:
-        return rounding
-    return blocks
+        return False
+    return True
 
 
 def _channels(graph: PruningGraph) -> list[int]:
@@ -64,8 +81,14 @@ def _channels(graph: PruningGraph) -> list[int]:
     return found
 
 
-def _step(units: int, channels: int) -> int:
+def _step(units: int, channels: int, rounding: Rounding) -> int:
     """Units from one legal count to the next."""
     steps = [block // math.gcd(block, channels) for block in BLOCKS]
-    wide = next((step for step in steps[:-1] if units >= LEVELS * step), steps[-1])
-    return wide if units >= 2 * wide else 1
+    fewest = rounding.counts(units, 1).first
+    wide = (
+        step
+        for step in steps[:-1]
+        if units >= LEVELS * step and rounding.counts(units, step).first <= COARSE * fewest
+    )
+    chosen = next(wide, steps[-1])
+    return chosen if units >= 2 * chosen else 1

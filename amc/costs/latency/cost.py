@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from amc.costs.latency.latency_table import LatencyTable, LatencyTableError, Piece
+from amc.costs.latency.measured import all_measured
 from amc.costs.latency.widths import Reach, reach
 from amc.graph import Layer, PruningGraph
 
@@ -73,15 +74,30 @@ class Latency:
     ) -> None:
         check_same(graph, table)
         self._graph, self.table, self._plain = graph, table, counts is None
-        ranges = None if counts is None else reach(graph, counts)
+        ranges = self._ranges(counts)
         self._grids = []
         for name, number in table.calls:
             row, piece = graph.layer_index[name], table.pieces[number]
-            self._grids.append(
-                _plain(row, piece) if ranges is None else _rising(row, piece, graph, ranges[row])
-            )
+            if ranges is None:
+                grid = _plain(row, piece, _between(piece.inputs), _between(piece.outputs))
+            elif counts is None:
+                grid = _plain(row, piece, ranges[row].inputs, ranges[row].outputs)
+            else:
+                grid = _rising(row, piece, graph, ranges[row])
+            self._grids.append(grid)
         kinds = [table.pieces[number].kind for _, number in table.calls]
         self._scales = np.array([table.correction.scales[kind] for kind in kinds])
+
+    def _ranges(self, counts: Sequence[Sequence[int]] | None) -> tuple[Reach, ...] | None:
+        """Widths that every layer may have; None allows all that lie between measured ones.
+
+        Without `counts` of a table that was measured at whole blocks or multiples alone, those: a
+        width between two of them is told as the wider one.
+        """
+        measured = all_measured(self.table, self._graph)
+        if counts is None and not measured.steps and measured.round_to == 1:
+            return None
+        return reach(self._graph, counts or measured.legal(self._graph.full))
 
     def __call__(self, kept: Sequence[int]) -> float:
         """Seconds of a pass."""
@@ -152,11 +168,15 @@ def check_same(graph: PruningGraph, table: LatencyTable) -> None:
         )
 
 
-def _plain(row: int, piece: Piece) -> _Grid:
-    """The piece's times at all widths between those measured."""
-    inputs, outputs = (range(side[0], side[-1] + 1) for side in (piece.inputs, piece.outputs))
+def _plain(row: int, piece: Piece, inputs: Sequence[int], outputs: Sequence[int]) -> _Grid:
+    """The piece's times at these widths."""
     seconds = piece.over(inputs, outputs)
     return _Grid(row, np.array(inputs), np.array(outputs), piece.tied, seconds)
+
+
+def _between(measured: Sequence[int]) -> range:
+    """All widths between those that were measured."""
+    return range(measured[0], measured[-1] + 1)
 
 
 def _rising(row: int, piece: Piece, graph: PruningGraph, own: Reach) -> _Grid:

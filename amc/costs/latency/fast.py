@@ -9,9 +9,9 @@ from functools import partial
 
 import numpy as np
 
-from amc.costs.latency.blocks import in_blocks
 from amc.costs.latency.cost import Latency
 from amc.costs.latency.latency_table import LatencyTable
+from amc.costs.latency.measured import check_measured
 from amc.granularity import Rounding
 from amc.graph import PruningGraph
 
@@ -37,26 +37,11 @@ def by_table(
 
     Raises:
         LatencyTableError: if the table is of another network.
-        ValueError: if the table is of whole blocks alone, and other counts are legal.
+        ValueError: if counts are legal that the table was not measured for (`measured_counts`).
     """
-    if table.blocks:
-        _check_blocks(graph, rounding)
+    check_measured(table, graph, rounding)
     counts = fast_counts(graph, Latency(graph, table), rounding.legal(graph.full))
     return partial(Latency, table=table, counts=counts), replace(rounding, widths=counts)
-
-
-def _check_blocks(graph: PruningGraph, rounding: Rounding) -> None:
-    """See that only whole blocks are legal.
-
-    Raises:
-        ValueError: if other counts are.
-    """
-    blocks = in_blocks(graph, rounding).steps
-    if rounding.steps != blocks and any(rounding.round_to % step for step in blocks):
-        raise ValueError(
-            f"--round-to is {rounding.round_to}, and the latency table knows whole blocks of "
-            "channels alone; leave it out, or make a table with `amc profile --round-to 1`"
-        )
 
 
 def fast_counts(

@@ -26,11 +26,14 @@ PERIOD = 16
 """Widths after which a staircase repeats: 4 and 8 (AVX2, NEON) divide it, and AVX-512 has it."""
 
 WINDOWS = 3
-LEAST_KNOTS = 24
+LEAST_KNOTS = 12
 
 OFFSETS = (0, 1, 2, 4)
 """How far below the full width the rows and columns of a skeleton stand: one of every kind of
 remainder, whether blocks are of 2, 4 or 8."""
+
+FEW = 3
+"""Remainders below which a skeleton needs a row in the middle."""
 
 NOISE = 0.003
 """Singular values of the skeleton's crossing that are smaller, relative to the first, are noise."""
@@ -55,13 +58,16 @@ def knots(widths: Sequence[int]) -> tuple[int, ...]:
 def skeleton(widths: Sequence[int]) -> tuple[int, ...]:
     """Positions among the knots whose rows (or columns) are measured whole.
 
-    The last knot and some just below it, and of each of their remainders the first one.
+    The last knot and those just below it that have other remainders, and of each of these the first
+    one. Where there are but one or two, as with whole blocks, the one in the middle as well.
     """
     top = len(widths) - 1
-    last = [top - offset for offset in OFFSETS if offset <= top]
-    remainders = [(widths[at]) % PERIOD for at in last]
-    first = [next(k for k, w in enumerate(widths) if w % PERIOD == one) for one in remainders]
-    return tuple(sorted({0, *last, *first}))
+    last: dict[int, int] = {}
+    for at in (top - offset for offset in OFFSETS if offset <= top):
+        last.setdefault(widths[at] % PERIOD, at)
+    first = [next(k for k, w in enumerate(widths) if w % PERIOD == one) for one in last]
+    middle = [top // 2] if len(last) < FEW else []
+    return tuple(sorted({0, *middle, *last.values(), *first}))
 
 
 def complete(times: Times) -> Times:

@@ -33,7 +33,7 @@ class Device:
         processor: Its name.
         cores: It has.
         system: Operating system and instruction set.
-        runtime: "onnxruntime" or "torch".
+        runtime: "onnxruntime", "openvino", "torch", or command:... as a person typed it.
         version: Of the runtime.
         threads: That the runtime may use.
         batch: Samples in one pass.
@@ -180,8 +180,9 @@ class LatencyTable:
         correction: From pieces to the network.
         fit: How far to trust it.
         settings: How it was measured: rounds, programs, how unsteady the machine was, seconds that
-            it took, the median pass of the unpruned network with all that disturbed it, and whether
-            only whole blocks of channels were (1).
+            it took, the median pass of the unpruned network with all that disturbed it, whether
+            only whole blocks of channels were (1), of which multiple all counts are otherwise, and
+            the largest pruning ratio of a group.
     """
 
     device: Device
@@ -197,6 +198,16 @@ class LatencyTable:
     def blocks(self) -> bool:
         """Whether only the counts of `amc.costs.latency.in_blocks` were measured."""
         return bool(self.settings.get("blocks"))
+
+    @property
+    def multiple(self) -> int:
+        """Of what all counts are multiples that were measured, where they are no blocks."""
+        return max(1, int(self.settings.get("multiple", 1)))
+
+    @property
+    def max_ratio(self) -> float:
+        """Largest pruning ratio of a group that was measured."""
+        return float(self.settings.get("max_ratio", 0.8))
 
     def to_json(self) -> str:
         """The table as JSON that `from_json` reads back to an equal one."""

@@ -12,7 +12,7 @@ from pathlib import Path
 from amc.parsing import read_json
 from experiments.disk import append_lines, whole_lines
 from experiments.latency.clock import Timing
-from experiments.latency.commanded import Command, timed
+from experiments.latency.commanded import Command, CommandError, timed
 
 EVERY = 25
 """Programs between two looks at how steady the device is."""
@@ -72,9 +72,14 @@ def measure_by(
     random.Random(0).shuffle(names)
     paces: list[float] = []
     for number, name in enumerate(names):
-        if number % EVERY == 0:
-            paces.append(timed(command, steady, programs[steady](), say)["seconds"])
-        found[name] = timed(command, name, programs[name](), say)
+        try:
+            if number % EVERY == 0:
+                paces.append(timed(command, steady, programs[steady](), say)["seconds"])
+            found[name] = timed(command, name, programs[name](), say)
+        except CommandError as error:
+            raise CommandError(
+                f"{error}; what it told before is kept, and the same command goes on behind it"
+            ) from None
         if notes:
             notes.keep(name, found[name])
         said(len(programs) - len(names) + number + 1)

@@ -53,6 +53,7 @@ def fingerprint(plan: Plan, runtime: str, threads: int) -> str:
     """
     calls = [(layer, plan.parts[part].about) for layer, part in plan.calls]
     told = [runtime, threads, plan.fed, plan.fixed, calls, plan.networks, sorted(plan.programs())]
+    told += [plan.rounding.round_to, plan.rounding.max_ratio, plan.rounding.steps]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()
 
 

@@ -21,7 +21,6 @@ from amc.costs.latency import (
     Point,
 )
 from experiments.latency import clock, commanded
-from experiments.latency.commanded import COMMAND
 from experiments.latency.profiling.by_command import Notes, measure_by
 from experiments.latency.profiling.correction import fit_correction
 from experiments.latency.profiling.plan import (
@@ -34,6 +33,7 @@ from experiments.latency.profiling.plan import (
     part_name,
 )
 from experiments.latency.profiling.program import Program, to_json, to_onnx
+from experiments.settings import COMMAND
 
 Timings = Mapping[str, clock.Timing]
 
@@ -145,16 +145,22 @@ def table(plan: Plan, answer: Answer, network: str) -> LatencyTable:
         Correction(0.0, {part.kind: 1.0 for part in plan.parts}),
         Fit(0, 0.0, 0.0, 0.0, 0.0),
         {
-            "rounds": clock.PASSES * clock.ROUNDS,
+            "rounds": _rounds(answer.device.runtime),
             "programs": len(timings),
             "unsteady": answer.unsteady,
             "took": answer.took,
             "typical": timings[WHOLE]["typical"],
-            "blocks": float(plan.blocks),
+            "blocks": float(bool(plan.rounding.steps)),
+            "multiple": float(plan.rounding.round_to),
+            "max_ratio": plan.rounding.max_ratio,
         },
     )
     correction, fit = _correction(plan, found, timings)
     return replace(found, correction=correction, fit=fit)
+
+
+def _rounds(runtime: str) -> int:
+    return 2 if runtime.startswith(COMMAND) else clock.PASSES * clock.ROUNDS
 
 
 def _piece(plan: Plan, number: int, part: Part, timings: Timings) -> Piece:

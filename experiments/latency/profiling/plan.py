@@ -79,7 +79,7 @@ class Plan:
         calls: The layer and the number of its part, in the order they run.
         parts: Each once.
         networks: Kept counts of the whole networks, the unpruned one first.
-        blocks: Whether only whole blocks of channels are timed.
+        rounding: Which kept counts are measured.
     """
 
     template: Template
@@ -87,12 +87,13 @@ class Plan:
     calls: tuple[tuple[str, int], ...]
     parts: tuple[Part, ...]
     networks: tuple[Kept, ...]
-    blocks: bool = False
+    rounding: Rounding
 
     @property
     def fixed(self) -> dict[str, Any]:
         """What of a device's description is decided here."""
-        batch = next(iter(self.template.program.inputs.values()))[0]
+        shapes = self.template.program.inputs.values()
+        batch = next((shape[0] for shape in shapes if shape), 1)
         return {"batch": batch, "dtype": "float32"}
 
     def programs(self) -> dict[str, Callable[[], Program]]:
@@ -156,8 +157,7 @@ def plan_of(template: Template, rounding: Rounding, *, fed: bool, seed: int = 0)
             parts[key] = _part(template.graph, segment, widths, chance)
         calls.append((segment.layer, list(parts).index(key)))
     networks = tuple(_networks(template.graph.full, rounding, chance))
-    blocks = bool(rounding.steps)
-    return Plan(template, fed, tuple(calls), tuple(parts.values()), networks, blocks)
+    return Plan(template, fed, tuple(calls), tuple(parts.values()), networks, rounding)
 
 
 def _canonical(program: Program) -> str:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from amc.costs.latency import in_blocks
 from amc.granularity import CHANNELS, Rounding
 from amc.graph import PruningGraph
-from amc.modules import Inputs, call, changed, first_call, repeated, tensors
+from amc.modules import Inputs, call, changed, first_call, tensors, with_samples
 from amc.pruning import decisions
 from experiments.latency.profiling.by_command import Notes
 from experiments.latency.profiling.carrying import fingerprint
@@ -65,7 +65,7 @@ def plan_for(config: ProfileSettings) -> Plan:
     workload = load_workload(config.network, trained=False)
     example = _example(config, workload)
     graph = decisions(workload.model, example, exclude=config.exclude)
-    inputs = repeated(first_call(example), config.batch_size)
+    inputs = with_samples(first_call(example), config.batch_size)
     rounding = rounding_of(config.round_to, config.max_ratio, graph)
     return plan_of_network(workload.model, graph, inputs, rounding, config.runtime)
 

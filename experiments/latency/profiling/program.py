@@ -19,9 +19,6 @@ from onnx import TensorProto, helper, numpy_helper
 Shape = tuple[int, ...]
 
 IR_VERSION = 10
-WHOLE = (TensorProto.BOOL, TensorProto.INT32, TensorProto.INT64)
-"""Types of numbers that are no floating-point ones."""
-
 WEIGHT = 0.01
 """Value of every weight; neither zero nor so small that results become denormal."""
 
@@ -153,7 +150,7 @@ def to_json(program: Program) -> bytes:
     data = {
         "ops": [[op.kind, op.inputs, op.outputs, dict(op.attributes)] for op in program.ops],
         "inputs": dict(program.inputs),
-        "whole": [name for name in program.inputs if program.type_of(name) in WHOLE],
+        "types": {n: program.types[n] for n in program.inputs if n in program.types},
         "outputs": program.outputs,
         "weights": dict(program.weights),
         "constants": {name: value.tolist() for name, value in program.constants.items()},

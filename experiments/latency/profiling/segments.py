@@ -113,11 +113,14 @@ def segment_program(
 def fed_inputs(template: Template, segment: Segment) -> tuple[str, ...]:
     """What a convolution's segment reads of what other segments made, where it has places."""
     layer = template.graph.layers[template.graph.layer_index[segment.layer]]
-    given = template.program.inputs
+    program = template.program
     return tuple(
         name
         for name in segment.inputs
-        if layer.kind == "conv" and name not in given and len(template.full[name]) > 2
+        if layer.kind == "conv"
+        and name not in program.inputs
+        and len(template.full[name]) > 2
+        and name not in program.types  # of floating-point numbers
     )
 
 

@@ -16,6 +16,7 @@ from experiments.latency import clock, commanded
 from experiments.latency.profiling.measuring import payload, runtime_of
 from experiments.latency.profiling.program import from_onnx
 from experiments.latency.profiling.templates import Template
+from experiments.settings import COMMAND
 
 
 def export_network(model: nn.Module, inputs: Inputs, runtime: str) -> bytes:
@@ -37,15 +38,16 @@ def _weights(model: onnx.ModelProto) -> list[str]:
 
 
 def time_networks(
-    models: Sequence[nn.Module], inputs: Inputs, runtime: str, threads: int
+    models: Sequence[nn.Module], inputs: Inputs, runtime: str, threads: int, asked: str = ""
 ) -> tuple[list[clock.Timing], float]:
     """Time networks against each other, in turns, each twice.
 
     Args:
         models: In any mode; left as they are.
         inputs: Of their forward passes, in the batch that they are timed at.
-        runtime: "onnxruntime" or "torch".
+        runtime: Short name, or a command.
         threads: That it may use.
+        asked: The runtime that a person typed: a command that only a table names is not run.
 
     Returns:
         Of each network the mean of both timings, and the median relative difference of the two:
@@ -53,16 +55,18 @@ def time_networks(
 
     Raises:
         ImportError: without the extra `onnx`.
+        ValueError: for a command that nobody typed.
+        CommandError: for one that gives no time.
     """
-    return exported(models, inputs, runtime, threads)()
+    return exported(models, inputs, runtime, threads, asked)()
 
 
 def exported(
-    models: Sequence[nn.Module], inputs: Inputs, runtime: str, threads: int
+    models: Sequence[nn.Module], inputs: Inputs, runtime: str, threads: int, asked: str = ""
 ) -> Callable[[], tuple[list[clock.Timing], float]]:
     """What times networks as `time_networks` does, each time it is called; exported once."""
     payloads = [export_network(model, inputs, runtime) for model in models]
-    return partial(_in_turns, payloads, runtime, threads)
+    return partial(_in_turns, payloads, runtime, threads, asked)
 
 
 class Gauge:
@@ -70,23 +74,30 @@ class Gauge:
 
     Args:
         template: Of the network.
-        runtime: "onnxruntime" or "torch".
+        runtime: See `time_networks`.
         threads: That it may use.
+        asked: See `time_networks`.
     """
 
-    def __init__(self, template: Template, runtime: str, threads: int) -> None:
+    def __init__(self, template: Template, runtime: str, threads: int, asked: str = "") -> None:
         self._template, self._runtime, self._threads = template, runtime, threads
+        self._asked = asked
 
     def __call__(self, kept: Kept) -> Callable[[], tuple[list[clock.Timing], float]]:
         """What gives times of the unpruned and of the pruned network, and the noise."""
         programs = (self._template.at(self._template.graph.full), self._template.at(kept))
         payloads = [payload(program, self._runtime) for program in programs]
-        return partial(_in_turns, payloads, self._runtime, self._threads)
+        return partial(_in_turns, payloads, self._runtime, self._threads, self._asked)
 
 
 def _in_turns(
-    payloads: Sequence[bytes], runtime: str, threads: int
+    payloads: Sequence[bytes], runtime: str, threads: int, asked: str
 ) -> tuple[list[clock.Timing], float]:
+    if runtime.startswith(COMMAND) and runtime != asked:
+        raise ValueError(
+            f"the latency table names {runtime}, and a file alone cannot ask for a command; where "
+            "you trust it, give it as --runtime"
+        )
     if command := commanded.Command.of(runtime, threads):
         return _by_command(payloads, command)
     names = [f"{number} {time}" for number in range(len(payloads)) for time in ("first", "second")]

@@ -33,7 +33,7 @@ from experiments.studies.widths.timing import (
     THREADS,
     Cell,
 )
-from experiments.terminal import percent
+from experiments.terminal import count, percent
 
 HERE = "experiments.studies.widths"
 PAGE = Path(__file__).parents[3] / "docs" / "latency.md"
@@ -114,7 +114,8 @@ def by_setting(cells: Sequence[Cell]) -> str:
             if (cell.runtime, cell.threads, cell.batch) == (runtime, threads, batch)
         ]
         if here:
-            rows.append((f"{runtime}, {threads} threads, batch {batch}", *_summed(here)))
+            where = f"{runtime}, {count(threads, 'thread')}, batch {batch}"
+            rows.append((where, *_summed(here)))
     return markdown(heads, [*rows, ("all", *_summed(cells))])
 
 

@@ -21,7 +21,7 @@ from amc.costs import COSTS, Limits, Macs
 from amc.costs.latency import in_blocks
 from amc.granularity import CHANNELS, Rounding
 from amc.graph import PruningGraph
-from amc.modules import Inputs, call, repeated
+from amc.modules import Inputs, call, with_samples
 from amc.policy import Budget
 from amc.rules import uniform
 from amc.surgery import cut
@@ -101,7 +101,7 @@ def cells(name: str) -> list[Cell]:
     models = [model, model, *(smaller for *_, smaller in cuts)]
     found = []
     for runtime, batch in product(RUNTIMES, BATCHES):
-        loaded = _loaded(models, repeated(inputs, batch), runtime)
+        loaded = _loaded(models, with_samples(inputs, batch), runtime)
         for threads in THREADS:
             rounds = clock.take_turns([load(threads) for load in loaded], SECONDS)
             first, again, *others = (clock.timing(one)["seconds"] for one in rounds)

@@ -7,7 +7,7 @@ import torch
 from tiny_networks import Wired
 from torch import Tensor
 
-from amc.modules.inputs import call, repeated, shapes, tensors
+from amc.modules.inputs import call, shapes, tensors, with_samples
 
 
 @dataclass
@@ -45,12 +45,15 @@ def test_shapes_are_written_side_by_side() -> None:
     assert shapes({"a": torch.ones(2, 3), "b": torch.ones(4)}) == "(2, 3), (4,)"
 
 
-def test_samples_are_repeated_and_what_has_none_stays() -> None:
-    one, table, flag = torch.ones(2, 3), torch.zeros(5, 3), True
-    assert repeated(one, 3).shape == (6, 3)
-    left, right, told = repeated((one, table, flag), 4)
-    assert (left.shape, right.shape, told) == ((8, 3), (5, 3), True)
-    named = repeated({"tokens": one, "mask": one, "scale": torch.tensor(2.0)}, 2)
-    assert [named[name].shape for name in named] == [(4, 3), (4, 3), ()]
-    (pictures,) = repeated(([torch.ones(3, 4, 4)],), 3)
+def test_there_are_as_many_samples_as_are_asked_for_and_what_has_none_stays() -> None:
+    one, table, flag = torch.arange(6.0).reshape(2, 3), torch.zeros(5, 3), True
+    assert torch.equal(with_samples(one, 5), torch.cat([one, one, one[:1]]))
+    assert with_samples(one, 1).tolist() == [[0, 1, 2]]
+    left, right, told = with_samples((one, table, flag), 4)
+    assert (left.shape, right.shape, told) == ((4, 3), (5, 3), True)
+    named = with_samples({"tokens": one, "mask": one, "scale": torch.tensor(2.0)}, 3)
+    assert [named[name].shape for name in named] == [(3, 3), (3, 3), ()]
+    ((first, second),) = with_samples(((one, one),), 4)
+    assert first.shape == second.shape == (4, 3)
+    (pictures,) = with_samples(([torch.ones(3, 4, 4)],), 3)
     assert len(pictures) == 3

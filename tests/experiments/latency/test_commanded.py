@@ -6,17 +6,25 @@ import time
 from pathlib import Path
 
 import pytest
+import torch
 from command_line import CommandLine
 from onnx import TensorProto, helper
+from torch import nn
 
 from amc.costs.latency import LatencyTable
-from experiments.latency import commanded
+from experiments.latency import commanded, terms
 from experiments.latency.commanded import Command, CommandError, input_shapes, timed
+from experiments.latency.profiling import time_networks
 from experiments.latency.profiling.by_command import Notes, measure_by
 from experiments.runs import RunResult
 
 SIZE = "stat -c %s {onnx}"
 """Bytes of the file are its milliseconds."""
+
+
+OWN = ("--model", "striped_images:network", "--dataset", "striped_images:images")
+FEW = ("--calibration-images", "60", "--search-images", "30", "--strategy", "uniform")
+ASKED = ("search", *OWN, *FEW, "--budget", "latency=0.8", "--no-measure")
 
 
 def model(size: int = 4) -> bytes:
@@ -33,6 +41,37 @@ def model(size: int = 4) -> bytes:
 def test_the_last_number_is_milliseconds() -> None:
     assert Command(SIZE, 1).seconds(model()) == len(model()) / 1e3
     assert Command("echo run 3 of {onnx} took 1.5e1 ms", 1).seconds(model()) == 0.015
+
+
+@pytest.mark.parametrize(
+    ("said", "milliseconds"),
+    [
+        ("mean 7.25ms, p99 of 100 runs on cuda:0", 7.25),
+        ("3.5 ms on 2 threads", 3.5),
+        (".512", 0.512),
+        ("latency (ms): 4.", 4.0),
+        ("1 2 3\n", 3.0),
+        ("time=1.5 MS;", 1.5),
+        ("1,234.5 ms", None),
+        ("run 3: nan ms", None),
+        ("0", None),
+        ("inf", None),
+        ("-2 ms", None),
+        ("", None),
+    ],
+)
+def test_what_it_prints_is_read_by_its_unit(said: str, milliseconds: float | None) -> None:
+    if milliseconds is None:
+        with pytest.raises(CommandError, match="printed no time in milliseconds"):
+            commanded._told(said)
+    else:
+        assert commanded._told(said) == pytest.approx(milliseconds / 1e3)
+
+
+def test_what_it_leaves_running_holds_nothing_up() -> None:
+    start = time.monotonic()
+    assert Command("sh -c 'sleep 20 & echo 3' {onnx}", 1).seconds(model()) == 0.003
+    assert time.monotonic() - start < 5
 
 
 def test_shapes_and_threads_are_told(tmp_path: Path) -> None:
@@ -60,7 +99,6 @@ def test_a_command_that_fails_is_tried_again_and_named(text: str, words: str) ->
     with pytest.raises(CommandError, match="failed 3 times at conv: ") as caught:
         timed(Command(text, 1), "conv", model(), said.append)
     assert words in str(caught.value)
-    assert "the same command goes on behind it" in str(caught.value)
     assert len(said) == 2
     assert all(words in one and "tried again" in one for one in said)
 
@@ -71,7 +109,7 @@ def test_one_that_hangs_is_ended_with_all_that_it_started(
     monkeypatch.setattr(commanded, "SECONDS", 0.3)
     late = tmp_path / "late"
     start = time.monotonic()
-    with pytest.raises(CommandError, match="had not ended after 0 s"):
+    with pytest.raises(CommandError, match=r"had not ended after 0\.3 s"):
         Command(f"sh -c '(sleep 2; touch {late}) & sleep 30' {{onnx}}", 1).seconds(model())
     assert time.monotonic() - start < 5
     time.sleep(2.2)
@@ -115,7 +153,7 @@ def test_a_stop_loses_nothing(tmp_path: Path) -> None:
 
     notes = Notes(tmp_path / "answers.jsonl", "a plan")
     asked = (Command(text, 1), programs, "whole", notes, said, lambda text: None)
-    with pytest.raises(CommandError):
+    with pytest.raises(CommandError, match="kept, and the same command goes on behind it"):
         measure_by(*asked)
     assert len(notes.known()) == 2
     broken.unlink()
@@ -127,9 +165,40 @@ def test_a_stop_loses_nothing(tmp_path: Path) -> None:
     assert not Notes(notes.path, "another plan").known()
 
 
-OWN = ("--model", "striped_images:network", "--dataset", "striped_images:images")
-FEW = ("--calibration-images", "60", "--search-images", "30", "--strategy", "uniform")
-ASKED = ("search", *OWN, *FEW, "--budget", "latency=0.8", "--no-measure")
+def test_a_table_alone_cannot_have_its_command_run() -> None:
+    runtime = f"command:{SIZE}"
+    net, given = nn.Linear(3, 2), torch.zeros(1, 3)
+    with pytest.raises(ValueError, match="a file alone cannot ask for a command"):
+        time_networks([net], given, runtime, 1)
+    times, _ = time_networks([net], given, runtime, 1, runtime)
+    assert times[0]["seconds"] > 0
+
+
+def test_a_device_that_is_gone_at_the_end_loses_no_run(
+    amc: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    gone = tmp_path / "gone"
+    words = f"command:sh -c 'test -e {gone} && exit 1; stat -c %s $0' {{onnx}}"
+    monkeypatch.setattr(terms.OnDevice, "__call__", lambda self, kept: gone.touch() or 0.0)
+    run = tmp_path / "run"
+    told = amc.good(*ASKED, "--runtime", words, "--out", run)
+    assert "the network is not timed once more: " in told
+    assert RunResult.load(run / "result.json").latency is None
+
+
+def test_answers_are_kept_until_the_table_is_there(
+    amc: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    log, out = tmp_path / "log", tmp_path / "run"
+    log.touch()
+    script = f"test $(wc -l < {log}) -gt 9 && exit 1; echo x >> {log}; stat -c %s $0"
+    runtime = f"command:sh -c '{script}' {{onnx}}"
+    answer = amc(*ASKED, "--runtime", runtime, "--out", out)
+    assert "kept, and the same command goes on" in answer.err
+    (notes,) = (tmp_path / "cache" / "amc" / "latency").glob("*.jsonl")
+    assert notes.read_text().count("program") >= 3
 
 
 def test_a_command_is_a_budget(
@@ -157,4 +226,4 @@ def test_a_table_alone_runs_no_command(
     monkeypatch.setattr(commanded, "_run", lambda words: pytest.fail("it was run"))
     table = tmp_path / "profile" / "latency.json"
     told = amc.good(*ASKED, "--latency", table, "--out", tmp_path / "run")
-    assert "to ask it once more at the end, give --runtime 'command:stat -c %s {onnx}'" in told
+    assert "--runtime 'command:stat -c %s {onnx}' has the winner timed by it" in told

@@ -49,6 +49,12 @@ def test_every_layer_has_whole_blocks_or_is_whole(widths: list[int]) -> None:
         assert len(counts) > 1
 
 
+def test_blocks_become_smaller_where_more_may_go() -> None:
+    graph = graph_of(64, 64)
+    for most, step in ((0.8, 16), (0.9, 8), (0.95, 8), (0.97, 4)):
+        assert in_blocks(graph, Rounding(max_ratio=most)).steps == (step, step)
+
+
 def test_a_unit_of_many_channels_is_a_block_by_itself() -> None:
     layer = nn.TransformerEncoderLayer(64, 4, 96, batch_first=True).eval()
     graph = amc.trace(layer, torch.randn(1, 5, 64))

@@ -24,7 +24,13 @@ def test_few_widths_are_all_measured() -> None:
 
 def test_of_many_widths_windows_at_the_ends_and_in_the_middle_are_measured() -> None:
     assert knots(range(103, 513)) == (*range(103, 119), *range(300, 316), *range(497, 513))
-    assert knots(range(8, 513, 8))[:4] == (8, 16, 56, 64)
+    assert knots(range(8, 513, 8))[:4] == (8, 16, 104, 112)
+    assert len(knots(range(16, 2049, 16))) == 12
+
+
+def test_of_whole_blocks_the_ends_and_the_middle_are_a_skeleton() -> None:
+    assert skeleton(range(16, 193, 16)) == (0, 5, 11)
+    assert skeleton((4, 8, 12, 16)) == (0, 1, 2, 3)
 
 
 @given(RANGES)

@@ -29,3 +29,9 @@ def test_what_is_no_shape_is_refused(shape: str) -> None:
 def test_one_that_the_network_does_not_take_is_refused_with_one_that_it_does(shape: str) -> None:
     with pytest.raises(ValueError, match=r"model resnet8 fails .* takes, 1,8,8 for example$"):
         plan_for(config(shape))
+
+
+@pytest.mark.parametrize("flag", ["prepare", "timings"])
+def test_a_command_needs_no_carrying(flag: str) -> None:
+    with pytest.raises(ValueError, match=f"--{flag} is for a device that nothing here reaches"):
+        ProfileSettings(runtime="command:bench {onnx}", **{flag: "somewhere"})  # type: ignore[arg-type]

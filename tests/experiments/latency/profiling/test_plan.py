@@ -7,9 +7,10 @@ import pytest
 from answers import DEVICE, answer, in_blocks
 from exported import Exported
 
-from amc.costs.latency import Latency, LatencyTable, by_table
+from amc.costs.latency import Latency, LatencyTable, by_table, measured_counts
 from amc.costs.latency import in_blocks as whole_blocks
 from amc.granularity import Rounding
+from experiments.latency.profiling.carrying import fingerprint
 from experiments.latency.profiling.measuring import table
 from experiments.latency.profiling.plan import Plan, plan_of
 from experiments.latency.profiling.program import shapes
@@ -111,6 +112,26 @@ def test_a_table_of_whole_blocks_knows_no_other_counts(small: Exported) -> None:
         assert latency(kept) == pytest.approx(truth(small, kept) / 1.25, rel=0.02, abs=2e-6)
     assert by_table(found, small.graph, blocks)[1].widths[0][-1] == 12
     assert by_table(found, small.graph, Rounding(8, 0.9))[1].widths
+    between = latency((5, 17))
+    assert between == latency((8, 24))  # as slow as the next that was measured
     for other in (1, 3):
         with pytest.raises(ValueError, match="knows whole blocks of channels alone; leave it out"):
             by_table(found, small.graph, Rounding(other, 0.9))
+
+
+def test_a_table_of_multiples_leaves_these_legal(small: Exported) -> None:
+    rounding = Rounding(4, 0.9)
+    plan = plan_of(small.template, rounding, fed=True)
+    found = table(plan, answer(plan, in_blocks), "small")
+    assert (found.blocks, found.multiple, found.max_ratio) == (False, 4, 0.9)
+    legal = measured_counts(found, small.graph, Rounding(6, 0.8))
+    assert legal.round_to == 12
+    assert by_table(found, small.graph, measured_counts(found, small.graph, Rounding()))[1].widths
+    with pytest.raises(ValueError, match="knows multiples of 4 of channels alone"):
+        by_table(found, small.graph, Rounding())
+
+
+def test_plans_of_other_counts_have_other_fingerprints(small: Exported) -> None:
+    roundings = (Rounding(4, 0.9), Rounding(4, 0.8), whole_blocks(small.graph, Rounding(1, 0.9)))
+    plans = [plan_of(small.template, rounding, fed=True) for rounding in roundings]
+    assert len({fingerprint(plan, "onnxruntime", 1) for plan in plans}) == 3

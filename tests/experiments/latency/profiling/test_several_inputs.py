@@ -41,6 +41,23 @@ class Reader(nn.Module):
         return logits
 
 
+class Masked(nn.Module):
+    """Convolutions over tokens, with what is no token set to zero in between."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.Embedding(30, 16)
+        self.first = nn.Conv1d(16, 24, 3, padding=1)
+        self.second = nn.Conv1d(24, 16, 3, padding=1)
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
+        """(samples, places) and the same of booleans to (samples, 16, places)."""
+        gone = ~mask.unsqueeze(1)
+        hidden = torch.relu(self.first(self.words(tokens).transpose(1, 2)))
+        answers: Tensor = self.second(hidden.masked_fill(gone, 0.0)).masked_fill(gone, 0.0)
+        return answers
+
+
 def inputs(samples: int = 1) -> dict[str, Tensor]:
     generator = torch.Generator().manual_seed(0)
     return {
@@ -94,3 +111,15 @@ def test_a_stated_length_is_that_of_tokens_and_mask() -> None:
     assert longer["numbers"].shape == (2, 3)
     assert set(longer["tokens"].flatten().tolist()) <= set(inputs(2)["tokens"].flatten().tolist())
     assert reshaped(inputs(2), (3,))["tokens"].dtype == torch.int64
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_masks_of_booleans_are_no_numbers(runtime: str) -> None:
+    pytest.importorskip(runtime)
+    torch.manual_seed(0)
+    net, tokens = Masked().eval(), torch.randint(30, (1, 9))
+    given = {"tokens": tokens, "mask": torch.ones(1, 9, dtype=torch.bool)}
+    graph = amc.trace(net, given)
+    plan = plan_of_network(net, graph, given, CHANNELS.rounding(8), runtime)
+    for make in plan.programs().values():
+        clock.load(runtime, payload(make(), runtime), 1)()
