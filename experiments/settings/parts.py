@@ -226,9 +226,9 @@ class ProblemSettings(Part):
     """What is searched, whatever the strategy.
 
     Args:
-        budget: What the pruned network may cost at most: macs=0.5, macs=50% (fractions of the
-            unpruned network) or params=1.2M, size=300kB, memory=2MB, energy=250uJ (absolute).
-            Several are separated by commas, or the flag is given again; all hold.
+        budget: What the pruned network may cost at most: macs=0.5, latency=60% (fractions of the
+            unpruned network) or latency=5ms, params=1.2M, size=300kB, memory=2MB, energy=250uJ
+            (absolute). Several are separated by commas, or the flag is given again; all hold.
         episodes: Candidates that a search with a free number of them evaluates.
         search_images: Held-out samples that candidates are measured on; 0 takes all.
         racing: Highest probability that a candidate better than the best so far is stopped

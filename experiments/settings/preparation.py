@@ -98,8 +98,8 @@ class ProfileSettings(CommandSettings):
             command:COMMAND with {onnx} in it, whose last printed number is milliseconds.
         threads: That the runtime may use.
         batch_size: Samples in one pass.
-        input_shape: Of one sample, such as 3,224,224; left out, that of the images of --dataset,
-            which a search prunes on and whose table it takes.
+        input_shape: Of one sample, such as 3,224,224, or 128 for so many tokens; left out, that of
+            the data, which a search prunes on and whose table it takes.
         exclude: Layers that stay whole, as shell patterns separated by commas.
         round_to: Only multiples of this many kept channels are measured; auto measures whole blocks
             of 16, 8 or 4 channels, as searches keep unless told otherwise, and 1 every count.
