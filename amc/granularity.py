@@ -204,7 +204,8 @@ class Rounding:
         Args:
             full: (groups,) units of the unpruned groups.
         """
-        return self.widths or tuple(map(self.counts, full, self.steps or (0,) * len(full)))
+        steps = self.steps or (0,) * len(full)
+        return self.widths or tuple(self.counts(*own) for own in zip(full, steps, strict=True))
 
 
 def or_none(counts: Sequence[int]) -> Sequence[int]:
