@@ -188,7 +188,7 @@ def table(name: str, found: Sequence[Row]) -> str:
             lines.append(
                 (
                     strategy,
-                    f"{own[0].left:.1%}",
+                    _range([one.left for one in own]),
                     _told([one.searched for one in own]),
                     _told([one.tuned for one in own]),
                     str(max(one.evaluations for one in own)),
@@ -198,6 +198,11 @@ def table(name: str, found: Sequence[Row]) -> str:
     whole = next(one.unpruned for one in found if one.case == name)
     about = f"{case.about[0].upper()}{case.about[1:]}"
     return f"{about}; `{case.budget}`; unpruned {whole:.4g}.\n\n{markdown(heads, lines)}"
+
+
+def _range(parts: Sequence[float]) -> str:
+    ends = [f"{end(parts):.1%}" for end in (min, max)]
+    return " to ".join(dict.fromkeys(ends))
 
 
 def _told(values: Sequence[float]) -> str:
