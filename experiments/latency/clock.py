@@ -154,6 +154,8 @@ def _onnxruntime(payload: bytes, threads: int) -> Run:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3
+    # Threads of the program before would spin, and take a core from this one.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
     session = onnxruntime.InferenceSession(payload, options, ["CPUExecutionProvider"])
     chance = np.random.default_rng(0)
     feeds = {

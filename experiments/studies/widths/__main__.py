@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
@@ -78,12 +77,8 @@ def main(words: Sequence[str] | None = None) -> int:
 def _timed(name: str, timeout: float) -> dict[str, Any]:
     """A line of the file."""
     command = [sys.executable, "-m", f"{HERE}.timing", name]
-    # Threads of two runtimes that wait would spin, while the other one is timed.
-    own = {**os.environ, "OMP_WAIT_POLICY": "PASSIVE"}
     try:
-        done = subprocess.run(
-            command, env=own, capture_output=True, text=True, timeout=timeout, check=False
-        )
+        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     except subprocess.TimeoutExpired:
         return {"name": name, "cells": [], "error": f"took more than {timeout:.0f} s"}
     if done.returncode:

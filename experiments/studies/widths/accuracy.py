@@ -26,9 +26,7 @@ from experiments.settings import (
     TuningSettings,
 )
 from experiments.studies.markdown import markdown
-from experiments.studies.pages import put
 from experiments.studies.statistics import half_difference, half_interval
-from experiments.studies.widths.__main__ import PAGE
 
 NETWORKS = ("resnet20", "mobilenet-v1")
 BUDGETS = (0.5, 0.25)
@@ -37,11 +35,10 @@ EPOCHS = 1.0
 
 
 def main(words: Sequence[str] | None = None) -> int:
-    """Run what is left, and print or write the table."""
+    """Run what is left, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=SEEDS, help="default %(default)s")
     parser.add_argument("--runs", default="runs/widths", help="default %(default)s")
-    parser.add_argument("--docs", action="store_true", help="write the table into the docs")
     asked = parser.parse_args(words)
     console, rows = Console(markup=False, highlight=False), []
     for name, budget in product(NETWORKS, BUDGETS):
@@ -54,10 +51,7 @@ def main(words: Sequence[str] | None = None) -> int:
         }
         rows.append(_row(name, budget, found[1], found[AUTO]))
     heads = ("network", "budget", "single, cut", "auto, cut", "single, tuned", "auto, tuned")
-    text = markdown((*heads, "difference, tuned"), rows)
-    print(text)
-    if asked.docs:
-        put(PAGE, "accuracy of widths", text)
+    print(markdown((*heads, "difference, tuned"), rows))
     return 0
 
 
