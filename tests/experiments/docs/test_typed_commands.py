@@ -73,7 +73,6 @@ ELSEWHERE = {
     "python -m experiments.studies.latency": LONG,
     "python -m experiments.studies.masks": LONG,
     "python -m experiments.studies.tasks": LONG,
-    "python -m experiments.studies.widths": LONG,
     ".venv-zoo/bin/python -m experiments.studies.widths": LONG,
     ".venv-zoo/bin/python -m experiments.studies.tasks": LONG,
     "python -m experiments.studies.speed": LONG,
