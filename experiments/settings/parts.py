@@ -115,7 +115,7 @@ class ProfilingSettings(Part):
     Args:
         runtime: Where a budget of latency without --latency is measured: onnxruntime, openvino, or
             torch (PyTorch's operators called one by one) on this machine, or command:COMMAND with
-            {onnx} in it, whose last printed number is milliseconds.
+            {onnx} in it, which prints milliseconds.
         threads: That it may use.
         profile_minutes: That measuring may take at most.
     """

@@ -95,7 +95,7 @@ class ProfileSettings(CommandSettings):
 
     Args:
         runtime: onnxruntime, openvino, torch (PyTorch's operators called one by one), or
-            command:COMMAND with {onnx} in it, whose last printed number is milliseconds.
+            command:COMMAND with {onnx} in it, which prints milliseconds.
         threads: That the runtime may use.
         batch_size: Samples in one pass.
         input_shape: Of one sample, such as 3,224,224, or 128 for so many tokens; left out, that of

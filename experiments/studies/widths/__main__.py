@@ -44,8 +44,6 @@ NETWORKS = (
     *("tv.resnext50_32x4d", "tv.shufflenet_v2_x1_0", "tv.squeezenet1_1", "tv.vgg16_bn"),
     "ultralytics.yolov8n",
 )
-SAVED = 0.8
-"""Part of the saving of MACs that the median saving of time has to be."""
 
 
 def main(words: Sequence[str] | None = None) -> int:
@@ -89,7 +87,7 @@ def _timed(name: str, timeout: float) -> dict[str, Any]:
 
 def slower(cells: Iterable[Cell]) -> list[Cell]:
     """Those at the counts of `auto` that take longer than before, beyond the noise."""
-    return [cell for cell in cells if cell.counts == AUTO and cell.left > 1 + cell.noise]
+    return [cell for cell in cells if cell.counts == AUTO and cell.slower]
 
 
 def saved(cells: Sequence[Cell]) -> float:
@@ -117,7 +115,6 @@ def by_setting(cells: Sequence[Cell]) -> str:
 def _summed(cells: Sequence[Cell]) -> tuple[str, ...]:
     auto = [cell for cell in cells if cell.counts == AUTO]
     single = [cell for cell in cells if cell.counts == SINGLE]
-    late = sum(cell.left > 1 + cell.noise for cell in single)
     medians = [
         percent(float(np.median([cell.left for cell in cells if _is(cell, *cut)]))) for cut in CUTS
     ]
@@ -125,7 +122,7 @@ def _summed(cells: Sequence[Cell]) -> tuple[str, ...]:
         *medians,
         f"{saved(auto):.2f}",
         f"{len(slower(auto))} of {len(auto)}",
-        f"{late} of {len(single)}",
+        f"{sum(cell.slower for cell in single)} of {len(single)}",
     )
 
 

@@ -26,7 +26,7 @@ from experiments.settings import (
     TuningSettings,
 )
 from experiments.studies.markdown import markdown
-from experiments.studies.statistics import half_difference, half_interval
+from experiments.studies.statistics import half_difference, mean_and_interval
 
 NETWORKS = ("resnet20", "mobilenet-v1")
 BUDGETS = (0.5, 0.25)
@@ -81,21 +81,18 @@ def _row(
     tuned = [
         [run.finetuned.test or 0.0 for run in runs if run.finetuned] for runs in (single, auto)
     ]
-    apart = _mean(tuned[1]) - _mean(tuned[0])
+    before, after = (mean_and_interval(values)[0] for values in tuned)
     return (
         name,
         f"`macs={budget}`",
         *map(_told, (*cut, *tuned)),
-        f"{apart:+.4f} ± {half_difference(tuned[1], tuned[0]):.4f}",
+        f"{after - before:+.4f} ± {half_difference(tuned[1], tuned[0]):.4f}",
     )
 
 
-def _mean(values: Sequence[float]) -> float:
-    return sum(values) / len(values)
-
-
 def _told(values: Sequence[float]) -> str:
-    return f"{_mean(values):.4f} ± {half_interval(values):.4f}"
+    middle, half = mean_and_interval(values)
+    return f"{middle:.4f} ± {half:.4f}"
 
 
 if __name__ == "__main__":

@@ -77,6 +77,11 @@ class Cell:
         """How far two timings of one network were apart."""
         return abs(self.unpruned / self.again - 1)
 
+    @property
+    def slower(self) -> bool:
+        """Whether it takes longer than before, beyond the noise."""
+        return self.left > 1 + self.noise
+
 
 def networks(
     model: nn.Module, graph: PruningGraph
