@@ -52,6 +52,7 @@ ORDER = {
     ),
     "experiments": (
         "disk",
+        "statistics",
         "terminal",
         "settings",
         "zoo",

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from amc.costs import Limits
 from amc.parsing import check
 from amc.problem import Problem, SearchResult
-from amc.rules import Ratios
+from amc.rules import Ratios, uniform
 from amc.strategies.sampling import import_extra, run_sampler, start_ratios
 
 NARROWEST = 0.01
@@ -54,19 +55,24 @@ class CmaEs:
         """
         cmaes = import_extra("cmaes", "cma-es")
         first = start_ratios("cma-es", problem, self.episodes)
-        sigma = self.sigma or _width(first, problem.limits.rounding.max_ratio)
+        sigma = self.sigma or _width(problem.limits)
         sampler = _CmaEs(cmaes, first, sigma, self.population or None, seed)
         return run_sampler(problem, sampler, self.episodes)
 
 
-def _width(first: Ratios, most: float) -> float:
+def _width(limits: Limits) -> float:
     """Standard deviation of which three lie on either side of the uniform ratio.
 
-    Wider draws are cut off at `most` by the projection. At tight budgets, where the uniform ratio
-    is close to that, this leaves groups with too few units, and a change beyond it has no effect.
+    Also around a start that is not uniform: one that takes whole branches out may leave all else as
+    it is, and draws of its own width would find nothing but itself.
+
+    Wider draws are cut off at the largest ratio by the projection. At tight budgets, where the
+    uniform ratio is close to that, this leaves groups with too few units, and a change beyond it
+    has no effect.
     """
-    uniform_ratio = float(first.min())
-    return max(min(uniform_ratio, most - uniform_ratio) / 3, NARROWEST)
+    kept, most = uniform(limits), limits.rounding.max_ratio
+    ratio = 1 - sum(kept) / sum(limits.graph.full)
+    return max(min(ratio, most - ratio) / 3, NARROWEST)
 
 
 class _CmaEs:

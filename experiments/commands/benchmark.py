@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 
 from rich.console import Console
 
 from amc.parsing import look_up
-from amc.problem import Strategy
+from amc.problem import Problem, Strategy
 from experiments.commands.conclusion import conclude
 from experiments.disk import ready_folder, write_whole
 from experiments.latency import profiled
@@ -30,10 +32,10 @@ from experiments.settings import (
     BenchmarkSettings,
     OutputSettings,
     SearchSettings,
-    run_folder,
+    benchmark_runs,
     save_config,
 )
-from experiments.zoo import load_workload
+from experiments.zoo import Workload, load_workload
 
 RUN_FILES = ("policy.json", "model.safetensors", "result.json")
 """What the benchmark's folder has of its best run; the result last, as in every run folder."""
@@ -55,14 +57,15 @@ def benchmark(config: BenchmarkSettings, console: Console) -> list[RunResult]:
     config = profiled(config, workload, console)
     entries = [(replace(run, cut=config.cut), strategy) for run, strategy in chosen]
     check_tuning(config, workload)
-    problem, seconds = prepare(config, workload, console)
+    problem_of = _problems(config, workload, console)
+    unpruned = scores_of(workload.model, problem_of(config.network.seed)[0].graph, workload.task)
     save_config(config, ready_folder(config.output.out) / "config.yaml")
-    unpruned = scores_of(workload.model, problem.graph, workload.task)
 
     def result(run: SearchSettings, strategy: Strategy) -> RunResult:
         with run_journal(run, workload) as journal:
             if is_finished(journal):
                 return told_again(run, console)
+            problem, seconds = problem_of(run.network.seed)
             begin(journal, run, workload, console)
             with failure_kept(run.output.out):
                 made = run_strategy(run, strategy, problem, journal, console)
@@ -96,7 +99,8 @@ def _runs(config: BenchmarkSettings) -> list[SearchSettings]:
                 f"--options: {name} has {own!r}; name a setting too, as in "
                 "--options.gp-rollout.sigma 0.2"
             )
-    runs = [_run(config, name) for name in names]
+    told = benchmark_runs(names, config.network.seed, config.seeds)
+    runs = [_run(config, *one) for one in told]
     if config.tensorboard and not any(run.tensorboard for run in runs):
         raise ValueError(
             f"--tensorboard: none of {', '.join(names)} is an agent of stable-baselines3, whose "
@@ -105,15 +109,15 @@ def _runs(config: BenchmarkSettings) -> list[SearchSettings]:
     return runs
 
 
-def _run(config: BenchmarkSettings, name: str) -> SearchSettings:
+def _run(config: BenchmarkSettings, name: str, seed: int, folder: str) -> SearchSettings:
     """A search's own settings, so that its config.yaml can be given to `amc search`."""
     options = dict(config.options.get(name, {}))
     if name == "manual" and config.manual is not None:
         options["file"] = config.manual
-    out = str(Path(config.output.out) / run_folder(name))
+    out = str(Path(config.output.out) / folder)
     agent = config.tensorboard and is_agent(make_strategy(name, config.problem.episodes, options))
     return SearchSettings(
-        network=config.network,
+        network=replace(config.network, seed=seed),
         compute=config.compute,
         output=OutputSettings(out, config.output.overwrite),
         tuning=config.tuning,
@@ -126,6 +130,22 @@ def _run(config: BenchmarkSettings, name: str) -> SearchSettings:
         options=options,
         tensorboard=agent,
     )
+
+
+def _problems(
+    config: BenchmarkSettings, workload: Workload, console: Console
+) -> Callable[[int], tuple[Problem, float]]:
+    """The problem of a seed and the seconds that it took; one at a time is kept."""
+
+    @lru_cache(maxsize=1)
+    def problem_of(seed: int) -> tuple[Problem, float]:
+        # What there is to say of the problem is the same for every seed.
+        silent = Console(quiet=True) if seed != config.network.seed else console
+        return prepare(
+            replace(config, network=replace(config.network, seed=seed)), workload, silent
+        )
+
+    return problem_of
 
 
 def _write_summary(config: BenchmarkSettings, results: list[RunResult]) -> None:

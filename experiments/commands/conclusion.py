@@ -7,15 +7,18 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments.report import results_table, slow_sentence
+from experiments.report import over_seeds, results_table, slow_sentence
 from experiments.runs import RunResult
 from experiments.settings import OutputSettings
 
 
 def conclude(results: Sequence[RunResult], output: OutputSettings, console: Console) -> None:
-    """Print what is no faster, the results side by side, and where their report is."""
+    """Print what is no faster, the results, who is ahead over seeds, and where the report is."""
     for result in results:
-        if slow := slow_sentence(result.strategy, result):
+        seed = f", seed {result.seed}" if len({one.seed for one in results}) > 1 else ""
+        if slow := slow_sentence(f"{result.strategy}{seed}", result):
             console.print(slow, soft_wrap=True)
     console.print(results_table(results))
+    for sentence in over_seeds(results):
+        console.print(sentence, soft_wrap=True)
     console.print(f"report: {Path(output.out) / 'report.html'}", soft_wrap=True)

@@ -2,7 +2,7 @@
 
 from experiments.report.convergence import excesses
 from experiments.report.exports import read_export
-from experiments.report.headline import latency_sentence, standing
+from experiments.report.headline import latency_sentence, over_seeds, standing
 from experiments.report.page import render
 from experiments.report.speed import slow_sentence
 from experiments.report.terminal_table import results_table
@@ -11,6 +11,7 @@ from experiments.report.trust import sentences
 __all__ = [
     "excesses",
     "latency_sentence",
+    "over_seeds",
     "read_export",
     "render",
     "results_table",

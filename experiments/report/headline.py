@@ -8,9 +8,10 @@ from itertools import permutations
 
 from amc.costs import MODELLED
 from amc.tasks import ACCURACY
-from experiments.report.comparison import Comparison, Run
+from experiments.report.comparison import Comparison, Run, compare
 from experiments.report.convergence import excesses
 from experiments.report.score import margin
+from experiments.report.seeds import Averaged, averaged, finals, leads, with_interval
 from experiments.report.speed import speed
 from experiments.runs import Remeasured, RunResult, Scores
 from experiments.terminal import cost_name, count, join_words, percent, printable, scored
@@ -43,8 +44,15 @@ def leaders(comparison: Comparison) -> list[Run]:
 
 
 def headlines(comparison: Comparison) -> list[str]:
-    """One sentence for the runs under each budget."""
-    return [_headline(runs) for runs in _by_budget(comparison)]
+    """What came of each budget: of its best run, or of its best strategy over several seeds."""
+    found = averaged(comparison)
+    if not found:
+        return [_headline(runs) for runs in _by_budget(comparison)]
+    budgets = dict.fromkeys(one.runs[0].result.budgets for one in found)
+    return [
+        _headline_over_seeds([one for one in found if one.runs[0].result.budgets == each])
+        for each in budgets
+    ]
 
 
 def _by_budget(comparison: Comparison) -> list[list[Run]]:
@@ -61,6 +69,38 @@ def _headline(runs: Sequence[Run]) -> str:
         f"{told_score(result)} of {scored(final(result).final)} {step}, against "
         f"{scored(result.unpruned.final)} unpruned.{_rivals(run, runs)}"
     )
+
+
+def over_seeds(results: Sequence[RunResult]) -> list[str]:
+    """The headlines of strategies with several seeds; nothing where a run stands alone."""
+    return [
+        line
+        for comparison in compare(results)
+        if averaged(comparison)
+        for line in headlines(comparison)
+    ]
+
+
+def _headline_over_seeds(found: Sequence[Averaged]) -> str:
+    winner = max(found, key=lambda one: one.mean(standing))
+    result = winner.runs[0].result
+    step = "after fine-tuning" if result.finetuned else "without fine-tuning"
+    others = [one for one in found if one is not winner]
+    ahead = leads(winner, others, final)
+    return (
+        f"Over {count(len(winner.runs), 'seed')} {winner.series.label} {_made_over_seeds(winner)} "
+        f"with {told_score(result)} of {with_interval(finals(winner, final))} {step}, against "
+        f"{scored(result.unpruned.final)} unpruned.{f' That is {ahead}.' if others else ''}"
+    )
+
+
+def _made_over_seeds(own: Averaged) -> str:
+    name, verdicts = printable(own.runs[0].result.model), own.verdicts
+    if own.times is None:
+        return f"leaves {name}"
+    doubt = [verdict for verdict in verdicts if verdict != "faster"]
+    told = f" (in {len(doubt)} of {len(verdicts)} runs {doubt[0]})" if doubt else ""
+    return f"makes {name} {own.times:.2f} times as fast{told},"
 
 
 def _made(run: Run) -> str:

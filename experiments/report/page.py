@@ -16,6 +16,7 @@ from experiments.report.exports import Exported
 from experiments.report.headline import best, headlines, leaders, notes
 from experiments.report.origin import settings_rows
 from experiments.report.score import score_notes
+from experiments.report.seeds import mean_rows
 from experiments.report.sensitivity import DROPS, scans, sensitivity_picture
 from experiments.report.speed import speed, speed_notes
 from experiments.report.storage import stored_rows
@@ -90,6 +91,8 @@ def _section(comparison: Comparison, at: int) -> dict[str, object]:
         "costs": cost_names(comparison),
         "finetuned": any(run.result.finetuned for run in comparison.runs),
         "headlines": headlines(comparison),
+        "means": mean_rows(comparison),
+        "limited": comparison.costs[0],
         "tiles": [(run.label, tiles(run, comparison)) for run in leaders(comparison)],
         "speeds": [speed(run) for run in comparison.runs],
         "notes": [*speed_notes(comparison.runs), *notes(comparison)],

@@ -16,7 +16,7 @@ from amc.policy import GroupChoice
 from amc.tasks import ACCURACY, Score
 from experiments.disk import read_yaml, write_whole
 from experiments.runs.result_checks import mistakes
-from experiments.settings import Budgets, run_folder, split_words
+from experiments.settings import Budgets, benchmark_runs, split_words
 
 SCHEMA_VERSION = 3
 READ_VERSIONS = (1, 2, 3)
@@ -347,6 +347,8 @@ def folders_of_benchmark(folder: Path) -> set[str] | None:
     """The run folders of a benchmark, as its settings name them; None where there was none."""
     try:
         settings = read_yaml(folder / "config.yaml")
-        return {run_folder(name) for name in split_words(settings["strategies"])}
+        names = split_words(settings["strategies"])
+        runs = benchmark_runs(names, settings.get("seed", 0), settings.get("seeds", 1))
+        return {folder for _, _, folder in runs}
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return None

@@ -3,6 +3,7 @@
 from experiments.settings.commands import CommandSettings
 from experiments.settings.flat import (
     as_written,
+    benchmark_runs,
     flags_of,
     flat,
     from_flat,
@@ -76,6 +77,7 @@ __all__ = [
     "TrustSettings",
     "TuningSettings",
     "as_written",
+    "benchmark_runs",
     "check_network",
     "code_flags",
     "code_in",

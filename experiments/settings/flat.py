@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
 from inspect import cleandoc
@@ -212,3 +212,20 @@ def split_words(text: str) -> list[str]:
 def run_folder(strategy: str) -> str:
     """What a benchmark calls the folder of a strategy's run."""
     return strategy.replace(":", ".")
+
+
+def benchmark_runs(strategies: Sequence[str], seed: int, seeds: int) -> list[tuple[str, int, str]]:
+    """Strategy, seed and folder of every run of a benchmark, seed by seed.
+
+    Folders of the first seed have no number, so that more seeds can be asked for later.
+
+    Args:
+        strategies: Their names.
+        seed: The first one.
+        seeds: How many there are.
+    """
+    return [
+        (name, own, run_folder(name) + (f"-seed{own}" if own > seed else ""))
+        for own in range(seed, seed + seeds)
+        for name in strategies
+    ]

@@ -12,6 +12,7 @@ from experiments.settings.kinds import (
     Listed,
     Natural,
     Policies,
+    Seeds,
     Switch,
     Table,
     Text,
@@ -106,6 +107,8 @@ class BenchmarkSettings(CommandSettings):
 
     Args:
         strategies: Short names, separated by commas.
+        seeds: Runs of every strategy, with so many seeds from --seed on; above 1 results are means
+            with their 95% intervals, and what may be chance is called so.
         manual: YAML file of layer patterns and ratios, for the strategy "manual".
         options: Further settings of one strategy, as in --options.gp-rollout.sigma 0.2.
         tensorboard: Write the agents' scalars for TensorBoard, into folders tensorboard of their
@@ -116,7 +119,7 @@ class BenchmarkSettings(CommandSettings):
     section: ClassVar[str] = "Strategies"
     first: ClassVar[tuple[str, ...]] = (
         *("model", "dataset", "task", "weights", "budget", "strategies", "episodes"),
-        *("finetune_epochs", "seed", "out"),
+        *("finetune_epochs", "seeds", "out"),
     )
     network: NetworkSettings = field(default_factory=NetworkSettings)
     problem: ProblemSettings = field(default_factory=ProblemSettings)
@@ -128,6 +131,7 @@ class BenchmarkSettings(CommandSettings):
     profiling: ProfilingSettings = field(default_factory=ProfilingSettings)
     output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/benchmark"))
     strategies: Listed = ("gp-rollout", "netadapt", "uniform")
+    seeds: Seeds = 1
     manual: Text | None = None
     options: Table = field(default_factory=dict)
     tensorboard: Switch = False

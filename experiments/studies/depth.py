@@ -36,8 +36,8 @@ from experiments.settings import (
     SearchSettings,
     TuningSettings,
 )
+from experiments.statistics import half_difference, half_interval
 from experiments.studies.markdown import markdown
-from experiments.studies.statistics import half_difference, half_interval
 from experiments.terminal import percent
 from experiments.zoo import load_workload
 

@@ -25,9 +25,9 @@ from amc.evaluation import recalibrate
 from amc.finetuning import Plan, Recipe, Schedule, fit, prune_iteratively
 from amc.pruning import Narrowed, decisions, narrow
 from experiments.disk import machine, ready_folder, write_whole
+from experiments.statistics import half_interval
 from experiments.studies.accuracies import accuracy
 from experiments.studies.markdown import markdown
-from experiments.studies.statistics import half_interval
 from experiments.zoo import Splits, build_model, digits
 
 TRAINING = Recipe(epochs=30, lr=0.1, batch_size=64, warmup=0.2, shift=1)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from experiments.statistics import half_interval
 from experiments.studies.contest.searching import Record
 from experiments.studies.contest.study import Study
 from experiments.studies.contest.summary import heights, records_of
 from experiments.studies.figures import svg_figure
-from experiments.studies.statistics import half_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

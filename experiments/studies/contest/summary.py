@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from experiments.statistics import half_difference, half_interval
 from experiments.studies.contest.searching import Record
 from experiments.studies.contest.study import Study
-from experiments.studies.statistics import half_difference, half_interval
 
 Images = Literal["other", "accuracy"]
 """The field of a record that is compared: on other images, or on those of the search."""

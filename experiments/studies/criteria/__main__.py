@@ -23,6 +23,7 @@ from scipy import stats  # type: ignore[import-untyped]
 
 from amc.criteria import CRITERIA, Criterion, by_change
 from experiments.disk import machine, ready_folder, write_whole
+from experiments.statistics import mean_and_interval
 from experiments.studies.criteria.removal import (
     EPOCHS,
     NETWORKS,
@@ -33,7 +34,6 @@ from experiments.studies.criteria.removal import (
     weight_changes,
 )
 from experiments.studies.markdown import markdown
-from experiments.studies.statistics import mean_and_interval
 
 Scores = list[NDArray[np.float64]]
 """For each group, or each layer, one number a unit."""

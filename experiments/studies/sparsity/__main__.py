@@ -27,6 +27,7 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from experiments.disk import machine, write_whole
+from experiments.statistics import mean_and_interval
 from experiments.studies.figures import svg_figure
 from experiments.studies.markdown import markdown
 from experiments.studies.sparsity.routes import (
@@ -39,7 +40,6 @@ from experiments.studies.sparsity.routes import (
     parts,
     train_dense,
 )
-from experiments.studies.statistics import mean_and_interval
 
 Routes = Mapping[str, Sequence[Mapping[str, float]]]
 """For each route its points, with means and intervals over the seeds."""

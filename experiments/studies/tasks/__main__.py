@@ -22,9 +22,9 @@ from amc.evaluation import score, with_answers
 from amc.parsing import look_up, read_json, read_record
 from amc.tasks import replace_parts
 from experiments.disk import machine
+from experiments.statistics import mean_and_interval
 from experiments.studies.markdown import markdown
 from experiments.studies.pages import put
-from experiments.studies.statistics import mean_and_interval
 from experiments.studies.tasks import (
     detection,
     docstrings,

@@ -25,8 +25,8 @@ from experiments.settings import (
     SearchSettings,
     TuningSettings,
 )
+from experiments.statistics import half_difference, mean_and_interval
 from experiments.studies.markdown import markdown
-from experiments.studies.statistics import half_difference, mean_and_interval
 
 NETWORKS = ("resnet20", "mobilenet-v1")
 BUDGETS = (0.5, 0.25)

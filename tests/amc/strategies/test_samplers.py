@@ -219,3 +219,19 @@ def test_without_a_budget_there_is_nothing_to_project_onto(name: str) -> None:
 def test_values_out_of_range_are_refused(make: Any, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         make()
+
+
+def test_a_start_that_takes_branches_out_leaves_the_draws_their_width(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Drawn around it a hundredth wide, every candidate would be the start itself."""
+    from amc.strategies import cma_es
+
+    def start(strategy: str, problem: Problem, episodes: int) -> Any:
+        problem.restart()
+        return np.array([0.0, 1.0, 0.0])
+
+    monkeypatch.setattr(cma_es, "start_ratios", start)
+    problem = made("macs=0.4")
+    CmaEs(episodes=30).search(problem, seed=0)
+    assert len(problem.outcomes) > 20

@@ -163,3 +163,25 @@ def test_a_class_of_ones_own_takes_part_on_the_same_problem(weights, tmp_path, m
     }
     assert len(First.seen) == 2
     assert First.seen[0].pruner is First.seen[1].pruner
+
+
+def test_more_seeds_can_be_asked_for_later(amc, weights, tmp_path):
+    words = ("--model", "resnet8", "--dataset", "digits", "--width", 0.5, "--weights", weights)
+    words += ("--search-images", 60, "--calibration-images", 100, "--no-measure")
+    words += ("--strategies", "random,uniform", "--episodes", 3, "--out", tmp_path / "out")
+    amc.good("benchmark", *words)
+    first = (tmp_path / "out" / "random" / "journal.jsonl").read_bytes()
+    shown = amc.good("benchmark", *words, "--seeds", 2)
+    assert "mean of 2 seeds" in shown
+    assert "Over 2 seeds" in shown
+    assert (tmp_path / "out" / "random" / "journal.jsonl").read_bytes() == first
+    found = {run.name: RunResult.load(run / "result.json") for run in run_folders(tmp_path / "out")}
+    assert {name: one.seed for name, one in found.items()} == {
+        **{"random": 0, "random-seed1": 1},
+        **{"uniform": 0, "uniform-seed1": 1},
+    }
+    # As `amc search` with that seed.
+    settings = tmp_path / "out" / "random-seed1" / "config.yaml"
+    amc.good("search", "--config", settings, "--out", tmp_path / "alone")
+    ours, theirs = (folder / "policy.json" for folder in (tmp_path / "alone", settings.parent))
+    assert ours.read_bytes() == theirs.read_bytes()

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable
 
+from amc.tasks import Score
 from experiments.report.comparison import compare
-from experiments.report.headline import headlines, notes
+from experiments.report.headline import headlines, notes, over_seeds
 from experiments.runs.results import CostChange, RunResult, Scores
 
 Made = Callable[..., RunResult]
@@ -79,3 +80,40 @@ def test_a_budget_of_what_nobody_measures_says_what_it_is(made: Made) -> None:
     assert sum("is a formula and no measurement" in note for note in told) == 1
     assert sum("hold at their worst moment" in note for note in told) == 1
     assert not [note for note in notes(compare([made()])[0]) if "formula" in note]
+
+
+def test_over_seeds_a_lead_has_an_interval(made: Made) -> None:
+    """0.010 apart; three seeds each of standard deviation 0.01, so Welch gives ±0.0227."""
+    values = (-0.01, 0, 0.01)
+    ours = [made(seed=at, finetuned=Scores(0.95, 0.93 + by)) for at, by in enumerate(values)]
+    theirs = [
+        made("uniform", seed=at, finetuned=Scores(0.94, 0.92 + by)) for at, by in enumerate(values)
+    ]
+    clear = [
+        made("manual", seed=at, finetuned=Scores(0.9, 0.80 + by)) for at, by in enumerate(values)
+    ]
+    (sentence,) = headlines(compare([*ours, *theirs, *clear])[0])
+    assert sentence == (
+        "Over 3 seeds gp-rollout leaves resnet8 with a test accuracy of 0.930±0.025 after "
+        "fine-tuning, against 0.9400 unpruned. That is 0.0100 ± 0.0227 ahead of uniform (chance "
+        "may give that) and 0.1300 ± 0.0227 ahead of manual."
+    )
+
+
+def test_over_seeds_a_score_that_goes_down_is_ahead_where_it_is_lower(made: Made) -> None:
+    loss = Score("loss", "", higher_is_better=False)
+    values = {"gp-rollout": 1.0, "uniform": 2.0}
+    results = [
+        made(name, seed=seed, score=loss, finetuned=Scores(value, value + seed / 100))
+        for name, value in values.items()
+        for seed in range(3)
+    ]
+    (sentence,) = over_seeds(results)
+    assert "Over 3 seeds gp-rollout" in sentence
+    assert "1.0000 ± 0.0227 ahead of uniform." in sentence
+
+
+def test_over_seeds_equal_runs_are_no_lead(made: Made) -> None:
+    results = [made(name, seed=seed) for name in ("uniform", "manual") for seed in range(2)]
+    assert "0.0000 ± 0.0000 ahead of manual (chance may give that)." in over_seeds(results)[0]
+    assert over_seeds([made(), made("uniform")]) == []

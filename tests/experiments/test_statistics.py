@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from experiments.studies.statistics import half_interval, mean_and_interval
+from experiments.statistics import half_interval, mean_and_interval
 
 
 def test_three_values_by_hand() -> None:
