@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         Task,
         TorchMetric,
         Unlabelled,
+        Whole,
     )
     from amc.tracing import GraphError, trace
 
@@ -53,7 +54,7 @@ _PLACES = {
     "surgery": ("SurgeryError",),
     "tasks": (
         *("Classification", "LanguageModel", "MultiLabel", "Regression", "Samples", "Score"),
-        *("Segmentation", "Task", "TorchMetric", "Unlabelled"),
+        *("Segmentation", "Task", "TorchMetric", "Unlabelled", "Whole"),
     ),
     "tracing": ("GraphError", "trace"),
 }
@@ -97,6 +98,7 @@ __all__ = [
     "Task",
     "TorchMetric",
     "Unlabelled",
+    "Whole",
     "bake",
     "fit",
     "load_pruned",

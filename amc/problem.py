@@ -12,17 +12,17 @@ import numpy as np
 from torch import Tensor, nn
 
 from amc.costs import COSTS, Cost, Costs, Limit, Limits
-from amc.evaluation import Measured, score, with_answers
+from amc.evaluation import Measured, score, try_unpruned, with_answers
 from amc.evaluator import Evaluator
 from amc.granularity import CHANNELS, Granularity, Rounding
 from amc.graph import Kept, KeptUnits, PruningGraph
 from amc.history import DeviceCost, Evaluation, History, Outcome
 from amc.journal import BLANK, Journal
-from amc.modules import Inputs, duplicate, unwrapped
+from amc.modules import Inputs, unwrapped
 from amc.policy import Budget, Policy
 from amc.pruning import Pruner, decisions, policy_of
 from amc.refit import POSITIONS, Moments
-from amc.tasks import Data, Task, few, placed, replace_parts
+from amc.tasks import Data, Task, placed
 
 Measure = Callable[[Kept], float]
 OnBest = Callable[[Outcome, Outcome | None], None]
@@ -146,7 +146,7 @@ class Problem:
                 "such as amc.Unlabelled(inputs)"
             )
         whole = with_answers(task.for_problem(model, example_inputs))
-        unpruned = _unpruned_score(model, whole)
+        unpruned = try_unpruned(model, whole)
         pruner = Pruner.of(
             model, known, criterion, calibration=whole, positions=positions, seed=seed
         )
@@ -434,39 +434,3 @@ class Problem:
 
 TOLD = 10
 """Candidates after which it is told that all have one score."""
-
-AGAIN = 1e-3
-"""By how much of itself a score may differ from one time to the next: sums are rounded."""
-
-
-def _unpruned_score(model: nn.Module, task: Task) -> float | None:
-    """That of the network as it came, where it is needed; see that the task suits the network.
-
-    Raises:
-        ValueError: if it does not, or a function of the user's own scores otherwise each time.
-    """
-    if task.metric is not None and not task.score.needs_unpruned:
-        _try(model, task)
-        return None
-    if task.score_func is None:
-        return score(model, task)
-    # Copies, because a function may do as it likes with what it is given.
-    found, again = (score(duplicate(model), task) for _ in range(2))
-    if abs(again - found) > AGAIN * max(abs(found), abs(again)):
-        raise ValueError(
-            f"{task.score.name}: score_func gave {found:g} and then {again:g} for one network, "
-            "so that candidates could not be compared; seed what is random in it, and neither "
-            "shuffle nor augment its data"
-        )
-    return found
-
-
-def _try(model: nn.Module, task: Task) -> None:
-    """Score a few samples, so that what does not fit is refused before any work."""
-    assert task.score_loader is not None
-    few_samples = few(task.score_loader, FEW)
-    score(model, replace_parts(task, score_loader=few_samples))
-
-
-FEW = 8
-"""Samples by which it is seen that a metric suits a network."""

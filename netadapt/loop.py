@@ -86,7 +86,7 @@ class NetAdapt:
     reduction: float = 0.05
     decay: float = 0.96
     steps: int = 10
-    recipe: Recipe = field(default_factory=lambda: Recipe(lr=0.01))
+    recipe: Recipe = field(default_factory=Recipe)
     criterion: str = ""
     jobs: int = 1
     timeout: float = 600.0

@@ -127,9 +127,10 @@ class Round:
             self._record(proposals, notes)
         lead = self._lead(notes)
         if lead is None:
+            rate = self.recipe.suited(self.problem.model).lr
             raise FloatingPointError(
                 f"netadapt: the short fine-tuning of every proposal of iteration {self.number} "
-                f"diverged; lower its learning rate, as in --options.lr {self.recipe.lr / 10:g}"
+                f"diverged; lower its learning rate, as in --options.lr {rate / 10:g}"
             )
         journal.forget_state(self.place.stored)
         best = self.outcomes[lead]

@@ -12,6 +12,7 @@ from amc.evaluation.scoring import (
     score,
     with_answers,
 )
+from amc.evaluation.trying import try_unpruned
 
 __all__ = [
     "BATCH",
@@ -30,5 +31,6 @@ __all__ = [
     "ready_score",
     "recalibrate",
     "score",
+    "try_unpruned",
     "with_answers",
 ]

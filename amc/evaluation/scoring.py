@@ -17,6 +17,7 @@ from amc.evaluation.preparing import BATCH, batch_for, laid_out, make_ready
 from amc.graph import PruningGraph
 from amc.modules import call, changed, shapes, tensors
 from amc.tasks import (
+    MOST,
     Data,
     Indexed,
     Metric,
@@ -168,7 +169,10 @@ def _by_metric(
     model: nn.Module, task: Task, metric: Metric, data: Data, size: int, half: bool
 ) -> float:
     told = _told(model, task, metric, data, size, half)
-    return metric.score.check(metric.compute(told), "the metric")
+    found = metric.compute(told)
+    if not math.isfinite(found) and metric.score.bounds is None:
+        found = -metric.score.sign * MOST  # Of a candidate; the network as it came is refused.
+    return metric.score.check(found, "the metric")
 
 
 def _told(
@@ -276,7 +280,7 @@ def _on_processor(outputs: Any, device: torch.device) -> Any:
 def _unpruned(task: Task, inputs: Any) -> Any:
     assert task.unpruned is not None
     with evaluating(task.unpruned):
-        made = call(task.unpruned, placed(inputs, task.unpruned))
+        made = _called(task.unpruned, placed(inputs, task.unpruned))
     return _on_processor(made, device_of(task.unpruned))
 
 
@@ -312,7 +316,7 @@ def with_answers(task: Task, *, keep: bool = True) -> Task:
                 yield batch, made
 
     stream = answers()
-    told = replace_parts(task, metric=metric.knowing(task.real, stream))
+    told = replace_parts(task, metric=metric.knowing(task.padding, stream))
     for _ in stream:
         pass  # What a metric that was told before has not read.
     if kept is None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from functools import partial
 from typing import Any
 
 import torch
@@ -23,7 +22,7 @@ from amc.devices import (
 )
 from amc.finetuning.augmentation import steps_of_pass, training_batches
 from amc.finetuning.pausing import Pause
-from amc.finetuning.recipes import Recipe
+from amc.finetuning.recipes import Recipe, Suited
 from amc.finetuning.stopping import BestWeights, check_interval
 from amc.journal import Checkpoint
 from amc.modules import call, changed, duplicate
@@ -33,7 +32,6 @@ from amc.tasks import (
     checked_loss,
     cross_entropy,
     in_equal_parts,
-    main_output,
     moved,
     own_code,
     placed,
@@ -42,7 +40,6 @@ from amc.tasks import (
     size_of,
     task_of,
     type_of,
-    without_padding,
 )
 
 __all__ = ["OnStep", "Recipe", "fit"]
@@ -111,7 +108,7 @@ def fit(
             _tell(on_step, before, total, value)
         left = 0 if pause.ended else total - len(losses)
         for batch in training_batches(data, recipe, left):
-            done, rate = len(losses) + 1, recipe.rate(len(losses), total)
+            done, rate = len(losses) + 1, recipe.rate(len(losses), total, learner.suited.lr)
             where = f"at step {done} of {total}"
             losses.append(learner.step(batch, rate, where))
             _tell(on_step, done, total, losses[-1])
@@ -229,7 +226,8 @@ class _Learner:
         self._model, self._task = model, task
         self._recipe, self._layout = recipe, layout
         self._device, self._kind = device_of(model), type_of(model)
-        self.optimiser = _optimiser(model, recipe)
+        self.suited = recipe.suited(model)
+        self.optimiser = _optimiser(model, recipe, self.suited)
         self._gammas = _gammas(model) if recipe.gamma_l1 else []
         # Without a loss there is nothing but the teacher to learn from.
         self._share = 1.0 if task.loss_func is None else recipe.distill
@@ -250,7 +248,7 @@ class _Learner:
         if not math.isfinite(value):
             raise FloatingPointError(
                 f"training: the loss became {value} {where}; "
-                f"lower the learning rate (now {self._recipe.lr:g}) or check the inputs"
+                f"lower the learning rate (now {self.suited.lr:g}) or check the inputs"
             )
         self._descend(rate)
         return value
@@ -278,28 +276,24 @@ class _Learner:
         with torch.no_grad():
             answers = self._answers(self._teacher, placed(inputs, self._teacher))
         wanted = changed(answers, lambda one: one.to(self._device))
-        soft = self._soft(outputs, wanted, self._task.real(batch))
+        soft = self._soft(outputs, wanted, batch)
         if self._share == 1:
             return soft
         return (1 - self._share) * self._hard(outputs, batch) + self._share * soft
 
-    def _soft(self, outputs: Any, wanted: Any, real: Tensor | None) -> Tensor:
+    def _soft(self, outputs: Any, wanted: Any, batch: Any) -> Tensor:
         """How far the answers are from the teacher's, in places that are no padding."""
         differ = self._task.distill_func or relative_error
-        outputs, wanted = (
-            changed(one, partial(without_padding, real)) for one in (outputs, wanted)
-        )
+        padding = self._task.padding
+        outputs, wanted = (padding.blank(one, batch) for one in (outputs, wanted))
         with own_code("distill_func", "outputs and a teacher's", differ):
             made = differ(outputs, wanted, self._recipe.temperature)
         return checked_loss(made, "distill_func")
 
     def _hard(self, outputs: Any, batch: Any) -> Tensor:
         """The task's loss, with smoothed labels where the recipe says so."""
-        loss, smoothing = self._task.loss(outputs, batch), self._recipe.label_smoothing
-        if not smoothing:
-            return loss
-        even = -torch.log_softmax(main_output(outputs), 1).mean()
-        return (1 - smoothing) * loss + smoothing * even
+        smoothing = self._recipe.label_smoothing
+        return self._task.loss(outputs, batch, **({"smoothing": smoothing} if smoothing else {}))
 
     def _placed(self, inputs: Any) -> Any:
         return changed(moved(inputs, self._device, self._kind), self._laid_out)
@@ -324,20 +318,20 @@ class _Learner:
         self.optimiser.step()
 
 
-def _optimiser(model: nn.Module, recipe: Recipe) -> torch.optim.Optimizer:
+def _optimiser(model: nn.Module, recipe: Recipe, suited: Suited) -> torch.optim.Optimizer:
     learned = [p for p in model.parameters() if p.requires_grad]
     gammas = {id(p) for p in _gammas(model)}
     kernels = [p for p in learned if p.dim() > 1]
     others = [p for p in learned if p.dim() <= 1 and id(p) not in gammas]
     groups = [
-        {"params": kernels, "weight_decay": recipe.decay},
+        {"params": kernels, "weight_decay": suited.weight_decay},
         {"params": others, "weight_decay": 0.0},
         {"params": _gammas(model), "weight_decay": recipe.gamma_l2},
     ]
-    if recipe.optimizer == "adamw":
-        return torch.optim.AdamW(groups, lr=recipe.lr)
+    if suited.optimizer == "adamw":
+        return torch.optim.AdamW(groups, lr=suited.lr)
     return torch.optim.SGD(
-        groups, lr=recipe.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0
+        groups, lr=suited.lr, momentum=recipe.momentum, nesterov=recipe.momentum > 0
     )
 
 

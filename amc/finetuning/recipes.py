@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from torch import nn
+
 from amc.parsing import check
 
 
@@ -26,16 +28,43 @@ OPTIMIZERS = {"sgd": Usual(0.1, 5e-4), "adamw": Usual(1e-3, 0.05)}
 and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019), which transformers need."""
 
 
+FINE = 0.1
+"""Part of the rate of training from random weights that fine-tuning takes."""
+
+
+@dataclass(frozen=True)
+class Suited:
+    """How a network is trained where a recipe leaves it open.
+
+    Args:
+        optimizer: One of `OPTIMIZERS`.
+        lr: Peak learning rate.
+        weight_decay: As `Recipe` has it.
+    """
+
+    optimizer: str
+    lr: float
+    weight_decay: float
+
+
+def usual_optimizer(model: nn.Module) -> str:
+    """What suits a network that nothing is known of: "sgd" where it has batch norms."""
+    normed = any(isinstance(one, nn.modules.batchnorm._BatchNorm) for one in model.modules())
+    return "sgd" if normed else "adamw"
+
+
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained.
 
     Args:
         epochs: Passes over the training samples; fractions are allowed.
-        lr: Peak learning rate. Fine-tuning takes 1/10 to 1/100 of the training rate
-            (Han et al., 2015).
+        lr: Peak learning rate; None takes `FINE` of what is usual for the optimizer. Fine-tuning
+            takes 1/10 to 1/100 of the training rate (Han et al., 2015).
         batch_size: Samples a step.
-        optimizer: One of `OPTIMIZERS`.
+        optimizer: One of `OPTIMIZERS`. None takes "sgd" where a rate is given or the network has
+            batch norms, else "adamw": without them, plain steps that suit one network blow up the
+            next.
         momentum: Nesterov momentum of "sgd".
         weight_decay: Of matrices and kernels; biases and norms have none. An L2 penalty with "sgd",
             apart from the gradient with "adamw". None takes what is usual for the optimizer.
@@ -58,9 +87,9 @@ class Recipe:
     """
 
     epochs: float = 1.0
-    lr: float = 0.01
+    lr: float | None = None
     batch_size: int = 128
-    optimizer: str = "sgd"
+    optimizer: str | None = None
     momentum: float = 0.9
     weight_decay: float | None = None
     warmup: float = 0.0
@@ -77,9 +106,12 @@ class Recipe:
     def __post_init__(self) -> None:
         bounds = {
             "epochs": (0 <= self.epochs < math.inf, "0 or more"),
-            "lr": (0 < self.lr < math.inf, "more than 0"),
+            "lr": (self.lr is None or 0 < self.lr < math.inf, "more than 0"),
             "batch_size": (self.batch_size >= 1, "1 or more"),
-            "optimizer": (self.optimizer in OPTIMIZERS, f"one of {', '.join(OPTIMIZERS)}"),
+            "optimizer": (
+                self.optimizer is None or self.optimizer in OPTIMIZERS,
+                f"one of {', '.join(OPTIMIZERS)}",
+            ),
             "momentum": (0 <= self.momentum < 1, "from 0 to below 1"),
             "weight_decay": (
                 self.weight_decay is None or 0 <= self.weight_decay < math.inf,
@@ -97,12 +129,15 @@ class Recipe:
         for name, (good, wanted) in bounds.items():
             check("recipe", name, getattr(self, name), good, wanted)
 
-    @property
-    def decay(self) -> float:
-        """The weight decay, the usual one if none is said."""
-        if self.weight_decay is not None:
-            return self.weight_decay
-        return OPTIMIZERS[self.optimizer].weight_decay
+    def suited(self, model: nn.Module) -> Suited:
+        """What is left open, as it suits a network."""
+        optimizer = self.optimizer or usual_optimizer(model)
+        if self.optimizer is None and self.lr is not None:
+            optimizer = "sgd"
+        usual = OPTIMIZERS[optimizer]
+        lr = FINE * usual.lr if self.lr is None else self.lr
+        decay = usual.weight_decay if self.weight_decay is None else self.weight_decay
+        return Suited(optimizer, lr, decay)
 
     def per_epoch(self, samples: int) -> int:
         """Gradient steps of one pass over that many samples, at least 1."""
@@ -118,10 +153,10 @@ class Recipe:
             return 0
         return max(1, round(self.epochs * each))
 
-    def rate(self, step: int, total: int) -> float:
-        """Learning rate of step `step` (from 0) of `total`."""
+    def rate(self, step: int, total: int, peak: float) -> float:
+        """Learning rate of step `step` (from 0) of `total`, at most `peak`."""
         warm = round(self.warmup * total)
         if step < warm:
-            return self.lr * (step + 1) / warm
+            return peak * (step + 1) / warm
         progress = (step - warm) / max(1, total - warm)
-        return self.lr * 0.5 * (1 + math.cos(math.pi * progress))
+        return peak * 0.5 * (1 + math.cos(math.pi * progress))

@@ -19,7 +19,7 @@ from amc.devices import evaluating, give_back_memory, in_parts
 from amc.graph import PruningGraph
 from amc.modules import call, kinds, tensors
 from amc.refit.sampling import patches
-from amc.tasks import Calibration, batches, calibrating, placed
+from amc.tasks import Axis, Calibration, batches, calibrating, likely_axis, placed
 
 POSITIONS = 10
 BATCH = 100
@@ -86,8 +86,10 @@ class Moments:
             if kinds.channels(module, "in") <= WIDEST
         }
 
+        along = task.axes_of(model, layers)
+
         def collected(parts: int) -> Moments:
-            sums = _Sums(positions, torch.Generator().manual_seed(seed))
+            sums = _Sums(positions, torch.Generator().manual_seed(seed), along)
             with sums.watching(layers), torch.inference_mode(), evaluating(model):
                 for batch in batches(data, max(1, BATCH // parts)):
                     sums.real = task.real(batch)
@@ -113,13 +115,20 @@ class _Sums:
     Args:
         positions: As for `Moments.collect`.
         generator: Of them.
+        along: Of every layer the axes along which its inputs have their places; None where that
+            could not be tried, and sizes have to tell.
 
     Attributes:
         real: (samples, places) which places of the batch are no padding; None where all are.
     """
 
-    def __init__(self, positions: int, generator: torch.Generator) -> None:
-        self._positions, self._generator = positions, generator
+    def __init__(
+        self,
+        positions: int,
+        generator: torch.Generator,
+        along: Mapping[str, tuple[Axis, ...]] | None,
+    ) -> None:
+        self._positions, self._generator, self._along = positions, generator, along
         self.real: Tensor | None = None
         self.by_layer: dict[str, _Sum] = {}
 
@@ -138,9 +147,19 @@ class _Sums:
 
     def _note(self, name: str, module: nn.Module, args: Any, kwargs: Any) -> None:
         inputs = tensors((args, kwargs))[0].float()
-        rows = patches(module, inputs, self._positions, self._generator, self.real)
+        axis = None if self.real is None else self._axis(name, module, inputs)
+        rows = patches(module, inputs, self._positions, self._generator, self.real, axis)
         rows = _narrow(module, rows)
         self.by_layer.setdefault(name, _Sum.of_size(rows.shape[1])).add(rows)
+
+    def _axis(self, name: str, module: nn.Module, inputs: Tensor) -> Axis:
+        if self._along is not None:
+            return next(iter(self._along.get(name, ())), None)
+        assert self.real is not None
+        places = (
+            range(2, inputs.dim()) if isinstance(module, _ConvNd) else range(1, inputs.dim() - 1)
+        )
+        return likely_axis(self.real, inputs.shape, places)
 
 
 @dataclass

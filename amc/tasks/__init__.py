@@ -2,6 +2,7 @@
 
 from amc.tasks.batches import (
     Data,
+    Whole,
     batches,
     check_data,
     few,
@@ -27,9 +28,10 @@ from amc.tasks.distillation import distillation_loss, relative_error
 from amc.tasks.language import LanguageModel
 from amc.tasks.multi_label import MultiLabel
 from amc.tasks.own_code import TaskError, own_code, reading
+from amc.tasks.padding import Axis, Masked, likely_axis, masked
 from amc.tasks.regression import Regression
 from amc.tasks.samples import Indexed, Samples
-from amc.tasks.score import Score
+from amc.tasks.score import MOST, Score
 from amc.tasks.segmentation import Segmentation, places_cross_entropy
 from amc.tasks.task import (
     CALIBRATION,
@@ -41,18 +43,20 @@ from amc.tasks.task import (
 )
 from amc.tasks.torch_metric import TorchMetric
 from amc.tasks.unlabelled import Agreement, Unlabelled
-from amc.tasks.variation import without_padding
 
 __all__ = [
     "ACCURACY",
     "CALIBRATION",
+    "MOST",
     "Agreement",
+    "Axis",
     "Calibration",
     "Classification",
     "Data",
     "Indexed",
     "LanguageModel",
     "Margins",
+    "Masked",
     "Metric",
     "MultiLabel",
     "Regression",
@@ -63,6 +67,7 @@ __all__ = [
     "TaskError",
     "TorchMetric",
     "Unlabelled",
+    "Whole",
     "batches",
     "calibrating",
     "check_data",
@@ -72,7 +77,9 @@ __all__ = [
     "few",
     "first_batch",
     "in_equal_parts",
+    "likely_axis",
     "main_output",
+    "masked",
     "moved",
     "own_code",
     "part",
@@ -85,5 +92,4 @@ __all__ = [
     "size_of",
     "task_of",
     "type_of",
-    "without_padding",
 ]

@@ -6,7 +6,9 @@ samples. Nothing here holds more than a few batches of a stream.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+import time
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice, pairwise
 from typing import Any, cast
@@ -45,8 +47,34 @@ class First:
                 return
 
 
+@dataclass(frozen=True)
+class Whole:
+    """Batches that nothing cuts into parts, each of which counts as one sample.
+
+    Such as graphs, whose first axis is that of nodes, or sequences with time first.
+
+    Args:
+        data: The batches.
+    """
+
+    data: Iterable[Any]
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self.data)
+
+
+@dataclass(frozen=True)
+class _FirstWhole(Whole):
+    count: int
+
+    def __iter__(self) -> Iterator[Any]:
+        return islice(iter(self.data), self.count)
+
+
 def few(data: Data, count: int) -> Data:
     """The first `count` samples, or all where there are fewer."""
+    if isinstance(data, Whole):
+        return _FirstWhole(data, count)
     return data.take(slice(0, count)) if isinstance(data, Indexed) else First(data, count)
 
 
@@ -56,7 +84,7 @@ def batches(data: Data, size: int) -> Iterator[Any]:
         yield from data.batches(size)
         return
     for batch in reading(data):
-        yield from parts(batch, size)
+        yield from [batch] if isinstance(data, Whole) else parts(batch, size)
 
 
 def parts(batch: Any, size: int) -> list[Any]:
@@ -97,7 +125,27 @@ def _of_samples(batch: list[Any], count: int) -> bool:
 
 def size_of(batch: Any) -> int:
     """How many samples a batch has: by its first list of samples, or its first tensor."""
+    first = batch[0] if isinstance(batch, tuple | list) and batch else None
+    if isinstance(first, list) and _fields(first, batch[1:]):
+        return size_of(first[0])
     return samples_of(tuple(batch) if isinstance(batch, list) else batch)
+
+
+def _fields(listed: list[Any], others: Sequence[Any]) -> bool:
+    """Whether a list has several inputs of all samples, and is no list of pictures.
+
+    PyTorch's `default_collate` makes lists of tuples. Pictures are of three axes, as many as there
+    are samples.
+    """
+    if not listed or not all(isinstance(one, Tensor) and one.dim() for one in listed):
+        return False
+    count = len(listed[0])
+    if any(len(one) != count for one in listed):
+        return False
+    told = next((one for one in others if isinstance(one, Tensor | list)), None)
+    if told is not None and len(tensors(told)) and (isinstance(told, list) or told.dim()):
+        return (len(told) == count and len(told) != len(listed)) or not _pictures(listed)
+    return not _pictures(listed)
 
 
 def first_batch(data: Data, size: int) -> Any:
@@ -150,32 +198,45 @@ def check_data(data: object, what: str, *, again: bool = False) -> None:
             f"task: {what} is a {type(data).__name__}, which can be read once only; give a "
             "DataLoader or a list, which begins again"
         )
-    looks = [list(islice(reading(data), LOOKED_AT)) for _ in range(1 + again)]
-    for batch in looks[0]:
+    for batch in (looks := list(islice(reading(data), 1))):
         if not tensors(batch):
             raise ValueError(
                 f"task: {what} gives batches of {type(batch).__name__} without a tensor; let its "
                 "collate function make tensors"
             )
-    if not looks[0]:
+    if not looks:
         raise ValueError(f"task: {what} is empty; give at least one batch")
-    if again and not _same(looks[0], looks[1]):
+    if again and not _comes_again(data):
         raise ValueError(
             f"task: {what} comes otherwise each time, so that scores could not be compared; "
             "neither shuffle nor augment it"
         )
 
 
-LOOKED_AT = 2
-"""Batches by which it is seen that data come the same each time."""
+LOOKED_FOR = 10.0
+"""Seconds of reading by which it is seen at most that data come the same each time."""
 
 
-def _same(one: list[Any], other: list[Any]) -> bool:
-    first, second = tensors(one), tensors(other)
-    return len(first) == len(second) and all(
-        a.shape == b.shape and torch.equal(a.nan_to_num(), b.nan_to_num())
-        for a, b in zip(first, second, strict=True)
-    )
+def _comes_again(data: Iterable[Any]) -> bool:
+    """Whether batches are the same a second time, as far as `LOOKED_FOR` reaches."""
+    end = time.monotonic() + LOOKED_FOR
+    sums: list[int] = []
+    for batch in reading(data):
+        sums.append(_checksum(batch))
+        if time.monotonic() > end:
+            again = islice(reading(data), len(sums))
+            return sums == list(map(_checksum, again))
+    return sums == list(map(_checksum, reading(data)))
+
+
+def _checksum(batch: Any) -> int:
+    """Of all that a batch has in tensors."""
+    found = 0
+    for one in tensors(batch):
+        found = zlib.crc32(str(tuple(one.shape)).encode(), found)
+        raw = one.detach().cpu().contiguous().reshape(-1).view(torch.uint8)
+        found = zlib.crc32(raw.numpy().tobytes(), found)
+    return found
 
 
 def collect_like(example: Inputs, batch: Any) -> Inputs:
@@ -188,12 +249,22 @@ def collect_like(example: Inputs, batch: Any) -> Inputs:
         ValueError: if nothing in the batch does.
     """
     found = _collected(example, batch)
+    if isinstance(example, Tensor) and isinstance(found, Tensor):
+        _check_axes(example, found)
     if found is None:
         raise ValueError(
             f"task: nothing in a batch of {_about(batch)} looks like the example inputs, "
             f"{_about(example)}; say what goes into the network with collect_func"
         )
     return cast(Inputs, found)
+
+
+def _check_axes(example: Tensor, found: Tensor) -> None:
+    if found.dim() and found.shape == example.shape[1:]:
+        raise ValueError(
+            f"task: a batch has {tuple(found.shape)}, which is one sample of the example inputs "
+            f"{tuple(example.shape)}; give its first axis to samples, be it a single one"
+        )
 
 
 def _collected(example: Inputs, batch: Any) -> Any:

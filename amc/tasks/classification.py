@@ -138,14 +138,26 @@ def check_labels(logits: Tensor, labels: Tensor) -> None:
         )
 
 
-def cross_entropy(outputs: Any, batch: Any) -> Tensor:
-    """The mean cross-entropy, in float32; of a single logit the binary one."""
+def cross_entropy(outputs: Any, batch: Any, smoothing: float = 0.0) -> Tensor:
+    """The mean cross-entropy, in float32; of a single logit the binary one.
+
+    Args:
+        outputs: With the logits.
+        batch: With the labels.
+        smoothing: Probability mass that is spread over all classes.
+    """
     logits, labels = main_output(outputs).float(), labels_of(batch)
     check_labels(logits, labels)
     labels = labels.to(logits.device)
     if logits.dim() == 1 or logits.shape[1] == 1:
-        return F.binary_cross_entropy_with_logits(logits.reshape(-1), labels.float())
-    return F.cross_entropy(logits, labels)
+        return yes_or_no(logits.reshape(-1), labels, smoothing)
+    return F.cross_entropy(logits, labels, label_smoothing=smoothing)
+
+
+def yes_or_no(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """The mean binary cross-entropy of single logits, whose classes are smoothed as others are."""
+    wanted = labels.float() * (1 - smoothing) + smoothing / 2
+    return F.binary_cross_entropy_with_logits(logits, wanted)
 
 
 class Classification(Labelled):

@@ -20,7 +20,8 @@ def distillation_loss(outputs: Any, teacher: Any, temperature: float) -> Tensor:
     labels.
 
     Args:
-        outputs: With logits, (samples, classes, ...).
+        outputs: With logits, (samples, classes, ...); or a single one, (samples,) or (samples, 1,
+            ...), whose sign decides.
         teacher: The same of the teacher.
         temperature: Above 0; higher ones show more of how the teacher ranks wrong classes.
 
@@ -33,13 +34,19 @@ def distillation_loss(outputs: Any, teacher: Any, temperature: float) -> Tensor:
             f"distillation: the teacher answers {tuple(wanted.shape)} where the network answers "
             f"{tuple(student.shape)}; take a teacher of the same classes"
         )
-    axis = 1 if student.dim() > 1 else 0
-    log_wanted = F.log_softmax(wanted.float() / temperature, dim=axis)
-    log_found = F.log_softmax(student.float() / temperature, dim=axis)
-    places = student.numel() // max(1, student.shape[axis])
+    student, wanted = _of_classes(student), _of_classes(wanted)
+    log_wanted = F.log_softmax(wanted.float() / temperature, dim=1)
+    log_found = F.log_softmax(student.float() / temperature, dim=1)
+    places = student.numel() // max(1, student.shape[1])
     return (
         F.kl_div(log_found, log_wanted, reduction="sum", log_target=True) / places * temperature**2
     )
+
+
+def _of_classes(logits: Tensor) -> Tensor:
+    """(samples, classes, ...) logits; a single one stands beside 0, which is the other class's."""
+    single = logits[:, None] if logits.dim() == 1 else logits
+    return torch.cat([torch.zeros_like(single), single], 1) if single.shape[1] == 1 else logits
 
 
 def relative_error(outputs: Any, teacher: Any, temperature: float = 1.0) -> Tensor:

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 
 from amc.tasks.own_code import TaskError
 
+MOST = 1e100
+"""What scores are at most, and what a metric that comes to no number counts as; pictures and sums
+of them stay within what a number can hold."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -95,7 +99,7 @@ class Score:
         """
         try:
             number = float(value)  # type: ignore[arg-type]
-        except (TypeError, ValueError, RuntimeError):
+        except (TypeError, ValueError, RuntimeError, OverflowError):
             raise TaskError(
                 f"{self.name}: {whose} gave {_shown(value)}; return one number"
             ) from None
@@ -103,6 +107,11 @@ class Score:
             raise TaskError(
                 f"{self.name}: {whose} gave {number}; return a finite number, where it cannot be "
                 "told the worst that it can be"
+            )
+        if abs(number) > MOST:
+            raise TaskError(
+                f"{self.name}: {whose} gave {number:g}; scores go up to {MOST:g}, so return it on "
+                "another scale, or its logarithm"
             )
         if self.bounds is not None and not self.bounds[0] <= number <= self.bounds[1]:
             low, high = self.bounds

@@ -12,7 +12,7 @@ from torch.nn import functional as F
 from typing_extensions import Unpack
 
 from amc.tasks.batches import Data
-from amc.tasks.classification import labels_of
+from amc.tasks.classification import labels_of, yes_or_no
 from amc.tasks.distillation import distillation_loss
 from amc.tasks.score import Score
 from amc.tasks.task import FromTrain, Metric, Parts, Task, calibration_of, main_output
@@ -43,13 +43,22 @@ class MeanIoU(Metric):
         return torch.bincount(pairs, minlength=classes * classes).double()[None]
 
     def compute(self, told: Tensor) -> float:
-        """Of classes that neither are nor are answered, nothing is told."""
+        """Of classes that neither are nor are answered, nothing is told.
+
+        Raises:
+            ValueError: if no place counted.
+        """
         size = round(len(told) ** 0.5)
         table = told.reshape(size, size)
         both = table.diagonal()
         either = table.sum(0) + table.sum(1) - both
         there = either > 0
-        return float((both[there] / either[there]).mean()) if there.any() else 0.0
+        if not there.any():
+            raise ValueError(
+                f"segmentation: every place has the ignored label {self.ignore}; give labels that "
+                "count, or another ignore"
+            )
+        return float((both[there] / either[there]).mean())
 
 
 def of_places(outputs: Any, batch: Any, ignore: int) -> tuple[Tensor, Tensor]:
@@ -83,14 +92,14 @@ def of_places(outputs: Any, batch: Any, ignore: int) -> tuple[Tensor, Tensor]:
     return logits, labels
 
 
-def places_cross_entropy(outputs: Any, batch: Any, ignore: int) -> Tensor:
-    """The mean over all places that count."""
+def places_cross_entropy(outputs: Any, batch: Any, ignore: int, smoothing: float = 0.0) -> Tensor:
+    """The mean over all places that count, with smoothed labels as `cross_entropy` has them."""
     logits, labels = of_places(outputs, batch, ignore)
     labels = labels.to(logits.device)
     if logits.shape[1] == 1:
         real = labels != ignore
-        return F.binary_cross_entropy_with_logits(logits[:, 0].float()[real], labels[real].float())
-    return F.cross_entropy(logits.float(), labels, ignore_index=ignore)
+        return yes_or_no(logits[:, 0].float()[real], labels[real], smoothing)
+    return F.cross_entropy(logits.float(), labels, ignore_index=ignore, label_smoothing=smoothing)
 
 
 class Segmentation(Task):

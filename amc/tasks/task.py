@@ -13,8 +13,17 @@ from typing_extensions import Unpack
 
 from amc.devices import CPU
 from amc.modules import Inputs, changed, first_call, tensors
-from amc.tasks.batches import Data, check_data, collect_like, few, first_part
+from amc.tasks.batches import (
+    Data,
+    check_data,
+    collect_like,
+    few,
+    first_batch,
+    first_part,
+    placed,
+)
 from amc.tasks.own_code import TaskError, own_code
+from amc.tasks.padding import OUTPUTS, Axis, Mask, Padding, axes_of_places
 from amc.tasks.score import Score
 
 CALIBRATION = 4000
@@ -30,8 +39,6 @@ Distill = Callable[[Any, Any, float], Tensor]
 """From the outputs of a network and of its teacher, and a temperature, to how far they differ."""
 Tune = Callable[[nn.Module, int], nn.Module | None]
 """Trains a network for so many gradient steps, in place or as a new one."""
-Mask = Callable[[Any], Tensor | None]
-"""From a batch to (samples, places) which places are no padding; None where all are."""
 
 
 class Metric(ABC):
@@ -65,11 +72,11 @@ class Metric(ABC):
         """Whether it has been told all that it needs; of one without `against` always."""
         return True
 
-    def knowing(self, real: Mask, answers: Iterable[tuple[Any, Any]]) -> Metric:
+    def knowing(self, padding: Padding, answers: Iterable[tuple[Any, Any]]) -> Metric:
         """The same, told how the unpruned network answers, where it is `against` that.
 
         Args:
-            real: Which places of a batch are no padding.
+            padding: Of batches and of what is answered to them.
             answers: Each batch, and what the unpruned network answers to it, on the processor.
         """
         return self
@@ -127,6 +134,8 @@ class Task:
         score_loader: Batches that the metric is read on.
         test_loader: The same for the final test.
         unpruned: The network as it came, where the metric compares with it; a problem sets it.
+        axes: Along which axis each output of the network has its places, where batches have
+            padding; a problem sets them.
 
     Raises:
         ValueError: if there is no score, or something is of another kind than it must be.
@@ -146,6 +155,7 @@ class Task:
     score_loader: Data | None = field(default=None, kw_only=True)
     test_loader: Data | None = field(default=None, kw_only=True)
     unpruned: nn.Module | None = field(default=None, kw_only=True, repr=False)
+    axes: tuple[Axis, ...] | None = field(default=None, kw_only=True, repr=False)
 
     def __post_init__(self) -> None:
         if self.metric is None and self.score_func is None:
@@ -207,8 +217,13 @@ class Task:
             )
         return None if mask is None else mask != 0
 
-    def loss(self, outputs: Any, batch: Any) -> Tensor:
+    def loss(self, outputs: Any, batch: Any, **more: float) -> Tensor:
         """The mean loss of a batch.
+
+        Args:
+            outputs: Of the network.
+            batch: What they are for.
+            **more: What losses of classes take beside, as `cross_entropy` does.
 
         Raises:
             ValueError: if there is none, or it is no scalar with a gradient.
@@ -219,7 +234,7 @@ class Task:
                 "the network's outputs and the batch"
             )
         with own_code("loss_func", "outputs and a batch", self.loss_func):
-            made = self.loss_func(outputs, _beside(outputs, batch))
+            made = self.loss_func(outputs, _beside(outputs, batch), **more)
         return checked_loss(made, "loss_func")
 
     def for_problem(self, model: nn.Module, example: Inputs) -> Task:
@@ -233,7 +248,25 @@ class Task:
                 check_data(data, name, again=name == "score_loader")
         collect = self.collect_func or partial(collect_like, first_call(example))
         unpruned = model if self.metric is not None and self.metric.against else None
-        return replace_parts(self, collect_func=collect, unpruned=unpruned)
+        told = replace_parts(self, collect_func=collect, unpruned=unpruned)
+        found = told.axes_of(model, {})
+        return replace_parts(told, axes=None if found is None else found[OUTPUTS])
+
+    @property
+    def padding(self) -> Padding:
+        """What is padding in batches, and in what the network answers to them."""
+        return Padding(self.real, self.axes)
+
+    def axes_of(
+        self, model: nn.Module, layers: Mapping[str, nn.Module]
+    ) -> dict[str, tuple[Axis, ...]] | None:
+        """As `axes_of_places`, by a few samples; None where nothing is padded."""
+        data = self.some_data
+        batch = None if data is None else first_batch(data, LOOKED_AT)
+        real = None if batch is None else self.real(batch)
+        if real is None:
+            return None
+        return axes_of_places(model, placed(self.inputs(batch), model), real.shape[1], layers)
 
 
 def checked_loss(made: object, name: str) -> Tensor:
@@ -261,6 +294,8 @@ FUNCTIONS = (
     "distill_func",
 )
 LOADERS = ("data_loader", "train_loader", "score_loader", "test_loader")
+LOOKED_AT = 2
+"""Samples by which it is seen where padding lies."""
 MASK = "attention_mask"
 """What the inputs of language models by name call it."""
 

@@ -66,6 +66,9 @@ class Metered(Metric):
             found = found[self._chosen(found)]
         if self.score.bounds is not None and bool(torch.as_tensor(found).isnan().all()):
             return self.score.worst(None)  # Such as a correlation with one answer for all.
+        number = torch.as_tensor(found)
+        if number.numel() == 1 and not bool(torch.isfinite(number).all()):
+            return float(number)  # Told to be the worst there can be.
         return self.score.check(found, type(self.meter).__name__)
 
     def _chosen(self, found: Mapping[str, Any]) -> str:

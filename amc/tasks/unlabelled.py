@@ -13,10 +13,11 @@ from typing_extensions import Unpack
 from amc.modules import tensors
 from amc.tasks.batches import Data, size_of
 from amc.tasks.distillation import relative_error
+from amc.tasks.padding import Padding
 from amc.tasks.samples import Samples
 from amc.tasks.score import Score
-from amc.tasks.task import FromTrain, Mask, Metric, Parts, Task, calibration_of
-from amc.tasks.variation import Variation, has_places, over_places
+from amc.tasks.task import FromTrain, Metric, Parts, Task, calibration_of
+from amc.tasks.variation import Variation, telling
 
 ABOUT = (
     "1 / (1 + e) of each sample, with e the mean squared difference from the unpruned network's "
@@ -30,16 +31,16 @@ class Agreement(Metric):
     """How closely answers are those of the unpruned network, each output by itself.
 
     1 where they are the same, about 1/2 where they differ by as much as the unpruned network's
-    answers differ from sample to sample, as a constant would. Padding does not count. A sample has
-    the same number whatever is in its batch.
+    answers differ from sample to sample, as a constant would. Padding does not count, nor does an
+    output that is the same for all samples. A sample has the same number whatever is in its batch.
 
     Args:
         spreads: Of each output what the unpruned network's answers vary by over all samples.
-        real: Which places of a batch are no padding.
+        padding: Of batches and outputs.
     """
 
     spreads: tuple[float, ...] = ()
-    real: Mask | None = None
+    padding: Padding | None = None
 
     score = Score("agreement", bounds=(0.0, 1.0), about=ABOUT)
     each = True
@@ -50,15 +51,29 @@ class Agreement(Metric):
         """Whether `knowing` has told what it needs."""
         return bool(self.spreads)
 
-    def knowing(self, real: Mask, answers: Iterable[tuple[Any, Any]]) -> Agreement:
-        """The same, told how the unpruned network answers; known once, it stays so."""
+    def knowing(self, padding: Padding, answers: Iterable[tuple[Any, Any]]) -> Agreement:
+        """The same, told how the unpruned network answers; known once, it stays so.
+
+        Raises:
+            ValueError: if it answers the same to all samples.
+        """
         found: list[Variation] = []
+        whole = False
         for batch, outputs in answers:
-            made, where = tensors(outputs), real(batch)
+            made = tensors(outputs)
+            whole = whole or any(not one.is_floating_point() for one in made)
             found = found or [Variation() for _ in made]
-            for one, output in zip(found, made, strict=True):
-                one.add(output, where if has_places(where, output) else None)
-        return self if self.ready else Agreement(tuple(one.spread for one in found), real)
+            for number, (one, output) in enumerate(zip(found, made, strict=True)):
+                one.add(output, padding.on(number, output, batch))
+        if self.ready:
+            return self
+        spreads = tuple(one.spread for one in found)
+        if not any(spreads) and not whole and spreads:
+            raise ValueError(
+                "unlabelled: the unpruned network answers the same to all samples, so that nothing "
+                "can be compared; give more of them, or others"
+            )
+        return Agreement(spreads, padding)
 
     def tell(self, outputs: Any, batch: Any, unpruned: Any) -> Tensor:
         """(samples,) agreements, the mean over outputs."""
@@ -71,23 +86,38 @@ class Agreement(Metric):
             )
         if not made:
             raise ValueError("unlabelled: the network answers nothing that is a tensor")
-        where, count = None if self.real is None else self.real(batch), size_of(batch)
-        outs = zip(made, wanted, self.spreads, strict=True)
-        return torch.stack([_alike(one, other, s, where, count) for one, other, s in outs]).mean(0)
+        count = size_of(batch)
+        each = [
+            self._alike(number, one, other, batch, count)
+            for number, (one, other) in enumerate(zip(made, wanted, strict=True))
+            if self.spreads[number] or not other.is_floating_point()
+        ]
+        return torch.stack(each).mean(0)
+
+    def _alike(self, number: int, made: Tensor, wanted: Tensor, batch: Any, count: int) -> Tensor:
+        """(samples,) how alike two outputs are."""
+        padding = None if self.padding is None else self.padding.on(number, wanted, batch)
+        if padding is not None:
+            made, wanted = padding.laid(made), padding.laid(wanted)
+        counted, apart = telling(wanted), _apart(made, wanted)
+        if padding is not None:
+            counted, apart = counted & padding.real, torch.where(padding.real, apart, 0.0)
+        if apart.dim() and len(apart) == count:
+            apart, counted = apart.reshape(count, -1), counted.reshape(count, -1)
+        else:  # Of the batch as a whole, such as a loss.
+            apart, counted = apart.reshape(1, -1), counted.reshape(1, -1)
+        each = (apart.sum(1) / counted.sum(1).clamp_min(1)).expand(count)
+        return 1 / (1 + each / self.spreads[number]) if wanted.is_floating_point() else 1 - each
 
 
-def _alike(made: Tensor, wanted: Tensor, spread: float, real: Tensor | None, count: int) -> Tensor:
-    """(samples,) how alike two outputs are."""
-    whole = not wanted.is_floating_point()
-    apart = (made != wanted).double() if whole else (made.double() - wanted.double()).square()
-    if real is not None and has_places(real, wanted):
-        here = over_places(real, wanted).expand_as(wanted).flatten(1)
-        apart = (apart.flatten(1) * here).sum(1) / here.sum(1).clamp_min(1)
-    elif apart.dim() and len(apart) == count:
-        apart = apart.reshape(count, -1).mean(1)
-    else:  # Of the batch as a whole, such as a loss.
-        apart = apart.mean().expand(count)
-    return 1 - apart if whole else (1 / (1 + apart / max(spread, 1e-24))).nan_to_num(nan=0.0)
+def _apart(made: Tensor, wanted: Tensor) -> Tensor:
+    """Squared differences; infinite where one is a number and the other none."""
+    if not wanted.is_floating_point():
+        return torch.ne(made, wanted).double()
+    both = telling(wanted)
+    apart = (made.double() - wanted.double()).square().nan_to_num(nan=torch.inf, posinf=torch.inf)
+    same = torch.eq(made, wanted) | (made.isnan() & wanted.isnan()) | (~telling(made) & ~both)
+    return torch.where(both, apart, torch.where(same, 0.0, torch.inf).double())
 
 
 def _shapes(found: list[Tensor]) -> str:

@@ -5,6 +5,11 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from amc.tasks.padding import Masked
+
+FAR = 1e3
+"""How many times beyond all other numbers one stands that fills in for what must not be chosen."""
+
 
 class Variation:
     """The mean squared difference of one output from the constant that is nearest to it.
@@ -18,23 +23,24 @@ class Variation:
         self._counts = torch.zeros(())
         self._squares = self._numbers = 0.0
 
-    def add(self, output: Tensor, real: Tensor | None = None) -> None:
+    def add(self, output: Tensor, padding: Masked | None = None) -> None:
         """Take in a batch.
 
         Args:
             output: (samples, ...).
-            real: (samples, places) which places are no padding, where the output has these.
+            padding: It, and which of it is no padding.
         """
-        numbers = output.detach().double().nan_to_num(posinf=0.0, neginf=0.0)
+        numbers = (output if padding is None else padding.numbers).detach().double()
         if numbers.dim() < 2:
             numbers = numbers.reshape(-1, 1)
-        here = torch.ones((), dtype=torch.float64).expand_as(numbers)
-        if real is not None:
-            here = here * over_places(real, numbers)
-        numbers = numbers * here
-        sums, counts = numbers.sum(0), here.sum(0)
-        if real is not None:
-            sums, counts = sums.sum(0, keepdim=True), counts.sum(0, keepdim=True)
+        here = telling(numbers)
+        if padding is not None:
+            here = here & padding.real
+        numbers = torch.where(here, numbers, 0.0)
+        sums, counts = numbers.sum(0), here.double().sum(0)
+        if padding is not None:
+            along = padding.axis - 1
+            sums, counts = sums.sum(along, keepdim=True), counts.sum(along, keepdim=True)
         self._squares += float(numbers.square().sum())
         self._numbers += float(here.sum())
         self._join(sums, counts)
@@ -60,19 +66,17 @@ class Variation:
         return max(0.0, self._squares - float(by_constant)) / self._numbers
 
 
-def over_places(real: Tensor, output: Tensor) -> Tensor:
-    """The mask in as many axes as the output has, which begin with those of the mask."""
-    shape = tuple(real.shape) + (1,) * (output.dim() - real.dim())
-    return real.to(output.device).reshape(shape)
+def telling(output: Tensor) -> Tensor:
+    """Which numbers of an output tell something, as booleans of its shape.
 
-
-def has_places(real: Tensor | None, output: Tensor) -> bool:
-    """Whether an output has the places that a mask tells of."""
-    return real is not None and output.shape[: real.dim()] == real.shape
-
-
-def without_padding(real: Tensor | None, output: Tensor) -> Tensor:
-    """The output with zeros in places that are padding, where it has places."""
-    if real is None or not has_places(real, output) or not output.is_floating_point():
-        return output
-    return output.masked_fill(~over_places(real, output), 0)
+    Not infinities, nor what stands in their place, as -1e9 does where a choice is forbidden:
+    numbers far below all others.
+    """
+    finite = torch.isfinite(output)
+    numbers = output[finite]
+    if not len(numbers) or not output.is_floating_point():
+        return finite
+    least = numbers.min()
+    others = numbers[numbers >= least / 2]
+    filled = len(others) and least < -FAR * (1 + others.abs().max())
+    return finite & (output >= least / 2) if filled else finite

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments.report import over_seeds, results_table, slow_sentence
+from experiments.report import over_seeds, results_table, slow_sentence, worse_sentence
 from experiments.runs import RunResult
 from experiments.settings import OutputSettings
 
@@ -16,8 +16,10 @@ def conclude(results: Sequence[RunResult], output: OutputSettings, console: Cons
     """Print what is no faster, the results, who is ahead over seeds, and where the report is."""
     for result in results:
         seed = f", seed {result.seed}" if len({one.seed for one in results}) > 1 else ""
-        if slow := slow_sentence(f"{result.strategy}{seed}", result):
-            console.print(slow, soft_wrap=True)
+        label = f"{result.strategy}{seed}"
+        for sentence in (slow_sentence(label, result), worse_sentence(label, result)):
+            if sentence:
+                console.print(sentence, soft_wrap=True)
     console.print(results_table(results))
     for sentence in over_seeds(results):
         console.print(sentence, soft_wrap=True)

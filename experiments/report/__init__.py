@@ -2,7 +2,7 @@
 
 from experiments.report.convergence import excesses
 from experiments.report.exports import read_export
-from experiments.report.headline import latency_sentence, over_seeds, standing
+from experiments.report.headline import latency_sentence, over_seeds, standing, worse_sentence
 from experiments.report.page import render
 from experiments.report.speed import slow_sentence
 from experiments.report.terminal_table import results_table
@@ -18,4 +18,5 @@ __all__ = [
     "sentences",
     "slow_sentence",
     "standing",
+    "worse_sentence",
 ]

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from itertools import permutations
 
 from amc.costs import MODELLED
-from amc.tasks import ACCURACY
+from amc.tasks import ACCURACY, Score
 from experiments.report.comparison import Comparison, Run, compare
 from experiments.report.convergence import excesses
 from experiments.report.score import margin
@@ -18,6 +18,9 @@ from experiments.terminal import cost_name, count, join_words, percent, printabl
 
 EQUAL = 0.02
 """MACs that differ by no more than this part count as equal."""
+
+WORSE = 0.02
+"""Part of a score's range, or of the score, that fine-tuning may lose without a word."""
 
 UNEQUAL = 0.05
 """Times of equal MACs that differ by more than this part are worth a word."""
@@ -66,8 +69,8 @@ def _headline(runs: Sequence[Run]) -> str:
     step = "after fine-tuning" if result.finetuned else "without fine-tuning"
     return (
         f"{run.label} {_made(run)} with {join_words(_costs(result))}, and with "
-        f"{told_score(result)} of {scored(final(result).final)} {step}, against "
-        f"{scored(result.unpruned.final)} unpruned.{_rivals(run, runs)}"
+        f"{told_score(result)} of {_valued(result, final(result))} {step}, against "
+        f"{_valued(result, result.unpruned)} unpruned.{_rivals(run, runs)}"
     )
 
 
@@ -89,8 +92,9 @@ def _headline_over_seeds(found: Sequence[Averaged]) -> str:
     ahead = leads(winner, others, final)
     return (
         f"Over {count(len(winner.runs), 'seed')} {winner.series.label} {_made_over_seeds(winner)} "
-        f"with {told_score(result)} of {with_interval(finals(winner, final))} {step}, against "
-        f"{scored(result.unpruned.final)} unpruned.{f' That is {ahead}.' if others else ''}"
+        f"with {told_score(result)} of "
+        f"{with_unit(with_interval(finals(winner, final)), result.score)} {step}, against "
+        f"{_valued(result, result.unpruned)} unpruned.{f' That is {ahead}.' if others else ''}"
     )
 
 
@@ -118,6 +122,32 @@ def told_score(result: RunResult) -> str:
     """What is told of a network, with its article: "a test accuracy", "a held-out perplexity"."""
     where = "held-out" if result.unpruned.test is None else "test"
     return f"a {where} {printable(result.score.name)}"
+
+
+def _valued(result: RunResult, scores: Scores) -> str:
+    """A score with its unit."""
+    return with_unit(scored(scores.final), result.score)
+
+
+def with_unit(value: str, score: Score) -> str:
+    """A value with the unit of its score, where that has one."""
+    return f"{value} {printable(score.unit)}" if score.unit else value
+
+
+def worse_sentence(label: str, result: RunResult) -> str:
+    """What to say of a network that fine-tuning made worse, and what may mend it; else nothing."""
+    if result.finetuned is None:
+        return ""
+    before, after = result.searched.holdout, result.finetuned.holdout
+    low, high = result.score.bounds or (0.0, abs(before))
+    if result.score.sign * (before - after) <= WORSE * (high - low):
+        return ""
+    return (
+        f"Fine-tuning made the network of {label} worse, by its {printable(result.score.name)} on "
+        f"held-out samples: {with_unit(scored(after), result.score)} in place of "
+        f"{with_unit(scored(before), result.score)}. A lower --finetune-lr, another "
+        "--finetune-optimizer, --distill or --patience may mend that."
+    )
 
 
 def _costs(result: RunResult) -> list[str]:
@@ -158,6 +188,7 @@ def notes(comparison: Comparison) -> list[str]:
     """What to keep in mind when the numbers are compared."""
     runs = comparison.runs
     found = [*map(_excess, runs), *map(_latency, runs), _tuned(runs), _fine_tuning(runs)]
+    found += [worse_sentence(run.label, run.result) for run in runs]
     found += [_unequal(runs), _seeds(comparison), *_modelled(runs)]
     return [note for note in found if note]
 

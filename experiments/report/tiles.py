@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from experiments.report.comparison import Comparison, Run
-from experiments.report.headline import final
+from experiments.report.headline import final, with_unit
 from experiments.report.speed import speed
 from experiments.terminal import MISSING, cost_name, measure, percent, printable, scored
 
@@ -36,7 +36,11 @@ def _score(run: Run) -> Tile:
     reached, before = final(run.result).final, run.result.unpruned
     where = "held-out" if before.test is None else "test"
     name = printable(run.result.score.name)
-    return Tile(f"{name} on {where} samples", scored(reached), f"before {scored(before.final)}")
+    return Tile(
+        f"{name} on {where} samples",
+        with_unit(scored(reached), run.result.score),
+        f"before {with_unit(scored(before.final), run.result.score)}",
+    )
 
 
 def _costs(run: Run, names: Sequence[str]) -> list[Tile]:

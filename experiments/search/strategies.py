@@ -121,8 +121,8 @@ def _with_options(name: str, strategy: Strategy, options: Options) -> Strategy:
 
 def _netadapt(name: str, loop: NetAdapt, options: Options) -> Strategy:
     """The loop with its fields, and the rate of its fine-tuning, as options."""
-    chosen = convert({**plain_fields(loop), "lr": loop.recipe.lr}, options, name)
-    recipe = replace(loop.recipe, lr=chosen.pop("lr", loop.recipe.lr))
+    chosen = convert({**plain_fields(loop), "lr": loop.recipe.lr or 0.0}, options, name)
+    recipe = replace(loop.recipe, lr=chosen.pop("lr", 0.0) or loop.recipe.lr)
     return replace(loop, recipe=recipe, **chosen)
 
 

@@ -21,6 +21,7 @@ from amc.finetuning import (
     prune_iteratively,
     rehearse,
     steps_in_all,
+    usual_optimizer,
 )
 from amc.graph import Kept, PruningGraph
 from amc.journal import BLANK, Journal
@@ -169,7 +170,7 @@ def _narrowing(start: Start, schedule: Schedule, seed: int) -> Callable[[Narrowe
 
 def recipe_of(tuning: TuningSettings, network: NetworkSettings, workload: Workload) -> Recipe:
     """How the network is fine-tuned."""
-    optimizer, trained = training_of(network)
+    optimizer, trained = training_of(network, workload.model)
     if tuning.finetune_optimizer not in (None, optimizer):
         optimizer = tuning.finetune_optimizer
         trained = OPTIMIZERS[optimizer].lr
@@ -194,13 +195,15 @@ def told_rate(optimizer: str, rate: float) -> str:
     return str(rate) if optimizer == next(iter(OPTIMIZERS)) else f"{optimizer} {rate}"
 
 
-def training_of(network: NetworkSettings) -> tuple[str, float]:
+def training_of(network: NetworkSettings, model: nn.Module) -> tuple[str, float]:
     """Optimizer and peak learning rate that the network was trained with, as its checkpoint tells.
 
-    Where it tells none, those of `amc train`.
+    Where it tells none, what is usual for such a network.
     """
-    *named, rate = _metadata(checkpoint(network)).get(RATE_KEY, "nothing").split() or [""]
-    optimizer = named[0] if named and named[0] in OPTIMIZERS else next(iter(OPTIMIZERS))
+    told = _metadata(checkpoint(network)).get(RATE_KEY, "")
+    *named, rate = told.split() or [""]
+    first = next(iter(OPTIMIZERS)) if told else usual_optimizer(model)
+    optimizer = named[0] if named and named[0] in OPTIMIZERS else first
     usual = OPTIMIZERS[optimizer].lr
     try:
         found = float(rate)

@@ -165,7 +165,7 @@ class TuningSettings(Part):
         finetune_lr: The same as a plain number, where that is to decide; left out, the fraction
             does.
         finetune_optimizer: sgd or adamw; left out, the one that the network was trained with, as
-            its checkpoint tells; else sgd.
+            its checkpoint tells; else sgd where it has batch norms, adamw where it has none.
         distill: Weight of the unpruned network's answers in the loss, from 0 (labels alone) to 1.
         temperature: Of distillation; higher ones show more of how wrong classes compare.
         patience: Checks on held-out samples without a better score after which fine-tuning

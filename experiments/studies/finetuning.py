@@ -30,7 +30,8 @@ from experiments.studies.accuracies import accuracy
 from experiments.studies.markdown import markdown
 from experiments.zoo import Splits, build_model, digits
 
-TRAINING = Recipe(epochs=30, lr=0.1, batch_size=64, warmup=0.2, shift=1)
+RATE = 0.1
+TRAINING = Recipe(epochs=30, lr=RATE, batch_size=64, warmup=0.2, shift=1)
 TUNING = replace(TRAINING, warmup=0.0)
 RATIOS = {"channel": 0.6, "element": 0.95}
 """Pruning ratio of every group."""
@@ -109,7 +110,7 @@ def tune_case(
 ) -> float:
     """Accuracy after pruning and fine-tuning."""
     start = case.starts[column.granularity]
-    lr = TRAINING.lr * (column.rate if rate is None else rate)
+    lr = RATE * (column.rate if rate is None else rate)
     recipe = replace(TUNING, lr=lr, epochs=column.epochs, seed=case.seed, distill=distill)
     end = prune_iteratively(
         start,

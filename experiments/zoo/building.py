@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, get_type_hints
 
 import torch
 from torch import Tensor, nn
@@ -126,6 +128,8 @@ def _named(config: NetworkSettings) -> object:
     own = packaged_network if packaged else import_named(config.model, "model")
     if not callable(own) or isinstance(own, nn.Module):
         return own
+    if not packaged:
+        _check_arguments(own, config)
     try:
         return own(config.model, config.arguments) if packaged else own(**config.arguments)
     except (Exception, SystemExit) as error:
@@ -135,6 +139,25 @@ def _named(config: NetworkSettings) -> object:
             f"model {config.model!r} cannot be made ({first_line(error)}); it must be a function "
             f"{_taking(config)} that returns a torch.nn.Module"
         ) from error
+
+
+def _check_arguments(function: Callable[..., object], config: NetworkSettings) -> None:
+    """Refuse what is of another plain type than the function says it takes.
+
+    Raises:
+        ValueError: naming the first such argument.
+    """
+    try:
+        wanted = get_type_hints(function)
+    except Exception:  # Names that only a type checker imports.
+        return
+    for name, value in config.arguments.items():
+        kind: Any = wanted.get(name)
+        taken = (int, float) if kind is float else kind
+        if kind in (bool, int, float, str) and not isinstance(value, taken):
+            raise ValueError(
+                f"--model-args: {name} is {value!r}, and {config.model} takes {kind.__name__} there"
+            )
 
 
 def _taking(config: NetworkSettings) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import nn
 
@@ -48,7 +50,14 @@ def _example(task: Task, name: str) -> Inputs:
             f"task {name!r} has no batches by which to tell what the network takes; return a pair "
             "of the task and example inputs"
         )
-    return task.inputs(batch)
+    inputs = task.inputs(batch)
+    if isinstance(inputs, Mapping):  # Networks of transformers would compute their loss as well.
+        return {name: value for name, value in inputs.items() if name not in LABELS} or inputs
+    return inputs
+
+
+LABELS = ("labels", "label")
+"""Inputs by name that are none of what a network is used on."""
 
 
 def suited(task: Task, model: nn.Module, example: Inputs, name: str) -> tuple[Task, Inputs]:

@@ -114,7 +114,8 @@ def template(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> Template:
         first = str(error)
     raise ProfileError(
         f"the network cannot be profiled: its exported form is tied to its widths ({first}); "
-        "write its forward pass in terms of the tensors' own shapes"
+        "write its forward pass in terms of the tensors' own shapes, or give another budget than "
+        "latency"
     )
 
 

@@ -3,8 +3,9 @@
 import math
 
 import pytest
+from torch import nn
 
-from amc.finetuning.recipes import Recipe
+from amc.finetuning.recipes import Recipe, Suited
 
 
 @pytest.mark.parametrize(
@@ -56,8 +57,8 @@ def test_a_little_training_is_at_least_one_step() -> None:
 
 
 def test_the_rate_falls_from_its_peak_to_nearly_nothing() -> None:
-    recipe = Recipe(lr=0.1)
-    rates = [recipe.rate(step, 100) for step in range(100)]
+    recipe = Recipe()
+    rates = [recipe.rate(step, 100, 0.1) for step in range(100)]
     assert rates[0] == 0.1
     assert rates[50] == pytest.approx(0.05)
     assert 0 < rates[99] < 0.1 * 1e-3
@@ -65,8 +66,8 @@ def test_the_rate_falls_from_its_peak_to_nearly_nothing() -> None:
 
 
 def test_the_rate_rises_linearly_first_with_a_warm_up() -> None:
-    recipe = Recipe(lr=0.1, warmup=0.1)
-    rates = [recipe.rate(step, 100) for step in range(100)]
+    recipe = Recipe(warmup=0.1)
+    rates = [recipe.rate(step, 100, 0.1) for step in range(100)]
     assert rates[:10] == pytest.approx([0.01 * step for step in range(1, 11)])
     assert rates[10] == pytest.approx(0.1)
     assert max(rates) == pytest.approx(0.1)
@@ -76,5 +77,15 @@ def test_the_rate_rises_linearly_first_with_a_warm_up() -> None:
 @pytest.mark.parametrize("warmup", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("total", [1, 2, 3])
 def test_short_schedules_have_a_rate_for_every_step(total: int, warmup: float) -> None:
-    rates = [Recipe(lr=0.1, warmup=warmup).rate(step, total) for step in range(total)]
+    rates = [Recipe(warmup=warmup).rate(step, total, 0.1) for step in range(total)]
     assert all(0 < rate <= 0.1 + 1e-12 for rate in rates)
+
+
+def test_what_a_recipe_leaves_open_suits_the_network() -> None:
+    """Plain steps where batch norms hold them; a given rate is one of plain steps, as ever."""
+    normed, plain = nn.Sequential(nn.Conv2d(1, 2, 1), nn.BatchNorm2d(2)), nn.Linear(2, 2)
+    assert Recipe().suited(normed) == Suited("sgd", pytest.approx(0.01), 5e-4)
+    assert Recipe().suited(plain) == Suited("adamw", pytest.approx(1e-4), 0.05)
+    assert Recipe(lr=0.2).suited(plain) == Suited("sgd", 0.2, 5e-4)
+    told = Recipe(optimizer="sgd", weight_decay=0.1)
+    assert told.suited(plain) == Suited("sgd", pytest.approx(0.01), 0.1)

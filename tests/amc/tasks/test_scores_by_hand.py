@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from itertools import pairwise
+from typing import Any
 
 import pytest
 import torch
@@ -188,7 +189,7 @@ def test_padding_does_not_agree(kind: torch.dtype) -> None:
     assert score(Times(0.5), amc.Unlabelled([padded]).for_problem(Times(1.0), example)) != one
 
 
-@pytest.mark.parametrize("shape", [(), (8,), (3, 8), (8, 1)])
+@pytest.mark.parametrize("shape", [(8,), (3, 8), (8, 1)])
 def test_answers_of_any_shape_agree_or_not(shape: tuple[int, ...]) -> None:
     torch.manual_seed(0)
     made = torch.randn(shape)
@@ -237,3 +238,126 @@ def test_merits_tell_candidates_apart_where_the_unpruned_network_scores_nothing(
     merits = [kind.merit(value, 0.0) for value in values]
     assert merits[0] == 0.5
     assert all(one - other > 1e-5 for one, other in pairwise(merits))
+
+
+def causal(logits: Tensor) -> nn.Module:
+    class Model(nn.Module):
+        def forward(self, input_ids: Tensor, **others: Tensor) -> Tensor:
+            return logits
+
+    return Model()
+
+
+def test_labels_that_are_not_the_inputs_stand_where_they_are_foretold() -> None:
+    """Shifted already, of an encoder and decoder, of masked tokens: the loss of transformers."""
+    torch.manual_seed(2)
+    logits, ids = torch.randn(2, 5, 7), torch.randint(7, (2, 6))
+    plain, after = ids[:, :-1], ids[:, 1:]
+    exact = F.cross_entropy(logits.flatten(0, 1), after.flatten()).exp().item()
+    for batch in ((plain, after), {"input_ids": plain, "labels": after}):
+        assert score(causal(logits), amc.LanguageModel(None, [batch])) == pytest.approx(exact)
+    hidden = torch.full_like(plain, -100)
+    hidden[:, 2] = (plain[:, 2] + 1) % 7
+    masked = F.cross_entropy(logits[:, 2], hidden[:, 2]).exp().item()
+    assert score(causal(logits), amc.LanguageModel(None, [(plain, hidden)])) == pytest.approx(
+        masked
+    )
+
+
+def test_labels_that_repeat_the_inputs_are_shifted_and_that_can_be_said() -> None:
+    torch.manual_seed(3)
+    logits, ids = torch.randn(2, 5, 7), torch.randint(7, (2, 5))
+    prompted = ids.masked_fill(torch.arange(5) < 2, -100)
+    exact = F.cross_entropy(logits[:, 1:-1].flatten(0, 1), ids[:, 2:].flatten()).exp().item()
+    batch = {"input_ids": ids, "labels": prompted}
+    assert score(causal(logits), amc.LanguageModel(None, [batch])) == pytest.approx(exact)
+    kept = F.cross_entropy(logits[:, 2:].flatten(0, 1), ids[:, 2:].flatten()).exp().item()
+    assert score(causal(logits), amc.LanguageModel(None, [batch], shift=False)) == pytest.approx(
+        kept
+    )
+
+
+def test_nothing_is_foretold_from_padding_on_the_left() -> None:
+    torch.manual_seed(4)
+    logits, ids = torch.randn(1, 5, 7), torch.randint(7, (1, 5))
+    batch = {"input_ids": ids, "attention_mask": torch.tensor([[0, 0, 1, 1, 1]])}
+    exact = F.cross_entropy(logits[0, 2:4], ids[0, 3:]).exp().item()
+    assert score(causal(logits), amc.LanguageModel(None, [batch])) == pytest.approx(exact)
+
+
+@pytest.mark.parametrize(
+    ("batch", "said"),
+    [
+        ((torch.full((2, 5), 3), torch.ones(2, 5, dtype=torch.long)), "looks like a mask"),
+        ((torch.full((2, 5), 3), torch.ones(2, 5)), "looks like a mask"),
+        ((torch.full((2, 5), 3), torch.full((2, 5), 7)), "labels go from 7 to 7 .* has 7"),
+        ((torch.full((2, 5), 3), torch.full((2, 5), -100)), "no token to foretell"),
+        (torch.full((2, 4), 3), r"answers \(2, 5, 7\) for tokens \(2, 4\)"),
+    ],
+)
+def test_what_is_no_tokens_is_refused(batch: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        score(causal(torch.randn(2, 5, 7)), amc.LanguageModel(None, [batch]))
+
+
+def test_places_that_are_all_ignored_are_no_score() -> None:
+    labels = torch.full((2, 4, 4), 255)
+    task = amc.Segmentation(None, [(torch.randn(2, 3, 4, 4), labels)])
+    with pytest.raises(ValueError, match="every place has the ignored label 255"):
+        told(task)
+
+
+def test_forbidden_choices_do_not_count_however_they_are_marked() -> None:
+    """A policy's logits, of which some are -inf or -1e9: the others alone are compared."""
+    torch.manual_seed(5)
+    inputs, legal = torch.randn(32, 6), torch.rand(32, 6) < 0.5
+    legal[:, 0] = True
+
+    class Policy(nn.Module):
+        def __init__(self, by: float, fill: float) -> None:
+            super().__init__()
+            self.by, self.fill = by, fill
+
+        def forward(self, x: Tensor, legal: Tensor) -> Tensor:
+            return (x * self.by).masked_fill(~legal, self.fill)
+
+    scores = []
+    for fill in (-math.inf, -1e9, torch.finfo(torch.float32).min):
+        example = (inputs[:1], legal[:1])
+        task = amc.Unlabelled([(inputs, legal)]).for_problem(Policy(1.0, fill), example)
+        assert score(Policy(1.0, fill), task) == 1
+        scores.append(score(Policy(0.5, fill), task))
+        assert score(Policy(0.5, 0.0), task) == 0, "one that allows what is forbidden"
+    assert 0 < scores[0] < 1
+    assert scores == pytest.approx([scores[0]] * 3)
+
+
+def test_answers_that_are_always_the_same_tell_nothing() -> None:
+    class Constant(nn.Module):
+        def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+            return (torch.ones(len(x)),)
+
+    class Both(Constant):
+        def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+            return (*super().forward(x), x)
+
+    inputs = torch.randn(8, 2)
+    task = amc.Unlabelled(inputs)
+    with pytest.raises(ValueError, match="the same to all samples"):
+        score(Constant(), task.for_problem(Constant(), inputs[:1]))
+    with pytest.raises(ValueError, match="the same to all samples"):
+        score(Both(), amc.Unlabelled(inputs[:1]).for_problem(Both(), inputs[:1]))
+
+    class Half(Both):
+        def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+            one, other = super().forward(x)
+            return one + 1, other / 2
+
+    bound, alone = task.for_problem(Both(), inputs[:1]), nn.Identity()
+
+    class HalfAlone(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x / 2
+
+    expected = score(HalfAlone(), task.for_problem(alone, inputs[:1]))
+    assert score(Half(), bound) == pytest.approx(expected)

@@ -8,8 +8,10 @@ import torch
 from flat_settings import changed, settings_of
 from rich.console import Console
 from safetensors.torch import load_file, save_file
+from torch import nn
 
 from amc.finetuning import OPTIMIZERS
+from amc.finetuning.recipes import Suited
 from amc.finetuning.schedule import KINDS
 from amc.policy import Policy
 from amc.pruning import decisions, prune
@@ -66,7 +68,7 @@ def test_the_settings_know_the_optimizers_that_there_are_and_their_rates():
 
 
 def test_the_rate_is_a_fraction_of_the_one_that_the_checkpoint_tells(config, tmp_path):
-    assert training_of(config.network) == ("sgd", 0.1), "as `amc train` wrote it"
+    assert training_of(config.network, nn.BatchNorm2d(1)) == ("sgd", 0.1), "as `amc train` wrote it"
     state = load_file(config.network.weights)
     for metadata, optimizer, rate in (
         ({"training_rate": "0.5"}, "sgd", 0.5),
@@ -81,7 +83,10 @@ def test_the_rate_is_a_fraction_of_the_one_that_the_checkpoint_tells(config, tmp
     ):
         save_file(state, tmp_path / "model.safetensors", metadata)
         weights = str(tmp_path / "model.safetensors")
-        assert training_of(replace(config.network, weights=weights)) == (optimizer, rate)
+        assert training_of(replace(config.network, weights=weights), nn.BatchNorm2d(1)) == (
+            optimizer,
+            rate,
+        )
 
 
 def test_other_checkpoints_tell_no_rate(config, tmp_path):
@@ -89,7 +94,8 @@ def test_other_checkpoints_tell_no_rate(config, tmp_path):
     (tmp_path / "broken.safetensors").write_bytes(b"not at all")
     for name in ("model.pt", "broken.safetensors", "nothing.safetensors"):
         other = replace(config.network, weights=str(tmp_path / name))
-        assert training_of(other) == ("sgd", 0.1)
+        assert training_of(other, nn.BatchNorm2d(1)) == ("sgd", 0.1)
+        assert training_of(other, nn.LayerNorm(1)) == ("adamw", 1e-3)
 
 
 def test_training_writes_its_rate_for_fine_tuning(amc, config, workload, tmp_path):
@@ -103,10 +109,10 @@ def test_training_writes_its_rate_for_fine_tuning(amc, config, workload, tmp_pat
     amc.good("train", *network, "--epochs", 0, "--optimizer", "adamw", "--out", tmp_path / "adamw")
     other = changed(config, weights=str(tmp_path / "adamw" / "model.safetensors"))
     recipe = recipe_of(other.tuning, other.network, workload)
-    assert (recipe.optimizer, recipe.decay, recipe.lr) == ("adamw", 0.05, pytest.approx(1e-4))
+    assert recipe.suited(workload.model) == Suited("adamw", pytest.approx(1e-4), 0.05)
     chosen = replace(other.tuning, finetune_optimizer="sgd")
     recipe = recipe_of(chosen, other.network, workload)
-    assert (recipe.optimizer, recipe.decay, recipe.lr) == ("sgd", 5e-4, pytest.approx(0.01))
+    assert recipe.suited(workload.model) == Suited("sgd", pytest.approx(0.01), 5e-4)
 
 
 def test_the_recipe_is_what_the_settings_say(config, workload):
