@@ -209,14 +209,24 @@ def own_generators() -> Iterator[None]:
 
 
 @contextmanager
-def one_thread() -> Iterator[None]:
-    """Operations within use one thread: on small tensors, waiting for a second one costs more."""
+def own_threads() -> Iterator[None]:
+    """What changes PyTorch's number of threads within leaves it as it was.
+
+    Another number sums in another order, and gives other weights.
+    """
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
     try:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Operations within use one thread: on small tensors, waiting for a second one costs more."""
+    with own_threads():
+        torch.set_num_threads(1)
+        yield
 
 
 def on_all_cores(

@@ -14,7 +14,7 @@ _MOVED = {
     ),
     "amc.strategies": ("samplers",),
     "experiments.settings": ("arguments", "config", "foreign"),
-    "experiments.studies": ("markdown", "pages", "statistics"),
+    "experiments.studies": ("markdown", "pages"),
     "experiments.studies.budgets": ("bench_budgets",),
     "experiments.studies.contest": ("bench_agents", "contest"),
     "experiments.studies.costs": ("bench_costs",),

@@ -70,6 +70,8 @@ def end_of(model: nn.Module, graph: PruningGraph, seen: Dependence, at: int) -> 
     }
     meets = frozenset(source for source, _ in met)
     left = seen.reached(meets)
+    if not all(nodes_of & left for nodes_of in seen.given):
+        return None  # The network would go on without one of its inputs.
 
     def is_gone(one: Ran) -> bool:
         known = [node for node in one.nodes if node in seen.whole]

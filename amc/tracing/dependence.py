@@ -50,12 +50,14 @@ class Dependence:
         outputs: Nodes that made what the network returned.
         returned: That, and what has no gradients.
         parameters: Of the network that ran.
+        given: For every input that the outputs depend on, the nodes by which they do.
     """
 
     ran: dict[str, Ran]
     outputs: tuple[Node, ...]
     returned: tuple[Tensor, ...] = ()
     parameters: dict[str, nn.Parameter] = field(default_factory=dict)
+    given: tuple[frozenset[Node], ...] = ()
     _sources: dict[Node, tuple[Node, ...]] = field(default_factory=dict, repr=False)
 
     def sources(self, node: Node) -> tuple[Node, ...]:
@@ -168,7 +170,11 @@ class Dependence:
         every = model.named_parameters(remove_duplicate=False)
         parameters = {name: one for name, one in every if one.requires_grad}
         made = tuple(one.grad_fn for one in returned if one.grad_fn is not None)
-        return cls(ran, made, returned, parameters)
+        whole = [one for one in tensors(inputs) if not one.is_floating_point()]
+        seen = cls(ran, made, returned, parameters)
+        # At once, as what was looked up is let go with all else that gradients need.
+        seen.given = _by_input(seen.plain, frozenset(map(_place, whole)))
+        return seen
 
     def reached(self, cut: Collection[Node] = ()) -> set[Node]:
         """Nodes that the outputs depend on.
@@ -221,6 +227,28 @@ def _told(node: Node, before: Iterable[str]) -> str:
 def _watched(tensor: Tensor) -> Tensor:
     """Code may write into what it is given, which a leaf would refuse."""
     return tensor.detach().requires_grad_().clone() if tensor.is_floating_point() else tensor
+
+
+def _by_input(nodes: Iterable[Node], looked_up: Collection[int]) -> tuple[frozenset[Node], ...]:
+    """For every input the nodes that read it.
+
+    Args:
+        nodes: That the outputs depend on.
+        looked_up: Where the inputs lie that are whole numbers.
+    """
+    leaves, tables = list[frozenset[Node]](), dict[int, set[Node]]()
+    for node in nodes:
+        variable = getattr(node, "variable", None)
+        if variable is not None and not isinstance(variable, nn.Parameter):
+            leaves.append(frozenset((node,)))
+        indices = getattr(node, "_saved_indices", None)
+        if isinstance(indices, Tensor) and (place := _place(indices)) in looked_up:
+            tables.setdefault(place, set()).add(node)
+    return (*leaves, *map(frozenset, tables.values()))
+
+
+def _place(tensor: Tensor) -> int:
+    return tensor.untyped_storage().data_ptr()
 
 
 def _length(output: Any) -> int:

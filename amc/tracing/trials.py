@@ -63,18 +63,34 @@ def _of_one_number(groups: Sequence[Group]) -> list[Group]:
 
 
 def random_units(groups: Sequence[Group], seed: int) -> KeptUnits:
-    """Few and many units of one group after the other, and never all of them.
+    """Few and many units of one group after the other.
 
-    So two groups that should be one keep different numbers.
+    So two groups that should be one keep different numbers: also those of few units, among which
+    numbers go round. Of two units both are left every other time, as nothing else tells them apart.
     """
     generator = torch.Generator().manual_seed(seed)
-    kept = []
+    kept, before = [], Counter[int]()
     for number, group in enumerate(groups):
         half = max(1, group.units // 2)
-        least, most = (
-            (1, half) if (number + seed) % 2 else (min(half + 1, group.units - 1), group.units - 1)
-        )
+        few = (number + seed) % 2
+        least, most = (1, half) if few else (min(half + 1, group.units - 1), group.units - 1)
         count = int(torch.randint(least, most + 1, (1,), generator=generator))
+        if group.units <= SMALL:
+            count = _in_turn(group.units, before[group.units], seed)
+            before[group.units] += 1
         order = torch.randperm(group.units, generator=generator)
         kept.append(tuple(sorted(order[:count].tolist())))
     return tuple(kept)
+
+
+SMALL = 16
+"""Units up to which several groups would keep as many by chance."""
+
+
+def _in_turn(units: int, number: int, seed: int) -> int:
+    """How many of so many units the group of this number among its like keeps."""
+    counts = list(range(1, max(3, units)))
+    turned = [counts[at // 2] if at % 2 else counts[-1 - at // 2] for at in range(len(counts))]
+    turned = turned[::-1] if units == 2 else turned
+    round_ = number // len(turned)
+    return turned[(number + seed * (round_ + 1)) % len(turned)]

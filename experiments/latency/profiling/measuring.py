@@ -20,6 +20,7 @@ from amc.costs.latency import (
     Piece,
     Point,
 )
+from amc.devices import own_threads
 from experiments.latency import clock, commanded
 from experiments.latency.profiling.by_command import Notes, measure_by
 from experiments.latency.profiling.correction import fit_correction
@@ -125,9 +126,10 @@ def measure(
         each = {name: partial(made, name) for name in programs}
         timings, unsteady = measure_by(command, each, WHOLE, notes, said, say)
     else:
-        timings, unsteady = clock.measure(
-            list(programs), ready, WHOLE, said, plan.often(programs), seconds
-        )
+        with own_threads():
+            timings, unsteady = clock.measure(
+                list(programs), ready, WHOLE, said, plan.often(programs), seconds
+            )
     device = Device(**commanded.device(runtime, threads), **plan.fixed)
     return Answer(device, timings, unsteady, time.perf_counter() - start)
 

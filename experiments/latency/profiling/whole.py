@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 from torch import nn
 
+from amc.devices import own_threads
 from amc.export import onnx_model
 from amc.graph import Kept
 from amc.modules import Inputs
@@ -105,7 +106,8 @@ def _in_turns(
     def ready(name: str) -> clock.Run:
         return clock.load(runtime, payloads[int(name.split()[0])], threads)
 
-    found, _ = clock.measure(names, ready, names[0])
+    with own_threads():
+        found, _ = clock.measure(names, ready, names[0])
     return _pairs([[found[f"{n} first"], found[f"{n} second"]] for n in range(len(payloads))])
 
 

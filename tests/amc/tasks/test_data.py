@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import namedtuple
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from torch.utils.data import DataLoader, TensorDataset
 
 import amc
 from amc.modules import tensors
-from amc.tasks import batches, few, part, parts, placed, size_of
+from amc.tasks import batches, check_data, few, part, parts, placed, size_of
 from amc.tasks.batches import collect_like
 
 X, Y, Z = torch.randn(6, 3), torch.randint(4, (6,)), torch.randn(6, 2)
@@ -176,3 +177,119 @@ def test_data_that_cannot_be_scored_are_refused_in_a_sentence(data: Any, said: s
     task = amc.Classification(None, data)
     with pytest.raises(ValueError, match=said):
         amc.Problem(pooled(4), IMAGES[:1], [amc.Budget.parse("macs=0.6")], task)
+
+
+class Changing:
+    """Batches of which some are drawn anew each time."""
+
+    def __init__(self, first: int) -> None:
+        self.first = first
+
+    def __iter__(self) -> Iterator[Any]:
+        for at in range(8):
+            changed = torch.randn(3, 3, 8, 8) if at >= self.first else IMAGES[:3]
+            yield changed, whole(4, 3)
+
+
+@pytest.mark.parametrize("first", [0, 1, 2, 7])
+def test_data_that_change_anywhere_are_refused(first: int) -> None:
+    task = amc.Classification(None, Changing(first))
+    with pytest.raises(ValueError, match="comes otherwise each time"):
+        amc.Problem(pooled(4), IMAGES[:1], [amc.Budget.parse("macs=0.6")], task)
+
+
+def test_a_long_stream_is_looked_at_for_a_while_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(import_module("amc.tasks.batches"), "LOOKED_FOR", 0.0)
+    check_data(Changing(1), "score_loader", again=True)
+    with pytest.raises(ValueError, match="comes otherwise"):
+        check_data(Changing(0), "score_loader", again=True)
+
+
+class Drawing(nn.Module):
+    """Noise in evaluation."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(3, 16), nn.Linear(16, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        hidden: Tensor = self.one(x).relu()
+        made: Tensor = self.two(hidden)
+        return made + torch.randn_like(made) / 10
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        lambda: amc.Unlabelled(X),
+        lambda: amc.Classification(None, [(X, whole(4, len(X)))]),
+        lambda: amc.Regression(None, [(X, torch.zeros(len(X), 4))]),
+    ],
+)
+def test_a_network_that_draws_at_random_is_refused(task: Callable[[], amc.Task]) -> None:
+    with pytest.raises(ValueError, match="answers otherwise each time that it is asked"):
+        amc.Problem(Drawing().eval(), X[:1], [amc.Budget.parse("macs=0.6")], task())
+
+
+def test_what_default_collate_makes_of_pairs_counts_and_parts_by_samples() -> None:
+    """Lists of several inputs, one beside the other, are no lists of pictures."""
+    one, two, labels = torch.randn(5, 1, 4, 4), torch.randn(5, 1, 4, 4), whole(4, 5)
+    for batch in ([[one, two], labels], [[one, two]], ([one, two], None)):
+        assert size_of(batch) == 5
+        first, rest = parts(batch, 3)
+        assert torch.equal(first[0][0], one[:3])
+        assert torch.equal(rest[0][1], two[3:])
+    pictures = [torch.randn(3, 6, 6), torch.randn(3, 6, 6)]
+    assert size_of((pictures, [{}, {}])) == 2
+    assert size_of((pictures,)) == 2
+
+
+def test_whole_batches_are_never_cut() -> None:
+    graph = (torch.randn(300, 4), torch.rand(300, 300))
+    given = amc.Whole([graph] * 3)
+    assert [len(batch[0]) for batch in batches(given, 100)] == [300] * 3
+    assert len(list(batches(few(given, 2), 1))) == 2
+
+
+class Convolved(nn.Module):
+    """A graph's nodes, each the mean of its neighbours."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.one, self.two = nn.Linear(4, 16), nn.Linear(16, 3)
+
+    def forward(self, nodes: Tensor, edges: Tensor) -> Tensor:
+        made: Tensor = self.two(torch.relu(self.one(edges @ nodes)))
+        return made
+
+
+def test_graphs_are_searched_whole() -> None:
+    torch.manual_seed(0)
+    sizes = (30, 250)
+    data = amc.Whole([(torch.randn(n, 4), torch.rand(n, n) / n) for n in sizes])
+    example = (torch.randn(30, 4), torch.rand(30, 30))
+    found = amc.search(
+        Convolved().eval(), example, amc.Unlabelled(data), budget="macs=0.9", strategy="uniform"
+    )
+    assert 0 < found.score < 1
+
+
+def test_one_sample_without_an_axis_of_samples_is_told() -> None:
+    with pytest.raises(ValueError, match=r"a batch has \(3,\), which is one sample"):
+        amc.Problem(
+            nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2)).eval(),
+            X[:1],
+            [amc.Budget.parse("macs=0.6")],
+            amc.Unlabelled(list(X)),
+        )
+
+
+@pytest.mark.parametrize("data", [[X, torch.randn(4, 5)], [torch.randn(4, 5)]])
+def test_a_batch_of_another_shape_is_told(data: list[Tensor]) -> None:
+    with pytest.raises(ValueError, match=r"the network fails on inputs \(4, 5\) of a batch"):
+        amc.Problem(
+            nn.Sequential(nn.Linear(3, 8), nn.ReLU(), nn.Linear(8, 2)).eval(),
+            X[:1],
+            [amc.Budget.parse("macs=0.6")],
+            amc.Unlabelled(data),
+        )

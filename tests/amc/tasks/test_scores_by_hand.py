@@ -16,7 +16,13 @@ from torch.nn import functional as F
 
 import amc
 from amc.evaluation import score, with_answers
-from amc.tasks import Task, replace_parts
+from amc.tasks import (
+    Task,
+    cross_entropy,
+    distillation_loss,
+    places_cross_entropy,
+    replace_parts,
+)
 
 
 class Answers(nn.Module):
@@ -361,3 +367,55 @@ def test_answers_that_are_always_the_same_tell_nothing() -> None:
 
     expected = score(HalfAlone(), task.for_problem(alone, inputs[:1]))
     assert score(Half(), bound) == pytest.approx(expected)
+
+
+def test_a_candidate_whose_metric_is_no_number_is_the_worst_and_ends_nothing() -> None:
+    class Sized(nn.Module):
+        def __init__(self, by: float) -> None:
+            super().__init__()
+            self.by = by
+
+        def forward(self, x: Tensor) -> Tensor:
+            return x * self.by
+
+    task = amc.Regression(None, [(torch.ones(4, 2), torch.ones(4, 2))])
+    assert score(Sized(1.0), task) == 0
+    assert score(Sized(math.inf), task) == score(Sized(math.nan), task) == 1e100
+
+
+@pytest.mark.parametrize("value", [1e200, -1e101, 10**400])
+def test_scores_beyond_all_measure_are_refused(value: float) -> None:
+    with pytest.raises(ValueError, match=r"scores go up to 1e\+100|return one number"):
+        amc.Score("likelihood").check(value, "score_func")
+
+
+@pytest.mark.parametrize("shape", [(16,), (16, 1), (16, 1, 3, 3)])
+def test_one_logit_is_distilled_as_two_classes_are(shape: tuple[int, ...]) -> None:
+    torch.manual_seed(6)
+    one, other = torch.randn(shape), torch.randn(shape)
+    single = one[:, None] if one.dim() == 1 else one
+    wanted = other[:, None] if other.dim() == 1 else other
+    beside = [torch.cat([torch.zeros_like(each), each], 1) for each in (single, wanted)]
+    assert distillation_loss(one, other, 2.0) == pytest.approx(
+        distillation_loss(*beside, 2.0).item()
+    )
+    assert distillation_loss(one, one, 2.0) == pytest.approx(0.0, abs=1e-6)
+    assert distillation_loss(one, other, 2.0) > 0
+
+
+def test_smoothed_labels_are_those_of_pytorch_and_of_one_logit_half_and_half() -> None:
+    torch.manual_seed(7)
+    logits, labels = torch.randn(6, 4), torch.randint(4, (6,))
+    exact = F.cross_entropy(logits, labels, label_smoothing=0.2)
+    assert cross_entropy(logits, (None, labels), smoothing=0.2) == exact
+    single, truth = torch.randn(6), torch.randint(2, (6,))
+    two = F.cross_entropy(torch.stack([torch.zeros(6), single], 1), truth, label_smoothing=0.2)
+    for logit in (single, single[:, None]):
+        found = cross_entropy(logit, (None, truth), smoothing=0.2)
+        assert found == pytest.approx(two.item(), rel=1e-5)
+    maps, places = torch.randn(2, 3, 4, 4), torch.randint(3, (2, 4, 4))
+    places[0] = 255
+    kept = F.cross_entropy(maps[1:], places[1:], label_smoothing=0.2)
+    assert places_cross_entropy(maps, (None, places), 255, smoothing=0.2) == pytest.approx(
+        kept.item()
+    )

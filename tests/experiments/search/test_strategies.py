@@ -271,7 +271,7 @@ def test_the_page_names_every_option_of_the_rules_and_samplers():
 
 def _default(name, option):
     strategy = make_strategy(name, 3, {})
-    return strategy.recipe.lr if option == "lr" else getattr(strategy, option)
+    return strategy.recipe.lr or 0.0 if option == "lr" else getattr(strategy, option)
 
 
 def test_the_example_on_that_page_runs(capsys):
