@@ -269,13 +269,19 @@ class Problem:
         if len(key) == len(self.graph.groups):
             key = tuple(self.graph.settled(key).tolist())
         known = self.history.recall(key)
-        return known if known is not None else self.history.remember(self._evaluate(key))
+        if known is not None:
+            return known
+        return self.history.remember(self._evaluate(key, self._tightened_to, self._measure))
 
-    def _evaluate(self, kept: Kept) -> Outcome:
-        key = self._tightened_to + ",".join(map(str, kept))
+    def whole(self, kept: Kept) -> Outcome:
+        """The same on all samples, of a candidate that is remembered as one that lost a race."""
+        return self._evaluate(kept, "whole ", self.evaluator.whole)
+
+    def _evaluate(self, kept: Kept, name: str, measure: Callable[[Kept], Measured]) -> Outcome:
+        key = name + ",".join(map(str, kept))
         noted = self.journal.recall(Evaluation, key)
         if noted is None:
-            found = self._measure(kept)
+            found = measure(kept)
             outcome = self.record(kept, **asdict(found))
             self.journal.note(key, Evaluation(**asdict(found), seconds=outcome.seconds))
             return outcome

@@ -6,7 +6,11 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from amc.costs import Limits
+from amc.history import Outcome
 from amc.problem import Problem, SearchResult
+
+AGAIN = 10
+"""Candidates that are measured once more for each tightening, at most."""
 
 TIGHTENINGS = 5
 """Of a search's bound at most, when its networks are measured to be slower than predicted."""
@@ -18,7 +22,8 @@ def holding(
     """Search, and see that the budgets hold where a device can measure them.
 
     Where the winner is measured to exceed one, the bound that the search keeps to is tightened by
-    as much, and the best candidate within it wins; where there is none, the search is made again. A
+    as much, and the best candidate within it wins, be it one that lost its race to the former
+    winner; where there is none, the search is made again. A
     bound that no network could keep is not tried, and after `TIGHTENINGS` the last winner stays.
 
     Args:
@@ -44,13 +49,30 @@ def holding(
         if limits.fits(result.best.kept) or not limits.fits(limits.smallest):
             break
         bound, within = _part(limits, problem.limits), latest.within(limits)
-        best = within.best()
+        best = _best(within)
         if best:
-            result = replace(result, best=best)
+            result = replace(result, best=best, outcomes=within.outcomes)
         else:
-            result, latest = _added(result, search(within)), within
+            result = _added(result, search(within))
+        latest = within
         limits = problem.limits_at(result.best.kept)
     return result, bound
+
+
+def _best(within: Problem) -> Outcome | None:
+    """The best candidate within tightened limits.
+
+    One that was stopped early may have lost to what breaks these: the most promising are measured
+    on all samples, as long as they promise more than the best that was.
+    """
+    best = within.best()
+    stopped = [one for one in within.within_budgets() if one.seen is not None]
+    for lost in sorted(stopped, key=lambda one: -one.merit)[:AGAIN]:
+        if best is not None and lost.merit <= best.merit:
+            break
+        found = within.whole(lost.kept)
+        best = found if best is None or found.merit > best.merit else best
+    return best
 
 
 def _part(limits: Limits, given: Limits) -> float:

@@ -26,7 +26,7 @@ from experiments.runs.results import CostChange, Remeasured, RunResult
 from experiments.search.holding import TIGHTENINGS, holding
 
 
-def problem(factor: float) -> Problem:
+def problem(factor: float, racing: float = 0.0) -> Problem:
     """On a device where every pruned network takes `factor` times what its MACs tell."""
     torch.manual_seed(0)
     model = nn.Sequential(
@@ -34,7 +34,11 @@ def problem(factor: float) -> Problem:
     )
     holdout = Samples(torch.randn(40, 6), torch.arange(40) % 3)
     made = Problem(
-        model, holdout.inputs[:1], [Budget.parse("macs=0.6")], task=Classification(None, holdout)
+        model,
+        holdout.inputs[:1],
+        [Budget.parse("macs=0.6")],
+        task=Classification(None, holdout),
+        racing=racing,
     )
     made.measure["macs"] = lambda kept: factor * made.costs["macs"](kept)
     return made
@@ -72,6 +76,40 @@ def test_of_many_candidates_the_best_within_the_tighter_bound_wins() -> None:
     within = [item for item in result.outcomes if clock(asked, item.kept) <= 0.6]
     assert len(within) < len(result.outcomes)
     assert result.best.score == max(item.score for item in within)
+
+
+class Crowding:
+    """The worst, then the winner, which takes the whole budget, and those that lose to it."""
+
+    def search(self, problem: Problem, seed: int) -> SearchResult:
+        problem.restart()
+        item = problem.limits.items[0]
+        kept = [(one, other) for one in range(30, 5, -1) for other in range(20, 5, -1)]
+        fits = [counts for counts in kept if problem.limits.fits(counts)]
+        scores = {counts: problem.whole(counts).merit for counts in fits}
+        problem.restart()
+        problem.evaluate(min(fits, key=lambda one: scores[one]))
+        crowded = [one for one in fits if item.cost(one) > 0.97 * item.most]
+        problem.evaluate(max(crowded, key=lambda one: scores[one]))
+        for counts in sorted(fits, key=lambda one: scores[one])[-30:]:
+            problem.evaluate(counts)
+        return problem.result()
+
+
+def test_who_lost_to_a_network_that_is_too_slow_is_measured_whole() -> None:
+    asked = problem(1.04, racing=0.4)
+    result, _ = searched(Crowding(), asked)
+    lost = [one for one in asked.outcomes if one.seen is not None]
+    within = [one for one in lost if clock(asked, one.kept) <= 0.6]
+    assert within, "some lost"
+    assert result.best.seen is None
+    assert clock(asked, result.best.kept) <= 0.6
+    assert result.best in result.outcomes
+    kept_whole = [one for one in asked.finalists() if clock(asked, one.kept) <= 0.6]
+    least = max((one.merit for one in kept_whole), default=0.0)
+    promising = [asked.whole(one.kept).merit for one in within if one.merit > least]
+    assert max(promising) > least, "else there would be nothing to find"
+    assert result.best.merit == max(promising)
 
 
 def test_a_device_that_never_keeps_a_budget_is_left_after_so_many_tries() -> None:
