@@ -233,13 +233,15 @@ def remeasure(
     if about_device(table, runtime):
         return None
     # Needs the extra `onnx`, which a table from elsewhere does without.
-    from experiments.latency.profiling import time_networks
+    from experiments.latency.profiling import export_network, export_unpruned, in_turns
 
     device, here = table.device, workload.on_processor
     inputs = with_samples(first_call(here.example), device.batch)
-    models = [here.model, plain_copy(network).cpu()]
-    timed = (models, inputs, device.runtime, device.threads, runtime)
-    tries = (time_networks(*timed) for _ in range(TRIES))
+    payloads = [
+        export_unpruned(here.model, inputs, device.runtime),
+        export_network(plain_copy(network).cpu(), inputs, device.runtime),
+    ]
+    tries = (in_turns(payloads, device.runtime, device.threads, runtime) for _ in range(TRIES))
     (unpruned, pruned), noise = steadiest(tries)
     return Remeasured(
         unpruned["seconds"],
@@ -326,12 +328,21 @@ class OnDevice:
 
     def _without_branches(self, kept: Kept) -> Callable[[], Timed]:
         """A program has places for what is gone, so the smaller network itself is exported."""
-        from experiments.latency.profiling import exported, smaller_network
+        from experiments.latency.profiling import (
+            export_network,
+            export_unpruned,
+            in_turns,
+            smaller_network,
+        )
 
-        model, graph, device = self._workload.model, self._graph, self._table.device
-        networks = [smaller_network(model, graph, counts) for counts in (graph.full, kept)]
-        runtime = device.runtime  # `measures` has seen that it was typed.
-        return exported(networks, self._inputs, runtime, device.threads, runtime)
+        model, runtime = self._workload.model, self._table.device.runtime
+        smaller = smaller_network(model, self._graph, kept)
+        payloads = [
+            export_unpruned(model, self._inputs, runtime),
+            export_network(smaller, self._inputs, runtime),
+        ]
+        # `measures` has seen that the runtime was typed.
+        return partial(in_turns, payloads, runtime, self._table.device.threads, runtime)
 
     @property
     def _inputs(self) -> Inputs:

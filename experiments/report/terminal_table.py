@@ -129,11 +129,20 @@ def _caption(comparisons: Sequence[Comparison], score: bool) -> Text:
     steps = [f"{run.label}: {run.result.tuned_steps:,}" for run in runs if run.result.tuned_steps]
     if steps:
         lines.append(f"* gradient steps inside the search: {'; '.join(steps)}")
-    gone = [f"{run.label}: {', '.join(map(printable, gone_groups(run.result)))}" for run in runs]
-    gone = [words for words, run in zip(gone, runs, strict=True) if gone_groups(run.result)]
-    if gone:
+    if gone := list(filter(None, map(_gone, comparisons))):
         lines.append(f"gone as a whole, with their branches: {'; '.join(gone)}")
     return Text("\n".join(lines))
+
+
+def _gone(comparison: Comparison) -> str:
+    """Groups of which nothing is left; over several seeds how many, in the mean."""
+    if found := averaged(comparison):
+        means = [(one.series.label, one.mean(lambda run: len(gone_groups(run)))) for one in found]
+        whole = len(comparison.runs[0].result.groups)
+        told = [f"{label}: {mean:.1f} of {whole} groups" for label, mean in means if mean]
+        return ", ".join(told)
+    each = [(run.label, gone_groups(run.result)) for run in comparison.runs]
+    return "; ".join(f"{label}: {', '.join(map(printable, gone))}" for label, gone in each if gone)
 
 
 def _measured(comparison: Comparison) -> str:

@@ -24,7 +24,13 @@ from experiments.latency.profiling.planning import (
     rounding_of,
 )
 from experiments.latency.profiling.templates import model_at, smaller_network, template
-from experiments.latency.profiling.whole import Gauge, export_network, exported, time_networks
+from experiments.latency.profiling.whole import (
+    Gauge,
+    export_network,
+    export_unpruned,
+    in_turns,
+    time_networks,
+)
 
 __all__ = [
     "ARCHIVE",
@@ -35,8 +41,9 @@ __all__ = [
     "Plan",
     "Timings",
     "export_network",
-    "exported",
+    "export_unpruned",
     "fingerprint",
+    "in_turns",
     "judge",
     "measure",
     "measure_here",

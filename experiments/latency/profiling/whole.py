@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import onnx
@@ -12,7 +13,7 @@ from torch import nn
 from amc.devices import own_threads
 from amc.export import onnx_model
 from amc.graph import Kept
-from amc.modules import Inputs
+from amc.modules import Inputs, shapes
 from experiments.latency import clock, commanded
 from experiments.latency.profiling.measuring import payload, runtime_of
 from experiments.latency.profiling.program import from_onnx
@@ -59,15 +60,20 @@ def time_networks(
         ValueError: for a command that nobody typed.
         CommandError: for one that gives no time.
     """
-    return exported(models, inputs, runtime, threads, asked)()
-
-
-def exported(
-    models: Sequence[nn.Module], inputs: Inputs, runtime: str, threads: int, asked: str = ""
-) -> Callable[[], tuple[list[clock.Timing], float]]:
-    """What times networks as `time_networks` does, each time it is called; exported once."""
     payloads = [export_network(model, inputs, runtime) for model in models]
-    return partial(_in_turns, payloads, runtime, threads, asked)
+    return in_turns(payloads, runtime, threads, asked)
+
+
+_KEPT: WeakKeyDictionary[nn.Module, dict[tuple[str, str], bytes]] = WeakKeyDictionary()
+
+
+def export_unpruned(model: nn.Module, inputs: Inputs, runtime: str) -> bytes:
+    """As `export_network`, once for a network that stays as it is while others are pruned."""
+    known = _KEPT.setdefault(model, {})
+    key = (runtime, shapes(inputs))
+    if key not in known:
+        known[key] = export_network(model, inputs, runtime)
+    return known[key]
 
 
 class Gauge:
@@ -88,12 +94,13 @@ class Gauge:
         """What gives times of the unpruned and of the pruned network, and the noise."""
         programs = (self._template.at(self._template.graph.full), self._template.at(kept))
         payloads = [payload(program, self._runtime) for program in programs]
-        return partial(_in_turns, payloads, self._runtime, self._threads, self._asked)
+        return partial(in_turns, payloads, self._runtime, self._threads, self._asked)
 
 
-def _in_turns(
+def in_turns(
     payloads: Sequence[bytes], runtime: str, threads: int, asked: str
 ) -> tuple[list[clock.Timing], float]:
+    """As `time_networks`, of networks that `export_network` made."""
     if runtime.startswith(COMMAND) and runtime != asked:
         raise ValueError(
             f"the latency table names {runtime}, and a file alone cannot ask for a command; where "
