@@ -2,7 +2,13 @@
 
 from experiments.report.convergence import excesses
 from experiments.report.exports import read_export
-from experiments.report.headline import latency_sentence, over_seeds, standing, worse_sentence
+from experiments.report.headline import (
+    latency_line,
+    latency_sentence,
+    over_seeds,
+    standing,
+    worse_sentence,
+)
 from experiments.report.page import render
 from experiments.report.speed import slow_sentence
 from experiments.report.terminal_table import results_table
@@ -10,6 +16,7 @@ from experiments.report.trust import sentences
 
 __all__ = [
     "excesses",
+    "latency_line",
     "latency_sentence",
     "over_seeds",
     "read_export",

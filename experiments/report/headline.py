@@ -209,6 +209,15 @@ def _latency(run: Run) -> str:
     return "" if found is None else latency_sentence(run.label, found)
 
 
+def latency_line(label: str, found: Remeasured) -> str:
+    """The same in short."""
+    return (
+        f"{label}: a pass takes {1e3 * found.pruned:.3f} ms, {percent(found.fraction)} of the "
+        f"unpruned network's {1e3 * found.unpruned:.3f} ms ({1e3 * found.predicted:.3f} ms were "
+        f"predicted; one network measured twice differs by {percent(found.noise)})"
+    )
+
+
 def latency_sentence(label: str, found: Remeasured) -> str:
     """The latency that was promised beside that of the network itself."""
     return (

@@ -30,7 +30,7 @@ from experiments.latency import (
     runtime_asked,
     table_of,
 )
-from experiments.report import excesses, latency_sentence, render
+from experiments.report import excesses, latency_line, render
 from experiments.runs import (
     CostChange,
     Interrupted,
@@ -225,7 +225,7 @@ def _finish(
     write_run(Path(config.output.out), config, result, made.policy, tuned.network)
     journal.tidy()
     if result.latency is not None:
-        console.print(latency_sentence(result.strategy, result.latency), soft_wrap=True)
+        console.print(latency_line(result.strategy, result.latency), soft_wrap=True)
     for budget in excesses(result):
         console.print(f"{result.strategy} does not meet its budget {budget}", soft_wrap=True)
     return result

@@ -14,49 +14,58 @@ from experiments.settings import BenchmarkSettings, NetworkSettings, TrainSettin
 from experiments.zoo.networks import load_workload
 
 
-@pytest.fixture
-def typed(monkeypatch):
-    """The commands of the demonstration."""
+@pytest.fixture(params=["photographs", "digits"])
+def typed(request, monkeypatch):
+    """The commands of the demonstration, where the photographs are at hand and where not."""
     commands = []
 
     def remembered(words):
         commands.append(words)
         return 0
 
+    def loaded(name):
+        if request.param == "digits":
+            raise FileNotFoundError(f"{name} is nowhere")
+
     monkeypatch.setattr(demo, "main", remembered)
+    monkeypatch.setattr(demo, "load_dataset", loaded)
     assert demo.demo() == 0
     return commands
 
 
 def test_its_commands_are_such_as_a_user_could_type(typed):
-    first, second, *others = (parse(words, KINDS) for words in typed)
-    assert isinstance(first, TrainSettings)
-    assert isinstance(second, BenchmarkSettings)
-    network = NetworkSettings("resnet8", "digits")
-    assert first.network == network
-    assert replace(second.network, weights=None) == network
-    assert second.network.weights == f"{first.output.out}/model.safetensors"
-    assert second.tuning.finetune_epochs > 0
-    assert [one.command for one in others] == ["export"] * 4 + ["report"]
-    runs = [f"{second.output.out}/{name}" for name in second.strategies]
-    assert [config.run for config in others[:4]] == runs
-    assert others[-1].runs == (second.output.out,)
-    assert second.strategies == ("gp-rollout", "netadapt", "uniform", "manual")
-    for name in second.strategies:
-        make_strategy(
-            name, second.problem.episodes, {"file": second.manual} if name == "manual" else {}
-        )
+    *first, compared = (parse(words, KINDS) for words in typed)
+    assert isinstance(compared, BenchmarkSettings)
+    network = NetworkSettings("resnet20", "fashion-mnist")
+    for trained in first:
+        assert isinstance(trained, TrainSettings)
+        network = NetworkSettings("resnet8", "digits")
+        assert trained.network == network
+        assert compared.network.weights == f"{trained.output.out}/model.safetensors"
+    assert replace(compared.network, weights=None) == network
+    assert compared.tuning.finetune_epochs > 0
+    assert compared.seeds == 3
+    assert compared.strategies == ("gp-rollout", "uniform", "manual")
+    for name in compared.strategies:
+        file = {"file": compared.manual} if name == "manual" else {}
+        make_strategy(name, compared.problem.episodes, file)
 
 
 def test_it_shows_what_it_runs(typed, capsys):
     demo.demo()
     shown = capsys.readouterr().out.splitlines()
-    assert shown == [f"$ amc {' '.join(words)}" for words in typed[len(typed) // 2 :]]
+    told = [line for line in shown if line.startswith("$ amc ")]
+    assert told == [f"$ amc {' '.join(words)}" for words in typed[len(typed) // 2 :]]
+    assert shown[-1].startswith("to take a network away: amc export runs/demo/benchmark/gp-rollout")
 
 
-def test_its_manual_ratios_are_for_its_network():
-    workload = load_workload(NetworkSettings(model="resnet8", dataset="digits"), trained=False)
-    patterns = yaml.safe_load(demo.MANUAL.read_text())
+@pytest.mark.parametrize(
+    ("model", "dataset"), [("resnet20", "fashion-mnist"), ("resnet8", "digits")]
+)
+def test_its_manual_ratios_are_for_its_network(model, dataset, fashion_mnist):
+    workload = load_workload(NetworkSettings(model=model, dataset=dataset), trained=False)
+    name = {"resnet20": "resnet20", "resnet8": "digits"}[model]
+    patterns = yaml.safe_load((demo.CONFIGS / f"{name}-manual.yaml").read_text())
     ratios = match_ratios(trace(workload.model, workload.example), patterns)
     assert (ratios > 0).all()
 
@@ -69,5 +78,6 @@ def test_it_stops_where_a_command_fails(monkeypatch):
         return 2
 
     monkeypatch.setattr(demo, "main", fails)
+    monkeypatch.setattr(demo, "load_dataset", lambda name: None)
     assert demo.demo() == 2
-    assert asked == ["train"]
+    assert asked == ["benchmark"]
