@@ -26,8 +26,9 @@ def on_photographs() -> Iterator[Words]:
     yield (
         *("benchmark", "--model", "resnet20", "--dataset", "fashion-mnist"),
         *("--strategies", ",".join(STRATEGIES)),
-        *("--manual", str(CONFIGS / "resnet20-manual.yaml"), "--budget", "latency=0.4"),
-        *("--episodes", "60", "--racing", "0.01", "--finetune-epochs", "0.15", "--seeds", "3"),
+        *("--manual", str(CONFIGS / "resnet20-manual.yaml"), "--budget", "latency=0.45"),
+        *("--episodes", "60", "--racing", "0.01", "--calibration-images", "2000"),
+        *("--finetune-epochs", "0.1", "--finetune-rate", "0.3", "--seeds", "3"),
         *("--overwrite", "--out", str(COMPARED)),
     )
 
