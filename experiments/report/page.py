@@ -92,7 +92,7 @@ def _section(comparison: Comparison, at: int) -> dict[str, object]:
         "finetuned": any(run.result.finetuned for run in comparison.runs),
         "headlines": headlines(comparison),
         "means": mean_rows(comparison),
-        "limited": comparison.costs[0],
+        "limited": _capital(formats.cost_name(comparison.costs[0])),
         "tiles": [(run.label, tiles(run, comparison)) for run in leaders(comparison)],
         "speeds": [speed(run) for run in comparison.runs],
         "notes": [*speed_notes(comparison.runs), *notes(comparison)],
@@ -107,7 +107,10 @@ def _section(comparison: Comparison, at: int) -> dict[str, object]:
 
 def _heading(comparison: Comparison) -> str:
     """The score's name as the first word of a column; F1 and mAP stay as they are."""
-    name = formats.printable(comparison.score.name)
+    return _capital(formats.printable(comparison.score.name))
+
+
+def _capital(name: str) -> str:
     return name[:1].upper() + name[1:] if name.islower() else name
 
 

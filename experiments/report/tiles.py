@@ -29,15 +29,20 @@ class Tile:
 def tiles(run: Run, comparison: Comparison) -> list[Tile]:
     """Score, the costs that are limited, what is stored, and speed."""
     costs = list(dict.fromkeys((*comparison.costs, "params", "size")))
-    return [_score(run), *_costs(run, costs), _speed(run)]
+    seeds = len({one.result.seed for one in comparison.runs_of(run.series)})
+    return [
+        _score(run, f" (seed {run.result.seed})" if seeds > 1 else ""),
+        *_costs(run, costs),
+        _speed(run),
+    ]
 
 
-def _score(run: Run) -> Tile:
+def _score(run: Run, which: str) -> Tile:
     reached, before = final(run.result).final, run.result.unpruned
     where = "held-out" if before.test is None else "test"
     name = printable(run.result.score.name)
     return Tile(
-        f"{name} on {where} samples",
+        f"{name} on {where} samples{which}",
         with_unit(scored(reached), run.result.score),
         f"before {with_unit(scored(before.final), run.result.score)}",
     )

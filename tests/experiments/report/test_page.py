@@ -282,3 +282,17 @@ def test_accuracies_that_are_all_equal_can_be_drawn(made: Made) -> None:
     same = Scores(1.0, 1.0)
     result = made("uniform", [1.0])
     check(render([replace(result, unpruned=same, searched=same, finetuned=same)]))
+
+
+def test_several_seeds_have_a_table_of_means_and_the_best_network_its_seed(made: Made) -> None:
+    results = [
+        made(name, seed=seed, finetuned=Scores(0.9 + seed / 100, 0.9 + seed / 100))
+        for name in ("gp-rollout", "uniform")
+        for seed in range(3)
+    ]
+    page = render(results)
+    assert "Means over the seeds of resnet8 on digits" in page
+    assert "0.9100±0.0248" in page
+    assert "accuracy on test samples (seed 2)" in page
+    assert "MACs left" in page
+    assert "Means over the seeds" not in render(results[:1])
