@@ -1,6 +1,7 @@
 """What tests of every room share."""
 
 import os
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -15,6 +16,15 @@ torch.set_num_threads(1)
 # The same examples on every run: a failure is one of the change, never of the dice.
 settings.register_profile("fixed", derandomize=True, deadline=None)
 settings.load_profile("fixed")
+
+
+@pytest.fixture(autouse=True)
+def threads_as_they_were() -> Iterator[None]:
+    """Other numbers of threads sum in another order, and the tests that follow compare bits."""
+    yield
+    left = torch.get_num_threads()
+    torch.set_num_threads(1)
+    assert left == 1, f"this test leaves PyTorch {left} threads; use amc.devices.own_threads"
 
 
 @pytest.fixture(scope="session")

@@ -19,6 +19,7 @@ from torch import nn
 import amc
 from amc.costs import COSTS, Limits, Macs
 from amc.costs.latency import in_blocks
+from amc.devices import own_threads
 from amc.granularity import CHANNELS, Rounding
 from amc.graph import PruningGraph
 from amc.modules import Inputs, call, with_samples
@@ -108,7 +109,8 @@ def cells(name: str) -> list[Cell]:
     for runtime, batch in product(RUNTIMES, BATCHES):
         loaded = _loaded(models, with_samples(inputs, batch), runtime)
         for threads in THREADS:
-            rounds = clock.take_turns([load(threads) for load in loaded], SECONDS)
+            with own_threads():
+                rounds = clock.take_turns([load(threads) for load in loaded], SECONDS)
             first, again, *others = (clock.timing(one)["seconds"] for one in rounds)
             for (budget, counts, macs, _), pruned in zip(cuts, others, strict=True):
                 found.append(
