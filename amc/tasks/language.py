@@ -16,7 +16,7 @@ from typing_extensions import Unpack
 from amc.tasks.batches import Data
 from amc.tasks.distillation import distillation_loss
 from amc.tasks.score import Score
-from amc.tasks.task import FromTrain, Metric, Parts, Task, calibration_of, main_output
+from amc.tasks.task import FromTrain, Metric, Parts, Task, loaders_of, main_output
 
 IGNORED = -100
 """The label of tokens that do not count, as in transformers."""
@@ -196,11 +196,5 @@ class LanguageModel(Task):
             "loss_func": partial(next_token, shift=shift),
             "distill_func": _by_vocabulary,
         }
-        super().__init__(
-            data_loader=calibration_of(calibration, train),
-            train_loader=train,
-            metric=Perplexity(shift),
-            score_loader=holdout,
-            test_loader=test,
-            **{**own, **parts},
-        )
+        data: dict[str, Any] = loaders_of(train, holdout, test, calibration)
+        super().__init__(metric=Perplexity(shift), **data, **{**own, **parts})

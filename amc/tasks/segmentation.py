@@ -15,7 +15,7 @@ from amc.tasks.batches import Data
 from amc.tasks.classification import labels_of, yes_or_no
 from amc.tasks.distillation import distillation_loss
 from amc.tasks.score import Score
-from amc.tasks.task import FromTrain, Metric, Parts, Task, calibration_of, main_output
+from amc.tasks.task import FromTrain, Metric, Parts, Task, loaders_of, main_output
 
 IGNORED = 255
 """The label of places that do not count, as in Pascal VOC and Cityscapes."""
@@ -131,11 +131,5 @@ class Segmentation(Task):
             "loss_func": partial(places_cross_entropy, ignore=ignore),
             "distill_func": distillation_loss,
         }
-        super().__init__(
-            data_loader=calibration_of(calibration, train),
-            train_loader=train,
-            metric=MeanIoU(ignore),
-            score_loader=holdout,
-            test_loader=test,
-            **{**own, **parts},
-        )
+        data: dict[str, Any] = loaders_of(train, holdout, test, calibration)
+        super().__init__(metric=MeanIoU(ignore), **data, **{**own, **parts})

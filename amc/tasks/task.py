@@ -329,6 +329,21 @@ def calibration_of(given: Data | FromTrain | None, train: Data | None) -> Data |
     return None if train is None else few(train, CALIBRATION)
 
 
+def loaders_of(
+    train: Data | None,
+    holdout: Data,
+    test: Data | None,
+    calibration: Data | FromTrain | None,
+) -> dict[str, Data | None]:
+    """The data of a task as a ready-made one is given them."""
+    return {
+        "data_loader": calibration_of(calibration, train),
+        "train_loader": train,
+        "score_loader": holdout,
+        "test_loader": test,
+    }
+
+
 class Labelled(Task):
     """A ready-made task on labelled data, whose subclass says how it is scored and learned.
 
@@ -354,13 +369,8 @@ class Labelled(Task):
         calibration: Data | FromTrain | None = "train",
         **parts: Unpack[Parts],
     ) -> None:
-        super().__init__(
-            data_loader=calibration_of(calibration, train),
-            train_loader=train,
-            score_loader=holdout,
-            test_loader=test,
-            **{**self.own, **parts},
-        )
+        data: dict[str, Any] = loaders_of(train, holdout, test, calibration)
+        super().__init__(**data, **{**self.own, **parts})
 
 
 def _beside(outputs: Any, batch: Any) -> Any:

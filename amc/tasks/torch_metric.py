@@ -20,7 +20,7 @@ from amc.tasks.task import (
     Metric,
     Parts,
     Task,
-    calibration_of,
+    loaders_of,
     main_output,
 )
 
@@ -122,13 +122,9 @@ class TorchMetric(Task):
                 "update(), compute() and reset()"
             )
         score = _score(metric, key, higher_is_better, bounds)
+        data: dict[str, Any] = loaders_of(train, holdout, test, calibration)
         super().__init__(
-            data_loader=calibration_of(calibration, train),
-            train_loader=train,
-            metric=Metered(metric, score, predict or main_output, key),
-            score_loader=holdout,
-            test_loader=test,
-            **parts,
+            metric=Metered(metric, score, predict or main_output, key), **data, **parts
         )
 
 
