@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,7 +13,7 @@ from amc.granularity import CHANNELS, Granularity
 from amc.graph.amounts import Activation, Product
 from amc.graph.branches import Branch
 from amc.graph.groups import Group
-from amc.graph.layers import SIDES, Layer
+from amc.graph.layers import SIDES, Layer, Side
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,26 @@ class PruningGraph:
             for member in group.members:
                 row = self.layer_index[member.module]
                 maps[member.side][row, number] = len(member.indices[0])
+            for side, row, channels in self._own_sides(group):
+                maps[side][row, number] = channels
         return maps["out"], maps["in"]
+
+    def _own_sides(self, group: Group) -> Iterator[tuple[Side, int, int]]:
+        """Sides of layers of their own that shrink with a group, and by how many channels a unit.
+
+        A recurrent layer's unit stands in all gates of its weights, and is one of its outputs.
+        """
+        for part in group.slices:
+            name = (
+                part.tensor if part.tensor in self.layer_index else part.tensor.rpartition(".")[0]
+            )
+            row = self.layer_index.get(name)
+            if part.side is None or row is None or self.layers[row].kind != "own":
+                continue
+            if name in group.layers:
+                yield "out", row, max(1, self.layers[row].outputs // group.units)
+            else:
+                yield part.side, row, len(part.indices[0])
 
     @cached_property
     def _sparse_maps(self) -> tuple[Sparse, Sparse]:

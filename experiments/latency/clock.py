@@ -200,10 +200,14 @@ def _torch(payload: bytes, threads: int) -> Run:
     whole = {name: _types()[kind] for name, kind in program["types"].items()}
     for name, shape in program["inputs"].items():
         held[name] = torch.ones(shape, dtype=whole[name]) if name in whole else torch.randn(shape)
-    steps = [
-        (_operator(kind, attributes), inputs, outputs[0])
-        for kind, inputs, outputs, attributes in program["ops"]
-    ]
+    fixed, steps = {"", *program["constants"], *program["weights"]}, []
+    for kind, inputs, outputs, attributes in program["ops"]:
+        operator, output = _operator(kind, attributes), outputs[0]
+        if fixed.issuperset(inputs):  # made of weights alone: once, as PyTorch has it
+            held[output] = operator(*[held[name] for name in inputs])
+            fixed.add(output)
+        else:
+            steps.append((operator, inputs, output))
 
     def run() -> Any:
         values = dict(held)

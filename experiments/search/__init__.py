@@ -13,7 +13,7 @@ from experiments.search.one_run import (
 from experiments.search.problems import first_of, prepare
 from experiments.search.searching import run_strategy
 from experiments.search.strategies import expected_evaluations, is_agent, make_strategy
-from experiments.search.tuning import RATE_KEY, check_tuning, recipe_of, told_rate
+from experiments.search.tuning import RATE_KEY, check_tuning, recipe_of, told_rate, training_of
 
 __all__ = [
     "RATE_KEY",
@@ -33,6 +33,7 @@ __all__ = [
     "search",
     "told_again",
     "told_rate",
+    "training_of",
     "write_report",
     "write_result",
 ]

@@ -26,6 +26,7 @@ from experiments.settings.mistakes import Mistake
 from experiments.settings.parts import (
     ComputeSettings,
     CutSettings,
+    MeasureSettings,
     NetworkSettings,
     OutputSettings,
     ProblemSettings,
@@ -59,6 +60,7 @@ __all__ = [
     "ComputeSettings",
     "CutSettings",
     "ExportSettings",
+    "MeasureSettings",
     "Mistake",
     "NetworkSettings",
     "OutputSettings",

@@ -2,36 +2,131 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from amc.graph import PruningGraph
-from experiments.latency.profiling.program import Program, Shape, shapes
+from experiments.latency.profiling.program import Op, Program, Shape, shapes
 
-Slopes = dict[str, NDArray[np.int64]]
+Slopes = Mapping[str, NDArray[np.int64]]
+Exported = Callable[[Sequence[int]], Program]
+Parameters = Mapping[str, tuple[str, bool]]
+
+PROBES = 6
+"""Exports that tell what falls with which of more groups than these; of fewer one a group does."""
+
+DRAWS = 100
+"""Of what probes take away, until no two groups fall alike in all of them."""
+
+
+@dataclass(frozen=True)
+class Falls:
+    """What a program's numbers lose with a unit of each group.
+
+    Args:
+        shapes: For each tensor, (groups, axes).
+        numbers: For constants that have widths in them, (groups, ...).
+        attributes: For operators that have widths in their attributes, by the name of their first
+            output, and for each such attribute, (groups,) or (groups, numbers).
+    """
+
+    shapes: Slopes
+    numbers: Slopes = field(default_factory=dict)
+    attributes: Mapping[str, Slopes] = field(default_factory=dict)
+
+    def of(self, program: Program, full: Mapping[str, Shape], gone: NDArray[np.int64]) -> Program:
+        """The program without so many units of each group, its weights left as they are.
+
+        Args:
+            program: Of the whole.
+            full: Its shapes.
+            gone: (groups,) units that are taken away.
+        """
+        constants = dict(program.constants)
+        for name, lost in self.numbers.items():
+            constants[name] = constants[name] - np.tensordot(gone, lost, 1)
+        for name in constants.keys() & self.shapes.keys():
+            left = np.asarray(full[name], np.int64) - gone @ self.shapes[name]
+            constants[name] = constants[name][tuple(map(slice, left.tolist()))]
+        ops = tuple(
+            replace(op, attributes=_fallen(op.attributes, self.attributes[op.outputs[0]], gone))
+            if op.outputs[0] in self.attributes
+            else op
+            for op in program.ops
+        )
+        return replace(program, ops=ops, constants=constants)
+
+
+def _fallen(given: Mapping[str, Any], lost: Slopes, gone: NDArray[np.int64]) -> dict[str, Any]:
+    less = {
+        name: (np.asarray(given[name]) - np.tensordot(gone, one, 1)).tolist()
+        for name, one in lost.items()
+    }
+    return {**given, **less}
 
 
 class UnlikeError(ValueError):
     """Exports of one network at two widths that differ by more than numbers."""
 
 
-def with_weights(program: Program) -> Program:
+def with_weights(
+    program: Program, parameters: Parameters
+) -> tuple[Program, dict[str, tuple[str, bool]]]:
     """The same, in which every constant of floating-point numbers is a weight.
 
-    An export computes some of them from parameters. Every operator has constants of its own, as
-    equal ones need not be equal at other widths.
+    An export computes some of them from parameters, and leaves others to be computed, as the gates
+    of a recurrent layer in another order. Every operator has constants of its own, as equal ones
+    need not be equal at other widths.
+
+    Returns:
+        The program, and the parameter that each of its weights is made of, where one is known.
     """
-    program = _unshared(program)
-    weights = {
-        name: tuple(value.shape)
-        for name, value in program.constants.items()
-        if value.dtype.kind == "f" and value.size > 1
-    }
-    constants = {name: one for name, one in program.constants.items() if name not in weights}
-    return replace(program, weights={**program.weights, **weights}, constants=constants)
+    held = {n: v.shape for n, v in program.constants.items() if n in parameters}
+    program = _unshared(_as_weights(program, held))
+    program = _as_weights(program, {n: v.shape for n, v in program.constants.items() if _fills(v)})
+    whole, made = _computed(program)
+    known = {name: parameters.get(source) for name, source in made.items()}
+    return whole, {name: source for name, source in known.items() if source is not None}
+
+
+def _as_weights(program: Program, held: Mapping[str, Shape]) -> Program:
+    constants = {name: one for name, one in program.constants.items() if name not in held}
+    return replace(program, weights={**program.weights, **held}, constants=constants)
+
+
+def _fills(value: NDArray[Any]) -> bool:
+    return value.dtype.kind == "f" and value.size > 1
+
+
+def _computed(program: Program) -> tuple[Program, dict[str, str]]:
+    """Without operators that make weights of weights, and the first weight that each is made of."""
+    made = {name: name for name in program.weights}
+    others = []
+    for op in program.ops:
+        sources = [made[name] for name in op.inputs if name in made]
+        alone = {*made, *program.constants, ""}.issuperset(op.inputs)
+        if sources and alone and not set(op.outputs) & set(program.outputs):
+            made |= dict.fromkeys(op.outputs, sources[0])
+        else:
+            others.append(op)
+    read = {name for op in others for name in op.inputs}
+    known = (
+        {**shapes(program), **program.weights}
+        if len(others) < len(program.ops)
+        else program.weights
+    )
+    smaller = replace(
+        program,
+        ops=tuple(others),
+        weights={name: known[name] for name in made if name in read},
+        constants={name: value for name, value in program.constants.items() if name in read},
+    )
+    return smaller, {name: source for name, source in made.items() if name in read}
 
 
 def _unshared(program: Program) -> Program:
@@ -48,9 +143,13 @@ def _unshared(program: Program) -> Program:
 
 
 def measure(
-    whole: Program, graph: PruningGraph, exported: Callable[[Sequence[int]], Program]
-) -> tuple[Slopes, dict[str, Shape], Slopes]:
-    """What shapes and constants lose with a unit of each group, and the shapes of the whole.
+    whole: Program, graph: PruningGraph, exported: Exported
+) -> tuple[Falls, dict[str, Shape]]:
+    """What a program loses with a unit of each group, and the shapes of the whole.
+
+    Few groups lose a unit one after the other. Of many, all lose some at once, differently in each
+    of a few exports, and what fell as one or two of them did is theirs; where that does not tell,
+    they go one after the other as well.
 
     Args:
         whole: The unpruned network's program.
@@ -61,24 +160,132 @@ def measure(
         UnlikeError: if an export has other operators.
     """
     full = {**shapes(whole), **whole.weights}
-    groups = len(graph.groups)
-    slopes = {name: np.zeros((groups, len(shape)), np.int64) for name, shape in full.items()}
-    numbers = {
-        name: np.zeros((groups, *value.shape), np.int64)
-        for name, value in whole.constants.items()
-        if value.dtype.kind == "i"
+    full |= {name: one.shape for name, one in whole.constants.items() if _is_whole(one)}
+    for gone in (probes(graph.full), _one_by_one(graph)):
+        if gone is not None:
+            others = [_named_as(whole, exported(np.subtract(graph.full, row))) for row in gone]
+            try:
+                return _falls(whole, full, gone, others), full
+            except _UndecidedError:
+                continue
+    raise UnlikeError("its numbers do not fall evenly")
+
+
+def _is_whole(value: NDArray[Any]) -> bool:
+    return value.dtype.kind == "i"
+
+
+def _one_by_one(graph: PruningGraph) -> NDArray[np.int64]:
+    """(groups that have more than one unit, groups)."""
+    found = np.eye(len(graph.groups), dtype=np.int64)
+    return found[np.asarray(graph.full) > 1]
+
+
+def probes(units: Sequence[int]) -> NDArray[np.int64] | None:
+    """(probes, groups) of how many units of each group go; None where one after the other do."""
+    most = np.asarray(units) // 2
+    chance = np.random.default_rng(0)
+    for _ in range(DRAWS):
+        if len(most) <= PROBES:
+            break
+        drawn = chance.integers(0, most + 1, (PROBES, len(most)))
+        lengths = np.linalg.norm(drawn, axis=0)
+        alike = (drawn.T @ drawn) / np.maximum(np.outer(lengths, lengths), 1)
+        np.fill_diagonal(alike, 0)
+        if (lengths[most > 0] > 0).all() and alike.max() < 1 - 1e-9:
+            return drawn
+    return None
+
+
+class _UndecidedError(ValueError):
+    """Numbers that no one or two groups explain."""
+
+
+def _falls(
+    whole: Program,
+    full: Mapping[str, Shape],
+    gone: NDArray[np.int64],
+    others: Sequence[Program],
+) -> Falls:
+    known = [
+        {**shapes(other), **other.weights, **{n: v.shape for n, v in other.constants.items()}}
+        for other in others
+    ]
+    fall = {
+        name: solved(gone, [np.subtract(shape, one[name]) for one in known])
+        for name, shape in full.items()
     }
-    for number, group in enumerate(graph.groups):
-        if group.units == 1:
+    numbers = {}
+    for name, value in whole.constants.items():
+        if _is_whole(value) and not _cropped(name, value, others):
+            numbers[name] = solved(gone, [value - other.constants[name] for other in others])
+    attributes = {
+        op.outputs[0]: found
+        for at, op in enumerate(whole.ops)
+        if (found := _of_attributes(gone, op, [other.ops[at].attributes for other in others]))
+    }
+    shrinking = {n: one for n, one in fall.items() if n not in whole.constants or one.any()}
+    return Falls(shrinking, {n: one for n, one in numbers.items() if one.any()}, attributes)
+
+
+def _cropped(name: str, value: NDArray[Any], others: Sequence[Program]) -> bool:
+    """Whether a constant is longer or shorter, as numbers from 0 to a width are.
+
+    Raises:
+        UnlikeError: if what is left of it is not how it begins.
+    """
+    found = [other.constants[name] for other in others]
+    if all(one.shape == value.shape for one in found):
+        return False
+    for one in found:
+        if not np.array_equal(one, value[tuple(map(slice, one.shape))]):
+            raise UnlikeError("a cut network's export has other constants")
+    return True
+
+
+def _of_attributes(
+    gone: NDArray[np.int64], op: Op, others: Sequence[Mapping[str, Any]]
+) -> dict[str, NDArray[np.int64]]:
+    """What whole numbers among an operator's attributes lose; groups of a convolution follow its
+    weight."""
+    found: dict[str, NDArray[np.int64]] = {}
+    for name, value in op.attributes.items():
+        one = np.asarray(value)
+        if one.dtype.kind != "i" or (op.kind.startswith("Conv") and name == "group"):
             continue
-        kept = (*graph.full[:number], group.units - 1, *graph.full[number + 1 :])
-        other = _named_as(whole, exported(kept))
-        less = {**shapes(other), **other.weights}
-        for name, shape in full.items():
-            slopes[name][number] = np.subtract(shape, less[name])
-        for name in numbers:
-            numbers[name][number] = whole.constants[name] - other.constants[name]
-    return slopes, full, {name: lost for name, lost in numbers.items() if lost.any()}
+        if any(np.asarray(other.get(name)).shape != one.shape for other in others):
+            raise UnlikeError(f"an operator {op.kind} has other attributes at other widths")
+        lost = solved(gone, [one - np.asarray(other[name]) for other in others])
+        found |= {name: lost} if lost.any() else {}
+    return found
+
+
+def solved(gone: NDArray[np.int64], lost: Sequence[NDArray[Any]]) -> NDArray[np.int64]:
+    """(groups, ...) what a unit of each group takes of numbers, (...), that fell so in each export.
+
+    Raises:
+        _UndecidedError: if no one or two groups explain it.
+    """
+    fell = np.stack(lost).astype(np.int64)
+    found = np.zeros((gone.shape[1], *fell.shape[1:]), np.int64)
+    columns, lines = found.reshape(len(found), -1), fell.reshape(len(fell), -1)
+    for place in np.flatnonzero(lines.any(axis=0)).tolist():
+        columns[:, place] = _explained(gone, lines[:, place])
+    return found
+
+
+def _explained(gone: NDArray[np.int64], fell: NDArray[np.int64]) -> NDArray[np.int64]:
+    groups = range(gone.shape[1])
+    if (gone.sum(axis=1) == 1).all():
+        return fell @ gone
+    for some in (*((one,) for one in groups), *combinations(groups, 2)):
+        columns = gone[:, some]
+        parts = np.linalg.lstsq(columns, fell, rcond=None)[0].round().astype(np.int64)
+        if np.array_equal(columns @ parts, fell):
+            found = np.zeros(len(groups), np.int64)
+            found[list(some)] = parts
+            return found
+    raise _UndecidedError
 
 
 def compare(made: Program, exported: Program) -> None:
@@ -105,27 +312,26 @@ def _named_as(whole: Program, other: Program) -> Program:
     Raises:
         UnlikeError: if their operators differ.
     """
-    other = _unshared(other)
+    other, _ = with_weights(other, {})
     names: dict[str, str] = {"": ""}
     for old, new in _pairs(whole, other):
         if names.setdefault(new, old) != old:
             raise UnlikeError("operators of a cut network's export read other tensors")
-    held = {**dict.fromkeys(other.weights), **other.constants}
-    values = {names[name]: other.constants[name] for name in held if name in names}
-    for name in (*whole.weights, *whole.constants):
-        if name not in values or (
-            name in whole.constants and values[name].shape != whole.constants[name].shape
-        ):
-            raise UnlikeError("a cut network's export has other constants")
-    return replace(
-        whole,
-        ops=tuple(
-            replace(op, attributes=made.attributes)
-            for op, made in zip(whole.ops, other.ops, strict=True)
-        ),
-        weights={name: tuple(values[name].shape) for name in whole.weights},
-        constants={name: values[name] for name in whole.constants},
+    weights = {names[name]: shape for name, shape in other.weights.items()}
+    values = {names[name]: value for name, value in other.constants.items()}
+    same = weights.keys() == whole.weights.keys() and values.keys() == whole.constants.keys()
+    if not same or not all(_may_be(one, values[n]) for n, one in whole.constants.items()):
+        raise UnlikeError("a cut network's export has other constants")
+    ops = tuple(
+        replace(op, attributes=made.attributes)
+        for op, made in zip(whole.ops, other.ops, strict=True)
     )
+    return replace(whole, ops=ops, weights=weights, constants=values)
+
+
+def _may_be(one: NDArray[Any], other: NDArray[Any]) -> bool:
+    """Whether a constant can be another one at other widths."""
+    return one.shape == other.shape or (_is_whole(one) and one.ndim == other.ndim)
 
 
 def _pairs(whole: Program, other: Program) -> Iterator[tuple[str, str]]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from amc.graph import PruningGraph
 from experiments.latency.profiling.program import Op, Program, Shape
 from experiments.latency.profiling.templates import Template
 
@@ -49,13 +48,12 @@ def _layer(op: Op, template: Template) -> str | None:
     """The layer whose weight an operator reads."""
     for name in op.inputs:
         module, _, key = template.parameters.get(name, ("", False))[0].rpartition(".")
-        if key == "weight" and _weighs(template.graph, module):
+        row = template.graph.layer_index.get(module)
+        kind = "norm" if row is None else template.graph.layers[row].kind
+        # A layer that is pruned in ways of its own, as a recurrent one, has weights of many names.
+        if kind != "norm" and (len(template.full[name]) > 1 if kind == "own" else key == "weight"):
             return module
     return None
-
-
-def _weighs(graph: PruningGraph, name: str) -> bool:
-    return name in graph.layer_index and graph.layers[graph.layer_index[name]].kind != "norm"
 
 
 def _owners(template: Template) -> list[int]:

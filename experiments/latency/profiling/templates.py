@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -53,32 +53,27 @@ class Template:
         program: Unpruned, batch norms folded.
         parameters: For each weight of the program the name of the network's tensor, and whether it
             is transposed.
-        slopes: For each tensor, (groups, axes) what its shape loses with a unit of each group.
+        falls: What shapes and other numbers lose with a unit of each group.
         full: For each tensor its shape, unpruned.
-        numbers: For constants that have widths in them, (groups, ...) what they lose.
     """
 
     graph: PruningGraph
     program: Program
     parameters: Mapping[str, tuple[str, bool]]
-    slopes: Mapping[str, NDArray[np.int64]]
+    falls: exports.Falls
     full: Mapping[str, Shape]
-    numbers: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
     def shape(self, name: str, kept: Sequence[int]) -> Shape:
         """Shape of a tensor at these kept counts."""
         gone = np.asarray(self.graph.full) - np.asarray(kept)
-        lost = gone @ self.slopes[name] if name in self.slopes else 0
+        lost = gone @ self.falls.shapes[name] if name in self.falls.shapes else 0
         return tuple((np.asarray(self.full[name], np.int64) - lost).tolist())
 
     def at(self, kept: Sequence[int]) -> Program:
         """The program at these kept counts."""
         gone = np.asarray(self.graph.full) - np.asarray(kept)
-        constants = dict(self.program.constants)
-        for name, lost in self.numbers.items():
-            constants[name] = constants[name] - np.tensordot(gone, lost, 1)
         shapes = {name: self.shape(name, kept) for name in self.program.weights}
-        return replace(_resize(self.program, shapes), constants=constants)
+        return self.falls.of(_resize(self.program, shapes), self.full, gone)
 
     def values(self, network: nn.Module) -> Values:
         """Weights for the program from the network, as `made` by cutting."""
@@ -161,7 +156,8 @@ def _by_exports(
     def exported(kept: Sequence[int]) -> Program:
         return from_onnx(onnx_model(_fold(model, graph, kept), inputs), ())
 
-    whole = exports.with_weights(program)
+    parameters = {**parameters, **_reordered(program, _fold(model, graph, graph.full))}
+    whole, parameters = exports.with_weights(program, parameters)
     measured = exports.measure(whole, graph, exported)
     found = Template(graph, whole, parameters, *measured)
     chance = np.random.default_rng(0)
@@ -211,6 +207,24 @@ def _matches(value: NDArray[Any], state: Mapping[str, Tensor]) -> Iterator[tuple
                 other = _value(tensor, swap)
                 if other.shape == value.shape and np.array_equal(other, value):
                     yield key, swap
+
+
+def _reordered(program: Program, network: nn.Module) -> dict[str, tuple[str, bool]]:
+    """Weights that have a parameter's numbers in another order, as gates of recurrent layers have.
+
+    They are laid out as (directions, gates, inputs); the first direction tells.
+    """
+    known = {
+        np.sort(_value(tensor, swap=False), axis=None).tobytes(): key
+        for key, tensor in network.state_dict().items()
+        if tensor.dim() == 2
+    }
+    found = {
+        name: known.get(np.sort(value[0], axis=None).tobytes())
+        for name, value in program.constants.items()
+        if value.dtype == np.float32 and value.ndim == 3
+    }
+    return {name: (key, False) for name, key in found.items() if key}
 
 
 def _free(program: Program) -> Program:
@@ -287,7 +301,7 @@ def _measure_shapes(
         less = {**shapes(_resize(program, weights)), **weights}
         for name, shape in full.items():
             slopes[name][number] = np.subtract(shape, less[name])
-    return Template(graph, program, parameters, slopes, full)
+    return Template(graph, program, parameters, exports.Falls(slopes), full)
 
 
 def _prove(found: Template, model: nn.Module, inputs: Inputs) -> None:

@@ -7,9 +7,7 @@ found is written to a file line by line, so that a run that was stopped goes on.
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -18,11 +16,12 @@ from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
 
-from amc.parsing import read_json, read_record
-from experiments.disk import append_lines, whole_lines
+from amc.parsing import read_record
+from experiments.studies.apart import answer
 from experiments.studies.architectures.measuring import Row
 from experiments.studies.architectures.networks import NETWORKS
 from experiments.studies.architectures.tables import failures, summary, table, write_docs
+from experiments.studies.rows import Rows
 
 HERE = "experiments.studies.architectures"
 
@@ -31,9 +30,10 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the table or a part of it; 1 where a network of it does not keep to what is promised."""
     asked = _parser().parse_args(words)
     names = _chosen(asked.networks, quick=asked.quick)
-    path = Path(asked.out)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    known = {} if asked.anew else _known(path)
+    file = Rows(Path(asked.out), ("name",))
+    if asked.anew:
+        file.forget()
+    known = {name: read_record(Row, line) for (name,), line in file.known().items()}
     waiting = [name for name in names if name not in known]
 
     threads = max(1, (os.cpu_count() or 1) // asked.jobs)
@@ -41,7 +41,7 @@ def main(words: Sequence[str] | None = None) -> int:
     def run(name: str) -> Row:
         start = time.time()
         row = _try(name, asked.timeout, threads, peer=not asked.no_peer)
-        append_lines(path, [json.dumps(asdict(row))])
+        file.add(asdict(row))
         print(f"{name}: {row.error or _told(row)}, {time.time() - start:.0f} s", flush=True)
         return row
 
@@ -79,43 +79,15 @@ def _chosen(patterns: str, *, quick: bool) -> list[str]:
     return [name for name in found if NETWORKS[name].quick or not quick]
 
 
-def _known(path: Path) -> dict[str, Row]:
-    rows = [read_record(Row, read_json(line)) for line in whole_lines(path)]
-    return {row.name: row for row in rows}
-
-
 def _try(name: str, timeout: float, threads: int, *, peer: bool) -> Row:
-    found = _answer("measuring", name, timeout, threads)
+    # Threads that wait for each other would spin, while the other network needs the core.
+    own = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
+    found = answer(f"{HERE}.measuring", [name], timeout, own)
     row = Row(name, error=found["error"]) if "name" not in found else read_record(Row, found)
     if not peer:
         return row
-    other = _answer("peers", name, timeout, threads)
-    left = other.get("left")
-    return replace(row, peer=left, peer_error=other.get("error", ""))  # type: ignore[arg-type]
-
-
-def _answer(module: str, name: str, timeout: float, threads: int) -> dict[str, str]:
-    command = [sys.executable, "-m", f"{HERE}.{module}", name]
-    # Threads that wait for each other would spin, while the other network needs the core.
-    own = {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"}
-    try:
-        done = subprocess.run(
-            command,
-            env={**os.environ, **own},
-            capture_output=True,
-            text=True,
-            timeout=timeout,
-            check=False,
-        )
-    except subprocess.TimeoutExpired:
-        return {"error": f"took more than {timeout:.0f} s"}
-    lines = done.stdout.strip().splitlines()
-    try:
-        answer: dict[str, str] = json.loads(lines[-1])
-    except (IndexError, ValueError):
-        last = (done.stderr.strip().splitlines() or ["said nothing"])[-1]
-        return {"error": f"ended with {done.returncode}: {last[:200]}"}
-    return answer
+    other = answer(f"{HERE}.peers", [name], timeout, own)
+    return replace(row, peer=other.get("left"), peer_error=other.get("error", ""))
 
 
 def _told(row: Row) -> str:

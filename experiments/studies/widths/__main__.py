@@ -3,14 +3,13 @@
 Networks of the zoo with random weights are cut by uniform ratios under three budgets of MACs, at
 the counts that `--round-to auto` leaves, and under one at single channels. Whole networks are
 timed, in turns, in onnxruntime and in PyTorch. It needs the environment of `make test-zoo`, and a
-machine that does nothing else; every network is a line of the file, and the same command goes on.
+machine that does nothing else; every network is a line of the file, and the same command goes on
+(with `--anew` from the start).
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import subprocess
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
@@ -19,10 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from amc.parsing import read_json, read_record
-from experiments.disk import append_lines, machine, whole_lines
+from amc.parsing import read_record
+from experiments.disk import machine
+from experiments.studies.apart import answer
 from experiments.studies.markdown import markdown
 from experiments.studies.pages import put
+from experiments.studies.rows import Rows
 from experiments.studies.widths.timing import (
     AUTO,
     BATCHES,
@@ -35,7 +36,8 @@ from experiments.studies.widths.timing import (
 from experiments.terminal import count, percent
 
 HERE = "experiments.studies.widths"
-PAGE = Path(__file__).parents[3] / "docs" / "latency.md"
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE, ROWS = DOCS / "latency.md", DOCS / "figures" / "widths.jsonl"
 NETWORKS = (
     *("hf.bert-mlm", "smp.Unet", "timm.mixer_s16_224", "timm.mobilenetv4_conv_small"),
     *("timm.repvgg_b0", "timm.vit_tiny_patch16_224", "tv.convnext_tiny", "tv.densenet121"),
@@ -50,39 +52,38 @@ def main(words: Sequence[str] | None = None) -> int:
     """Time the networks that the file does not have; 1 where one of them becomes slower."""
     parser = argparse.ArgumentParser(prog=f"python -m {HERE}", description=__doc__)
     parser.add_argument("--networks", default=",".join(NETWORKS), help="(default: all twenty)")
-    parser.add_argument("--out", default="runs/widths.jsonl", help="(default: %(default)s)")
+    parser.add_argument("--out", default=str(ROWS), help="(default: docs/figures/widths.jsonl)")
+    parser.add_argument("--anew", action="store_true", help="forget what the file has")
     parser.add_argument("--timeout", type=float, default=900.0, help="seconds (default: 900)")
     parser.add_argument("--docs", action="store_true", help="write the tables into the docs")
     asked = parser.parse_args(words)
-    path, names = Path(asked.out), asked.networks.split(",")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    known = {line["name"]: line for line in map(read_json, whole_lines(path))}
+    names, rows = asked.networks.split(","), Rows(Path(asked.out), ("name",))
+    if asked.anew:
+        rows.forget()
+    known = {name: line for (name,), line in rows.known().items()}
     for name in names:
         if name not in known:
             known[name] = _timed(name, asked.timeout)
-            append_lines(path, [json.dumps(known[name])])
+            rows.add(known[name])
             print(f"{name}: {known[name]['error'] or 'timed'}", flush=True)
-    cells = [read_record(Cell, one) for name in names for one in known[name]["cells"]]
-    failed = [f"{name}: {known[name]['error']}" for name in names if known[name]["error"]]
+    told = [known[name] for name in names]
+    cells = [read_record(Cell, one) for line in told for one in line["cells"]]
+    failed = [f"{line['name']}: {line['error']}" for line in told if line["error"]]
+    made = dict.fromkeys(
+        f"torch {m['torch']}, {m['processor']}" for m in (w["machine"] for w in told)
+    )
     text = "\n\n".join([by_setting(cells), by_network(cells), *_slower_told(cells), *failed])
+    text = f"{text}\n\n{'; '.join(made)}."
     print(text)
     if asked.docs:
-        made = machine("cpu")
-        put(PAGE, "widths", f"{text}\n\ntorch {made['torch']}, {made['processor']}.")
+        put(PAGE, "widths", text)
     return 1 if slower(cells) or failed else 0
 
 
 def _timed(name: str, timeout: float) -> dict[str, Any]:
     """A line of the file."""
-    command = [sys.executable, "-m", f"{HERE}.timing", name]
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
-    except subprocess.TimeoutExpired:
-        return {"name": name, "cells": [], "error": f"took more than {timeout:.0f} s"}
-    if done.returncode:
-        last = (done.stderr.strip().splitlines() or ["said nothing"])[-1]
-        return {"name": name, "cells": [], "error": last[:200]}
-    return {"name": name, "cells": json.loads(done.stdout.splitlines()[-1]), "error": ""}
+    found = {"cells": [], "error": "", **answer(f"{HERE}.timing", [name], timeout)}
+    return {"name": name, **found, "machine": machine("cpu")}
 
 
 def slower(cells: Iterable[Cell]) -> list[Cell]:

@@ -1,6 +1,6 @@
 """One network, cut at several budgets, timed by both runtimes: `python -m ...widths.timing NAME`.
 
-It prints a line of JSON. Each network has a process of its own, as in the table of architectures.
+Its last line is JSON. Each network has a process of its own, as in the table of architectures.
 """
 
 from __future__ import annotations
@@ -142,7 +142,7 @@ def _eager(model: nn.Module, inputs: Inputs, threads: int) -> clock.Run:
 
 def main() -> int:
     """Time the network that is named, and print the cells."""
-    print(json.dumps([asdict(cell) for cell in cells(sys.argv[1])]), flush=True)
+    print(json.dumps({"cells": [asdict(cell) for cell in cells(sys.argv[1])]}), flush=True)
     return 0
 
 

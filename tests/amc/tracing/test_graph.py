@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import torch
 from tiny_networks import TINY, Wired, averaged, head, images, random_kept, random_units, tiny
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils import parametrizations
 
 from amc.costs import Params
@@ -621,3 +621,43 @@ def test_two_layers_that_one_number_counts_cannot_be_cut_apart() -> None:
     graph = trace(net, images())
     assert [g.name for g in graph.groups] == ["body"]
     assert {"one", "two"} <= set(reasons(graph))
+
+
+class Recurrent(nn.Module):
+    """Words to tags; the hidden units stand in three gates each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words, self.head = nn.Embedding(9, 6), nn.Linear(10, 3)
+        self.recurrent = nn.GRU(6, 10, 2, batch_first=True)
+
+    def forward(self, words: Tensor) -> Tensor:
+        """(samples, length) to (samples, length, 3)."""
+        tags: Tensor = self.head(self.recurrent(self.words(words))[0])
+        return tags
+
+
+def test_widths_of_a_recurrent_layer_are_its_hidden_units_and_what_it_reads() -> None:
+    graph = trace(Recurrent().eval(), torch.zeros(1, 4, dtype=torch.long))
+    assert [group.name for group in graph.groups] == ["words", "recurrent"]
+    outputs, inputs = graph.widths((4, 7))
+    assert outputs.tolist() == [4, 7, 3]
+    assert inputs.tolist() == [9, 4, 7]
+
+
+def test_widths_of_a_weight_that_code_multiplies_with() -> None:
+    class Own(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.before, self.after = nn.Linear(4, 12), nn.Linear(20, 3)
+            self.weight = nn.Parameter(torch.randn(12, 20))
+
+        def forward(self, x: Tensor) -> Tensor:
+            after: Tensor = self.after(torch.relu(torch.relu(self.before(x)) @ self.weight))
+            return after
+
+    graph = trace(Own().eval(), torch.randn(1, 4))
+    outputs, inputs = graph.widths((5, 9))
+    rows = [graph.layer_index[name] for name in ("before", "weight", "after")]
+    assert outputs[rows].tolist() == [5, 9, 3]
+    assert inputs[rows].tolist() == [4, 5, 9]

@@ -15,7 +15,7 @@ from amc.tasks.samples import Samples
 from experiments.latency.profiling.describe import UNSTEADY
 from experiments.studies.budgets import BUDGET, STRATEGIES, Row, all_keep_budget
 from experiments.studies.budgets import table_of as budgets_table
-from experiments.studies.latency import (
+from experiments.studies.latency.__main__ import (
     ANY,
     BARS,
     BUDGETS,

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from exported import Exported
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from onnxruntime import InferenceSession
 from torch import Tensor, nn
 
 from amc.tracing.build import trace
-from experiments.latency.profiling.program import from_onnx, shapes, to_onnx
+from experiments.latency.profiling.exports import PROBES, measure, probes, solved, with_weights
+from experiments.latency.profiling.program import Op, Program, from_onnx, shapes, to_onnx
+from experiments.latency.profiling.segments import segments
 from experiments.latency.profiling.templates import (
     ProfileError,
     model_at,
@@ -124,8 +129,83 @@ def test_heads_are_resized_by_exports() -> None:
     graph = trace(model, inputs)
     assert graph.full == (4, 12)
     found = template(model, graph, inputs)
-    assert found.numbers, "reshapes have the heads in them"
+    assert found.falls.numbers, "reshapes have the heads in them"
     program = found.at((3, 7))
     assert sorted(program.weights.values()) == sorted([(12, 18), (18,), (6, 7), (7,), (7, 3), (3,)])
     known = shapes(program)
     assert [known[name] for name in program.outputs] == [(1, 5, 3)]
+
+
+class Tagger(nn.Module):
+    """Words to tags, through two recurrent layers."""
+
+    def __init__(self, kind: type[nn.RNNBase], *, both: bool) -> None:
+        super().__init__()
+        self.words = nn.Embedding(20, 6)
+        self.recurrent = kind(6, 8, 2, batch_first=True, bidirectional=both)
+        self.tags = nn.Linear(16 if both else 8, 3)
+
+    def forward(self, words: Tensor) -> Tensor:
+        """(samples, length) to (samples, length, 3)."""
+        tags: Tensor = self.tags(self.recurrent(self.words(words))[0])
+        return tags
+
+
+@pytest.mark.parametrize("kind", [nn.GRU, nn.LSTM])
+@pytest.mark.parametrize("both", [False, True])
+def test_recurrent_layers_are_calls_of_their_own(kind: type[nn.RNNBase], both: bool) -> None:
+    torch.manual_seed(0)
+    model, words = Tagger(kind, both=both).eval(), torch.randint(20, (1, 5))
+    graph = trace(model, words)
+    found = template(model, graph, words)
+    called = [segment.layer for segment in segments(found)]
+    assert called == ["words", "recurrent", "recurrent", "tags"]
+    kept = tuple(units - 3 for units in graph.full)
+    program = found.at(kept)
+    assert {op.attributes["hidden_size"] for op in program.ops if op.kind == kind.__name__} == {
+        kept[-1]
+    }
+    assert runs(program)
+
+
+def runs(program: Program) -> bool:
+    """Whether onnxruntime computes numbers with a program."""
+    made = to_onnx(program).SerializeToString()
+    (values,) = InferenceSession(made).run(None, {"words": np.ones((1, 5), np.int64)})
+    return bool(np.isfinite(values).all())
+
+
+def test_numbers_from_0_to_a_width_follow_it() -> None:
+    """As the export of a mean over places has them where a norm comes behind it."""
+
+    def exported(kept: Sequence[int]) -> Program:
+        ops = (
+            Op("Conv", ("images", "weight"), ("made",), {"kernel_shape": [1, 1]}),
+            Op("Gather", ("made", "places"), ("chosen",), {"axis": 1}),
+        )
+        values = {"weight": np.ones((kept[0], 2, 1, 1), np.float32), "places": np.arange(kept[0])}
+        return Program(ops, {"images": (1, 2, 4, 4)}, ("chosen",), {}, values)
+
+    graph = trace(
+        nn.Sequential(nn.Conv2d(2, 9, 1), nn.Conv2d(9, 3, 1)).eval(), torch.randn(1, 2, 4, 4)
+    )
+    whole, _ = with_weights(exported(graph.full), {})
+    falls, full = measure(whole, graph, exported)
+    made = falls.of(whole, full, np.array([4]))
+    assert [value.tolist() for value in made.constants.values()] == [[0, 1, 2, 3, 4]]
+
+
+@given(st.data())
+@settings(max_examples=50)
+def test_what_a_few_exports_tell_is_what_each_group_takes(data: st.DataObject) -> None:
+    """A number that falls with one or two of many groups is told from how it fell in six."""
+    groups = data.draw(st.integers(PROBES + 1, 30))
+    units = data.draw(st.lists(st.integers(3, 64), min_size=groups, max_size=groups))
+    gone = probes(units)
+    assume(gone is not None)
+    assert gone is not None
+    assert len(gone) == PROBES
+    some = data.draw(st.lists(st.integers(0, groups - 1), min_size=1, max_size=2, unique=True))
+    takes = np.zeros(groups, np.int64)
+    takes[some] = data.draw(st.lists(st.integers(1, 64), min_size=len(some), max_size=len(some)))
+    assert solved(gone, list(gone @ takes)).tolist() == takes.tolist()

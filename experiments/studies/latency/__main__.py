@@ -35,7 +35,7 @@ from rich.console import Console
 
 from amc.costs import COSTS, Limits, Macs
 from amc.costs.latency import Device, Latency, LatencyTable, fast_counts
-from amc.granularity import Rounding, nearest
+from amc.granularity import Rounding
 from amc.graph import Kept, PruningGraph
 from amc.policy import Budget
 from amc.rules import uniform
@@ -56,6 +56,7 @@ from experiments.latency.profiling import (
 from experiments.latency.profiling import table as table_of
 from experiments.settings import NetworkSettings, ProfileSettings
 from experiments.studies.figures import svg_figure
+from experiments.studies.latency.policies import random_policies
 from experiments.studies.markdown import markdown
 from experiments.terminal import Reporter, duration, percent
 from experiments.zoo import Workload, load_workload
@@ -106,17 +107,6 @@ class Tested:
     measured: float
     twice: tuple[float, float]
     typical: float
-
-
-def random_policies(graph: PruningGraph, rounding: Rounding, number: int, seed: int) -> list[Kept]:
-    """Kept counts: a level for the network, and below it a ratio for each group."""
-    chance, found = np.random.default_rng(seed), []
-    counts = rounding.legal(graph.full)
-    for _ in range(number):
-        most = chance.uniform(0, rounding.max_ratio)
-        ratios = chance.uniform(0, most, len(graph.groups)).tolist()
-        found.append(tuple(map(nearest, counts, ratios)))
-    return found
 
 
 def policies_to_test(
