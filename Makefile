@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
+DEMO := $(VENV)/.installed-demo
+EXTRAS := dev,onnx,search,tensorboard
 ZOO := .venv-zoo
 ROOMS := amc envs agents netadapt experiments
 
@@ -18,7 +20,8 @@ help:
 	@echo "make clean   remove the environment and the caches; runs/ stays"
 	@echo "PYTHON=python3.12 make ... picks another Python for a new environment"
 
-demo: $(STAMP)
+# A newcomer waits for what the demonstration needs alone; where all is there already, nothing is installed.
+demo: $(if $(wildcard $(STAMP)),$(STAMP),$(DEMO))
 	@$(RUN) experiments.demo
 
 test: lint
@@ -57,11 +60,18 @@ clean:
 
 # The stamp comes last, so that an interrupted install is taken up again. The two variables hold the
 # build's own environment to the same versions (older pip reads the first, newer pip the second).
+define install
+@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("needs Python 3.10 or newer, and $(PYTHON) is %d.%d: name another one, as in PYTHON=python3.12 make" % sys.version_info[:2])'
+@rm -f $@
+@echo "Installing into $(VENV): a few minutes the first time, seconds later on."
+@$(VENV)/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
+@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
+	$(RUN) pip install -qq --disable-pip-version-check -c constraints.txt -e '.[$(1)]'
+@touch $@
+endef
+
 $(STAMP): setup.cfg pyproject.toml constraints.txt
-	@$(PYTHON) -c 'import sys; sys.version_info >= (3, 10) or sys.exit("needs Python 3.10 or newer, and $(PYTHON) is %d.%d: name another one, as in PYTHON=python3.12 make" % sys.version_info[:2])'
-	@rm -f $@
-	@echo "Installing into $(VENV): a few minutes the first time, seconds later on."
-	@$(VENV)/bin/python -c 'import pip, sys; sys.exit(sys.version_info < (3, 10))' 2>/dev/null || $(PYTHON) -m venv --clear $(VENV)
-	@PIP_CONSTRAINT=constraints.txt PIP_BUILD_CONSTRAINT=constraints.txt \
-		$(RUN) pip install -qq --disable-pip-version-check -c constraints.txt -e '.[dev,onnx,search,tensorboard]'
-	@touch $@
+	$(call install,$(EXTRAS))
+
+$(DEMO): setup.cfg pyproject.toml constraints.txt
+	$(call install,onnx)

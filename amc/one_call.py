@@ -20,6 +20,7 @@ from amc.costs.latency import (
     LATENCY,
     LatencyTable,
     by_table,
+    in_blocks,
     measured_counts,
     usual_counts,
     within_reach,
@@ -122,6 +123,8 @@ def search(
     round_to: int | Literal["auto"] = "auto",
     depth: bool = True,
     latency: LatencyTable | str | os.PathLike[str] | None = None,
+    runtime: str = "onnxruntime",
+    threads: int = 1,
 ) -> Pruned:
     """Find how much to prune from each layer of a trained network, and prune it.
 
@@ -143,7 +146,10 @@ def search(
             reach; with a table the counts at the edges of its steps.
         depth: Whole branches may go where the network goes on without: residual blocks, attention.
         latency: Table of how long the network takes where it will run, as `amc profile` writes it,
-            for a budget such as "latency=0.5"; of granularity "channel".
+            for a budget such as "latency=0.5"; of granularity "channel". None measures one on this
+            machine where there is such a budget (minutes; it is kept for the next time).
+        runtime: Where it is measured then, as `--runtime` takes it, but for commands.
+        threads: That the runtime may use.
 
     Raises:
         BudgetError: if the smallest reachable network is above a budget.
@@ -159,13 +165,19 @@ def search(
     model = unwrapped(network).eval()
     graph = decisions(model, placed(example_inputs, model), unit, exclude)
     plain = unit.rounding(1 if round_to == "auto" else int(round_to), depth=depth)
+    table = latency
+    if latency is None and LATENCY in [one.cost for one in limits] and not unit.masks:
+        measured = in_blocks(graph, plain) if round_to == "auto" else plain
+        # The library does not need its clock, unless somebody asks for it.
+        here = import_module("experiments.latency").measured_here
+        table = here(model, placed(example_inputs, model), graph, measured, runtime, threads)
     problem = Problem(
         network,
         example_inputs,
         limits,
         whole,
         criterion=criterion,
-        **_legal(latency, limits, graph, plain, auto=round_to == "auto"),
+        **_legal(table, limits, graph, plain, auto=round_to == "auto"),
         graph=graph,
         granularity=unit,
         exclude=exclude,
@@ -210,8 +222,8 @@ def _legal(
     if latency is None:
         if limited:
             raise ValueError(
-                "search: a budget of latency needs a table of how long the network takes where it "
-                "will run; `amc profile` writes one, give it as latency"
+                "search: a budget of latency is for granularity channel, as zeros are computed "
+                "like other weights; give another budget, or leave granularity out"
             )
         usual = usual_counts(graph, rounding, limits, COSTS) if auto else rounding
         return {"rounding": usual}

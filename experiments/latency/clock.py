@@ -24,8 +24,11 @@ import os
 import platform
 import random
 import statistics
+import subprocess
 import sys
 import time
+import types
+import warnings
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypedDict
@@ -76,13 +79,35 @@ def device(runtime: str, threads: int) -> dict[str, Any]:
     except OSError:  # only Linux tells it there
         told = ""
     return {
-        **processor(told),
+        **(graphics() if runtime.endswith(CUDA) else processor(told)),
         "cores": os.cpu_count() or 1,
         "system": platform.system() + " " + platform.machine(),
         "runtime": runtime,
         "version": version(runtime),
         "threads": threads,
     }
+
+
+CUDA = "-cuda"
+"""How runtimes end that compute on an NVIDIA GPU."""
+
+
+def graphics() -> dict[str, str]:
+    """The first GPU's name and driver.
+
+    Raises:
+        ImportError: if there is none.
+    """
+    asked = ["nvidia-smi", "--query-gpu=name,driver_version", "--format=csv,noheader", "--id=0"]
+    try:
+        told = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+    except (OSError, subprocess.CalledProcessError):
+        raise ImportError(
+            "runtimes with -cuda behind them compute on an NVIDIA GPU, and nvidia-smi finds none "
+            "here; give another --runtime"
+        ) from None
+    name, _, driver = told.strip().partition(", ")
+    return {"processor": name, "revision": f"driver {driver}", "instructions": ""}
 
 
 NAMES = ("model name", "hardware", "cpu model")
@@ -126,11 +151,12 @@ def version(runtime: str) -> str:
     Raises:
         ImportError: if it is not installed.
     """
+    package = runtime.partition("-")[0]
     try:
-        found = __import__(runtime).__version__
+        found = __import__(package).__version__
     except ImportError as error:
         raise ImportError(
-            f"runtime {runtime} is not here ({error}); pip install {runtime}, or give another "
+            f"runtime {runtime} is not here ({error}); pip install {package}, or give another "
             "--runtime"
         ) from None
     return str(found).partition("+")[0].partition("-")[0]
@@ -140,7 +166,7 @@ def load(runtime: str, payload: bytes, threads: int) -> Run:
     """A program ready to run, with something to run on.
 
     Args:
-        runtime: "onnxruntime", "openvino" or "torch".
+        runtime: A key of `LOADERS`.
         payload: The program, in the form that the runtime is given.
         threads: That it may use.
     """
@@ -148,7 +174,6 @@ def load(runtime: str, payload: bytes, threads: int) -> Run:
 
 
 def _onnxruntime(payload: bytes, threads: int) -> Run:
-    import numpy as np
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -157,14 +182,47 @@ def _onnxruntime(payload: bytes, threads: int) -> Run:
     # Threads of the program before would spin, and take a core from this one.
     options.add_session_config_entry("session.force_spinning_stop", "1")
     session = onnxruntime.InferenceSession(payload, options, ["CPUExecutionProvider"])
+    feeds = _feeds(session)
+    return lambda: session.run(None, feeds)
+
+
+def _onnxruntime_cuda(payload: bytes, threads: int) -> Run:
+    """By its provider for NVIDIA GPUs, whose inputs and outputs stay there."""
+    import onnxruntime
+
+    provider = "CUDAExecutionProvider"
+    if provider not in onnxruntime.get_available_providers():
+        raise ImportError(
+            "this onnxruntime computes on the processor alone; pip install onnxruntime-gpu in its "
+            "place, or give another --runtime"
+        )
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(payload, options, [provider, "CPUExecutionProvider"])
+    binding = session.io_binding()
+    for name, value in _feeds(session).items():
+        there = onnxruntime.OrtValue.ortvalue_from_numpy(value, "cuda", 0)
+        binding.bind_ortvalue_input(name, there)
+    for item in session.get_outputs():
+        binding.bind_output(item.name, "cuda")
+
+    def run() -> None:
+        session.run_with_iobinding(binding)
+        binding.synchronize_outputs()
+
+    return run
+
+
+def _feeds(session: Any) -> dict[str, Any]:
+    import numpy as np
+
     chance = np.random.default_rng(0)
-    feeds = {
+    return {
         item.name: chance.standard_normal(item.shape).astype(FLOATS[item.type])
         if item.type in FLOATS
         else np.ones(item.shape, WHOLES[item.type])  # an index that every table has
         for item in session.get_inputs()
     }
-    return lambda: session.run(None, feeds)
 
 
 def _openvino(payload: bytes, threads: int) -> Run:
@@ -193,14 +251,112 @@ def _torch(payload: bytes, threads: int) -> Run:
     import torch
 
     torch.set_num_threads(threads)
+    run, given = _steps(payload)
+
+    def once() -> Any:
+        with torch.inference_mode():
+            return run(given)
+
+    return once
+
+
+COMPILED: dict[tuple[bytes, int], Run] = {}
+"""What is compiled once, however often it is loaded."""
+
+
+def _torch_compile(payload: bytes, threads: int) -> Run:
+    """The same, compiled by PyTorch."""
+    import torch
+
+    torch.set_num_threads(threads)
+    key = (payload, threads)
+    if key not in COMPILED:
+        run, given = _steps(payload)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of PyTorch's about itself
+            compiled: Any = torch.compile(_alone(run), dynamic=False)
+            with torch.inference_mode():
+                compiled(given)
+
+        def once() -> Any:
+            with torch.inference_mode():
+                return compiled(given)
+
+        COMPILED[key] = once
+    return COMPILED[key]
+
+
+def _alone(run: Any) -> Any:
+    """The same function with code of its own: PyTorch compiles one piece of code for so many
+    different networks, and then no more."""
+    made = run.__code__.replace(co_name=f"run_{len(COMPILED)}")
+    return types.FunctionType(made, run.__globals__, made.co_name, None, run.__closure__)
+
+
+class Recorded:
+    """A pass on an NVIDIA GPU as a CUDA graph; `seconds` is what its events told of the last one.
+
+    Args:
+        run: The pass, on tensors that stay where they are.
+    """
+
+    def __init__(self, run: Callable[[], Any]) -> None:
+        import torch
+
+        aside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
+        with torch.inference_mode(), torch.cuda.stream(aside):
+            for _ in range(3):  # what is chosen and allocated at first is no part of a pass
+                run()
+        torch.cuda.synchronize()
+        self._graph = torch.cuda.CUDAGraph()
+        with torch.inference_mode(), torch.cuda.graph(self._graph):
+            run()
+        make: Any = torch.cuda.Event
+        self._events = [make(enable_timing=True) for _ in range(2)]
+        self.seconds = 0.0
+
+    def __call__(self) -> None:
+        """One pass, waited for."""
+        start, end = self._events
+        start.record()
+        self._graph.replay()
+        end.record()
+        end.synchronize()
+        self.seconds = start.elapsed_time(end) / 1e3
+
+
+def _torch_cuda(payload: bytes, threads: int) -> Run:
+    """PyTorch's operators on an NVIDIA GPU."""
+    import torch
+
+    if not torch.cuda.is_available():
+        raise ImportError(
+            f"PyTorch {torch.__version__} sees no NVIDIA GPU; install a build of it that knows "
+            "yours, or give another --runtime"
+        )
+    run, given = _steps(payload, "cuda")
+    return Recorded(lambda: run(given))
+
+
+def _steps(
+    payload: bytes, device: str = "cpu"
+) -> tuple[Callable[[dict[str, Any]], Any], dict[str, Any]]:
+    """A function of a program's inputs, and such inputs."""
+    import torch
+
     program = json.loads(payload)
     torch.manual_seed(0)
     held: dict[str, Any] = {"": None, **program["constants"]}
-    held.update({name: torch.full(shape, 0.01) for name, shape in program["weights"].items()})
+    weights = program["weights"].items()
+    held.update({name: torch.full(shape, 0.01, device=device) for name, shape in weights})
     whole = {name: _types()[kind] for name, kind in program["types"].items()}
-    for name, shape in program["inputs"].items():
-        held[name] = torch.ones(shape, dtype=whole[name]) if name in whole else torch.randn(shape)
-    fixed, steps = {"", *program["constants"], *program["weights"]}, []
+    given = {
+        name: torch.ones(shape, dtype=whole[name], device=device)
+        if name in whole
+        else torch.randn(shape, device=device)
+        for name, shape in program["inputs"].items()
+    }
+    fixed, steps = set(held), []
     for kind, inputs, outputs, attributes in program["ops"]:
         operator, output = _operator(kind, attributes), outputs[0]
         if fixed.issuperset(inputs):  # made of weights alone: once, as PyTorch has it
@@ -208,15 +364,15 @@ def _torch(payload: bytes, threads: int) -> Run:
             fixed.add(output)
         else:
             steps.append((operator, inputs, output))
+    last = program["outputs"]
 
-    def run() -> Any:
-        values = dict(held)
-        with torch.inference_mode():
-            for operator, inputs, output in steps:
-                values[output] = operator(*[values[name] for name in inputs])
-        return values
+    def run(inputs: dict[str, Any]) -> Any:
+        values = {**held, **inputs}
+        for operator, names, output in steps:
+            values[output] = operator(*[values[name] for name in names])
+        return [values[name] for name in last]
 
-    return run
+    return run, given
 
 
 def _operator(kind: str, given: dict[str, Any]) -> Any:
@@ -381,7 +537,16 @@ def _pool(one: Any, two: Any, given: dict[str, Any]) -> Callable[..., Any]:
     return lambda x: call(x, sizes, given.get("strides", sizes), before)
 
 
-LOADERS = {"onnxruntime": _onnxruntime, "openvino": _openvino, "torch": _torch}
+LOADERS = {
+    "onnxruntime": _onnxruntime,
+    "onnxruntime-cuda": _onnxruntime_cuda,
+    "onnxruntime-int8": _onnxruntime,
+    "openvino": _openvino,
+    "openvino-int8": _openvino,
+    "torch": _torch,
+    "torch-compile": _torch_compile,
+    "torch-cuda": _torch_cuda,
+}
 
 
 def measure(
@@ -462,7 +627,8 @@ def _burst(run: Run, length: int) -> list[float]:
     for _ in range(length):
         start = time.perf_counter()
         run()
-        times.append(time.perf_counter() - start)
+        took = time.perf_counter() - start
+        times.append(getattr(run, "seconds", took))  # a GPU's own clock knows better
     return times
 
 

@@ -3,6 +3,7 @@
 from experiments.report.convergence import excesses
 from experiments.report.exports import read_export
 from experiments.report.headline import (
+    in_bytes_line,
     latency_line,
     latency_sentence,
     over_seeds,
@@ -16,6 +17,7 @@ from experiments.report.trust import sentences
 
 __all__ = [
     "excesses",
+    "in_bytes_line",
     "latency_line",
     "latency_sentence",
     "over_seeds",

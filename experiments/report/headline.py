@@ -188,6 +188,7 @@ def notes(comparison: Comparison) -> list[str]:
     """What to keep in mind when the numbers are compared."""
     runs = comparison.runs
     found = [*map(_excess, runs), *map(_latency, runs), _tuned(runs), _fine_tuning(runs)]
+    found += [_in_bytes(run) for run in runs]
     found += [worse_sentence(run.label, run.result) for run in runs]
     found += [_unequal(runs), _seeds(comparison), *_modelled(runs)]
     return [note for note in found if note]
@@ -209,12 +210,28 @@ def _latency(run: Run) -> str:
     return "" if found is None else latency_sentence(run.label, found)
 
 
+def _in_bytes(run: Run) -> str:
+    line = in_bytes_line(run.label, run.result)
+    return f"{line}." if line else ""
+
+
 def latency_line(label: str, found: Remeasured) -> str:
     """The same in short."""
     return (
         f"{label}: a pass takes {1e3 * found.pruned:.3f} ms, {percent(found.fraction)} of the "
         f"unpruned network's {1e3 * found.unpruned:.3f} ms ({1e3 * found.predicted:.3f} ms were "
         f"predicted; one network measured twice differs by {percent(found.noise)})"
+    )
+
+
+def in_bytes_line(label: str, result: RunResult) -> str:
+    """What the network is worth in 8-bit integers, beside 32-bit floats; empty where untold."""
+    if result.in_bytes is None:
+        return ""
+    return (
+        f"{label} in 8-bit integers, in which its time is measured: {told_score(result)} of "
+        f"{_valued(result, result.in_bytes)}, in 32-bit floats {_valued(result, final(result))} "
+        "(onnxruntime's static quantisation, without tuning behind it)"
     )
 
 

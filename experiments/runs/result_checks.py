@@ -51,7 +51,7 @@ def mistakes(result: RunResult) -> Iterator[str]:
     for one in result.evaluations:
         yield from _wrong(one, result)
     low, high = _range(result)
-    for scores in (result.unpruned, result.searched, result.finetuned):
+    for scores in (result.unpruned, result.searched, result.finetuned, result.in_bytes):
         for value in () if scores is None else (scores.holdout, scores.test):
             if value is not None and not low <= value <= high:
                 yield f"{result.score.name} {value:g} is out of its range"

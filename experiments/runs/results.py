@@ -206,6 +206,7 @@ class RunResult:
         granularity: What a unit is; the same.
         pace: How fast the network is in PyTorch; None where that was not measured.
         latency: Where the run had a latency table of this device, what was measured at the end.
+        in_bytes: Scores of the network in 8-bit integers, where its time was measured in them.
         stored: Where weights are masked, what each layer takes in each sparse format.
         groups: Kept and total units of each group, in forward order.
         evaluations: All candidates, in order; network states of strategies that fine-tune included.
@@ -237,6 +238,7 @@ class RunResult:
     stored: tuple[Stored, ...] = ()
     pace: Pace | None = None
     latency: Remeasured | None = None
+    in_bytes: Scores | None = None
     tuned_steps: Count = 0
     finetune_steps: Count = 0
     most_evaluations: Count | None = None

@@ -22,15 +22,17 @@ from experiments.disk import machine, write_whole
 from experiments.latency import (
     LATENCY,
     CommandError,
+    InBytesError,
     about_device,
     costs_of,
     pace,
     profiled,
     remeasure,
     runtime_asked,
+    scores_in_bytes,
     table_of,
 )
-from experiments.report import excesses, latency_line, render
+from experiments.report import excesses, in_bytes_line, latency_line, render
 from experiments.runs import (
     CostChange,
     Interrupted,
@@ -212,6 +214,7 @@ def _finish(
         # One clock tells enough: where the budget is a device's time, that device's does.
         pace=None if latency else _pace(config, workload, tuned.network),
         latency=latency,
+        in_bytes=_in_bytes(config, workload, tuned.network, console),
         evaluations=made.outcomes,
         seconds=seconds,
         tuned_steps=made.tuned_steps,
@@ -226,6 +229,8 @@ def _finish(
     journal.tidy()
     if result.latency is not None:
         console.print(latency_line(result.strategy, result.latency), soft_wrap=True)
+    if result.in_bytes is not None:
+        console.print(in_bytes_line(result.strategy, result), soft_wrap=True)
     for budget in excesses(result):
         console.print(f"{result.strategy} does not meet its budget {budget}", soft_wrap=True)
     return result
@@ -271,6 +276,21 @@ def _remeasure(
         console.print(f"the network is not timed once more: {error}", soft_wrap=True)
         return None
     return replace(again, bound=bound) if again else None
+
+
+def _in_bytes(
+    config: PruningSettings, workload: Workload, network: nn.Module, console: Console
+) -> Scores | None:
+    """What the network is worth in the numbers that its time is measured in."""
+    table = table_of(config.cut)
+    if table is None or table.device.dtype != "int8":
+        return None
+    here = workload.on_processor
+    try:
+        return scores_in_bytes(plain_copy(network).cpu(), here.example, here.task)
+    except (ImportError, InBytesError) as error:
+        console.print(f"the score in 8-bit integers is not told: {error}", soft_wrap=True)
+        return None
 
 
 def scores_of(model: nn.Module, graph: PruningGraph, task: Task) -> Scores:

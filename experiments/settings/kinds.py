@@ -68,7 +68,10 @@ Optimizer = Literal["sgd", "adamw"]
 USUAL_RATES: Mapping[Optimizer, float] = {"sgd": 0.1, "adamw": 1e-3}
 """Their peak learning rates, as there: whoever reads settings does not wait for it."""
 
-RUNTIMES = ("onnxruntime", "openvino", "torch")
+RUNTIMES = (
+    *("onnxruntime", "onnxruntime-cuda", "onnxruntime-int8", "openvino", "openvino-int8"),
+    *("torch", "torch-compile", "torch-cuda"),
+)
 """That `amc profile` knows by name."""
 
 
@@ -84,7 +87,7 @@ def is_runtime(text: str) -> bool:
 Runtime = Annotated[
     str,
     Predicate(is_runtime),
-    Says("onnxruntime, openvino, torch, or command:COMMAND with {onnx} in it"),
+    Says(f"{', '.join(RUNTIMES)}, or command:COMMAND with {{onnx}} in it"),
 ]
 
 Text = Annotated[str, Len(1)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -11,6 +12,7 @@ from experiments.settings.arguments import read_arguments
 from experiments.settings.checked import Part
 from experiments.settings.kinds import (
     AUTO,
+    COMMAND,
     Arguments,
     Budgets,
     Device,
@@ -39,6 +41,9 @@ from experiments.settings.mistakes import Mistake
 
 DATASET = "fashion-mnist"
 """Where none is named."""
+
+MINUTES = 10.0
+"""That a table is measured for on this machine, at most."""
 
 
 @dataclass(frozen=True)
@@ -113,17 +118,44 @@ class ProfilingSettings(Part):
     """How a budget of latency is measured where no table is named.
 
     Args:
-        runtime: Where a budget of latency without --latency is measured: onnxruntime, openvino, or
-            torch (PyTorch's operators called one by one) on this machine, or command:COMMAND with
-            {onnx} in it, which prints milliseconds.
-        threads: That it may use.
-        profile_minutes: That measuring may take at most.
+        runtime: Where a budget of latency without --latency is measured: on this processor
+            onnxruntime, openvino, the same in 8-bit integers with -int8 behind it, torch (PyTorch's
+            operators called one by one) or torch-compile; on an NVIDIA GPU onnxruntime-cuda or
+            torch-cuda; elsewhere command:COMMAND with {onnx} in it, which prints milliseconds.
+        threads: That it may use; a command is told by {threads}.
+        profile_minutes: That measuring may take at most; left out, 10 on this machine, and as long
+            as it takes by a command.
     """
 
     section: ClassVar[str] = "Latency"
     runtime: Runtime = "onnxruntime"
     threads: Threads = 1
-    profile_minutes: Positive = 10.0
+    profile_minutes: Positive | None = None
+
+    def __post_init__(self) -> None:
+        """Also: a command without a place for the number of threads cannot be told one."""
+        super().__post_init__()
+        check_threads(self.runtime, self.threads)
+
+    @property
+    def seconds(self) -> float:
+        """That measuring may take at most."""
+        if self.profile_minutes is not None:
+            return 60 * self.profile_minutes
+        return math.inf if self.runtime.startswith(COMMAND) else 60 * MINUTES
+
+
+def check_threads(runtime: str, threads: int) -> None:
+    """See that a number of threads reaches the runtime.
+
+    Raises:
+        Mistake: for a command that has no place for it.
+    """
+    if runtime.startswith(COMMAND) and threads != 1 and "{threads}" not in runtime:
+        raise Mistake(
+            f"--threads is {threads}, and the command has no {{threads}}, which is where the "
+            "number goes; put it in, or leave --threads out"
+        )
 
 
 @dataclass(frozen=True)

@@ -31,6 +31,7 @@ from experiments.settings.parts import (
     ComputeSettings,
     NetworkSettings,
     OutputSettings,
+    check_threads,
 )
 
 
@@ -94,8 +95,10 @@ class ProfileSettings(CommandSettings):
     """Where and at which widths the time of a network is measured.
 
     Args:
-        runtime: onnxruntime, openvino, torch (PyTorch's operators called one by one), or
-            command:COMMAND with {onnx} in it, which prints milliseconds.
+        runtime: On the processor onnxruntime, openvino, the same in 8-bit integers with -int8
+            behind it, torch (PyTorch's operators called one by one) or torch-compile; on an NVIDIA
+            GPU onnxruntime-cuda or torch-cuda; elsewhere command:COMMAND with {onnx} in it, which
+            prints milliseconds.
         threads: That the runtime may use.
         batch_size: Samples in one pass.
         input_shape: Of one sample, such as 3,224,224, or 128 for so many tokens; left out, that of
@@ -130,9 +133,15 @@ class ProfileSettings(CommandSettings):
     def __post_init__(self) -> None:
         """Also: a command times programs from here."""
         super().__post_init__()
+        check_threads(self.runtime, self.threads)
         if self.runtime.startswith(COMMAND) and (self.prepare or self.timings):
             flag = "--prepare" if self.prepare else "--timings"
             raise Mistake(
                 f"{flag} is for a device that nothing here reaches, and --runtime {COMMAND}... "
                 "reaches one; leave one of them out"
+            )
+        if self.runtime == "torch-compile" and (self.prepare or self.timings):
+            raise Mistake(
+                "--runtime torch-compile compiles networks where the clock is, which takes more "
+                "than the one file that --prepare leaves; profile on the device itself"
             )

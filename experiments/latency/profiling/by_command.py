@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 import statistics
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,6 +51,7 @@ def measure_by(
     notes: Notes | None,
     said: Callable[[int], None],
     say: Callable[[str], None],
+    seconds: float = math.inf,
 ) -> tuple[dict[str, Timing], float]:
     """Time programs by a command; those that the notes know are not timed again.
 
@@ -59,19 +62,27 @@ def measure_by(
         notes: Where times are kept; None keeps none.
         said: Told how many are done.
         say: Told what failed and is tried again.
+        seconds: After which no further program is timed.
 
     Returns:
         For each program what was told, and how far the steady program's time went apart, relative
         to its median.
 
     Raises:
-        CommandError: if the command fails at a program as often as it is tried.
+        CommandError: if the command fails at a program as often as it is tried, or time is up.
     """
     found = notes.known() if notes else {}
     names = [name for name in programs if name not in found]
     random.Random(0).shuffle(names)
     paces: list[float] = []
+    start = time.monotonic()
     for number, name in enumerate(names):
+        if number and time.monotonic() - start > seconds:
+            raise CommandError(
+                f"{len(found)} of {len(programs)} programs are timed after {seconds / 60:g} "
+                "minutes (--profile-minutes); what the command told is kept, and the same command "
+                "line goes on behind it"
+            )
         try:
             if number % EVERY == 0:
                 paces.append(timed(command, steady, programs[steady](), say)["seconds"])

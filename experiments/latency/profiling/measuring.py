@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 
 import numpy as np
+import onnx
 from numpy.typing import NDArray
 
 from amc.costs.latency import (
@@ -24,13 +25,17 @@ from amc.devices import own_threads
 from experiments.latency import clock, commanded
 from experiments.latency.profiling.by_command import Notes, measure_by
 from experiments.latency.profiling.correction import fit_correction
+from experiments.latency.profiling.known import Known, anchors_of, at_this_pace, mark_of
 from experiments.latency.profiling.plan import (
     EMPTY,
+    NETWORKS,
+    PART,
     WHOLE,
     Part,
     Plan,
     Sizes,
     feed_name,
+    is_whole,
     part_name,
 )
 from experiments.latency.profiling.program import Program, to_json, to_onnx
@@ -44,25 +49,47 @@ class Runtime:
     """What differs between runtimes beside how `clock` loads a program.
 
     Args:
-        payload: A program in the form that it is given.
-        reads_onnx: It is given ONNX as it is.
+        form: A program in the form that it is given.
+        form_of_model: The same of an ONNX model; None where that goes by way of a program.
         fed: It lays tensors out as it likes between layers, so that parts have to be fed.
+        parts: The runtime that parts are timed in, where it is another than that of whole networks.
+        networks: Whole networks that are timed.
+        dtype: That it computes in.
     """
 
-    payload: Callable[[Program], bytes]
-    reads_onnx: bool
+    form: Callable[[Program], bytes]
+    form_of_model: Callable[[onnx.ModelProto], bytes] | None
     fed: bool
+    parts: str = ""
+    networks: int = NETWORKS
+    dtype: str = "float32"
 
 
-def _onnx(program: Program) -> bytes:
-    made: bytes = to_onnx(program).SerializeToString()
+def _serialised(model: onnx.ModelProto) -> bytes:
+    made: bytes = model.SerializeToString()
     return made
 
 
+def _in_bytes(model: onnx.ModelProto) -> bytes:
+    from experiments.latency.profiling.quantising import noise, quantised
+
+    return quantised(model, [noise(model)])
+
+
+COMPILED = 8
+"""Whole networks that are compiled for a table: each takes PyTorch a while."""
+
+_FLOATS = Runtime(lambda program: _serialised(to_onnx(program)), _serialised, fed=True)
+_BYTES = Runtime(lambda program: _in_bytes(to_onnx(program)), _in_bytes, fed=True, dtype="int8")
 RUNTIMES: dict[str, Runtime] = {
-    "onnxruntime": Runtime(_onnx, reads_onnx=True, fed=True),
-    "openvino": Runtime(_onnx, reads_onnx=True, fed=True),
-    "torch": Runtime(to_json, reads_onnx=False, fed=False),
+    "onnxruntime": _FLOATS,
+    "onnxruntime-cuda": _FLOATS,
+    "onnxruntime-int8": _BYTES,
+    "openvino": _FLOATS,
+    "openvino-int8": _BYTES,
+    "torch": Runtime(to_json, None, fed=False),
+    "torch-compile": Runtime(to_json, None, fed=False, parts="torch", networks=COMPILED),
+    "torch-cuda": Runtime(to_json, None, fed=False),
 }
 """Short names; a command is given what onnxruntime is."""
 
@@ -74,7 +101,7 @@ def runtime_of(name: str) -> Runtime:
 
 def payload(program: Program, runtime: str) -> bytes:
     """A program in the form that a runtime is given."""
-    return runtime_of(runtime).payload(program)
+    return runtime_of(runtime).form(program)
 
 
 @dataclass(frozen=True)
@@ -102,6 +129,7 @@ def measure(
     seconds: float = math.inf,
     notes: Notes | None = None,
     say: Callable[[str], None] = lambda text: None,
+    known: Known | None = None,
 ) -> Answer:
     """Time a plan on this machine, or by a command.
 
@@ -110,28 +138,57 @@ def measure(
         runtime: Short name, or a command.
         threads: That it may use.
         said: Told how many programs are done.
-        seconds: See `experiments.latency.clock.measure`; a command has its time.
+        seconds: See `experiments.latency.clock.measure` and `measure_by`.
         notes: Where a command's answers are kept; see `measure_by`.
         say: Told what a command failed at.
+        known: Times of earlier profiles on this machine, which are taken and added to.
     """
     programs, start = plan.programs(), time.perf_counter()
+    parts = runtime_of(runtime).parts or runtime
 
     def made(name: str) -> bytes:
         return payload(programs[name](), runtime)
 
+    # In 8-bit integers they are small, and take longer to be made than to run.
+    formed = cache(made) if runtime_of(runtime).dtype == "int8" else made
+
     def ready(name: str) -> clock.Run:
-        return clock.load(runtime, made(name), threads)
+        return clock.load(runtime if is_whole(name) else parts, formed(name), threads)
 
     if command := commanded.Command.of(runtime, threads):
-        each = {name: partial(made, name) for name in programs}
-        timings, unsteady = measure_by(command, each, WHOLE, notes, said, say)
+        each = {name: partial(formed, name) for name in programs}
+        timings, unsteady = measure_by(command, each, WHOLE, notes, said, say, seconds)
     else:
-        with own_threads():
-            timings, unsteady = clock.measure(
-                list(programs), ready, WHOLE, said, plan.often(programs), seconds
-            )
+
+        def timed(names: Sequence[str]) -> tuple[dict[str, clock.Timing], float]:
+            with own_threads():
+                often = plan.often(names)
+                return clock.measure(names, ready, WHOLE, said, often, seconds)
+
+        timings, unsteady = (
+            timed(list(programs)) if known is None else _beside(known, programs, timed)
+        )
     device = Device(**commanded.device(runtime, threads), **plan.fixed)
     return Answer(device, timings, unsteady, time.perf_counter() - start)
+
+
+def _beside(
+    known: Known,
+    programs: Mapping[str, Callable[[], Program]],
+    timed: Callable[[Sequence[str]], tuple[dict[str, clock.Timing], float]],
+) -> tuple[dict[str, clock.Timing], float]:
+    """Times of all programs, of which parts that are known are timed only to see the pace."""
+    marks = {name: mark_of(make()) for name, make in programs.items() if name.startswith(PART)}
+    old = known.times(marks)
+    again = set(anchors_of(list(old)))
+    found, unsteady = timed([name for name in programs if name in again or name not in old])
+    rest = at_this_pace(old, found)
+    if rest is None:
+        left = [WHOLE, *(name for name in old if name not in found)]
+        more, other = timed(left) if len(left) > 1 else ({}, unsteady)
+        found, unsteady, rest = {**more, **found}, max(unsteady, other), {}
+    known.keep(marks, found)
+    return {name: {**rest, **found}[name] for name in programs}, unsteady
 
 
 def table(plan: Plan, answer: Answer, network: str) -> LatencyTable:

@@ -31,7 +31,7 @@ NETWORKS = 24
 COARSE = 8
 """Every other of them keeps multiples of this."""
 
-EMPTY, WHOLE, FEED = "empty", "network/0", "feed/"
+EMPTY, WHOLE, FEED, PART = "empty", "network/0", "feed/", "part/"
 
 
 @dataclass(frozen=True)
@@ -80,6 +80,7 @@ class Plan:
         parts: Each once.
         networks: Kept counts of the whole networks, the unpruned one first.
         rounding: Which kept counts are measured.
+        dtype: That the runtime computes in.
     """
 
     template: Template
@@ -88,13 +89,14 @@ class Plan:
     parts: tuple[Part, ...]
     networks: tuple[Kept, ...]
     rounding: Rounding
+    dtype: str = "float32"
 
     @property
     def fixed(self) -> dict[str, Any]:
         """What of a device's description is decided here."""
         shapes = self.template.program.inputs.values()
         batch = next((shape[0] for shape in shapes if shape), 1)
-        return {"batch": batch, "dtype": "float32"}
+        return {"batch": batch, "dtype": self.dtype}
 
     def programs(self) -> dict[str, Callable[[], Program]]:
         """By name, what makes each program; every whole network stands there twice."""
@@ -125,7 +127,12 @@ class Plan:
 
 def part_name(number: int, item: Sizes) -> str:
     """The program of a part at these sizes."""
-    return f"part/{number}/{item.inputs}x{item.outputs}"
+    return f"{PART}{number}/{item.inputs}x{item.outputs}"
+
+
+def is_whole(name: str) -> bool:
+    """Whether this program is a whole network."""
+    return name.startswith(("network/", "again/"))
 
 
 def feed_name(shape: Shape) -> str:
@@ -137,7 +144,15 @@ def _empty() -> Program:
     return Program((Op("Identity", ("input",), ("output",)),), {"input": (1,)}, ("output",), {})
 
 
-def plan_of(template: Template, rounding: Rounding, *, fed: bool, seed: int = 0) -> Plan:
+def plan_of(
+    template: Template,
+    rounding: Rounding,
+    *,
+    fed: bool,
+    seed: int = 0,
+    networks: int = NETWORKS,
+    dtype: str = "float32",
+) -> Plan:
     """Decide what to time.
 
     Args:
@@ -145,23 +160,25 @@ def plan_of(template: Template, rounding: Rounding, *, fed: bool, seed: int = 0)
         rounding: Which kept counts a search may ask for.
         fed: See `experiments.latency.profiling.segments.segment_program`.
         seed: Of the whole networks, and of the widths that are checks.
+        networks: Whole ones.
+        dtype: That the runtime computes in.
     """
     chance = np.random.default_rng(seed)
     parts: dict[Any, Part] = {}
     calls = []
     for segment in segments(template):
         widths = _Widths.of(template.graph, segment.layer, rounding)
-        whole = segment_program(template, segment, template.graph.full, fed=fed)
-        key = (_canonical(whole), *widths.key)
+        alone = segment_program(template, segment, template.graph.full, fed=fed)
+        key = (canonical(alone), *widths.key)
         if key not in parts:
             parts[key] = _part(template.graph, segment, widths, chance)
         calls.append((segment.layer, list(parts).index(key)))
-    networks = tuple(_networks(template.graph.full, rounding, chance))
-    return Plan(template, fed, tuple(calls), tuple(parts.values()), networks, rounding)
+    whole = tuple(_networks(template.graph.full, rounding, chance, networks))
+    return Plan(template, fed, tuple(calls), tuple(parts.values()), whole, rounding, dtype)
 
 
-def _canonical(program: Program) -> str:
-    """The same for programs that differ in the names of their tensors only."""
+def canonical(program: Program) -> str:
+    """A text that is the same for programs that differ in the names of their tensors only."""
     names: dict[str, str] = {"": ""}
     for op in program.ops:
         for name in (*op.inputs, *op.outputs):
@@ -292,14 +309,14 @@ def _about(layer: Layer, segment: Segment) -> str:
 
 
 def _networks(
-    full: Sequence[int], rounding: Rounding, chance: np.random.Generator
+    full: Sequence[int], rounding: Rounding, chance: np.random.Generator, networks: int
 ) -> Iterator[Kept]:
     """The unpruned network, and random ones between it and the smallest."""
     yield tuple(full)
     coarse = rounding
     if not rounding.steps:
         coarse = replace(rounding, round_to=max(COARSE, rounding.round_to))
-    for number in range(NETWORKS - 1):
+    for number in range(networks - 1):
         counts = (coarse if number % 2 else rounding).legal(full)
         level = chance.uniform()
         ratios = chance.uniform(0, level * rounding.max_ratio, len(counts)).tolist()

@@ -17,6 +17,7 @@ from amc.modules import Inputs, call, changed, first_call, tensors, with_samples
 from amc.pruning import decisions
 from experiments.latency.profiling.by_command import Notes
 from experiments.latency.profiling.carrying import fingerprint
+from experiments.latency.profiling.known import Known
 from experiments.latency.profiling.measuring import Answer, measure, runtime_of
 from experiments.latency.profiling.plan import Plan, plan_of
 from experiments.latency.profiling.templates import template
@@ -32,6 +33,7 @@ def measure_here(
     console: Console,
     seconds: float = math.inf,
     notes: Path | None = None,
+    known: Path | None = None,
 ) -> Answer:
     """Time a plan, and show how it goes on.
 
@@ -42,6 +44,7 @@ def measure_here(
         console: Where it is shown.
         seconds: At most, on this machine.
         notes: File in which a command's answers are kept.
+        known: File of what parts took in earlier profiles on this machine.
     """
     kept = None if notes is None else Notes(notes, fingerprint(plan, runtime, threads))
     with Reporter("profile", len(plan.programs()), console) as reporter:
@@ -49,14 +52,17 @@ def measure_here(
         def said(done: int) -> None:
             reporter.update(done, "programs timed")
 
-        return measure(plan, runtime, threads, said, seconds, kept, console.print)
+        before = None if known is None else Known(known)
+        return measure(plan, runtime, threads, said, seconds, kept, console.print, before)
 
 
 def plan_of_network(
     model: nn.Module, graph: PruningGraph, inputs: Inputs, rounding: Rounding, runtime: str
 ) -> Plan:
     """What to time of a network for a runtime."""
-    return plan_of(template(model, graph, inputs), rounding, fed=runtime_of(runtime).fed)
+    own = runtime_of(runtime)
+    found = template(model, graph, inputs)
+    return plan_of(found, rounding, fed=own.fed, networks=own.networks, dtype=own.dtype)
 
 
 def plan_for(config: ProfileSettings) -> Plan:

@@ -28,9 +28,8 @@ def export_network(model: nn.Module, inputs: Inputs, runtime: str) -> bytes:
         ImportError: without the extra `onnx`.
     """
     made = onnx_model(model, inputs)
-    if runtime_of(runtime).reads_onnx:
-        serialised: bytes = made.SerializeToString()
-        return serialised
+    if form := runtime_of(runtime).form_of_model:
+        return form(made)
     return payload(from_onnx(made, _weights(made)), runtime)
 
 

@@ -69,6 +69,11 @@ class Cell:
     pruned: float
 
     @property
+    def where(self) -> tuple[object, ...]:
+        """All but what was measured."""
+        return self.budget, self.counts, self.runtime, self.threads, self.batch
+
+    @property
     def left(self) -> float:
         """Of the time."""
         return 2 * self.pruned / (self.unpruned + self.again)

@@ -75,6 +75,7 @@ ELSEWHERE = {
     "python -m experiments.studies.peers": LONG,
     "python -m experiments.studies.widths.accuracy": LONG,
     ".venv-zoo/bin/python -m experiments.studies.latency.zoo": LONG,
+    ".venv-zoo/bin/python -m experiments.studies.peak_memory": LONG,
     "python -m experiments.studies.tasks": LONG,
     ".venv-zoo/bin/python -m experiments.studies.widths": LONG,
     ".venv-zoo/bin/python -m experiments.studies.tasks": LONG,

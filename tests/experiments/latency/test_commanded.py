@@ -227,3 +227,34 @@ def test_a_table_alone_runs_no_command(
     table = tmp_path / "profile" / "latency.json"
     told = amc.good(*ASKED, "--latency", table, "--out", tmp_path / "run")
     assert "--runtime 'command:stat -c %s {onnx}' has the winner timed by it" in told
+
+
+def test_time_that_is_up_loses_nothing(tmp_path: Path) -> None:
+    programs = dict.fromkeys(("whole", "a", "b"), model)
+    notes = Notes(tmp_path / "answers.jsonl", "a plan")
+    asked = (Command("sh -c 'echo 2' {onnx}", 1), programs, "whole", notes)
+    quiet = (lambda done: None, lambda text: None)
+    with pytest.raises(CommandError, match=r"1 of 3 programs are timed .*--profile-minutes"):
+        measure_by(*asked, *quiet, seconds=1e-9)
+    assert len(notes.known()) == 1
+    found, _ = measure_by(*asked, *quiet)
+    assert list(found) == list(programs)
+
+
+def test_an_edited_script_is_asked_anew(
+    amc: CommandLine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    script = tmp_path / "bench.sh"
+    words = ("--runtime", f"command:sh {script} {{onnx}}")
+    for number, factor in enumerate(("1", "1", "2")):
+        script.write_text(f'echo $(({factor} * $(stat -c %s "$1"))) ms\n')
+        told = amc.good(*ASKED, *words, "--out", tmp_path / f"run{number}")
+        assert ("measured before" in told) == (number == 1)
+    assert len(list((tmp_path / "cache" / "amc" / "latency").glob("*.json"))) == 2
+
+
+def test_threads_that_reach_no_command_are_refused(amc: CommandLine) -> None:
+    answer = amc(*ASKED, "--runtime", f"command:{SIZE}", "--threads", 4)
+    assert answer.code == 2
+    assert "--threads is 4, and the command has no {threads}" in answer.err

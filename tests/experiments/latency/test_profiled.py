@@ -5,8 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from command_line import CommandLine
+from torch import nn
 
+import amc
 from amc.costs.latency import LatencyTable
 from experiments.latency import clock
 
@@ -64,3 +67,23 @@ def test_where_no_time_is_asked_for_nothing_is_measured(
 ) -> None:
     amc.good("search", *OWN, *FEW, "--budget", "macs=0.6", "--out", tmp_path / "run")
     assert not cache.exists()
+
+
+def test_in_python_it_is_measured_as_well(
+    cache: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    torch.manual_seed(0)
+    net = nn.Sequential(
+        *(nn.Conv2d(1, 16, 3), nn.ReLU(), nn.Conv2d(16, 16, 3), nn.ReLU(), nn.Flatten()),
+        nn.Linear(16 * 16, 2),
+    ).eval()
+    data = amc.Samples(torch.randn(40, 1, 8, 8), torch.arange(40) % 2)
+    given = {"budget": "latency=1", "strategy": "uniform", "round_to": 8}
+    found = amc.search(net, torch.zeros(1, 1, 8, 8), amc.Classification(data, data), **given)
+    assert 0 < found.costs["latency"] <= found.unpruned_costs["latency"]
+    assert "no --latency table is given" in capsys.readouterr().err
+    amc.search(net, torch.zeros(1, 1, 8, 8), amc.Classification(data, data), **given)
+    assert "measured before" in capsys.readouterr().err
+    assert len(list(cache.glob("*.json"))) == 1
+    with pytest.raises(ValueError, match="runtime is 'tensorrt'; known: onnxruntime"):
+        amc.search(net, torch.zeros(1, 1, 8, 8), data, runtime="tensorrt", **given)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict, replace
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
 
 from experiments.studies.architectures.networks import Network
+from experiments.studies.rows import Rows
 from experiments.studies.widths import timing
-from experiments.studies.widths.__main__ import by_network, by_setting, saved, slower
+from experiments.studies.widths.__main__ import by_network, by_setting, saved, slower, twice_slower
 from experiments.studies.widths.timing import AUTO, CUTS, SINGLE, Cell
 
 
@@ -23,6 +27,15 @@ def test_slower_is_beyond_the_noise_and_of_auto_alone() -> None:
 
 def test_savings_are_parts_of_those_of_macs() -> None:
     assert saved([cell(0.6), cell(0.9), cell(0.5)]) == pytest.approx(0.8)
+
+
+def test_slower_is_what_is_so_when_it_is_timed_once_more(tmp_path: Path) -> None:
+    rows = Rows(tmp_path / "widths.jsonl", ("name", "again"))
+    slow, fast = cell(1.2), cell(0.9)
+    wide = replace(slow, batch=16)
+    for again, cells in ((False, [slow, wide]), (True, [fast, wide])):
+        rows.add({"name": "net", "again": again, "cells": [*map(asdict, cells)]})
+    assert twice_slower(rows, "net") == [wide]
 
 
 def test_tables_have_every_setting_and_network() -> None:

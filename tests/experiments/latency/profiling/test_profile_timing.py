@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+import torch
 from exported import Exported
 
 from experiments import settings
@@ -148,15 +149,16 @@ def test_progress_is_told_up_to_the_last_program(clock: Clock) -> None:
     assert told[-1] == len(names)
 
 
-def test_torch_computes_what_onnxruntime_does(small: Exported) -> None:
+@pytest.mark.parametrize("runtime", ["torch", "torch-compile"])
+def test_torch_computes_what_onnxruntime_does(small: Exported, runtime: str) -> None:
     from onnxruntime import InferenceSession
 
     program = small.template.at((7, 19))
-    values = stopwatch.load("torch", payload(program, "torch"), 1)()
+    (found,) = stopwatch.load(runtime, payload(program, runtime), 1)()
+    _, given = stopwatch._steps(payload(program, runtime))
     session = InferenceSession(to_onnx(program).SerializeToString())
-    (name,) = program.inputs
-    (logits,) = session.run(None, {name: values[name].numpy()})
-    np.testing.assert_allclose(values[program.outputs[0]].numpy(), logits, rtol=1e-4, atol=1e-6)
+    (logits,) = session.run(None, {name: one.numpy() for name, one in given.items()})
+    np.testing.assert_allclose(found.numpy(), logits, rtol=1e-4, atol=1e-6)
 
 
 def test_an_operator_that_torch_cannot_time_is_named() -> None:
@@ -218,3 +220,28 @@ def test_where_the_system_tells_nothing_only_the_name_is_made_up() -> None:
 
 def test_every_runtime_that_can_be_asked_for_is_known_everywhere() -> None:
     assert tuple(stopwatch.LOADERS) == tuple(RUNTIMES) == settings.RUNTIMES
+
+
+def test_a_clock_of_its_own_goes_before_ours() -> None:
+    """A GPU's events tell how long a pass took there, without the waiting for it."""
+
+    class Pass:
+        seconds = 0.25
+
+        def __call__(self) -> None:
+            pass
+
+    assert stopwatch._burst(Pass(), 3) == [0.25] * 3
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is an NVIDIA GPU")
+def test_where_no_gpu_is_that_is_said(small: Exported, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(ImportError, match="nvidia-smi finds none here; give another --runtime"):
+        stopwatch.device("torch-cuda", 1)
+    made = payload(small.template.program, "torch-cuda")
+    with pytest.raises(ImportError, match="sees no NVIDIA GPU; install a build"):
+        stopwatch.load("torch-cuda", made, 1)
+    made = payload(small.template.program, "onnxruntime-cuda")
+    with pytest.raises(ImportError, match="computes on the processor alone"):
+        stopwatch.load("onnxruntime-cuda", made, 1)
