@@ -66,9 +66,10 @@ def test_a_budget_of_latency_is_kept_by_a_table(tmp_path: Path) -> None:
     assert "latency" in other.costs
 
 
-def test_a_budget_of_latency_without_a_table_says_what_makes_one() -> None:
-    with pytest.raises(ValueError, match=r"needs a table .* `amc profile` writes one"):
-        amc.search(tiny("residual"), images(), DATA, budget="latency=0.6", strategy="uniform")
+def test_masked_weights_have_no_budget_of_latency() -> None:
+    given = {"budget": "latency=0.6", "strategy": "uniform", "granularity": "element"}
+    with pytest.raises(ValueError, match="latency is for granularity channel, as zeros are"):
+        amc.search(tiny("residual"), images(), DATA, **given)  # type: ignore[arg-type]
 
 
 def test_of_samples_alone_two_parts_are_held_out_the_same_for_the_same_seed() -> None:

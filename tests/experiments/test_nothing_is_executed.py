@@ -133,7 +133,7 @@ def test_a_policy_imports_nothing(amc, here, uniform_run, weights):
 def test_a_latency_table_imports_nothing(here):
     table = LatencyTable.__new__(LatencyTable)
     object.__setattr__(table, "device", replace(DEVICE, runtime="trap"))
-    with pytest.raises(ValueError, match="runtime 'trap'; known: onnxruntime, openvino, torch"):
+    with pytest.raises(ValueError, match="runtime 'trap'; known: onnxruntime, "):
         about_device(table)
 
 

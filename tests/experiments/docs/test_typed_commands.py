@@ -44,6 +44,10 @@ KNOWN = {"my_package.my_module:MyTD3": "stable_baselines3:TD3"}
 
 TOO_SMALL = "a small network has no latency to save; the walk of latency-budget.md does this"
 LONG = "minutes to hours on real images"
+IN_BYTES = (
+    "amc search --model resnet20 --dataset fashion-mnist --budget latency=0.5 "
+    "--runtime onnxruntime-int8"
+)
 ELSEWHERE = {
     "amc search --model resnet20 --dataset fashion-mnist --latency": TOO_SMALL,
     "amc search --model resnet20 --strategy gp-rollout --budget latency=0.6": TOO_SMALL,
@@ -59,6 +63,7 @@ ELSEWHERE = {
     "make .venv-zoo/.installed": "6 GB; CI makes it before make test-zoo",
     ".venv/bin/python -m pytest": "it runs this test",
     ".venv/bin/python -m experiments.demo": "minutes; what it types is tested in test_demo.py",
+    IN_BYTES: "a network as small as the tests' takes no less time in bytes; test_in_bytes.py",
     "python timing.py": "it runs on the other device; done in profiling/test_carrying.py",
     "python3 -m venv": "as the environment that this test runs in was made",
     ".venv/bin/python -m pip install": "asks the network; CI is set up by the same line",
