@@ -55,7 +55,7 @@ format: $(STAMP)
 	@$(RUN) ruff check --fix .
 
 clean:
-	rm -rf $(VENV) $(ZOO) build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) $(ZOO) .venv-peers build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 	find $(ROOMS) tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp comes last, so that an interrupted install is taken up again. The two variables hold the

@@ -6,8 +6,9 @@ The file is not called search, because a module `amc.search` would hide the func
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib import import_module
 from numbers import Integral
 from pathlib import Path
@@ -163,21 +164,17 @@ def search(
     if round_to != "auto" and not isinstance(round_to, Integral):
         raise ValueError(f"search: round_to is {round_to!r}; give a whole number or 'auto'")
     model = unwrapped(network).eval()
-    graph = decisions(model, placed(example_inputs, model), unit, exclude)
+    given = placed(example_inputs, model)
+    graph = decisions(model, given, unit, exclude)
     plain = unit.rounding(1 if round_to == "auto" else int(round_to), depth=depth)
-    table = latency
-    if latency is None and LATENCY in [one.cost for one in limits] and not unit.masks:
-        measured = in_blocks(graph, plain) if round_to == "auto" else plain
-        # The library does not need its clock, unless somebody asks for it.
-        here = import_module("experiments.latency").measured_here
-        table = here(model, placed(example_inputs, model), graph, measured, runtime, threads)
+    here = partial(_measured_here, model, given, graph, runtime=runtime, threads=threads)
     problem = Problem(
         network,
         example_inputs,
         limits,
         whole,
         criterion=criterion,
-        **_legal(table, limits, graph, plain, auto=round_to == "auto"),
+        **_legal(latency, limits, graph, plain, here, auto=round_to == "auto"),
         graph=graph,
         granularity=unit,
         exclude=exclude,
@@ -209,24 +206,45 @@ def _choose(strategy: str | Strategy, episodes: int | None) -> tuple[str, Strate
     return type(strategy).__name__, strategy
 
 
+def _measured_here(
+    model: nn.Module,
+    example: Inputs,
+    graph: PruningGraph,
+    rounding: Rounding,
+    *,
+    runtime: str,
+    threads: int,
+) -> LatencyTable:
+    # The library does not need its clock, unless somebody asks for it.
+    clocks = import_module("experiments.latency")
+    found: LatencyTable = clocks.measured_here(model, example, graph, rounding, runtime, threads)
+    return found
+
+
 def _legal(
     latency: LatencyTable | str | os.PathLike[str] | None,
     limits: Sequence[Budget],
     graph: PruningGraph,
     rounding: Rounding,
+    here: Callable[[Rounding], LatencyTable],
     *,
     auto: bool,
 ) -> dict[str, Any]:
-    """Which counts are legal, and what a latency table adds to the costs."""
+    """Which counts are legal, and what a latency table adds to the costs.
+
+    Where a budget needs a table and there is none, `here` measures one at these counts.
+    """
     limited = LATENCY in [one.cost for one in limits]
-    if latency is None:
-        if limited:
-            raise ValueError(
-                "search: a budget of latency is for granularity channel, as zeros are computed "
-                "like other weights; give another budget, or leave granularity out"
-            )
+    if latency is None and not limited:
         usual = usual_counts(graph, rounding, limits, COSTS) if auto else rounding
         return {"rounding": usual}
+    if latency is None and graph.granularity.masks:
+        raise ValueError(
+            "search: a budget of latency is for granularity channel, as zeros are computed like "
+            "other weights; give another budget, or leave granularity out"
+        )
+    if latency is None:
+        latency = here(in_blocks(graph, rounding) if auto else rounding)
     table = latency if isinstance(latency, LatencyTable) else LatencyTable.load(latency)
     if auto:
         rounding = measured_counts(table, graph, rounding)

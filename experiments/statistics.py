@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -30,6 +31,49 @@ def half_difference(ours: Sequence[float], theirs: Sequence[float]) -> float:
     parts = zip(errors, (ours, theirs), strict=True)
     freedom = whole**2 / sum(error**2 / (len(values) - 1) for error, values in parts)
     return _student(freedom) * math.sqrt(whole)
+
+
+@dataclass(frozen=True)
+class Mean:
+    """A mean over seeds.
+
+    Args:
+        values: One at least.
+    """
+
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Mean:
+        """Of one value at least."""
+        return cls(tuple(values))
+
+    @property
+    def mean(self) -> float:
+        """The mean itself."""
+        return float(np.mean(self.values))
+
+    @property
+    def half(self) -> float:
+        """Half the width of its 95% interval, by Student's t; NaN for a single value."""
+        return half_interval(self.values)
+
+    def __str__(self) -> str:
+        return f"{self.mean:.4f}" + (f" ± {self.half:.4f}" if len(self.values) > 1 else "")
+
+    def apart(self, other: Mean) -> bool:
+        """Whether the intervals do not overlap; never where one is not known."""
+        return abs(self.mean - other.mean) > self.half + other.half
+
+
+def signed(value: float, half: float) -> str:
+    """A difference with its interval, where that is known."""
+    return f"{value:+.4f}" + ("" if math.isnan(half) else f" ± {half:.4f}")
+
+
+def difference(ours: Sequence[float], theirs: Sequence[float]) -> str:
+    """Of two means, with its `half_difference`."""
+    return signed(float(np.mean(ours) - np.mean(theirs)), half_difference(ours, theirs))
 
 
 def mean_and_interval(values: Sequence[float]) -> tuple[float, float]:

@@ -10,14 +10,17 @@ from experiments.disk.files import (
     write_durably,
     write_whole,
 )
-from experiments.disk.hardware import machine, memory_bytes
+from experiments.disk.hardware import in_short, machine, memory_bytes
 from experiments.disk.locking import lock
+from experiments.disk.rows import Rows
 from experiments.disk.yaml_files import read_yaml
 
 __all__ = [
+    "Rows",
     "append_lines",
     "cache_folder",
     "file_to_write",
+    "in_short",
     "lock",
     "machine",
     "memory_bytes",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 
 PACKAGES = ("torch", "numpy", "gymnasium", "stable-baselines3")
@@ -22,6 +23,11 @@ def machine(device: str = "cpu") -> dict[str, str]:
         **({} if device == "cpu" else {"gpu": torch.cuda.get_device_name(device)}),
         "system": f"{platform.system()} {platform.machine()}",
     }
+
+
+def in_short(made: Mapping[str, str]) -> str:
+    """Of what `machine` tells the version of PyTorch and the processor."""
+    return f"torch {made['torch']}, {made['processor']}"
 
 
 def _instructions() -> str:

@@ -22,8 +22,6 @@ SAMPLES = 512
 """Of the task's calibration data, that tell the ranges of activations."""
 
 BATCH = 64
-SUFFIX = "-int8"
-"""How the runtimes end that compute in them."""
 
 
 class InBytesError(ValueError):

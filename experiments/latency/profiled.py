@@ -69,7 +69,7 @@ def profiled(config: S, workload: Workload, console: Console) -> S:
         graph = decisions(here.model, here.example, exclude=asked.exclude)
     rounding = rounding_of(asked.round_to, asked.max_ratio, graph)
     network = (here.model, here.example, graph)
-    path = table_here(network, rounding, config.network.model, given, console)
+    path = _table_here(network, rounding, config.network.model, given, console)
     return replace(config, cut=replace(cut, latency=str(path)))
 
 
@@ -97,12 +97,13 @@ def measured_here(
     """
     if runtime not in RUNTIMES:
         raise ValueError(f"runtime is {runtime!r}; known: {', '.join(RUNTIMES)}")
+    _check_onnx()
     console = Console(stderr=True, markup=False, highlight=False)
     given, name = ProfilingSettings(runtime, threads), type(model).__name__
-    return LatencyTable.load(table_here((model, example, graph), rounding, name, given, console))
+    return LatencyTable.load(_table_here((model, example, graph), rounding, name, given, console))
 
 
-def table_here(
+def _table_here(
     network: tuple[nn.Module, Inputs, PruningGraph],
     rounding: Rounding,
     name: str,
@@ -118,7 +119,6 @@ def table_here(
         given: Where, by how many threads, and how long at most.
         console: Where it is told.
     """
-    _check_onnx()
     from experiments.latency.profiling import fingerprint, measure_here, plan_of_network, table
 
     model, example, graph = network

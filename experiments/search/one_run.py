@@ -11,6 +11,7 @@ from rich.console import Console
 from torch import nn
 
 from amc.costs import Cost, Size
+from amc.costs.latency import LatencyTable
 from amc.evaluation import fast_score, recalibrate
 from amc.export import save_pruned
 from amc.graph import PruningGraph
@@ -197,7 +198,8 @@ def _finish(
         "finetune": tuned.seconds,
     }
     changes = cost_changes(made.costs, graph.full, kept)
-    latency = _remeasure(config, workload, tuned.network, changes, made.bound, console)
+    table = table_of(config.cut)
+    latency = _remeasure(config, table, workload, tuned.network, changes, made.bound, console)
     result = RunResult(
         strategy=made.policy.origin.get("strategy", "policy"),
         model=config.network.model,
@@ -214,7 +216,7 @@ def _finish(
         # One clock tells enough: where the budget is a device's time, that device's does.
         pace=None if latency else _pace(config, workload, tuned.network),
         latency=latency,
-        in_bytes=_in_bytes(config, workload, tuned.network, console),
+        in_bytes=_in_bytes(table, workload, tuned.network, console),
         evaluations=made.outcomes,
         seconds=seconds,
         tuned_steps=made.tuned_steps,
@@ -263,13 +265,14 @@ def _pace(config: PruningSettings, workload: Workload, network: nn.Module) -> Pa
 
 def _remeasure(
     config: PruningSettings,
+    table: LatencyTable | None,
     workload: Workload,
     network: nn.Module,
     costs: Mapping[str, CostChange],
     bound: float,
     console: Console,
 ) -> Remeasured | None:
-    table, runtime = table_of(config.cut), runtime_asked(config)
+    runtime = runtime_asked(config)
     try:
         again = table and remeasure(table, workload, network, costs[LATENCY].pruned, runtime)
     except CommandError as error:  # The network is there, and is not lost for a device that is not.
@@ -279,10 +282,9 @@ def _remeasure(
 
 
 def _in_bytes(
-    config: PruningSettings, workload: Workload, network: nn.Module, console: Console
+    table: LatencyTable | None, workload: Workload, network: nn.Module, console: Console
 ) -> Scores | None:
     """What the network is worth in the numbers that its time is measured in."""
-    table = table_of(config.cut)
     if table is None or table.device.dtype != "int8":
         return None
     here = workload.on_processor

@@ -13,8 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile
+from torch import nn
 
 from amc.costs import COSTS, Limits, Memory
 from amc.graph import PruningGraph
@@ -22,7 +21,8 @@ from amc.policy import Budget
 from amc.pruning import decisions
 from amc.rules import depths, project
 from amc.surgery import cut
-from experiments.disk import machine
+from experiments.disk import in_short, machine
+from experiments.studies.allocator import peak_bytes
 from experiments.studies.markdown import markdown
 from experiments.terminal import measure, percent
 from experiments.zoo import build_model
@@ -78,21 +78,6 @@ def falling(name: str) -> str:
     return markdown(heads, [["none", "", "", *full], *rows])
 
 
-def peak_bytes(model: nn.Module, images: Tensor) -> int:
-    """Bytes that the allocator has handed out at most, during a forward pass."""
-    with torch.no_grad():
-        model(images)
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
-            model(images)
-    assert seen.profiler is not None
-    assert seen.profiler.kineto_results is not None
-    events = [
-        event for event in seen.profiler.kineto_results.events() if event.name() == "[memory]"
-    ]
-    sizes = [event.nbytes() for event in sorted(events, key=lambda event: event.start_ns())]
-    return int(np.cumsum(sizes).max())
-
-
 def memory_table(names: Iterable[str], batches: Iterable[int]) -> str:
     """Memory as counted and as measured, in Markdown."""
     rows = []
@@ -119,7 +104,7 @@ def main(words: Sequence[str] | None = None) -> int:
     ).parse_args(words)
     torch.set_num_threads(1)
     print(falling("resnet20"), memory_table(NETWORKS, BATCHES), sep="\n\n")
-    print(f"\ntorch {machine()['torch']}, {machine()['processor']}")
+    print(f"\n{in_short(machine())}")
     return 0
 
 

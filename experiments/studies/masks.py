@@ -17,7 +17,7 @@ from amc.policy import Budget
 from amc.problem import Problem
 from amc.rules import uniform
 from amc.tasks import Classification
-from experiments.disk import machine
+from experiments.disk import in_short, machine
 from experiments.settings import NetworkSettings
 from experiments.studies.accuracies import fast_accuracy, held_out
 from experiments.studies.markdown import markdown
@@ -79,7 +79,7 @@ def main(words: Sequence[str] | None = None) -> int:
         workload = load_workload(config)
         rows += [row(config.model, workload, *case) for case in CASES]
     print(table(rows))
-    print(f"\ntorch {machine()['torch']}, {machine()['processor']}")
+    print(f"\n{in_short(machine())}")
     return 0
 
 

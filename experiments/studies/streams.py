@@ -25,7 +25,7 @@ from torch.utils.data import DataLoader, Dataset, TensorDataset
 import amc
 from amc.evaluation import make_ready, ready_score
 from amc.tasks import Data
-from experiments.disk import machine
+from experiments.disk import in_short, machine
 from experiments.studies.markdown import markdown
 from experiments.studies.pages import put
 from experiments.zoo import build_model
@@ -113,11 +113,10 @@ def tables(samples: int, rounds: int) -> str:
         ("time of a score", *(name for name, _ in networks)),
         [(way, *(f"{one[way]:.2f}" for one in found)) for way in found[0]],
     )
-    made = machine("cpu")
     return (
         f"Peak memory of a search and an epoch of fine-tuning, all data streamed:\n\n{memory}\n\n"
         f"Time of a score as a part of that from memory (median of {rounds}):\n\n{speed}\n\n"
-        f"torch {made['torch']}, {made['processor']}."
+        f"{in_short(machine())}."
     )
 
 

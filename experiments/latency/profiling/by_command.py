@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import math
 import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from amc.parsing import read_json
-from experiments.disk import append_lines, whole_lines
+from experiments.disk import Rows
 from experiments.latency.clock import Timing
 from experiments.latency.commanded import Command, CommandError, timed
 
@@ -32,16 +31,18 @@ class Notes:
     path: Path
     mark: str
 
+    @cached_property
+    def _rows(self) -> Rows:
+        return Rows(self.path, ("plan", "program"))
+
     def known(self) -> dict[str, Timing]:
         """By program; of those that were timed again the last."""
-        lines = map(read_json, whole_lines(self.path)) if self.path.is_file() else ()
-        return {line["program"]: line["timing"] for line in lines if line.get("plan") == self.mark}
+        found = self._rows.known().items()
+        return {program: row["timing"] for (plan, program), row in found if plan == self.mark}
 
     def keep(self, name: str, found: Timing) -> None:
         """Write one line, at once."""
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        line = {"plan": self.mark, "program": name, "timing": found}
-        append_lines(self.path, [json.dumps(line)])
+        self._rows.add({"plan": self.mark, "program": name, "timing": found})
 
 
 def measure_by(

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import random
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from amc.parsing import read_json
-from experiments.disk import append_lines, whole_lines
+from experiments.disk import Rows
 from experiments.latency.clock import Timing
 from experiments.latency.profiling.plan import canonical
 from experiments.latency.profiling.program import Program
@@ -41,22 +40,24 @@ class Known:
 
     path: Path
 
+    @cached_property
+    def _rows(self) -> Rows:
+        return Rows(self.path, ("mark",))
+
     def times(self, marks: Mapping[str, str]) -> dict[str, Timing]:
         """Of the programs with these marks those that are known, by their names here."""
-        lines = map(read_json, whole_lines(self.path)) if self.path.is_file() else ()
-        found = {line["mark"]: line["timing"] for line in lines}
-        return {name: found[mark] for name, mark in marks.items() if mark in found}
+        found = self._rows.known()
+        return {name: found[mark,]["timing"] for name, mark in marks.items() if (mark,) in found}
 
     def keep(self, marks: Mapping[str, str], timings: Mapping[str, Timing]) -> None:
         """Write down what was timed, where it has a mark."""
-        lines = [
-            json.dumps({"mark": marks[name], "timing": timing})
-            for name, timing in timings.items()
-            if name in marks
-        ]
-        if lines:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            append_lines(self.path, lines)
+        self._rows.add(
+            *(
+                {"mark": mark, "timing": timings[name]}
+                for name, mark in marks.items()
+                if name in timings
+            )
+        )
 
 
 def anchors_of(known: Sequence[str]) -> list[str]:

@@ -143,7 +143,9 @@ def measure(
         say: Told what a command failed at.
         known: Times of earlier profiles on this machine, which are taken and added to.
     """
-    programs, start = plan.programs(), time.perf_counter()
+    # Each is asked for in every pass, and by its mark.
+    programs = {name: cache(make) for name, make in plan.programs().items()}
+    start = time.perf_counter()
     parts = runtime_of(runtime).parts or runtime
 
     def made(name: str) -> bytes:

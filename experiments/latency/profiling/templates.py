@@ -26,6 +26,7 @@ from amc.graph import KeptUnits, PruningGraph
 from amc.modules import Inputs, call, fold_norms, tensors
 from amc.surgery import cut
 from experiments.latency.profiling import exports
+from experiments.latency.profiling.falls import Falls
 from experiments.latency.profiling.program import Op, Program, Shape, from_onnx, shapes, to_onnx
 
 Values = Mapping[str, NDArray[np.float32]]
@@ -60,7 +61,7 @@ class Template:
     graph: PruningGraph
     program: Program
     parameters: Mapping[str, tuple[str, bool]]
-    falls: exports.Falls
+    falls: Falls
     full: Mapping[str, Shape]
 
     def shape(self, name: str, kept: Sequence[int]) -> Shape:
@@ -104,6 +105,7 @@ def template(model: nn.Module, graph: PruningGraph, inputs: Inputs) -> Template:
     if isinstance(second, Template):
         return second
     try:
+        parameters = {**parameters, **_reordered(program, folded)}
         return _by_exports(model, graph, inputs, program, parameters)
     except exports.UnlikeError as error:
         first = str(error)
@@ -156,7 +158,6 @@ def _by_exports(
     def exported(kept: Sequence[int]) -> Program:
         return from_onnx(onnx_model(_fold(model, graph, kept), inputs), ())
 
-    parameters = {**parameters, **_reordered(program, _fold(model, graph, graph.full))}
     whole, parameters = exports.with_weights(program, parameters)
     measured = exports.measure(whole, graph, exported)
     found = Template(graph, whole, parameters, *measured)
@@ -301,7 +302,7 @@ def _measure_shapes(
         less = {**shapes(_resize(program, weights)), **weights}
         for name, shape in full.items():
             slopes[name][number] = np.subtract(shape, less[name])
-    return Template(graph, program, parameters, exports.Falls(slopes), full)
+    return Template(graph, program, parameters, Falls(slopes), full)
 
 
 def _prove(found: Template, model: nn.Module, inputs: Inputs) -> None:

@@ -14,14 +14,13 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from amc.parsing import read_record
 from experiments.studies.apart import answer
 from experiments.studies.architectures.measuring import Row
 from experiments.studies.architectures.networks import NETWORKS
 from experiments.studies.architectures.tables import failures, summary, table, write_docs
-from experiments.studies.rows import Rows
+from experiments.studies.flags import rows_of
 
 HERE = "experiments.studies.architectures"
 
@@ -30,9 +29,7 @@ def main(words: Sequence[str] | None = None) -> int:
     """Run the table or a part of it; 1 where a network of it does not keep to what is promised."""
     asked = _parser().parse_args(words)
     names = _chosen(asked.networks, quick=asked.quick)
-    file = Rows(Path(asked.out), ("name",))
-    if asked.anew:
-        file.forget()
+    file = rows_of(asked, "name")
     known = {name: read_record(Row, line) for (name,), line in file.known().items()}
     waiting = [name for name in names if name not in known]
 

@@ -237,5 +237,15 @@ def _entries() -> Iterator[tuple[str, Callable[[], Built]]]:
         yield f"ultralytics.{name}", partial(_ultralytics, name, size)
 
 
+TIMED = (
+    *("hf.bert-mlm", "smp.Unet", "timm.mixer_s16_224", "timm.mobilenetv4_conv_small"),
+    *("timm.repvgg_b0", "timm.vit_tiny_patch16_224", "tv.convnext_tiny", "tv.densenet121"),
+    *("tv.efficientnet_b0", "tv.lraspp_mobilenet_v3_large", "tv.mobilenet_v2"),
+    *("tv.mobilenet_v3_large", "tv.regnet_y_400mf", "tv.resnet18", "tv.resnet50"),
+    *("tv.resnext50_32x4d", "tv.shufflenet_v2_x1_0", "tv.squeezenet1_1", "tv.vgg16_bn"),
+    "ultralytics.yolov8n",
+)
+"""Twenty of them, on which runtimes are tried."""
+
 NETWORKS = {name: Network(build, name in QUICK) for name, build in sorted(_entries())}
 """By family and name."""

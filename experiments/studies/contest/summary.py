@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from experiments.statistics import half_difference, half_interval
+from experiments.statistics import Mean, half_difference
 from experiments.studies.contest.searching import Record
 from experiments.studies.contest.study import Study
 
@@ -20,39 +20,6 @@ EQUAL = 0.003
 """How far below a rival's a mean may lie and still count as equal, where the intervals overlap."""
 
 RIVALS = ("tpe", "cma-es")
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A mean over seeds.
-
-    Args:
-        values: One at least.
-    """
-
-    values: tuple[float, ...]
-
-    @classmethod
-    def of(cls, values: Iterable[float]) -> Mean:
-        """Of one value at least."""
-        return cls(tuple(values))
-
-    @property
-    def mean(self) -> float:
-        """The mean itself."""
-        return float(np.mean(self.values))
-
-    @property
-    def half(self) -> float:
-        """Half the width of its 95% interval, by Student's t; NaN for a single value."""
-        return half_interval(self.values)
-
-    def __str__(self) -> str:
-        return f"{self.mean:.4f}" + (f" ± {self.half:.4f}" if len(self.values) > 1 else "")
-
-    def apart(self, other: Mean) -> bool:
-        """Whether the intervals do not overlap; never where one is not known."""
-        return abs(self.mean - other.mean) > self.half + other.half
 
 
 @dataclass(frozen=True)

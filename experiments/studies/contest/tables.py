@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
 
+from experiments.statistics import Mean, signed
 from experiments.studies.contest.searching import Record
 from experiments.studies.contest.study import Study
 from experiments.studies.contest.summary import (
     EQUAL,
     Images,
-    Mean,
     Verdict,
     mean,
     records_of,
@@ -68,7 +67,7 @@ def _verdict_text(study: Study, found: Sequence[Verdict], images: Images) -> str
             _named(one.cell),
             str(one.ours),
             f"`{one.best_rival}` {one.rivals[one.best_rival]}",
-            _signed(one.difference, one.half),
+            signed(one.difference, one.half),
             _word(one),
         ]
         for one in found
@@ -148,11 +147,7 @@ def _change(study: Study, records: Sequence[Record], label: str, asked: int, ima
     if not pairs or label == first:
         return ""
     found = Mean.of(pairs)
-    return _signed(found.mean, found.half)
-
-
-def _signed(difference: float, half: float) -> str:
-    return f"{difference:+.4f}" + ("" if math.isnan(half) else f" ± {half:.4f}")
+    return signed(found.mean, found.half)
 
 
 def _listed(seeds: Sequence[int]) -> str:

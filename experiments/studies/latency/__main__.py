@@ -56,6 +56,7 @@ from experiments.latency.profiling import (
 from experiments.latency.profiling import table as table_of
 from experiments.settings import NetworkSettings, ProfileSettings
 from experiments.studies.figures import svg_figure
+from experiments.studies.latency.bars import BARS, missed
 from experiments.studies.latency.policies import random_policies
 from experiments.studies.markdown import markdown
 from experiments.terminal import Reporter, duration, percent
@@ -77,9 +78,6 @@ FAMILIES = {ANY: "o", MULTIPLES: "s", EDGES: "^"}
 
 RANKED = (ANY, EDGES)
 """Families whose rank correlation is judged: what searches with a table choose from."""
-
-BARS = {"median": 0.05, "p90": 0.10, "spearman": 0.97}
-"""Errors at most, and the rank correlation at least."""
 
 
 @dataclass(frozen=True)
@@ -280,13 +278,12 @@ def saving_table(studies: Sequence[Mapping[str, Any]]) -> str:
 def misses(studies: Sequence[Mapping[str, Any]]) -> list[str]:
     """In words, each bar that is not met, and by which policies and which table."""
     return [
-        f"{study['network']}, {family}, table made {when}: {bar} {fit[bar]:.3f}, not {limit}"
+        f"{study['network']}, {family}, table made {when}: {words}"
         for study in studies
         for when, fits in ((IN_TURNS, study["families"]), (BEFORE, study[BEFORE]))
         for family, fit in fits.items()
-        for bar, limit in BARS.items()
+        for bar, words in missed(fit).items()
         if bar != "spearman" or family in RANKED
-        if not (fit[bar] >= limit if bar == "spearman" else fit[bar] <= limit)
     ]
 
 

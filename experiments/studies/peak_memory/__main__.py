@@ -9,24 +9,21 @@ file, and the same command goes on.
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from experiments.disk import machine
+from experiments.disk import in_short, machine
 from experiments.studies.apart import answer
+from experiments.studies.architectures.networks import TIMED
+from experiments.studies.flags import DOCS, parser_of, rows_of
 from experiments.studies.markdown import markdown
 from experiments.studies.pages import put
-from experiments.studies.rows import Rows
-from experiments.studies.widths.__main__ import NETWORKS
 from experiments.terminal import measure
 
 HERE = "experiments.studies.peak_memory"
-DOCS = Path(__file__).parents[3] / "docs"
 PAGE, ROWS = DOCS / "costs.md", DOCS / "figures" / "peak-memory.jsonl"
 RUNTIMES = ("torch", "onnxruntime")
 
@@ -35,30 +32,24 @@ Line = Mapping[str, Any]
 
 def main(words: Sequence[str] | None = None) -> int:
     """Measure the networks that the file does not have, and print the table."""
-    parser = argparse.ArgumentParser(prog=f"python -m {HERE}", description=__doc__)
-    parser.add_argument("--networks", default=",".join(NETWORKS), help="(default: all twenty)")
-    parser.add_argument("--out", default=str(ROWS), help=f"(default: docs/figures/{ROWS.name})")
-    parser.add_argument("--anew", action="store_true", help="forget what the file has")
-    parser.add_argument("--timeout", type=float, default=900.0, help="seconds (default: 900)")
-    parser.add_argument("--docs", action="store_true", help="write the table into the docs")
-    asked = parser.parse_args(words)
-    names, rows = asked.networks.split(","), Rows(Path(asked.out), ("name",))
-    if asked.anew:
-        rows.forget()
+    asked = parser_of(HERE, __doc__, ROWS, TIMED, timeout=900).parse_args(words)
+    names, rows = asked.networks.split(","), rows_of(asked, "name")
     for name in names:
         if (name,) not in rows.known():
             found = answer(f"{HERE}.one_network", [name], asked.timeout)
             rows.add({"name": name, "error": "", **found, "machine": machine("cpu")})
             print(f"{name}: {found.get('error') or 'measured'}", flush=True)
-    lines = [rows.known()[(name,)] for name in names]
-    made = dict.fromkeys(
-        f"torch {m['torch']}, {m['processor']}" for m in (line["machine"] for line in lines)
-    )
-    text = "\n\n".join([table(lines), summary(lines), f"{'; '.join(made)}."])
-    print(text)
+    lines = [rows.known()[name,] for name in names]
+    print(text := told(lines))
     if asked.docs:
         put(PAGE, "peak memory", text)
     return 1 if any(line["error"] for line in lines) else 0
+
+
+def told(lines: Sequence[Line]) -> str:
+    """The table, what it comes to, and where it was measured."""
+    made = "; ".join(dict.fromkeys(in_short(line["machine"]) for line in lines))
+    return "\n\n".join([table(lines), summary(lines), f"{made}."])
 
 
 def table(lines: Sequence[Line]) -> str:

@@ -14,20 +14,19 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile
 
 import amc
 from amc.costs import COSTS, Limits, Macs, Memory
 from amc.costs.latency import in_blocks
 from amc.export import onnx_model
 from amc.granularity import CHANNELS
-from amc.modules import Inputs, call, first_call, tensors, with_samples
+from amc.modules import Inputs, first_call, tensors, with_samples
 from amc.policy import Budget
 from amc.rules import uniform
 from amc.surgery import cut
+from experiments.studies.allocator import peak_bytes
 from experiments.studies.architectures.networks import NETWORKS
 
 HALF = 0.5
@@ -52,22 +51,9 @@ def sizes(name: str) -> Iterator[dict[str, Any]]:
             "macs": Macs(graph)(kept) / Macs(graph)(graph.full),
             "weights": weights,
             "said": float(Memory(graph, 1)(kept)),
-            "torch": weights + read + allocated(network, one),
+            "torch": weights + read + peak_bytes(network, one),
             "onnxruntime": weights + read + resident(network, one),
         }
-
-
-def allocated(network: nn.Module, inputs: Inputs) -> int:
-    """Bytes that PyTorch's allocator has handed out at most in a pass, by its own profiler."""
-    with torch.no_grad():
-        call(network, inputs)
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as seen:
-            call(network, inputs)
-    assert seen.profiler is not None
-    assert seen.profiler.kineto_results is not None
-    events = [one for one in seen.profiler.kineto_results.events() if one.name() == "[memory]"]
-    changes = [one.nbytes() for one in sorted(events, key=lambda one: one.start_ns())]
-    return int(np.cumsum(changes).max())
 
 
 def resident(network: nn.Module, inputs: Inputs) -> int:

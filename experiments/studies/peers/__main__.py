@@ -17,16 +17,17 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from experiments.disk import Rows
+from experiments.studies.flags import DOCS, parser_of, rows_of
 from experiments.studies.pages import put
 from experiments.studies.peers.case import NETWORKS
 from experiments.studies.peers.contenders import CONTENDERS
 from experiments.studies.peers.environment import FOLDER, ROOT, python_of
 from experiments.studies.peers.plan import KEYS, Plan
 from experiments.studies.peers.tables import table, verdict
-from experiments.studies.rows import Rows
 
 HERE = "experiments.studies.peers"
-PAGE, ROWS = ROOT / "docs" / "peers.md", ROOT / "docs" / "figures" / "peers.jsonl"
+PAGE, ROWS = DOCS / "peers.md", DOCS / "figures" / "peers.jsonl"
 TARGETS = (0.5, 0.333)
 
 
@@ -43,12 +44,10 @@ def main(words: Sequence[str] | None = None) -> int:
             return 2
     targets = tuple(map(float, asked.targets.split(",")))
     plan = Plan(*(tuple(networks), targets, tuple(contenders), asked.seeds, asked.out, asked.runs))
-    rows = Rows(Path(asked.out), KEYS)
-    if asked.anew:
-        rows.forget()
+    rows_of(asked, *KEYS)
     if not asked.no_run and (code := _contest(plan)):
         return code
-    found = rows.known()
+    found = Rows(Path(asked.out), KEYS).known()  # as the other interpreter left it
     about = {name: told for name, (told, _) in CONTENDERS.items()}
     machines = dict.fromkeys(line["machine"] for line in found.values())
     text = "\n\n".join([table(found, plan, about), verdict(found, plan), f"{'; '.join(machines)}."])
@@ -70,17 +69,14 @@ def _contest(plan: Plan) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog=f"python -m {HERE}", description=__doc__)
+    parser = parser_of(HERE, __doc__, ROWS)
     add = parser.add_argument
     add("--networks", default=",".join(NETWORKS), help="(default: %(default)s)")
     add("--targets", default=",".join(map(str, TARGETS)), help="of the time (default: %(default)s)")
     add("--contenders", default=",".join(CONTENDERS), help="(default: all of them)")
     add("--seeds", type=int, default=5, help="of each (default: 5)")
-    add("--out", default=str(ROWS), help=f"(default: docs/figures/{ROWS.name})")
     add("--runs", default="runs/peers", help="what contenders leave (default: %(default)s)")
-    add("--anew", action="store_true", help="forget what the file has")
     add("--no-run", action="store_true", help="only make the table anew")
-    add("--docs", action="store_true", help="write the table into the docs")
     return parser
 
 

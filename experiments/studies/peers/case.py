@@ -2,27 +2,34 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cache
+import copy
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from amc.evaluation import score
 from amc.finetuning import Recipe, fit
 from amc.modules import first_call, with_samples
 from experiments.latency.profiling import export_network, export_unpruned, in_turns
-from experiments.search import training_of
-from experiments.settings import NetworkSettings
+from experiments.search import recipe_of, training_of
+from experiments.settings import NetworkSettings, TuningSettings
 from experiments.zoo import Workload, load_workload
 
 RUNTIME, THREADS = "onnxruntime", 1
 EPOCHS = 1.0
 """Of fine-tuning, for every network."""
 
-FINE = 0.1
-"""Of the rate that a network was trained with."""
+WARMUP = 0.2
+"""Of training from random weights, as `amc train` has it."""
+
+BATCH, SAMPLES = 128, 2000
+"""Training pictures that criteria and statistics are taken from, as many as ours takes; and the
+held-out pictures that candidates are scored on."""
 
 NETWORKS = {
     "resnet20": NetworkSettings("resnet20"),
@@ -71,30 +78,34 @@ class Case:
         """How much of the unpruned network's MACs another one has, by PyTorch's counter."""
         return _flops(network, self.example) / _flops(self.model, self.example)
 
-    def tuned(self, network: nn.Module, seed: int, epochs: float = EPOCHS) -> nn.Module:
+    def tuned(self, network: nn.Module, seed: int) -> nn.Module:
         """Fine-tune in place, as for every contender."""
-        optimizer, rate = training_of(NETWORKS[self.name], self.model)
-        recipe = Recipe(
-            epochs,
-            FINE * rate,
-            optimizer=optimizer,
-            seed=seed,
-            **self.workload.augmentation,
-        )
-        return fit(network, self.workload.task, recipe)
+        return fit(network, self.workload.task, self._recipe(seed))
 
     def trained(self, network: nn.Module, seed: int) -> nn.Module:
         """Train in place from random weights, for as long as the unpruned network and a tuning."""
-        optimizer, rate = training_of(NETWORKS[self.name], self.model)
-        recipe = Recipe(
-            TRAINED[self.name] + EPOCHS,
-            rate,
-            optimizer=optimizer,
-            warmup=0.2,
-            seed=seed,
-            **self.workload.augmentation,
-        )
+        epochs = TRAINED[self.name] + EPOCHS
+        _, rate = training_of(NETWORKS[self.name], self.model)
+        recipe = replace(self._recipe(seed), epochs=epochs, lr=rate, warmup=WARMUP)
         return fit(network, self.workload.task, recipe)
+
+    def _recipe(self, seed: int) -> Recipe:
+        tuning, network = TuningSettings(EPOCHS), replace(NETWORKS[self.name], seed=seed)
+        return recipe_of(tuning, network, self.workload)
+
+    @cached_property
+    def differentiated(self) -> nn.Module:
+        """The network with the gradients of its loss, which the Taylor criterion reads."""
+        model = copy.deepcopy(self.model)
+        for images, labels in self.batches(SAMPLES):
+            functional.cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
+        return model
+
+    def batches(self, samples: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """The first training pictures."""
+        train = self.workload.splits.train
+        for at in range(0, samples, BATCH):
+            yield train.batch(slice(at, min(at + BATCH, samples)), "cpu")
 
     def accuracy(self, network: nn.Module) -> float:
         """On the test pictures, which nobody has seen before."""

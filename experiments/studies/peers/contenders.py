@@ -4,33 +4,28 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.console import Console
-from torch import Tensor, nn
-from torch.nn import functional
+from torch import nn
 
 from amc.export import load_pruned
 from amc.policy import Budget
+from experiments.disk import Rows
 from experiments.search import search
 from experiments.settings import MeasureSettings, OutputSettings, ProblemSettings, SearchSettings
-from experiments.studies.peers.case import NETWORKS, Case, case
+from experiments.studies.peers.case import BATCH, NETWORKS, SAMPLES, Case
 from experiments.studies.peers.within import KEYS, Cut, within
-from experiments.studies.rows import Rows
 from experiments.zoo import build_model
 
 Contender = Callable[[Case, float, int, Path], Cut]
 """Takes the case, the part of the time, the seed, and a folder of its own."""
-
-BATCH, SAMPLES = 128, 2000
-"""Training pictures that criteria and statistics are taken from, as many as ours takes; and the
-held-out pictures that candidates are scored on."""
 
 STATISTICS = 50 * BATCH
 """Training pictures that FastNAS recalibrates batch norms with, as many as it asks for."""
@@ -74,9 +69,8 @@ def torch_pruning(
 
 
 def _torch_pruned(here: Case, ratio: float, *, everywhere: bool, taylor: bool) -> nn.Module:
-    pruning, model = import_module("torch_pruning"), copy.deepcopy(here.model)
-    if taylor:
-        model = copy.deepcopy(_differentiated(here.name))
+    pruning = import_module("torch_pruning")
+    model = copy.deepcopy(here.differentiated if taylor else here.model)
     kinds = pruning.importance
     pruner = pruning.pruner.BasePruner(
         model,
@@ -96,22 +90,6 @@ def _torch_pruned(here: Case, ratio: float, *, everywhere: bool, taylor: bool) -
     pruner.step()
     model.zero_grad(set_to_none=True)
     return model.eval()
-
-
-@cache
-def _differentiated(name: str) -> nn.Module:
-    """A network with the gradients of its loss, which the Taylor criterion reads."""
-    here = case(name)
-    model = copy.deepcopy(here.model)
-    for images, labels in _batches(here, SAMPLES):
-        functional.cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
-    return model
-
-
-def _batches(here: Case, samples: int) -> Iterator[tuple[Tensor, Tensor]]:
-    train = here.workload.splits.train
-    for at in range(0, samples, BATCH):
-        yield train.batch(slice(at, min(at + BATCH, samples)), "cpu")
 
 
 def fast_nas(here: Case, target: float, seed: int, folder: Path) -> Cut:
@@ -143,7 +121,7 @@ def _fast_nas(here: Case, sensitivities: Path, gone: float) -> nn.Module:
         constraints={"flops": f"{100 * (1 - gone):.3f}%"},
         dummy_input=here.example,
         config={
-            "data_loader": list(_batches(here, STATISTICS)),
+            "data_loader": list(here.batches(STATISTICS)),
             "collect_func": lambda batch: batch[0],
             "score_func": score,
             "checkpoint": str(sensitivities),
@@ -183,25 +161,24 @@ def _rows(folder: Path) -> Rows:
     return Rows(folder / "clocked.jsonl", KEYS)
 
 
+RANKED = (
+    ("local", "l1", "L1 in each layer"),
+    ("global", "l1", "L1 over all layers"),
+    ("local", "taylor", "Taylor in each layer"),
+    ("global", "taylor", "Taylor over all"),
+)
+"""How torch-pruning may rank units."""
+
 CONTENDERS: dict[str, tuple[str, Contender]] = {
     "gp-rollout": ("ours", partial(ours, "gp-rollout")),
     "uniform": ("ours", partial(ours, "uniform")),
-    "tp-local-l1": (
-        "torch-pruning, L1 in each layer",
-        partial(torch_pruning, everywhere=False, taylor=False),
-    ),
-    "tp-global-l1": (
-        "torch-pruning, L1 over all layers",
-        partial(torch_pruning, everywhere=True, taylor=False),
-    ),
-    "tp-local-taylor": (
-        "torch-pruning, Taylor in each layer",
-        partial(torch_pruning, everywhere=False, taylor=True),
-    ),
-    "tp-global-taylor": (
-        "torch-pruning, Taylor over all",
-        partial(torch_pruning, everywhere=True, taylor=True),
-    ),
+    **{
+        f"tp-{where}-{what}": (
+            f"torch-pruning, {ranked}",
+            partial(torch_pruning, everywhere=where == "global", taylor=what == "taylor"),
+        )
+        for where, what, ranked in RANKED
+    },
     "fastnas": ("NVIDIA ModelOpt, FastNAS", fast_nas),
     "scratch": ("uniform width, trained from scratch", scratch),
 }

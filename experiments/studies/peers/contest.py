@@ -9,11 +9,10 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from experiments.disk import machine
+from experiments.disk import Rows, in_short, machine
 from experiments.studies.peers.case import Case, case
 from experiments.studies.peers.contenders import CONTENDERS
 from experiments.studies.peers.plan import KEYS, Plan
-from experiments.studies.rows import Rows
 
 Key = tuple[str, float, str, int]
 
@@ -43,8 +42,7 @@ def run(plan: Plan) -> None:
 def _row(key: Key, rows: Rows, runs: Path) -> dict[str, Any]:
     network, target, name, seed = key
     here, first = case(network), rows.known().get((network, target, name, 0), {})
-    made = machine("cpu")
-    about = {"error": "", "machine": f"torch {made['torch']}, {made['processor']}"}
+    about = {"error": "", "machine": in_short(machine())}
     if first.get("error"):
         return {**about, "error": first["error"]}
     try:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from experiments.statistics import half_difference, half_interval
+from experiments.statistics import Mean, difference, half_difference
 from experiments.studies.markdown import markdown
 from experiments.studies.peers.plan import Plan
 from experiments.terminal import duration, percent
@@ -56,8 +56,8 @@ def _row(
     means = {what: _mean(lines, what) for what in ("left", "macs", "cut", "seconds")}
     return (
         *(*where, percent(means["left"]), percent(means["macs"]), f"{means['cut']:.4f}"),
-        _with_interval(own),
-        "" if name == OURS or not ours else _ahead(ours, own),
+        str(Mean.of(own)),
+        "" if name == OURS or not ours else difference(ours, own),
         *(duration(means["seconds"]), f"{len(lines)}"),
     )
 
@@ -68,16 +68,6 @@ def _tuned(lines: Sequence[Line]) -> list[float]:
 
 def _mean(lines: Sequence[Line], what: str) -> float:
     return float(np.mean([line[what] for line in lines if not line["error"]]))
-
-
-def _with_interval(values: Sequence[float]) -> str:
-    half = half_interval(values)
-    return f"{np.mean(values):.4f}" + (f" ± {half:.4f}" if half == half else "")
-
-
-def _ahead(ours: Sequence[float], theirs: Sequence[float]) -> str:
-    half = half_difference(ours, theirs)
-    return f"{np.mean(ours) - np.mean(theirs):+.4f}" + (f" ± {half:.4f}" if half == half else "")
 
 
 def verdict(found: Found, plan: Plan) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from experiments.studies.rows import Rows
+from experiments.disk import Rows
 
 KNOBS = tuple(step / 20 for step in range(1, 20))
 """How much goes, as each contender counts it. All are tried, as time does not fall evenly."""

@@ -21,7 +21,7 @@ import amc
 from amc.evaluation import score, with_answers
 from amc.parsing import look_up, read_json, read_record
 from amc.tasks import replace_parts
-from experiments.disk import machine
+from experiments.disk import in_short, machine
 from experiments.statistics import mean_and_interval
 from experiments.studies.markdown import markdown
 from experiments.studies.pages import put
@@ -221,8 +221,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     told = parser.parse_args(arguments)
     names = told.cases.split(",")
     found = rows(names, told.out, told.seeds, small=told.small)
-    made = machine("cpu")
-    about = f"torch {made['torch']}, {made['processor']}, mean of {told.seeds} seeds ± half of the "
+    about = f"{in_short(machine())}, mean of {told.seeds} seeds ± half of the "
     for name in names:
         text = f"{table(name, found)}\n\n{about}95% interval."
         print(f"{text}\n")

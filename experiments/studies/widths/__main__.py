@@ -10,20 +10,19 @@ of the file, and the same command goes on (with `--anew` from the start).
 
 from __future__ import annotations
 
-import argparse
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from itertools import product
-from pathlib import Path
 
 import numpy as np
 
 from amc.parsing import read_record
-from experiments.disk import machine
+from experiments.disk import Rows, in_short, machine
 from experiments.studies.apart import answer
+from experiments.studies.architectures.networks import TIMED
+from experiments.studies.flags import DOCS, parser_of, rows_of
 from experiments.studies.markdown import markdown
 from experiments.studies.pages import put
-from experiments.studies.rows import Rows
 from experiments.studies.widths.timing import (
     AUTO,
     BATCHES,
@@ -36,48 +35,34 @@ from experiments.studies.widths.timing import (
 from experiments.terminal import count, percent
 
 HERE = "experiments.studies.widths"
-DOCS = Path(__file__).parents[3] / "docs"
 PAGE, ROWS = DOCS / "latency.md", DOCS / "figures" / "widths.jsonl"
-NETWORKS = (
-    *("hf.bert-mlm", "smp.Unet", "timm.mixer_s16_224", "timm.mobilenetv4_conv_small"),
-    *("timm.repvgg_b0", "timm.vit_tiny_patch16_224", "tv.convnext_tiny", "tv.densenet121"),
-    *("tv.efficientnet_b0", "tv.lraspp_mobilenet_v3_large", "tv.mobilenet_v2"),
-    *("tv.mobilenet_v3_large", "tv.regnet_y_400mf", "tv.resnet18", "tv.resnet50"),
-    *("tv.resnext50_32x4d", "tv.shufflenet_v2_x1_0", "tv.squeezenet1_1", "tv.vgg16_bn"),
-    "ultralytics.yolov8n",
-)
+KEYS = ("name", "again")
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Time the networks that the file does not have; 1 where one of them becomes slower."""
-    parser = argparse.ArgumentParser(prog=f"python -m {HERE}", description=__doc__)
-    parser.add_argument("--networks", default=",".join(NETWORKS), help="(default: all twenty)")
-    parser.add_argument("--out", default=str(ROWS), help="(default: docs/figures/widths.jsonl)")
-    parser.add_argument("--anew", action="store_true", help="forget what the file has")
-    parser.add_argument("--timeout", type=float, default=900.0, help="seconds (default: 900)")
-    parser.add_argument("--docs", action="store_true", help="write the tables into the docs")
-    asked = parser.parse_args(words)
-    names, rows = asked.networks.split(","), Rows(Path(asked.out), ("name", "again"))
-    if asked.anew:
-        rows.forget()
+    asked = parser_of(HERE, __doc__, ROWS, TIMED, timeout=900).parse_args(words)
+    names, rows = asked.networks.split(","), rows_of(asked, *KEYS)
     for name in names:
         _time(name, rows, asked.timeout, again=False)
         if slower(_cells(rows, name, again=False)):
             _time(name, rows, asked.timeout, again=True)
-    known = rows.known()
-    told = [known[name, False] for name in names]
-    cells = [cell for name in names for cell in _cells(rows, name, again=False)]
-    left = [cell for name in names for cell in twice_slower(rows, name)]
-    failed = [f"{line['name']}: {line['error']}" for line in told if line["error"]]
-    made = dict.fromkeys(
-        f"torch {m['torch']}, {m['processor']}" for m in (line["machine"] for line in told)
-    )
-    text = "\n\n".join([by_setting(cells), by_network(cells), *_slower_told(cells, left), *failed])
-    text = f"{text}\n\n{'; '.join(made)}."
-    print(text)
+    print(text := told(rows, names))
     if asked.docs:
         put(PAGE, "widths", text)
-    return 1 if left or failed else 0
+    failed = any(rows.known()[name, False]["error"] for name in names)
+    return 1 if failed or any(twice_slower(rows, name) for name in names) else 0
+
+
+def told(rows: Rows, names: Iterable[str]) -> str:
+    """Both tables, what stays slower, what failed, and where it was timed."""
+    lines = [rows.known()[name, False] for name in names]
+    cells = [cell for line in lines for cell in _cells(rows, line["name"], again=False)]
+    left = [cell for line in lines for cell in twice_slower(rows, line["name"])]
+    failed = [f"{line['name']}: {line['error']}" for line in lines if line["error"]]
+    made = "; ".join(dict.fromkeys(in_short(line["machine"]) for line in lines))
+    tables = [by_setting(cells), by_network(cells), *_slower_told(cells, left)]
+    return "\n\n".join([*tables, *failed, f"{made}."])
 
 
 def _time(name: str, rows: Rows, timeout: float, *, again: bool) -> None:

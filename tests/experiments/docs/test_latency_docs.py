@@ -12,9 +12,12 @@ from torch import nn
 
 import amc
 from amc.tasks.samples import Samples
+from experiments.disk import Rows
 from experiments.latency.profiling.describe import UNSTEADY
+from experiments.studies.architectures.networks import TIMED
 from experiments.studies.budgets import BUDGET, STRATEGIES, Row, all_keep_budget
 from experiments.studies.budgets import table_of as budgets_table
+from experiments.studies.latency import zoo
 from experiments.studies.latency.__main__ import (
     ANY,
     BARS,
@@ -28,6 +31,8 @@ from experiments.studies.latency.__main__ import (
     policies_to_test,
     saving_table,
 )
+from experiments.studies.widths import __main__ as widths
+from experiments.studies.widths import accuracy
 from experiments.zoo.models import build_model
 
 DOCS = Path(__file__).parents[3] / "docs"
@@ -53,6 +58,20 @@ def test_its_code_runs(
     problem = names["problem"]
     assert isinstance(problem, amc.Problem)
     assert problem.limits.items[0].name == "latency"
+
+
+def between(mark: str) -> str:
+    """What stands on the page between the two comments of this name."""
+    return PAGE.partition(f"<!-- {mark} -->\n")[2].partition(f"<!-- end of {mark} -->")[0].strip()
+
+
+def test_what_was_timed_of_the_zoo_is_what_its_tables_say() -> None:
+    rows = Rows(widths.ROWS, widths.KEYS)
+    assert between("widths") == widths.told(rows, TIMED)
+    found = Rows(accuracy.ROWS, accuracy.KEYS)
+    assert between("accuracy of widths") == accuracy.told(found, accuracy.SEEDS)
+    tested = Rows(zoo.ROWS, ("name",)).known()
+    assert between("zoo") == zoo.told(list(tested.values()))
 
 
 def test_its_tables_are_those_of_the_figures() -> None:

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
+from experiments.disk import Rows
 from experiments.studies.architectures.networks import Network
-from experiments.studies.rows import Rows
 from experiments.studies.widths import timing
 from experiments.studies.widths.__main__ import by_network, by_setting, saved, slower, twice_slower
 from experiments.studies.widths.timing import AUTO, CUTS, SINGLE, Cell

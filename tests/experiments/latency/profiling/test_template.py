@@ -15,7 +15,8 @@ from onnxruntime import InferenceSession
 from torch import Tensor, nn
 
 from amc.tracing.build import trace
-from experiments.latency.profiling.exports import PROBES, measure, probes, solved, with_weights
+from experiments.latency.profiling.exports import measure, with_weights
+from experiments.latency.profiling.falls import PROBES, probes, solved
 from experiments.latency.profiling.program import Op, Program, from_onnx, shapes, to_onnx
 from experiments.latency.profiling.segments import segments
 from experiments.latency.profiling.templates import (

@@ -8,6 +8,7 @@ import pytest
 import torch
 from torch import nn
 
+from experiments.disk import Rows
 from experiments.settings import NetworkSettings
 from experiments.studies.peers.__main__ import main
 from experiments.studies.peers.case import Case
@@ -16,7 +17,6 @@ from experiments.studies.peers.plan import KEYS, Plan
 from experiments.studies.peers.tables import table, verdict
 from experiments.studies.peers.within import KEYS as KNOB
 from experiments.studies.peers.within import KNOBS, within
-from experiments.studies.rows import Rows
 from experiments.zoo import load_workload
 
 PLAN = Plan(("net",), (0.5,), ("gp-rollout", "uniform", "other"), 2, "", "")
@@ -104,16 +104,6 @@ def test_a_plan_survives_the_way_to_another_interpreter() -> None:
 def test_a_name_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--networks", "resnet21", "--no-run"]) == 2
     assert "no resnet21; there are resnet20" in capsys.readouterr().out
-
-
-def test_rows_are_read_back_and_the_last_of_a_kind_counts(tmp_path: Path) -> None:
-    rows = Rows(tmp_path / "deep" / "rows.jsonl", ("name",))
-    assert rows.known() == {}
-    for value in (1, 2):
-        rows.add({"name": "one", "value": value})
-    assert rows.known() == {("one",): {"name": "one", "value": 2}}
-    rows.forget()
-    assert rows.known() == {}
 
 
 def test_torch_pruning_cuts_what_is_given() -> None:
