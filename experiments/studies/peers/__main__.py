@@ -48,6 +48,9 @@ def main(words: Sequence[str] | None = None) -> int:
     if not asked.no_run and (code := _contest(plan)):
         return code
     found = Rows(Path(asked.out), KEYS).known()  # as the other interpreter left it
+    if not found:
+        print(f"{asked.out} has no row yet; leave --no-run out")
+        return 2
     about = {name: told for name, (told, _) in CONTENDERS.items()}
     machines = dict.fromkeys(line["machine"] for line in found.values())
     text = "\n\n".join([table(found, plan, about), verdict(found, plan), f"{'; '.join(machines)}."])
