@@ -24,7 +24,8 @@ MODELLED: Mapping[str, str] = {
     "energy": "energy is a formula and no measurement: multiplications, additions and words moved "
     "at a 45 nm process's joules, every tensor once (docs/costs.md)",
     "memory": "memory is what PyTorch's operations, one by one and without gradients, hold at "
-    "their worst moment; workspaces inside of one, and the plan of another runtime, are not in it "
+    "their worst moment; workspaces inside of one, and the plan of another runtime, are not in it: "
+    "over 20 networks PyTorch took as much within 1%, onnxruntime within 6%, in the median "
     "(docs/costs.md)",
 }
 """Of costs that no clock and no counter tells, what they are, in a sentence without a period."""

@@ -94,12 +94,12 @@ class Case:
         return recipe_of(tuning, network, self.workload)
 
     @cached_property
-    def differentiated(self) -> nn.Module:
-        """The network with the gradients of its loss, which the Taylor criterion reads."""
+    def gradients(self) -> list[Tensor]:
+        """Of the loss by each parameter, which the Taylor criterion reads."""
         model = copy.deepcopy(self.model)
         for images, labels in self.batches(SAMPLES):
             functional.cross_entropy(model(images), labels).backward()  # type: ignore[no-untyped-call]
-        return model
+        return [one.grad for one in model.parameters() if one.grad is not None]
 
     def batches(self, samples: int) -> Iterator[tuple[Tensor, Tensor]]:
         """The first training pictures."""

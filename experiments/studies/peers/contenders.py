@@ -21,7 +21,7 @@ from experiments.disk import Rows
 from experiments.search import search
 from experiments.settings import MeasureSettings, OutputSettings, ProblemSettings, SearchSettings
 from experiments.studies.peers.case import BATCH, NETWORKS, SAMPLES, Case
-from experiments.studies.peers.within import KEYS, Cut, within
+from experiments.studies.peers.within import KEYS, Cut, TooSlowError, within
 from experiments.zoo import build_model
 
 Contender = Callable[[Case, float, int, Path], Cut]
@@ -63,14 +63,29 @@ def torch_pruning(
     everywhere: bool,
     taylor: bool,
 ) -> Cut:
-    """Torch-pruning 1.6.1: one ratio, ranked in each layer or over all, by L1 norms or Taylor."""
-    made = partial(_torch_pruned, here, everywhere=everywhere, taylor=taylor)
-    return within(made, here.left, target, _rows(folder))
+    """Torch-pruning 1.6.1: one ratio, ranked in each layer or over all, by L1 norms or Taylor.
+
+    Where a group would fall below its `round_to` channels it is left whole, so that with 8 narrow
+    networks are nowhere fast; 4 is tried then.
+    """
+
+    def made(round_to: int) -> Cut:
+        cut = partial(_torch_pruned, here, everywhere=everywhere, taylor=taylor, round_to=round_to)
+        found = within(cut, here.left, target, _rows(folder / f"round-to-{round_to}"))
+        return replace(found, note=f"round_to {round_to}")
+
+    return _widest_fast(made)
 
 
-def _torch_pruned(here: Case, ratio: float, *, everywhere: bool, taylor: bool) -> nn.Module:
+def _torch_pruned(
+    here: Case, ratio: float, *, everywhere: bool, taylor: bool, round_to: int = ROUND_TO
+) -> nn.Module:
     pruning = import_module("torch_pruning")
-    model = copy.deepcopy(here.differentiated if taylor else here.model)
+    model = copy.deepcopy(here.model)
+    if taylor:
+        # Copies of parameters come without gradients.
+        for one, known in zip(model.parameters(), here.gradients, strict=True):
+            one.grad = known.clone()
     kinds = pruning.importance
     pruner = pruning.pruner.BasePruner(
         model,
@@ -79,7 +94,7 @@ def _torch_pruned(here: Case, ratio: float, *, everywhere: bool, taylor: bool) -
         global_pruning=everywhere,
         pruning_ratio=ratio,
         ignored_layers=[model.get_submodule("classifier")],
-        round_to=ROUND_TO,
+        round_to=round_to,
         num_heads={
             module.qkv: module.heads for module in model.modules() if hasattr(module, "qkv")
         },
@@ -94,12 +109,25 @@ def _torch_pruned(here: Case, ratio: float, *, everywhere: bool, taylor: bool) -
 
 def fast_nas(here: Case, target: float, seed: int, folder: Path) -> Cut:
     """NVIDIA ModelOpt 0.47: each layer's sensitivity, and a threshold under a budget of FLOPs."""
-    folder.mkdir(parents=True, exist_ok=True)
-    made = partial(_fast_nas, here, folder / "sensitivities.pth")
-    return within(made, here.left, target, _rows(folder))
+
+    def made(divisor: int) -> Cut:
+        own = folder / f"divisor-{divisor}"
+        own.mkdir(parents=True, exist_ok=True)
+        cut = partial(_fast_nas, here, own / "sensitivities.pth", divisor)
+        return replace(within(cut, here.left, target, _rows(own)), note=f"divisor {divisor}")
+
+    return _widest_fast(made)
 
 
-def _fast_nas(here: Case, sensitivities: Path, gone: float) -> nn.Module:
+def _widest_fast(made: Callable[[int], Cut]) -> Cut:
+    """By multiples of `ROUND_TO` channels or, where that is nowhere fast enough, half of it."""
+    try:
+        return made(ROUND_TO)
+    except TooSlowError:
+        return made(ROUND_TO // 2)
+
+
+def _fast_nas(here: Case, sensitivities: Path, divisor: int, gone: float) -> nn.Module:
     prune, model = import_module("modelopt.torch.prune"), copy.deepcopy(here.model)
     holdout = here.workload.splits.holdout
     images, labels = holdout.batch(slice(0, SAMPLES), "cpu")
@@ -110,10 +138,10 @@ def _fast_nas(here: Case, sensitivities: Path, gone: float) -> nn.Module:
         return float((torch.cat(answers).argmax(1) == labels).double().mean())
 
     rules: Mapping[str, Any] = {
-        "nn.Conv2d": {"*": _divided("channel")},
-        "nn.Linear": {"*": _divided("feature")},
-        "nn.BatchNorm2d": {"*": _divided("feature")},
-        "nn.LayerNorm": {"*": _divided("feature")},
+        "nn.Conv2d": {"*": _divided("channel", divisor)},
+        "nn.Linear": {"*": _divided("feature", divisor)},
+        "nn.BatchNorm2d": {"*": _divided("feature", divisor)},
+        "nn.LayerNorm": {"*": _divided("feature", divisor)},
     }
     pruned, _ = prune.prune(
         model,
@@ -132,11 +160,11 @@ def _fast_nas(here: Case, sensitivities: Path, gone: float) -> nn.Module:
     return found
 
 
-def _divided(what: str) -> dict[str, Any]:
+def _divided(what: str, divisor: int) -> dict[str, Any]:
     """ModelOpt's own rule, but for its divisor of 32, which leaves small networks whole."""
     kernels = {"kernel_size": ()} if what == "channel" else {}
     ratios = tuple(0.05 * step for step in range(1, 21))
-    return {f"{what}s_ratio": ratios, f"{what}_divisor": ROUND_TO, **kernels}
+    return {f"{what}s_ratio": ratios, f"{what}_divisor": divisor, **kernels}
 
 
 def scratch(here: Case, target: float, seed: int, folder: Path) -> Cut:

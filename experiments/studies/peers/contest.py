@@ -49,7 +49,7 @@ def _row(key: Key, rows: Rows, runs: Path) -> dict[str, Any]:
         cut = CONTENDERS[name][1](here, target, seed, runs / network / name)
     except Exception as error:  # Others' packages have errors of their own.
         return {**about, "error": f"{type(error).__name__}: {error}".partition("\n")[0][:300]}
-    made_in = {"knob": cut.knob, "seconds": cut.seconds}
+    made_in = {"knob": cut.knob, "note": cut.note, "seconds": cut.seconds}
     return {**about, **made_in, **_scores(here, name, seed, cut.network)}
 
 

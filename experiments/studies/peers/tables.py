@@ -48,7 +48,8 @@ def _row(
     found: Found, plan: Plan, network: str, target: float, name: str, about: str
 ) -> tuple[str, ...]:
     lines = _lines(found, plan, network, target, name)
-    where = (network, f"{target:.0%}", f"{name} ({about})")
+    note = "".join(f", {one}" for one in {line["note"]: 0 for line in lines if line.get("note")})
+    where = (network, f"{target:.0%}", f"{name} ({about}{note})")
     if lines[0]["error"]:
         return *where, lines[0]["error"], *[""] * 6
     ours = _tuned(_lines(found, plan, network, target, OURS))

@@ -16,6 +16,10 @@ KNOBS = tuple(step / 20 for step in range(1, 20))
 KEYS = ("knob",)
 
 
+class TooSlowError(ValueError):
+    """No knob makes a network that is fast enough."""
+
+
 @dataclass(frozen=True)
 class Cut:
     """What a contender made.
@@ -24,11 +28,13 @@ class Cut:
         network: The smaller network, not tuned.
         seconds: That a person would have waited for it.
         knob: What it was made by; None where there is none.
+        note: What else it was made by.
     """
 
     network: nn.Module
     seconds: float
     knob: float | None = None
+    note: str = ""
 
 
 def within(
@@ -46,15 +52,18 @@ def within(
         rows: Where the clock's answers are kept, which serve every target.
 
     Raises:
-        ValueError: if no knob is fast enough.
+        TooSlowError: if no knob is fast enough.
+        ValueError: if none makes a network, with the first's error.
     """
     for knob in KNOBS:
         if (knob,) not in rows.known():
             rows.add({"knob": knob, **_clocked(cut, clock, knob, rows)})
     found = rows.known().values()
     fast = [row for row in found if row["left"] is not None and row["left"] <= target]
+    if all(row["left"] is None for row in found):
+        raise ValueError(next(row["error"] for row in found))
     if not fast:
-        raise ValueError(f"is nowhere within {target:.0%} of the time")
+        raise TooSlowError(f"is nowhere within {target:.0%} of the time")
     best = max(fast, key=lambda row: row["left"])
     return Cut(cut(best["knob"]), sum(row["seconds"] for row in found), best["knob"])
 

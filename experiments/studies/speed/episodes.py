@@ -8,13 +8,14 @@ from dataclasses import dataclass, field
 from statistics import median
 
 import experiments.studies.speed.textbook as textbook
-from agents import GPRolloutSearch, RolloutAgent, Surrogate
+from agents import GPRolloutSearch, RolloutAgent
 from amc.evaluation import fast_numbers, ready_score
 from amc.graph import Kept
 from amc.history import Outcome
 from amc.problem import Problem
 from amc.pruning import Candidates
 from amc.refit import refit_layers
+from amc.strategies import Surrogate
 from envs import execute_action, execute_rollouts
 from experiments.studies.speed.stopwatch import Function, Method, Stopwatch
 

@@ -106,12 +106,21 @@ def test_a_name_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) ->
     assert "no resnet21; there are resnet20" in capsys.readouterr().out
 
 
-def test_torch_pruning_cuts_what_is_given() -> None:
+def test_an_error_in_all_networks_is_told_as_it_is(tmp_path: Path) -> None:
+    def broken(knob: float) -> nn.Module:
+        raise AttributeError(f"no gradients at {knob}")
+
+    with pytest.raises(ValueError, match=r"AttributeError: no gradients at 0\.05"):
+        within(broken, lambda network: 0.2, 0.5, clocked(tmp_path))
+
+
+@pytest.mark.parametrize("taylor", [False, True])
+def test_torch_pruning_cuts_what_is_given(taylor: bool) -> None:
     """Its package is among those of the tests; FastNAS needs the study's own environment."""
     pytest.importorskip("torch_pruning")
     here = Case("net", load_workload(NetworkSettings("mobilenet-v1", "digits"), trained=False))
     before = {name: tensor.clone() for name, tensor in here.model.state_dict().items()}
-    smaller = _torch_pruned(here, 0.5, everywhere=True, taylor=False)
+    smaller = _torch_pruned(here, 0.5, everywhere=True, taylor=taylor)
     assert 0.05 < here.macs_left(smaller) < 0.5
     convolutions = [one for one in smaller.modules() if isinstance(one, nn.Conv2d)]
     assert all(one.out_channels % 8 == 0 for one in convolutions)

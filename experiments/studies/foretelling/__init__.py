@@ -1,0 +1,1 @@
+"""What foretells the score after fine-tuning, among policies that are all good."""
