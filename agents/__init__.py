@@ -11,7 +11,6 @@ from agents.strategy import (
     SACSearch,
     TD3Search,
 )
-from agents.surrogate import Surrogate
 
 __all__ = [
     "AgentSearch",
@@ -22,7 +21,6 @@ __all__ = [
     "PaperDDPGSearch",
     "RolloutAgent",
     "SACSearch",
-    "Surrogate",
     "TD3Search",
     "is_algorithm",
 ]

@@ -1,7 +1,7 @@
 """Which rollout to take next: many are proposed, and the one that promises most is taken.
 
 The environment's rules are known, so a rollout can be followed to its kept counts without
-evaluating them; only what it earns must be learned (`agents.surrogate`). Learning from such
+evaluating them; only what it earns must be learned (`amc.strategies.surrogate`). Learning from such
 rollouts beside the real ones is Dyna (Sutton, "Integrated Architectures for Learning, Planning, and
 Reacting", ICML 1990), who calls them imagined.
 """
@@ -13,18 +13,12 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from agents.surrogate import Surrogate
 from amc.graph import Kept
 from amc.history import Outcome
+from amc.strategies import Surrogate, around
 from envs import PruningEnv
 
 Ratios = NDArray[np.float64]
-
-WIDTHS = (0.03, 0.1, 0.25)
-"""Of the normal noise on a proposed rollout's ratios; one of them is drawn for each."""
-
-SHARES = (0.15, 0.5, 1.0)
-"""Fractions of the groups that a proposed rollout changes; one of them is drawn for each."""
 
 
 class Proposer:
@@ -59,7 +53,9 @@ class Proposer:
         Args:
             actors: (groups,) ratios of the actor's own rollout.
         """
-        asked = self._around(actors)
+        # As the action space rounds them, so that a rollout is judged as it would be taken.
+        near = around(actors, self._random, self._proposals)
+        asked: Ratios = near.astype(np.float32).astype(np.float64)
         ends = self._env.rollout_ends(asked)
         new = [at for at, kept in enumerate(ends) if kept not in self._taken]
         promise = (
@@ -67,13 +63,3 @@ class Proposer:
         )
         chosen: Ratios = asked[new[int(np.argmax(promise))] if new else 0]
         return chosen
-
-    def _around(self, actors: Ratios) -> Ratios:
-        """(proposals, groups) ratios around the actor's."""
-        shape = (self._proposals, len(actors))
-        width = self._random.choice(WIDTHS, (self._proposals, 1))
-        changed = self._random.random(shape) < self._random.choice(SHARES, (self._proposals, 1))
-        noise = self._random.normal(size=shape) * width * changed
-        # As the action space rounds them, so that a rollout is judged as it would be taken.
-        around: Ratios = np.clip(actors + noise, 0.0, 1.0).astype(np.float32).astype(np.float64)
-        return around

@@ -1,6 +1,6 @@
 """What a network costs, as pure functions of its groups' kept counts: one file a resource."""
 
-from amc.costs.base import Cost, Costs
+from amc.costs.base import Cost, Costs, costs_of
 from amc.costs.connections import kept_weights
 from amc.costs.energy import NM45, Energy, Technology
 from amc.costs.known import COSTS, MODELLED
@@ -28,5 +28,6 @@ __all__ = [
     "Size",
     "Stored",
     "Technology",
+    "costs_of",
     "kept_weights",
 ]

@@ -3,10 +3,10 @@
 from amc.rules.budgets import check_budget
 from amc.rules.depth import Deep, Shallow, depths
 from amc.rules.manual import Manual, match_ratios
-from amc.rules.projection import Ratios, bisect, project, project_all
+from amc.rules.projection import Ratios, bisect, fill_up, project, project_all
 from amc.rules.ranked import GlobalRanking, global_counts
 from amc.rules.sensitivity import Curve, Sensitivity, curves
-from amc.rules.starting import episodes_left, starting_policy
+from amc.rules.starting import episodes_left, least_important, starting_policy, without
 from amc.rules.uniform_ratios import Uniform, uniform, uniform_policy
 
 __all__ = [
@@ -23,11 +23,14 @@ __all__ = [
     "curves",
     "depths",
     "episodes_left",
+    "fill_up",
     "global_counts",
+    "least_important",
     "match_ratios",
     "project",
     "project_all",
     "starting_policy",
     "uniform",
     "uniform_policy",
+    "without",
 ]

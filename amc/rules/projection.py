@@ -200,6 +200,24 @@ def fill(limits: Limits, ratios: Ratios, need: Need | None = None) -> tuple[int,
     return _tuples(_fill(limits, np.asarray(ratios)[None], need, gone))[0]
 
 
+def fill_up(limits: Limits, kept: Sequence[int]) -> tuple[int, ...]:
+    """Give groups one more legal count where that fits, those that lost most first, to the end.
+
+    Args:
+        limits: The budgets; they hold.
+        kept: (groups,) legal counts; what keeps nothing stays so.
+    """
+    counts = np.array(kept, np.int64)[None]
+    able = counts > 0
+    while able.any():
+        turns = (counts[0] / np.array(limits.graph.full)).argsort(kind="stable")
+        more = limits.above(counts)
+        able &= more > counts
+        for turn in turns:
+            _give_one(limits, counts, more, able, turn[None])
+    return _tuples(counts)[0]
+
+
 def _fill(limits: Limits, ratios: Ratios, need: Need | None, gone: Gone) -> Kepts:
     """(policies, groups) the same, of (policies, groups) ratios."""
     wanted = np.asarray(limits.graph.full) * (1 - ratios)

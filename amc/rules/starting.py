@@ -9,9 +9,12 @@ left is pruned uniformly.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from amc.graph import Kept
+from amc.costs import Limits
+from amc.graph import Kept, PruningGraph
 from amc.problem import Problem
 from amc.rules.projection import project
 from amc.rules.uniform_ratios import uniform
@@ -42,12 +45,12 @@ def starting_policy(problem: Problem, episodes: int) -> Kept:
         episodes: That the search may take in all.
     """
     first = uniform(problem.limits)
-    order = _least_important(problem, episodes // SHARE)
+    order = least_important(problem, episodes // SHARE)
     if not order:
         return first
     highest, worse = problem.evaluate(first).merit, 0
     for count in sorted({round(len(order) * part / LEVELS) for part in range(1, LEVELS + 1)}):
-        kept = _without(problem, order[:count])
+        kept = without(problem.limits, order[:count])
         if kept is not None:
             found = problem.evaluate(kept).merit
             worse = worse + 1 if found < highest - CLEARLY else 0
@@ -66,26 +69,35 @@ def episodes_left(problem: Problem, episodes: int) -> int:
     return max(1, episodes - max(0, len(problem.outcomes) - 1))
 
 
-def _least_important(problem: Problem, most: int) -> list[int]:
-    """Branches, by their place, the least important first; of many those that cost most."""
+def least_important(problem: Problem, most: int) -> list[int]:
+    """Branches, by their place, the least important first; of many those that cost most.
+
+    How much one matters is the merit of the unpruned network without it, which is evaluated.
+
+    Args:
+        problem: Whose branches.
+        most: Evaluations that it may take.
+    """
     graph, limits = problem.graph, problem.limits
     if all(limits.smallest) or not limits.items:
         return []
-    alone = {at: graph.settled(_gone(problem, [at])) for at in range(len(graph.branches))}
+    alone = {at: graph.settled(_gone(graph, [at])) for at in range(len(graph.branches))}
     tried = sorted(alone, key=lambda at: limits.use(alone[at].tolist()))[:most]
     left = {at: problem.evaluate(tuple(alone[at].tolist())).merit for at in tried}
     return sorted(tried, key=lambda at: -left[at])
 
 
-def _gone(problem: Problem, branches: list[int]) -> list[int]:
+def _gone(graph: PruningGraph, branches: Sequence[int]) -> list[int]:
     """The unpruned network's counts, without these branches."""
-    graph = problem.graph
     groups = {group for at in branches for group in graph.branches[at].groups}
     return [0 if group in groups else units for group, units in enumerate(graph.full)]
 
 
-def _without(problem: Problem, branches: list[int]) -> Kept | None:
-    """Without these branches and uniform in the rest; None where that cannot meet the budgets."""
-    asked = problem.graph.settled(_gone(problem, branches)) == 0
-    kept = project(problem.limits, np.where(asked, 1.0, LITTLE), depth=True)
+def without(limits: Limits, branches: Sequence[int]) -> Kept | None:
+    """Kept counts without these branches, by their place, and with uniform ratios in the rest.
+
+    None where that cannot meet the budgets.
+    """
+    asked = limits.graph.settled(_gone(limits.graph, branches)) == 0
+    kept = project(limits, np.where(asked, 1.0, LITTLE), depth=True)
     return kept if (asked == (np.array(kept) == 0)).all() else None

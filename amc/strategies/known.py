@@ -29,6 +29,10 @@ STRATEGIES: dict[str, str] = {
     "random": "amc.strategies:RandomSearch",
     "tpe": "amc.strategies:TPE",
     "cma-es": "amc.strategies:CmaEs",
+    "evolution": "amc.strategies:Evolution",
+    "gp": "amc.strategies:GP",
+    "knapsack": "amc.strategies:Knapsack",
+    "front": "amc.strategies:Front",
 }
 """Short names in Python and on the command line, and where the class is."""
 

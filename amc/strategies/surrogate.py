@@ -5,14 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm  # type: ignore[import-untyped]
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.gaussian_process import GaussianProcessRegressor
-from sklearn.gaussian_process.kernels import ConstantKernel, Kernel, Matern, WhiteKernel
-from threadpoolctl import ThreadpoolController
 
 Numbers = NDArray[np.float64]
 
@@ -37,12 +34,10 @@ class Surrogate:
     def __init__(self, full: Sequence[int], fewest: Sequence[int]) -> None:
         self._full = np.asarray(full, np.float64)
         self._nothing = np.asarray(fewest, np.float64) / 2
-        self._kernel: Kernel = ConstantKernel(1.0, (1e-2, 1e2)) * Matern(
-            np.ones(len(full)), length_scale_bounds=(0.05, 50.0), nu=2.5
-        ) + WhiteKernel(0.03, (1e-4, 1.0))
+        self._kernel = _kernel(len(full))
         self._fitted = 0
-        self._best = 0.0
-        self._process = GaussianProcessRegressor(self._kernel, optimizer=None)
+        self._mean, self._spread, self._best = 0.0, 1.0, 0.0
+        self._process: Any = None
 
     def fit(self, kept: Sequence[Sequence[int]], rewards: Sequence[float]) -> Numbers:
         """Take in all rollouts so far, and return (rollouts,) what they are expected to earn.
@@ -51,9 +46,13 @@ class Surrogate:
             kept: (rollouts, groups) counts, at least two of them different.
             rewards: (rollouts,) what they earned.
         """
+        from sklearn.exceptions import ConvergenceWarning
+        from sklearn.gaussian_process import GaussianProcessRegressor
+
         earned = np.asarray(rewards, np.float64)
-        scaled = (earned - earned.mean()) / max(float(earned.std()), 1e-9)
-        self._best = float(scaled.max())
+        self._mean, self._spread = float(earned.mean()), max(float(earned.std()), 1e-9)
+        scaled = (earned - self._mean) / self._spread
+        self._best = float(earned.max())
         anew = len(earned) >= GROWTH * self._fitted
         optimizer = "fmin_l_bfgs_b" if anew else None
         self._process = GaussianProcessRegressor(self._kernel, optimizer=optimizer)
@@ -67,15 +66,22 @@ class Surrogate:
             self._kernel, self._fitted = self._process.kernel_, len(earned)
         return expected
 
-    def expected_improvement(self, kept: Sequence[Sequence[int]]) -> Numbers:
-        """(rollouts,) expected improvement on the best reward, in deviations of all rewards.
+    def expected_improvement(
+        self, kept: Sequence[Sequence[int]], best: float | None = None
+    ) -> Numbers:
+        """(rollouts,) expected improvement on a reward, in deviations of all rewards.
 
         Jones et al., "Efficient Global Optimization of Expensive Black-Box Functions", 1998.
+
+        Args:
+            kept: (rollouts, groups) counts.
+            best: The reward; the best one so far if left out.
         """
+        least = ((self._best if best is None else best) - self._mean) / self._spread
         with _linear_algebra().limit(limits=1):
             mean, spread = self._process.predict(self._points(kept), return_std=True)
         spread = np.maximum(spread, 1e-9)
-        better = (mean - self._best) / spread
+        better = (mean - least) / spread
         gain: Numbers = spread * (better * norm.cdf(better) + norm.pdf(better))
         return gain
 
@@ -85,7 +91,17 @@ class Surrogate:
         return points
 
 
+def _kernel(groups: int) -> Any:
+    # scikit-learn takes a second to import, which only a search that learns pays for.
+    from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
+
+    lengths = Matern(np.ones(groups), length_scale_bounds=(0.05, 50.0), nu=2.5)
+    return ConstantKernel(1.0, (1e-2, 1e2)) * lengths + WhiteKernel(0.03, (1e-4, 1.0))
+
+
 @cache
-def _linear_algebra() -> ThreadpoolController:
+def _linear_algebra() -> Any:
     """The libraries that numpy and scipy compute with, looked for once: that takes milliseconds."""
+    from threadpoolctl import ThreadpoolController
+
     return ThreadpoolController()

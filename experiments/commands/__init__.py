@@ -4,4 +4,15 @@ Each has a function `run` and is imported when it is asked for, because most of 
 along. Only `conclusion` is no command: what several of them say in the end.
 """
 
-__all__ = ["benchmark", "export", "profile", "prune", "report", "runs", "search", "train", "trust"]
+__all__ = [
+    "benchmark",
+    "export",
+    "front",
+    "profile",
+    "prune",
+    "report",
+    "runs",
+    "search",
+    "train",
+    "trust",
+]

@@ -77,7 +77,7 @@ def folder(result: RunResult) -> str:
 
 def _prune(result: RunResult, here: str) -> Words:
     named = {"policy": f"{here}/policy.json", **_named(result)}
-    flags = named | _changes(PruneSettings, result.config, set(named))
+    flags = named | _changes(PruneSettings, result.config, {*named, "budget"})
     return ("amc prune", *_flags(flags | {"out": f"{here}-pruned"}))
 
 

@@ -10,6 +10,7 @@ from experiments.search.one_run import (
     search,
     told_again,
 )
+from experiments.search.policies import best_of
 from experiments.search.problems import first_of, prepare
 from experiments.search.searching import run_strategy
 from experiments.search.strategies import expected_evaluations, is_agent, make_strategy
@@ -18,6 +19,7 @@ from experiments.search.tuning import RATE_KEY, check_tuning, recipe_of, told_ra
 __all__ = [
     "RATE_KEY",
     "apply_policy",
+    "best_of",
     "check_tuning",
     "chosen_strategy",
     "count_of",

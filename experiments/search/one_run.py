@@ -49,6 +49,7 @@ from experiments.runs import (
     resumable,
     run_journal,
 )
+from experiments.search.policies import policy_asked
 from experiments.search.problems import first_of, prepare, task_for
 from experiments.search.searching import Found, run_strategy
 from experiments.search.strategies import make_strategy, with_scalars
@@ -114,7 +115,7 @@ def apply_policy(config: PruneSettings, console: Console) -> RunResult:
     Raises:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
     """
-    policy = Policy.load(config.policy)
+    policy = policy_asked(config)
     workload = load_workload(config.network, device=config.compute.device)
     with run_journal(config, workload) as journal:
         if is_finished(journal):

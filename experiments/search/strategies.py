@@ -138,7 +138,10 @@ def _manual(options: Options) -> Strategy:
 
 
 _ONE_EVALUATION = ("uniform", "shallow", "deep", "manual", "global")
-_ONE_AN_EPISODE = ("gp-rollout", "ddpg", "ddpg-paper", "td3", "sac", "random", "tpe", "cma-es")
+_ONE_AN_EPISODE = (
+    *("gp-rollout", "ddpg", "ddpg-paper", "td3", "sac"),
+    *("random", "tpe", "cma-es", "evolution", "gp", "knapsack", "front"),
+)
 
 
 def expected_evaluations(

@@ -38,6 +38,7 @@ from experiments.settings.preparation import ProfileSettings, TrainSettings
 from experiments.settings.reading import parse
 from experiments.settings.search import (
     BenchmarkSettings,
+    FrontSettings,
     PruneSettings,
     PruningSettings,
     RunSettings,
@@ -60,6 +61,7 @@ __all__ = [
     "ComputeSettings",
     "CutSettings",
     "ExportSettings",
+    "FrontSettings",
     "MeasureSettings",
     "Mistake",
     "NetworkSettings",

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import ClassVar
 
+from amc.policy import Budget
 from experiments.settings.commands import CommandSettings
 from experiments.settings.kinds import (
+    Budgets,
+    Inside,
     Listed,
     Natural,
+    Points,
     Policies,
     Seeds,
     Switch,
@@ -18,7 +22,7 @@ from experiments.settings.kinds import (
     Text,
     Word,
 )
-from experiments.settings.mistakes import WrongValue
+from experiments.settings.mistakes import Mistake, WrongValue
 from experiments.settings.parts import (
     ComputeSettings,
     CutSettings,
@@ -38,13 +42,16 @@ class PruneSettings(CommandSettings):
     """Which policy is applied.
 
     Args:
-        policy: Policy file, as a search or an export writes it.
+        policy: Policy file, as a search or an export writes it; or the folder of a run, with
+            --budget.
+        budget: Take the best candidate of the run within it, as in macs=0.37; of `amc front` there
+            is one for any.
     """
 
     command: ClassVar[str] = "prune"
     section: ClassVar[str] = "Policy"
     first: ClassVar[tuple[str, ...]] = (
-        *("policy", "model", "dataset", "task", "weights", "finetune_epochs"),
+        *("policy", "budget", "model", "dataset", "task", "weights", "finetune_epochs"),
         *("device", "seed", "out"),
     )
     network: NetworkSettings = field(default_factory=NetworkSettings)
@@ -55,11 +62,13 @@ class PruneSettings(CommandSettings):
     ending: MeasureSettings = field(default_factory=MeasureSettings)
     output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/prune"))
     policy: Text = "policy.json"
+    budget: Budgets = ()
 
     @property
     def files(self) -> Mapping[str, str | None]:
         """What decides the result beside weights and images, by its flag."""
-        return {"--latency": self.cut.latency, "--policy": self.policy}
+        decides = f"{self.policy}/result.json" if self.budget else self.policy
+        return {"--latency": self.cut.latency, "--policy": decides}
 
 
 @dataclass(frozen=True)
@@ -69,7 +78,8 @@ class SearchSettings(CommandSettings):
     Args:
         strategy: Short name or package.module:Class. Agents: gp-rollout, ddpg, ddpg-paper, td3,
             sac; narrowing step by step: netadapt; rules: uniform, shallow, deep, manual,
-            sensitivity, global; other searches: random, tpe, cma-es.
+            sensitivity, global; other searches: random, evolution, tpe, gp, cma-es, knapsack;
+            for all budgets up to this one: front.
         options: Further settings of the strategy, as in --options.sigma 0.2.
         tensorboard: Write an agent's scalars for TensorBoard, into the folder tensorboard of the
             run.
@@ -99,6 +109,65 @@ class SearchSettings(CommandSettings):
         """What decides the result beside weights and images, by its flag."""
         ratios = str(self.options.get("file")) if self.strategy == "manual" else None
         return {"--latency": self.cut.latency, "--options.file": ratios}
+
+
+@dataclass(frozen=True)
+class FrontSettings(CommandSettings):
+    """The trade-off of one cost: a search for every budget.
+
+    Args:
+        cost: Whose budgets: macs, params, size, memory, energy or latency. --budget adds others,
+            which then hold at every point.
+        lowest: The smallest budget, as a fraction of the unpruned network's cost; where that is
+            out of reach, the smallest in reach.
+        highest: The largest budget, as such a fraction.
+        points: Budgets that are told, evenly from the one to the other; a policy for any in between
+            is found in the run as well.
+    """
+
+    command: ClassVar[str] = "front"
+    section: ClassVar[str] = "Front"
+    first: ClassVar[tuple[str, ...]] = (
+        *("model", "dataset", "task", "weights", "cost", "lowest", "highest"),
+        *("points", "episodes", "out"),
+    )
+    network: NetworkSettings = field(default_factory=NetworkSettings)
+    problem: ProblemSettings = field(
+        default_factory=partial(ProblemSettings, budget=(), episodes=600)
+    )
+    cut: CutSettings = field(default_factory=CutSettings)
+    compute: ComputeSettings = field(default_factory=ComputeSettings)
+    ending: MeasureSettings = field(default_factory=MeasureSettings)
+    profiling: ProfilingSettings = field(default_factory=ProfilingSettings)
+    output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/front"))
+    cost: Text = "macs"
+    lowest: Inside = 0.2
+    highest: Inside = 0.9
+    points: Points = 10
+
+    def __post_init__(self) -> None:
+        """Also: there is something between the two."""
+        super().__post_init__()
+        if self.lowest >= self.highest:
+            raise WrongValue("lowest", self.lowest, f"below --highest, which is {self.highest:g}")
+        if any(one.cost == self.cost for one in self.problem.budget):
+            raise Mistake(f"--budget is one of {self.cost}, which is --cost; leave one of them out")
+
+    @property
+    def search(self) -> SearchSettings:
+        """The search that finds it."""
+        budget = (Budget(self.cost, self.highest), *self.problem.budget)
+        return SearchSettings(
+            network=self.network,
+            problem=replace(self.problem, budget=budget),
+            cut=self.cut,
+            compute=self.compute,
+            ending=self.ending,
+            profiling=self.profiling,
+            output=self.output,
+            strategy="front",
+            options={"lowest": self.lowest, "points": self.points},
+        )
 
 
 @dataclass(frozen=True)

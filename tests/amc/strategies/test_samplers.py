@@ -17,12 +17,18 @@ from amc.policy import Budget
 from amc.problem import Problem
 from amc.rules import uniform
 from amc.rules.projection import project
-from amc.strategies import TPE, CmaEs, RandomSearch
+from amc.strategies import GP, TPE, CmaEs, Evolution, RandomSearch
 from amc.strategies.cma_es import NARROWEST
 from amc.tasks import Classification
 from amc.tasks.samples import Samples
 
-SAMPLERS = {"random": RandomSearch, "tpe": TPE, "cma-es": CmaEs}
+SAMPLERS = {
+    "random": RandomSearch,
+    "tpe": TPE,
+    "gp": GP,
+    "cma-es": CmaEs,
+    "evolution": Evolution,
+}
 
 
 def perceptron(*widths: int) -> nn.Module:
@@ -111,7 +117,7 @@ def mean_of_last(result: Any, some: int = 15) -> float:
     return float(np.mean([outcome.score for outcome in result.outcomes[-some:]]))
 
 
-@pytest.mark.parametrize("name", ["tpe", "cma-es"])
+@pytest.mark.parametrize("name", ["tpe", "gp", "cma-es", "evolution"])
 def test_those_that_learn_end_with_better_candidates_than_chance(name: str, hill: Problem) -> None:
     chance = RandomSearch(episodes=60).search(hill, seed=0)
     learnt = SAMPLERS[name](episodes=60).search(hill, seed=0)
@@ -185,12 +191,15 @@ def test_optuna_is_silent_and_its_level_is_put_back(capfd: pytest.CaptureFixture
     import optuna
 
     level = optuna.logging.get_verbosity()
-    TPE(episodes=2).search(made(), seed=0)
+    for sampler in (TPE(episodes=2), GP(episodes=4, startup=2)):
+        sampler.search(made(), seed=0)
     assert optuna.logging.get_verbosity() == level
     assert capfd.readouterr().err == ""
 
 
-@pytest.mark.parametrize(("name", "package"), [("tpe", "optuna"), ("cma-es", "cmaes")])
+@pytest.mark.parametrize(
+    ("name", "package"), [("tpe", "optuna"), ("gp", "optuna"), ("cma-es", "cmaes")]
+)
 def test_a_missing_library_is_named_with_how_to_install_it(
     name: str, package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,6 +220,10 @@ def test_without_a_budget_there_is_nothing_to_project_onto(name: str) -> None:
         (lambda: RandomSearch(0), "random: episodes is 0; it must be 1 or more"),
         (lambda: TPE(0), "tpe: episodes is 0"),
         (lambda: TPE(startup=0), "tpe: startup is 0; it must be 1 or more"),
+        (lambda: GP(0), "gp: episodes is 0"),
+        (lambda: GP(startup=0), "gp: startup is 0; it must be 1 or more"),
+        (lambda: Evolution(0), "evolution: episodes is 0"),
+        (lambda: Evolution(parents=0), "evolution: parents is 0; it must be 1 or more"),
         (lambda: CmaEs(0), "cma-es: episodes is 0"),
         (lambda: CmaEs(sigma=-1), "cma-es: sigma is -1; it must be 0 or above"),
         (lambda: CmaEs(population=3), "cma-es: population is 3; it must be 0 or at least 4"),

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from agents.surrogate import Surrogate
+from amc.strategies import Surrogate
 
 FULL = (32, 64, 16, 128)
 FEWEST = (7, 13, 4, 26)

@@ -33,6 +33,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "sensitivity": {"ratios": 2},
     "tpe": {"startup": 3},
     "cma-es": {"population": 4},
+    "gp": {"startup": 3},
 }
 
 # NetAdapt's result is the network at the end of its loop, whatever came by on the way.

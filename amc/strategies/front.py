@@ -1,0 +1,184 @@
+"""The trade-off of a cost: one search for every budget, whose knowledge is shared.
+
+What kept counts are worth does not hang on the budget that they were tried for, so that one
+surrogate learns from all of them. At each budget the candidates that promise most are proposed
+around what is best there and at the budgets beside it, scaled onto this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from amc.costs import Limits
+from amc.graph import Kept
+from amc.history import Outcome
+from amc.parsing import check
+from amc.problem import Problem, SearchResult
+from amc.rules import check_budget, least_important, project_all, uniform, without
+from amc.strategies.mutation import around
+from amc.strategies.surrogate import Surrogate
+
+LEVELS = 4
+"""Numbers of branches that are taken out at each budget, evenly between none and all."""
+
+SHARE = 10
+"""One evaluation in so many may go into what single branches matter."""
+
+FLOOR = 0.02
+"""Merit that is missing even of the best network: the surrogate learns the logarithm of what is
+missing and this, as a point matters as much at 0.9 as ten do at 0.5."""
+
+SPLIT = 4
+"""Part of its proposals that each budget has where all of them are asked."""
+
+IDLE = 20
+"""Rounds without a candidate that is new after which nothing is left to try."""
+
+
+@dataclass(frozen=True)
+class Front:
+    """Policies for many budgets of one cost.
+
+    The budget of the problem, the first where there are several, is the largest; the others hold
+    everywhere. What was found stands in the result's outcomes: at any budget the best of those
+    within it (`best_within`).
+
+    Args:
+        episodes: Candidates to evaluate at most.
+        lowest: The smallest budget, as part of the unpruned network's cost; where that is out of
+            reach, the smallest in reach.
+        points: Budgets, evenly from the smallest to the largest.
+        proposals: Candidates proposed at each budget for each that is taken.
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+
+    episodes: int = 600
+    lowest: float = 0.2
+    points: int = 10
+    proposals: int = 64
+
+    def __post_init__(self) -> None:
+        check("front", "episodes", self.episodes, self.episodes >= 1, "1 or more")
+        check("front", "lowest", self.lowest, 0 < self.lowest < 1, "above 0 and below 1")
+        check("front", "points", self.points, 2 <= self.points <= 1000, "2 to 1000")
+        check("front", "proposals", self.proposals, self.proposals >= 1, "1 or more")
+
+    def search(self, problem: Problem, seed: int) -> SearchResult:
+        """Evaluate candidates for all budgets; the best within the largest is the result's.
+
+        Raises:
+            ValueError: if the problem has no budget, or stops candidates early, which it would do
+                by the best one at another budget.
+        """
+        check_budget(problem.limits, "front")
+        if problem.racing:
+            raise ValueError(
+                "front: racing stops candidates that are worse than the best so far, which here is "
+                "one with another budget; leave racing out"
+            )
+        problem.restart()
+        levels = self.levels(problem.limits)
+        for kept in self._starts(problem, levels):
+            if len(problem.outcomes) >= self.episodes:
+                return problem.result()
+            problem.evaluate(kept)
+        self._explore(problem, levels, np.random.default_rng(seed))
+        return problem.result()
+
+    def levels(self, limits: Limits) -> tuple[Limits, ...]:
+        """The budgets, the smallest first."""
+        first, *others = limits.items
+        least = max(self.lowest * first.full, first.cost(limits.smallest))
+        mosts = np.linspace(min(least, first.most), first.most, self.points)
+        return tuple(
+            replace(limits, items=(replace(first, most=float(most)), *others)) for most in mosts
+        )
+
+    def _starts(self, problem: Problem, levels: Sequence[Limits]) -> Iterator[Kept]:
+        """Uniform ratios at every budget, and then without the least important branches."""
+        yield from (uniform(limits) for limits in reversed(levels))
+        order = least_important(problem, self.episodes // SHARE)
+        counts = sorted({round(len(order) * part / LEVELS) for part in range(1, LEVELS + 1)})
+        for limits in reversed(levels):
+            for count in filter(None, counts):
+                kept = without(limits, order[:count])
+                if kept is not None:
+                    yield kept
+
+    def _explore(
+        self, problem: Problem, levels: Sequence[Limits], random: np.random.Generator
+    ) -> None:
+        surrogate = Surrogate(problem.graph.full, problem.limits.fewest)
+        idle, turn = 0, 0
+        while len(problem.outcomes) < self.episodes and idle < IDLE:
+            outcomes = [one for one in problem.outcomes if one.seen is None]
+            if len({one.kept for one in outcomes}) < 2:
+                return
+            surrogate.fit([one.kept for one in outcomes], [_worth(one.merit) for one in outcomes])
+            # Every other one goes to the budgets in turn, so that none is forgotten.
+            all_of_them = range(len(levels))
+            some = all_of_them if turn % 2 else [turn // 2 % len(levels)]
+            chosen = self._most_promising(problem.outcomes, surrogate, levels, some, random)
+            if chosen is not None:
+                problem.evaluate(chosen)
+            idle, turn = (idle + 1 if chosen is None else 0), turn + 1
+
+    def _most_promising(
+        self,
+        outcomes: Sequence[Outcome],
+        surrogate: Surrogate,
+        levels: Sequence[Limits],
+        some: Sequence[int],
+        random: np.random.Generator,
+    ) -> Kept | None:
+        """Of proposals at some budgets, that which promises to improve most on the best there."""
+        known = {one.kept for one in outcomes}
+        bests = [best_within(outcomes, limits) for limits in levels]
+        found: list[tuple[float, Kept]] = []
+        for at in some:
+            parents = [one.kept for one in bests[max(0, at - 1) : at + 2] if one is not None]
+            asked = self._around(levels[at], parents, len(some), random)
+            new = [one for one in asked if one not in known]
+            if not new:
+                continue
+            own = bests[at]
+            least = None if own is None else _worth(own.merit)
+            promise = surrogate.expected_improvement(new, least)
+            top = int(np.argmax(promise))
+            found.append((float(promise[top]), new[top]))
+        return max(found, key=lambda one: one[0])[1] if found else None
+
+    def _around(
+        self, limits: Limits, parents: Sequence[Kept], shared: int, random: np.random.Generator
+    ) -> list[Kept]:
+        """Kept counts at a budget around those of the parents; fewer where others have some too."""
+        if not parents:
+            return []
+        count = max(1, self.proposals // min(shared, SPLIT))
+        ratios = np.stack([limits.graph.ratios(kept) for kept in parents])
+        asked = around(ratios[random.integers(len(parents), size=count)], random, count)
+        return list(dict.fromkeys(project_all(limits, asked, depth=True)))
+
+
+def best_within(outcomes: Sequence[Outcome], limits: Limits) -> Outcome | None:
+    """The best that meets the budgets, of those that have seen all samples; None where none does.
+
+    Args:
+        outcomes: Of a search.
+        limits: The budgets.
+    """
+    fit = [
+        one
+        for one in outcomes
+        if one.seen is None and all(one.costs[item.name] <= item.most for item in limits.items)
+    ]
+    return max(fit, key=lambda one: one.merit, default=None)
+
+
+def _worth(merit: float) -> float:
+    return float(-np.log(1 - merit + FLOOR))

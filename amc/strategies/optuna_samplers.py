@@ -1,0 +1,128 @@
+"""Samplers of Optuna, each group a number of its own."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from amc.devices import own_generators
+from amc.parsing import check
+from amc.problem import Problem, SearchResult
+from amc.rules import Ratios
+from amc.strategies.sampling import import_extra, run_sampler, start_ratios
+
+STARTUP = 10
+"""Candidates that are drawn at random before anything is learned."""
+
+
+@dataclass(frozen=True)
+class TPE:
+    """Tree-structured Parzen estimator (Bergstra et al., "Algorithms for Hyper-Parameter
+    Optimization", NeurIPS 2011), as Optuna has it, each group on its own.
+
+    Args:
+        episodes: Candidates to draw, the uniform policy first.
+        startup: The first so many are drawn at random.
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+
+    episodes: int = 100
+    startup: int = STARTUP
+
+    def __post_init__(self) -> None:
+        check("tpe", "episodes", self.episodes, self.episodes >= 1, "1 or more")
+        check("tpe", "startup", self.startup, self.startup >= 1, "1 or more")
+
+    def search(self, problem: Problem, seed: int) -> SearchResult:
+        """The best of all candidates.
+
+        Raises:
+            ImportError: if Optuna is not installed.
+            ValueError: if the problem has no budget.
+        """
+        settings = {"n_startup_trials": self.startup, "seed": seed}
+        return _search("tpe", "TPESampler", settings, problem, self.episodes)
+
+
+@dataclass(frozen=True)
+class GP:
+    """Optuna's Gaussian process with the logarithm of the expected improvement.
+
+    Ament et al., "Unexpected Improvements to Expected Improvement for Bayesian Optimization",
+    NeurIPS 2023. Over ratios as they are drawn, where `gp-rollout` learns over what they lead to.
+
+    Args:
+        episodes: Candidates to draw, the uniform policy first.
+        startup: The first so many are drawn at random.
+
+    Raises:
+        ValueError: if a number is out of range.
+    """
+
+    episodes: int = 100
+    startup: int = STARTUP
+
+    def __post_init__(self) -> None:
+        check("gp", "episodes", self.episodes, self.episodes >= 1, "1 or more")
+        check("gp", "startup", self.startup, self.startup >= 1, "1 or more")
+
+    def search(self, problem: Problem, seed: int) -> SearchResult:
+        """The best of all candidates.
+
+        Raises:
+            ImportError: if Optuna is not installed.
+            ValueError: if the problem has no budget.
+        """
+        settings = {
+            "n_startup_trials": self.startup,
+            "seed": seed,
+            "deterministic_objective": True,
+        }
+        with own_generators():
+            return _search("gp", "GPSampler", settings, problem, self.episodes)
+
+
+def _search(
+    name: str, sampler: str, settings: dict[str, Any], problem: Problem, episodes: int
+) -> SearchResult:
+    optuna = import_extra("optuna", name)
+    first = start_ratios(name, problem, episodes)
+    with _quiet(optuna), warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        made = getattr(optuna.samplers, sampler)(**settings)
+        return run_sampler(problem, _Asked(optuna, made, first), episodes)
+
+
+class _Asked:
+    """A sampler of Optuna's, asked for one candidate after the other."""
+
+    def __init__(self, optuna: Any, sampler: Any, first: Ratios) -> None:
+        self._study = optuna.create_study(sampler=sampler, direction="maximize")
+        unit = optuna.distributions.FloatDistribution(0.0, 1.0)
+        self._space = {f"group {number}": unit for number in range(len(first))}
+        self._study.enqueue_trial(dict(zip(self._space, first.tolist(), strict=True)))
+
+    def ask(self) -> Ratios:
+        self._trial = self._study.ask(self._space)
+        return np.array([self._trial.params[name] for name in self._space])
+
+    def tell(self, ratios: Ratios, merit: float) -> None:
+        self._study.tell(self._trial, merit)
+
+
+@contextmanager
+def _quiet(optuna: Any) -> Iterator[None]:
+    """Optuna reports every study and trial otherwise; its level is put back afterwards."""
+    level = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        yield
+    finally:
+        optuna.logging.set_verbosity(level)
