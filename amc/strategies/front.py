@@ -116,14 +116,14 @@ class Front:
         surrogate = Surrogate(problem.graph.full, problem.limits.fewest)
         idle, turn = 0, 0
         while len(problem.outcomes) < self.episodes and idle < IDLE:
-            outcomes = [one for one in problem.outcomes if one.seen is None]
+            outcomes = problem.outcomes
             if len({one.kept for one in outcomes}) < 2:
                 return
             surrogate.fit([one.kept for one in outcomes], [_worth(one.merit) for one in outcomes])
             # Every other one goes to the budgets in turn, so that none is forgotten.
             all_of_them = range(len(levels))
             some = all_of_them if turn % 2 else [turn // 2 % len(levels)]
-            chosen = self._most_promising(problem.outcomes, surrogate, levels, some, random)
+            chosen = self._most_promising(outcomes, surrogate, levels, some, random)
             if chosen is not None:
                 problem.evaluate(chosen)
             idle, turn = (idle + 1 if chosen is None else 0), turn + 1

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,9 +22,8 @@ STARTUP = 10
 
 
 @dataclass(frozen=True)
-class TPE:
-    """Tree-structured Parzen estimator (Bergstra et al., "Algorithms for Hyper-Parameter
-    Optimization", NeurIPS 2011), as Optuna has it, each group on its own.
+class _OptunaSearch(ABC):
+    """A search whose candidates a sampler of Optuna draws.
 
     Args:
         episodes: Candidates to draw, the uniform policy first.
@@ -33,12 +33,17 @@ class TPE:
         ValueError: if a number is out of range.
     """
 
+    name: ClassVar[str]
     episodes: int = 100
     startup: int = STARTUP
 
     def __post_init__(self) -> None:
-        check("tpe", "episodes", self.episodes, self.episodes >= 1, "1 or more")
-        check("tpe", "startup", self.startup, self.startup >= 1, "1 or more")
+        check(self.name, "episodes", self.episodes, self.episodes >= 1, "1 or more")
+        check(self.name, "startup", self.startup, self.startup >= 1, "1 or more")
+
+    @abstractmethod
+    def _sampler(self, samplers: Any, **common: int) -> Any:
+        """One of Optuna's, with the settings that all of them take."""
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
         """The best of all candidates.
@@ -47,57 +52,35 @@ class TPE:
             ImportError: if Optuna is not installed.
             ValueError: if the problem has no budget.
         """
-        settings = {"n_startup_trials": self.startup, "seed": seed}
-        return _search("tpe", "TPESampler", settings, problem, self.episodes)
+        optuna = import_extra("optuna", self.name)
+        first = start_ratios(self.name, problem, self.episodes)
+        with own_generators(), _quiet(optuna):
+            made = self._sampler(optuna.samplers, n_startup_trials=self.startup, seed=seed)
+            return run_sampler(problem, _Asked(optuna, made, first), self.episodes)
 
 
-@dataclass(frozen=True)
-class GP:
+class TPE(_OptunaSearch):
+    """Tree-structured Parzen estimator (Bergstra et al., "Algorithms for Hyper-Parameter
+    Optimization", NeurIPS 2011), as Optuna has it, each group on its own.
+    """
+
+    name = "tpe"
+
+    def _sampler(self, samplers: Any, **common: int) -> Any:
+        return samplers.TPESampler(**common)
+
+
+class GP(_OptunaSearch):
     """Optuna's Gaussian process with the logarithm of the expected improvement.
 
     Ament et al., "Unexpected Improvements to Expected Improvement for Bayesian Optimization",
     NeurIPS 2023. Over ratios as they are drawn, where `gp-rollout` learns over what they lead to.
-
-    Args:
-        episodes: Candidates to draw, the uniform policy first.
-        startup: The first so many are drawn at random.
-
-    Raises:
-        ValueError: if a number is out of range.
     """
 
-    episodes: int = 100
-    startup: int = STARTUP
+    name = "gp"
 
-    def __post_init__(self) -> None:
-        check("gp", "episodes", self.episodes, self.episodes >= 1, "1 or more")
-        check("gp", "startup", self.startup, self.startup >= 1, "1 or more")
-
-    def search(self, problem: Problem, seed: int) -> SearchResult:
-        """The best of all candidates.
-
-        Raises:
-            ImportError: if Optuna is not installed.
-            ValueError: if the problem has no budget.
-        """
-        settings = {
-            "n_startup_trials": self.startup,
-            "seed": seed,
-            "deterministic_objective": True,
-        }
-        with own_generators():
-            return _search("gp", "GPSampler", settings, problem, self.episodes)
-
-
-def _search(
-    name: str, sampler: str, settings: dict[str, Any], problem: Problem, episodes: int
-) -> SearchResult:
-    optuna = import_extra("optuna", name)
-    first = start_ratios(name, problem, episodes)
-    with _quiet(optuna), warnings.catch_warnings():
-        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-        made = getattr(optuna.samplers, sampler)(**settings)
-        return run_sampler(problem, _Asked(optuna, made, first), episodes)
+    def _sampler(self, samplers: Any, **common: int) -> Any:
+        return samplers.GPSampler(deterministic_objective=True, **common)
 
 
 class _Asked:
@@ -119,10 +102,13 @@ class _Asked:
 
 @contextmanager
 def _quiet(optuna: Any) -> Iterator[None]:
-    """Optuna reports every study and trial otherwise; its level is put back afterwards."""
+    """Optuna reports every study and trial otherwise, and packages that would make it faster; its
+    level is put back afterwards."""
     level = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            yield
     finally:
         optuna.logging.set_verbosity(level)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +16,7 @@ Numbers = NDArray[np.float64]
 LEAST = 1e-4
 """Merit that a group loses with all of its units at least, so that no pruning is free."""
 
-HALF = 2
+POWER = 2
 """Losses are taken to grow with this power of the ratio where nothing was measured (Frantar and
 Alistarh, "SPDY: Accurate Pruning with Speedup Guarantees", ICML 2022, section 3)."""
 
@@ -53,8 +53,8 @@ def scan(problem: Problem, choices: Choices, evaluations: int) -> Losses:
     usual = _usual(choices, found)
     return Losses(
         tuple(
-            _curve(own, seen or {own[0]: usual(at)})
-            for at, (own, seen) in enumerate(zip(choices.options, found, strict=True))
+            _curve(own, seen or {own[0]: usual})
+            for own, seen in zip(choices.options, found, strict=True)
         )
     )
 
@@ -82,11 +82,10 @@ def _spread(options: Sequence[int]) -> list[int]:
     return [options[middle], *mixed, *rest]
 
 
-def _usual(choices: Choices, found: Sequence[dict[int, float]]) -> Callable[[int], float]:
+def _usual(choices: Choices, found: Sequence[dict[int, float]]) -> float:
     """What a choice loses at its smallest option where it was not tried."""
     ends = [_curve(own, seen)[0] for own, seen in zip(choices.options, found, strict=True) if seen]
-    middle = float(np.median(ends)) if ends else 1.0
-    return lambda _: middle
+    return float(np.median(ends)) if ends else 1.0
 
 
 def _curve(options: Sequence[int], seen: dict[int, float]) -> Numbers:
@@ -97,7 +96,7 @@ def _curve(options: Sequence[int], seen: dict[int, float]) -> Numbers:
     points = np.array([0.0, *(ratio for ratio, _ in known)])
     lost = np.maximum.accumulate([0.0, *(loss for _, loss in known)])
     # In the power's own measure, so that it is followed between points and beyond the last.
-    at, asked = points**HALF, ratios**HALF
+    at, asked = points**POWER, ratios**POWER
     inside = np.interp(asked, at, lost)
     beyond = lost[-1] * asked / at[-1]
     curve: Numbers = np.where(asked > at[-1], beyond, inside) + LEAST * asked

@@ -13,7 +13,6 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 
@@ -81,7 +80,7 @@ def _told(row: dict[str, object]) -> str:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = parser_of(HERE, __doc__, Path(ROWS))
+    parser = parser_of(HERE, __doc__, ROWS)
     add = parser.add_argument
     add("--cells", default=",".join(CELLS), help="NETWORK:BUDGET, by commas (default: %(default)s)")
     add("--policies", type=int, default=POLICIES, help="in each cell (default: %(default)s)")

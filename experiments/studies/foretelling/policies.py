@@ -8,7 +8,6 @@ from dataclasses import dataclass
 import numpy as np
 from rich.console import Console
 
-from amc.finetuning import Recipe
 from amc.graph import Kept
 from amc.history import Outcome
 from amc.policy import Budget
@@ -23,7 +22,7 @@ from experiments.settings import (
 from experiments.studies.foretelling.signals import Bench
 from experiments.zoo import load_workload
 
-NETWORKS = {"resnet20": 1.0, "mobilenet-v1": 0.5, "vit-small": 1.0}
+NETWORKS = {"resnet20": 1.0, "mobilenet-v1": 0.5}
 """With the widths that the project has weights for."""
 
 EPISODES, SEED = 100, 0
@@ -75,7 +74,7 @@ def bench(cell: Cell, epochs: float, console: Console) -> Bench:
     workload = load_workload(config.network)
     config = profiled(config, workload, console)
     problem, _ = prepare(config, workload, console)
-    recipe: Recipe = recipe_of(config.tuning, config.network, workload)
+    recipe = recipe_of(config.tuning, config.network, workload)
     return Bench(problem, workload, recipe)
 
 
