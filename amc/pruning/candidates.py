@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
 
 import torch
 from torch import nn
@@ -61,12 +60,6 @@ class Candidates:
             known = Reconstruction.of(model, graph, pruner.moments)
         return cls(pruner, model, graph, known, half)
 
-    @cached_property
-    def _unfolded(self) -> Reconstruction | None:
-        """The equations of the network itself."""
-        model, graph, moments = self.pruner.model, self.pruner.graph, self.pruner.moments
-        return None if moments is None else Reconstruction.of(model, graph, moments)
-
     def network(self, kept: Sequence[int]) -> nn.Module:
         """A network for evaluation only, folded and laid out, at these kept counts.
 
@@ -78,7 +71,7 @@ class Candidates:
             return network
         if self.pruner.measures_norms(kept):
             with torch.no_grad():
-                network = self.pruner.smaller(kept, self._unfolded)
+                network = self.pruner.smaller(kept, self.pruner.reconstruction)
             make_ready(network, self.pruner.graph, half=self.half)
             return network
         units = self.pruner.units(kept)

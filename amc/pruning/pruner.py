@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor, nn
@@ -20,7 +21,7 @@ from amc.pruning.masks import (
     unit_order,
     unit_scores,
 )
-from amc.refit import POSITIONS, Moments, Reconstruction
+from amc.refit import POSITIONS, Moments, Reconstruction, unexplained
 from amc.surgery import cut
 from amc.tasks import Calibration, Task, few, replace_parts, task_of
 
@@ -92,6 +93,23 @@ class Pruner:
         if some is not None and task is not None:
             moments = Moments.collect(model, graph, task, positions=positions, seed=seed)
         return cls(model, graph, ranking, {}, moments, some)
+
+    @cached_property
+    def reconstruction(self) -> Reconstruction | None:
+        """The equations of the refit; None without moments."""
+        if self.moments is None:
+            return None
+        return Reconstruction.of(self.model, self.graph, self.moments)
+
+    @cached_property
+    def unexplained(self) -> tuple[Tensor | None, ...]:
+        """(units + 1,) of each group: what refits to so many units miss (`amc.refit.unexplained`).
+
+        None of groups whose readers are not refit.
+        """
+        if self.reconstruction is None:
+            return (None,) * len(self.ranking)
+        return tuple(unexplained(self.graph, self.ranking, self.reconstruction))
 
     def units(self, kept: Sequence[int]) -> KeptUnits:
         """Which units stay at these kept counts."""

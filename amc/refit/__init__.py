@@ -1,7 +1,14 @@
 """Least-squares refit of layers that lost inputs, from moments collected once."""
 
 from amc.refit.moments import POSITIONS, Moment, Moments, refittable
-from amc.refit.reconstruction import RIDGE, Equations, Reconstruction, Refit, refit_layers
+from amc.refit.reconstruction import (
+    RIDGE,
+    Equations,
+    Reconstruction,
+    Refit,
+    refit_layers,
+    unexplained,
+)
 from amc.refit.sampling import patches
 
 __all__ = [
@@ -15,4 +22,5 @@ __all__ = [
     "patches",
     "refit_layers",
     "refittable",
+    "unexplained",
 ]

@@ -14,7 +14,7 @@ Departures from the papers:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from amc.devices import on_all_cores
-from amc.graph import Layer, PruningGraph, Side
+from amc.graph import Group, Layer, PruningGraph, Side
 from amc.modules import kinds
 from amc.refit.moments import Moment, Moments
 
@@ -129,6 +129,33 @@ class Equations:
         weight = self._as_weight(solution, len(inputs), len(outputs))
         return Refit(weight, offset)
 
+    def unexplained(self, units: Tensor) -> Tensor:
+        """(units + 1,) share of the output's power that a refit to the first so many units misses.
+
+        One factorisation tells all counts: in the Cholesky factor of the inputs' moment each column
+        holds what its input adds to all before it.
+
+        Args:
+            units: (units, channels of a unit) positions of the input channels of each unit, that
+                which stays longest first; all other channels stay.
+        """
+        area = len(self.moment.mean) // self.shape[1]
+        own = (units.flatten()[:, None] * area + torch.arange(area)).flatten()
+        others = torch.ones(len(self.moment.mean), dtype=torch.bool)
+        others[own] = False
+        order = torch.cat([others.nonzero().flatten(), own])
+        factor, failed = torch.linalg.cholesky_ex(self._within(order))
+        if int(failed):
+            return torch.linspace(1, 0, len(units) + 1, dtype=torch.float64)
+        explained = torch.linalg.solve_triangular(
+            factor, self.across.index_select(0, order).flatten(1), upper=False
+        )
+        power = explained.square().sum(1)  # that each input adds
+        added = power[len(order) - len(own) :].view(len(units), -1).sum(1)
+        missed = torch.cat([added.flip(0).cumsum(0).flip(0), added.new_zeros(1)])
+        share: Tensor = missed / power.sum().clamp_min(torch.finfo(torch.float64).tiny)
+        return share
+
     def _constant(self, outputs: Tensor) -> Refit:
         """What is left of a layer that reads nothing: the mean of its output."""
         mean = self.target.index_select(0, outputs).sum(1)
@@ -210,6 +237,33 @@ class Reconstruction:
         # A GPU is left to this thread: others take milliseconds to find it.
         found = zip(losing, on_all_cores(solved, losing, lasting=True), strict=True)
         return {name: refit.to(self.by_layer[name].like) for name, refit in found}
+
+
+def unexplained(
+    graph: PruningGraph, ranking: Sequence[Tensor], known: Reconstruction
+) -> list[Tensor | None]:
+    """What refits to each count of a group's units miss, which nothing has to be evaluated for.
+
+    (units + 1,) of each group, by the units that are kept: the share of their outputs' power that
+    the layers miss that read it, summed over these layers, while all else is whole. None of a group
+    that no layer reads that can be refit.
+
+    Args:
+        graph: The network's.
+        ranking: (units,) scores of each group; the best stay.
+        known: The equations of its layers.
+    """
+
+    def curve(group: Group, scores: Tensor) -> Tensor | None:
+        order = scores.argsort(descending=True, stable=True).cpu()
+        readers = [
+            known.by_layer[member.module].unexplained(torch.tensor(member.indices)[order])
+            for member in group.members
+            if member.side == "in" and member.module in known.by_layer
+        ]
+        return torch.stack(readers).sum(0) if readers else None
+
+    return [curve(group, scores) for group, scores in zip(graph.groups, ranking, strict=True)]
 
 
 def refit_layers(

@@ -16,9 +16,11 @@ if TYPE_CHECKING:
     from amc.strategies.evolution import Evolution
     from amc.strategies.front import Front, best_within
     from amc.strategies.knapsack import Knapsack
+    from amc.strategies.missed import Missed
     from amc.strategies.mutation import around
     from amc.strategies.optuna_samplers import GP, TPE
     from amc.strategies.random_search import RandomSearch
+    from amc.strategies.residual_gp import ResidualGP
     from amc.strategies.surrogate import Surrogate
 
 _PLACES = {
@@ -26,9 +28,11 @@ _PLACES = {
     "evolution": ("Evolution",),
     "front": ("Front", "best_within"),
     "knapsack": ("Knapsack",),
+    "missed": ("Missed",),
     "mutation": ("around",),
     "optuna_samplers": ("GP", "TPE"),
     "random_search": ("RandomSearch",),
+    "residual_gp": ("ResidualGP",),
     "surrogate": ("Surrogate",),
 }
 
@@ -41,7 +45,9 @@ __all__ = [
     "Evolution",
     "Front",
     "Knapsack",
+    "Missed",
     "RandomSearch",
+    "ResidualGP",
     "Surrogate",
     "around",
     "best_within",

@@ -17,19 +17,16 @@ from amc.graph import Kept
 from amc.history import Outcome
 from amc.parsing import check
 from amc.problem import Problem, SearchResult
-from amc.rules import check_budget, least_important, project_all, uniform, without
-from amc.strategies.mutation import around
-from amc.strategies.surrogate import Surrogate
+from amc.rules import check_budget, least_important, uniform, without
+from amc.strategies.missed import Missed
+from amc.strategies.proposals import Proposals
+from amc.strategies.surrogate import Surrogate, worth
 
 LEVELS = 4
 """Numbers of branches that are taken out at each budget, evenly between none and all."""
 
 SHARE = 10
 """One evaluation in so many may go into what single branches matter."""
-
-FLOOR = 0.02
-"""Merit that is missing even of the best network: the surrogate learns the logarithm of what is
-missing and this, as a point matters as much at 0.9 as ten do at 0.5."""
 
 SPLIT = 4
 """Part of its proposals that each budget has where all of them are asked."""
@@ -87,7 +84,9 @@ class Front:
             if len(problem.outcomes) >= self.episodes:
                 return problem.result()
             problem.evaluate(kept)
-        self._explore(problem, levels, np.random.default_rng(seed))
+        missed = Missed(problem)
+        proposals = Proposals(missed, np.random.default_rng(seed))
+        self._explore(problem, levels, missed, proposals)
         return problem.result()
 
     def levels(self, limits: Limits) -> tuple[Limits, ...]:
@@ -111,19 +110,19 @@ class Front:
                     yield kept
 
     def _explore(
-        self, problem: Problem, levels: Sequence[Limits], random: np.random.Generator
+        self, problem: Problem, levels: Sequence[Limits], missed: Missed, proposals: Proposals
     ) -> None:
-        surrogate = Surrogate(problem.graph.full, problem.limits.fewest)
+        surrogate = Surrogate(problem.graph.full, problem.limits.fewest, missed)
         idle, turn = 0, 0
         while len(problem.outcomes) < self.episodes and idle < IDLE:
             outcomes = problem.outcomes
             if len({one.kept for one in outcomes}) < 2:
                 return
-            surrogate.fit([one.kept for one in outcomes], [_worth(one.merit) for one in outcomes])
+            surrogate.fit([one.kept for one in outcomes], [worth(one.merit) for one in outcomes])
             # Every other one goes to the budgets in turn, so that none is forgotten.
             all_of_them = range(len(levels))
             some = all_of_them if turn % 2 else [turn // 2 % len(levels)]
-            chosen = self._most_promising(outcomes, surrogate, levels, some, random)
+            chosen = self._most_promising(outcomes, surrogate, levels, some, proposals)
             if chosen is not None:
                 problem.evaluate(chosen)
             idle, turn = (idle + 1 if chosen is None else 0), turn + 1
@@ -134,7 +133,7 @@ class Front:
         surrogate: Surrogate,
         levels: Sequence[Limits],
         some: Sequence[int],
-        random: np.random.Generator,
+        proposals: Proposals,
     ) -> Kept | None:
         """Of proposals at some budgets, that which promises to improve most on the best there."""
         known = {one.kept for one in outcomes}
@@ -142,27 +141,20 @@ class Front:
         found: list[tuple[float, Kept]] = []
         for at in some:
             parents = [one.kept for one in bests[max(0, at - 1) : at + 2] if one is not None]
-            asked = self._around(levels[at], parents, len(some), random)
-            new = [one for one in asked if one not in known]
+            if not parents:
+                continue
+            count = max(1, self.proposals // min(len(some), SPLIT))
+            asked, own = proposals.near(levels[at], parents, count), bests[at]
+            if len(some) == 1 and own is not None:
+                asked += proposals.descended(levels[at], [own.kept])
+            new = [one for one in dict.fromkeys(asked) if one not in known]
             if not new:
                 continue
-            own = bests[at]
-            least = None if own is None else _worth(own.merit)
+            least = None if own is None else worth(own.merit)
             promise = surrogate.expected_improvement(new, least)
             top = int(np.argmax(promise))
             found.append((float(promise[top]), new[top]))
         return max(found, key=lambda one: one[0])[1] if found else None
-
-    def _around(
-        self, limits: Limits, parents: Sequence[Kept], shared: int, random: np.random.Generator
-    ) -> list[Kept]:
-        """Kept counts at a budget around those of the parents; fewer where others have some too."""
-        if not parents:
-            return []
-        count = max(1, self.proposals // min(shared, SPLIT))
-        ratios = np.stack([limits.graph.ratios(kept) for kept in parents])
-        asked = around(ratios[random.integers(len(parents), size=count)], random, count)
-        return list(dict.fromkeys(project_all(limits, asked, depth=True)))
 
 
 def best_within(outcomes: Sequence[Outcome], limits: Limits) -> Outcome | None:
@@ -178,7 +170,3 @@ def best_within(outcomes: Sequence[Outcome], limits: Limits) -> Outcome | None:
         if one.seen is None and all(one.costs[item.name] <= item.most for item in limits.items)
     ]
     return max(fit, key=lambda one: one.merit, default=None)
-
-
-def _worth(merit: float) -> float:
-    return float(-np.log(1 - merit + FLOOR))

@@ -14,6 +14,7 @@ from amc.parsing import look_up
 from amc.problem import Strategy
 
 STRATEGIES: dict[str, str] = {
+    "residual-gp": "amc.strategies:ResidualGP",
     "gp-rollout": "agents:GPRolloutSearch",
     "ddpg": "agents:DDPGSearch",
     "ddpg-paper": "agents:PaperDDPGSearch",

@@ -11,7 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm  # type: ignore[import-untyped]
 
+from amc.strategies.missed import Missed
+
 Numbers = NDArray[np.float64]
+
+FLOOR = 0.02
+"""Merit that is missing even of the best network: a point matters as much at 0.9 as ten at 0.5."""
 
 GROWTH = 1.5
 """The kernel is fitted anew when there are so many times as many rollouts as at the last time."""
@@ -24,17 +29,22 @@ class Surrogate:
     its own for each group (Rasmussen and Williams, "Gaussian Processes for Machine Learning", 2006,
     5.1) and a Matern kernel of order 5/2. The logarithm, because half of what is left matters about
     as much wherever one stands. What single units do beyond that counts as noise.
-    Nothing counts as half of the least that is something.
+    Nothing counts as half of the least that is something. What refits miss is one number more,
+    which it may lean on before it knows anything.
 
     Args:
         full: (groups,) units of the unpruned groups.
         fewest: (groups,) the fewest above 0 that they may keep.
+        missed: What refits miss; left out, or where that is not known, it goes without.
     """
 
-    def __init__(self, full: Sequence[int], fewest: Sequence[int]) -> None:
+    def __init__(
+        self, full: Sequence[int], fewest: Sequence[int], missed: Missed | None = None
+    ) -> None:
         self._full = np.asarray(full, np.float64)
         self._nothing = np.asarray(fewest, np.float64) / 2
-        self._kernel = _kernel(len(full))
+        self._missed = missed if missed is not None and missed.known else None
+        self._kernel = _kernel(len(full) + (self._missed is not None))
         self._fitted = 0
         self._mean, self._spread, self._best = 0.0, 1.0, 0.0
         self._process: Any = None
@@ -86,9 +96,16 @@ class Surrogate:
         return gain
 
     def _points(self, kept: Sequence[Sequence[int]]) -> Numbers:
-        """(rollouts, groups) where the process sees them."""
+        """(rollouts, groups or one more) where the process sees them."""
         points: Numbers = np.log(np.maximum(kept, self._nothing) / self._full)
-        return points
+        if self._missed is None:
+            return points
+        return np.column_stack([points, self._missed.foretold(kept)])
+
+
+def worth(merit: float) -> float:
+    """What is learned of a merit: the negative logarithm of what is missing, and of `FLOOR`."""
+    return float(-np.log(1 - merit + FLOOR))
 
 
 def _kernel(groups: int) -> Any:

@@ -139,7 +139,7 @@ def _manual(options: Options) -> Strategy:
 
 _ONE_EVALUATION = ("uniform", "shallow", "deep", "manual", "global")
 _ONE_AN_EPISODE = (
-    *("gp-rollout", "ddpg", "ddpg-paper", "td3", "sac"),
+    *("residual-gp", "gp-rollout", "ddpg", "ddpg-paper", "td3", "sac"),
     *("random", "tpe", "cma-es", "evolution", "gp", "knapsack", "front"),
 )
 

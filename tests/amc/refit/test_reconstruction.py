@@ -70,6 +70,52 @@ def test_without_its_ridge_the_refit_is_least_squares(
     np.testing.assert_allclose(refit.offset.numpy(), offset, rtol=1e-6, atol=1e-8)
 
 
+@FITS
+@pytest.mark.parametrize("kernel", [(), (3, 2)], ids=str)
+@pytest.mark.usefixtures("no_ridge")
+def test_what_refits_miss_is_told_for_every_count_at_once(
+    kernel: tuple[int, ...], with_offset: bool
+) -> None:
+    weight = noise(4, 7, *kernel, seed=3)
+    area, others = weight[0, 0].numel(), torch.tensor([4])
+    units = torch.tensor([[5, 0], [2, 6], [3, 1]])  # channel 4 is another group's, and stays
+    rows = patches(7, area)
+    made = rows @ weight.reshape(4, -1).T
+    power = (made - made.mean(0) * with_offset).square().sum()
+    told = Equations.of(weight, moment_of(rows), with_offset).unexplained(units)
+
+    assert told.shape == (4,)
+    for count in range(4):
+        kept = torch.cat([units[:count].flatten(), others]).sort().values
+        refit = solve(weight, kept, moment_of(rows), with_offset)
+        left = rows[:, columns(kept, area)] @ refit.weight.reshape(4, -1).T + refit.offset
+        assert float(told[count]) == pytest.approx(float((made - left).square().sum() / power))
+
+
+@pytest.mark.parametrize(("scores", "wanted"), [([1, 2, 3], [1, 0, 0]), ([3, 2, 1], [1, 1, 1])])
+def test_what_refits_miss_goes_by_the_units_that_stay(scores: list[int], wanted: list[int]) -> None:
+    first, last = nn.Linear(4, 3), nn.Linear(3, 2)
+    with torch.no_grad():
+        last.weight[:, :2] = 0  # only the third unit is heard
+        first.weight.copy_(torch.eye(3, 4))  # and tells nothing of the others
+    model, inputs = nn.Sequential(first, last), torch.randn(2000, 4)
+    graph = trace(model, inputs[:2])
+    moments = Moments.collect(model, graph, Samples(inputs, torch.zeros(2000, dtype=torch.long)))
+    known = reconstruction.Reconstruction.of(model, graph, moments)
+    (curve,) = reconstruction.unexplained(graph, [torch.tensor(scores)], known)
+    assert curve is not None
+    np.testing.assert_allclose(curve[:3].numpy(), wanted, atol=0.01)
+    assert float(curve[3]) == 0
+
+
+def test_a_group_that_nothing_refit_reads_has_no_such_curve() -> None:
+    model = tiny("residual")
+    graph = trace(model, images())
+    ranking = [torch.arange(units) for units in graph.full]
+    curves = reconstruction.unexplained(graph, ranking, reconstruction.Reconstruction({}))
+    assert curves == [None] * len(graph.groups)
+
+
 def test_the_ridge_is_that_much_weight_decay() -> None:
     weight, kept = noise(4, 6, seed=3), torch.tensor([1, 2, 5])
     rows = patches(6, 1)
