@@ -14,7 +14,7 @@ from experiments.terminal import leave
 from experiments.zoo import load_dataset
 
 OUT = Path("runs/demo")
-STRATEGIES = ("gp-rollout", "uniform", "manual")
+STRATEGIES = ("residual-gp", "uniform", "manual")
 COMPARED = OUT / "benchmark"
 CONFIGS = Path("experiments/configs")
 

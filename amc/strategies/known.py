@@ -37,7 +37,7 @@ STRATEGIES: dict[str, str] = {
 }
 """Short names in Python and on the command line, and where the class is."""
 
-DEFAULT = "gp-rollout"
+DEFAULT = "residual-gp"
 """Finds the most at equal evaluations (docs/agents.md)."""
 
 

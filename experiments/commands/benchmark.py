@@ -97,14 +97,14 @@ def _runs(config: BenchmarkSettings) -> list[SearchSettings]:
         if not isinstance(own, dict):
             raise ValueError(
                 f"--options: {name} has {own!r}; name a setting too, as in "
-                "--options.gp-rollout.sigma 0.2"
+                "--options.ddpg.sigma 0.2"
             )
     told = benchmark_runs(names, config.network.seed, config.seeds)
     runs = [_run(config, *one) for one in told]
     if config.tensorboard and not any(run.tensorboard for run in runs):
         raise ValueError(
             f"--tensorboard: none of {', '.join(names)} is an agent of stable-baselines3, whose "
-            "logger writes the scalars; leave the flag out, or add gp-rollout to --strategies"
+            "logger writes the scalars; leave the flag out, or add ddpg to --strategies"
         )
     return runs
 

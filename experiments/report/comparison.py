@@ -15,9 +15,9 @@ from experiments.terminal import printable
 
 # Strategies that come with the project keep their look from report to report.
 KNOWN = (
-    *("gp-rollout", "netadapt", "uniform", "manual", "random", "ddpg-paper"),
+    *("residual-gp", "netadapt", "uniform", "manual", "random", "ddpg-paper"),
     *("tpe", "cma-es", "sensitivity", "global", "shallow", "deep", "ddpg"),
-    *("td3", "sac"),
+    *("td3", "sac", "gp-rollout", "evolution", "gp", "knapsack", "front"),
 )
 
 Member = tuple[RunResult, Exported | None]

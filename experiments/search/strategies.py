@@ -51,7 +51,7 @@ def with_scalars(strategy: Strategy, name: str, folder: str) -> Strategy:
     if not is_agent(strategy):
         raise ValueError(
             f"--tensorboard: {name} is no agent of stable-baselines3, whose logger writes the "
-            "scalars; leave the flag out, or search with gp-rollout or ddpg"
+            "scalars; leave the flag out, or search with ddpg or gp-rollout"
         )
     if find_spec("tensorboard") is None:
         raise ImportError(

@@ -76,8 +76,8 @@ class SearchSettings(CommandSettings):
     """How ratios are searched.
 
     Args:
-        strategy: Short name or package.module:Class. Agents: gp-rollout, ddpg, ddpg-paper, td3,
-            sac; narrowing step by step: netadapt; rules: uniform, shallow, deep, manual,
+        strategy: Short name or package.module:Class. residual-gp, a Gaussian process that knows
+            what refits miss; agents: gp-rollout, ddpg, ddpg-paper, td3, sac; narrowing step by step: netadapt; rules: uniform, shallow, deep, manual,
             sensitivity, global; other searches: random, evolution, tpe, gp, cma-es, knapsack;
             for all budgets up to this one: front.
         options: Further settings of the strategy, as in --options.sigma 0.2.
@@ -100,7 +100,7 @@ class SearchSettings(CommandSettings):
     ending: MeasureSettings = field(default_factory=MeasureSettings)
     profiling: ProfilingSettings = field(default_factory=ProfilingSettings)
     output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/search"))
-    strategy: Text = "gp-rollout"
+    strategy: Text = "residual-gp"
     options: Table = field(default_factory=dict)
     tensorboard: Switch = False
 
@@ -179,7 +179,7 @@ class BenchmarkSettings(CommandSettings):
         seeds: Runs of every strategy, with so many seeds from --seed on; above 1 results are means
             with their 95% intervals, and what may be chance is called so.
         manual: YAML file of layer patterns and ratios, for the strategy "manual".
-        options: Further settings of one strategy, as in --options.gp-rollout.sigma 0.2.
+        options: Further settings of one strategy, as in --options.ddpg.sigma 0.2.
         tensorboard: Write the agents' scalars for TensorBoard, into folders tensorboard of their
             runs.
     """
@@ -199,7 +199,7 @@ class BenchmarkSettings(CommandSettings):
     ending: MeasureSettings = field(default_factory=MeasureSettings)
     profiling: ProfilingSettings = field(default_factory=ProfilingSettings)
     output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/benchmark"))
-    strategies: Listed = ("gp-rollout", "netadapt", "uniform")
+    strategies: Listed = ("residual-gp", "netadapt", "uniform")
     seeds: Seeds = 1
     manual: Text | None = None
     options: Table = field(default_factory=dict)

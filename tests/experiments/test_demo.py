@@ -45,7 +45,7 @@ def test_its_commands_are_such_as_a_user_could_type(typed):
     assert replace(compared.network, weights=None) == network
     assert compared.tuning.finetune_epochs > 0
     assert compared.seeds == 3
-    assert compared.strategies == ("gp-rollout", "uniform", "manual")
+    assert compared.strategies == ("residual-gp", "uniform", "manual")
     for name in compared.strategies:
         file = {"file": compared.manual} if name == "manual" else {}
         make_strategy(name, compared.problem.episodes, file)
@@ -56,7 +56,7 @@ def test_it_shows_what_it_runs(typed, capsys):
     shown = capsys.readouterr().out.splitlines()
     told = [line for line in shown if line.startswith("$ amc ")]
     assert told == [f"$ amc {' '.join(words)}" for words in typed[len(typed) // 2 :]]
-    assert shown[-1].startswith("to take a network away: amc export runs/demo/benchmark/gp-rollout")
+    assert shown[-1].startswith("to take a network away: amc export runs/demo/benchmark/residual-gp")
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,7 @@ RANKED = (
 """How torch-pruning may rank units."""
 
 CONTENDERS: dict[str, tuple[str, Contender]] = {
-    "gp-rollout": ("ours", partial(ours, "gp-rollout")),
+    "residual-gp": ("ours", partial(ours, "residual-gp")),
     "uniform": ("ours", partial(ours, "uniform")),
     **{
         f"tp-{where}-{what}": (

@@ -12,7 +12,7 @@ from experiments.studies.markdown import markdown
 from experiments.studies.peers.plan import Plan
 from experiments.terminal import duration, percent
 
-OURS = "gp-rollout"
+OURS = "residual-gp"
 Line = Mapping[str, Any]
 Found = Mapping[tuple[Any, ...], Line]
 

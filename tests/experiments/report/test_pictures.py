@@ -62,7 +62,7 @@ def test_names_of_groups_stand_in_forward_order(made: Made) -> None:
 
 
 def test_every_run_has_a_mark_in_every_group(made: Made) -> None:
-    results = [made("gp-rollout", seed=0), made("gp-rollout", seed=1), made("uniform", [0.8])]
+    results = [made("residual-gp", seed=0), made("residual-gp", seed=1), made("uniform", [0.8])]
     svg = kept_picture(compare(results)[0], "k").svg
     assert len(re.findall(r"<use [^>]*fill: var\(--c0\)", svg)) == 2 * 3
     assert len(re.findall(r"<use [^>]*fill: var\(--c2\)", svg)) == 3

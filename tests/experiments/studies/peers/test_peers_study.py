@@ -19,7 +19,7 @@ from experiments.studies.peers.within import KEYS as KNOB
 from experiments.studies.peers.within import KNOBS, within
 from experiments.zoo import load_workload
 
-PLAN = Plan(("net",), (0.5,), ("gp-rollout", "uniform", "other"), 2, "", "")
+PLAN = Plan(("net",), (0.5,), ("residual-gp", "uniform", "other"), 2, "", "")
 
 
 def clocked(folder: Path) -> Rows:
@@ -76,7 +76,7 @@ def rows_of(**tuned: tuple[float, float]) -> dict[tuple[object, ...], dict[str, 
 
 
 def test_ahead_of_the_others_and_beyond_the_interval() -> None:
-    ours, own = {"gp-rollout": (0.9, 0.902)}, {"uniform": (0.95, 0.95)}
+    ours, own = {"residual-gp": (0.9, 0.902)}, {"uniform": (0.95, 0.95)}
     clear = rows_of(**ours, **own, other=(0.8, 0.801))
     assert "in 1 of 1 cells, beyond the 95% interval of every difference in 1." in verdict(
         clear, PLAN
@@ -90,7 +90,7 @@ def test_ahead_of_the_others_and_beyond_the_interval() -> None:
 
 
 def test_the_table_says_who_failed_and_how() -> None:
-    lines = rows_of(**{"gp-rollout": (0.9, 0.902)})
+    lines = rows_of(**{"residual-gp": (0.9, 0.902)})
     lines["net", 0.5, "other", 0] = row("other", 0, 0.0, error="ValueError: no heads")
     text = table(lines, PLAN, dict.fromkeys(PLAN.contenders, "as it is"))
     assert "| net | 50% | other (as it is) | ValueError: no heads |" in text
