@@ -96,8 +96,7 @@ def _runs(config: BenchmarkSettings) -> list[SearchSettings]:
         look_up(dict.fromkeys(names), name, "strategy in --options.STRATEGY.NAME")
         if not isinstance(own, dict):
             raise ValueError(
-                f"--options: {name} has {own!r}; name a setting too, as in "
-                "--options.ddpg.sigma 0.2"
+                f"--options: {name} has {own!r}; name a setting too, as in --options.ddpg.sigma 0.2"
             )
     told = benchmark_runs(names, config.network.seed, config.seeds)
     runs = [_run(config, *one) for one in told]

@@ -77,9 +77,10 @@ class SearchSettings(CommandSettings):
 
     Args:
         strategy: Short name or package.module:Class. residual-gp, a Gaussian process that knows
-            what refits miss; agents: gp-rollout, ddpg, ddpg-paper, td3, sac; narrowing step by step: netadapt; rules: uniform, shallow, deep, manual,
-            sensitivity, global; other searches: random, evolution, tpe, gp, cma-es, knapsack;
-            for all budgets up to this one: front.
+            what refits miss; agents: gp-rollout, ddpg, ddpg-paper, td3, sac; narrowing step by
+            step: netadapt; rules: uniform, shallow, deep, manual, sensitivity, global; other
+            searches: random, evolution, tpe, gp, cma-es, knapsack; for all budgets up to this one:
+            front.
         options: Further settings of the strategy, as in --options.sigma 0.2.
         tensorboard: Write an agent's scalars for TensorBoard, into the folder tensorboard of the
             run.

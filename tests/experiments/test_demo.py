@@ -56,7 +56,8 @@ def test_it_shows_what_it_runs(typed, capsys):
     shown = capsys.readouterr().out.splitlines()
     told = [line for line in shown if line.startswith("$ amc ")]
     assert told == [f"$ amc {' '.join(words)}" for words in typed[len(typed) // 2 :]]
-    assert shown[-1].startswith("to take a network away: amc export runs/demo/benchmark/residual-gp")
+    away = "to take a network away: amc export runs/demo/benchmark/residual-gp"
+    assert shown[-1].startswith(away)
 
 
 @pytest.mark.parametrize(

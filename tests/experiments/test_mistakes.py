@@ -264,6 +264,7 @@ SEARCH = "search --model resnet8 --dataset digits --width 0.5 --weights good.saf
 PRUNE = SEARCH.replace("search", "prune", 1)
 BENCHMARK = SEARCH.replace("search", "benchmark", 1)
 BARE = "search --model resnet8 --dataset digits "
+DDPG = SEARCH + "--strategy ddpg "
 MANUAL = SEARCH + "--strategy manual --options.file "
 OWN = "search --dataset digits --model "
 IMAGES = "search --model nets_of_a_user:Net --dataset "
@@ -395,17 +396,17 @@ MISTAKES = {
     SEARCH + "--strategy netadapt --finetune-epochs 1 --finetune-schedule cubic": (
         *("--finetune-schedule cubic begins again", "one-shot", "`amc prune`"),
     ),
-    SEARCH + "--strategy ddpg --options.hidden 99999999": ("hidden is 99999999", "1 to 10000"),
-    SEARCH + "--strategy ddpg --options.buffer_size 99999999999": (
+    DDPG + "--options.hidden 99999999": ("hidden is 99999999", "1 to 10000"),
+    DDPG + "--options.buffer_size 99999999999": (
         "buffer_size is 99999999999",
         "0 (keeps all) to",
     ),
-    SEARCH + "--strategy ddpg --options.buffer_size -1": ("buffer_size is -1", "0 (keeps all) to 1000000"),
-    SEARCH + "--strategy ddpg --options.batch_size 1000000000": ("batch_size is 1000000000", "1 to 1000000"),
-    SEARCH + "--strategy ddpg --options.proposals 1000000000": ("proposals is 1000000000", "0 to 1000000"),
+    DDPG + "--options.buffer_size -1": ("buffer_size is -1", "0 (keeps all) to 1000000"),
+    DDPG + "--options.batch_size 1000000000": ("batch_size is 1000000000", "1 to 1000000"),
+    DDPG + "--options.proposals 1000000000": ("proposals is 1000000000", "0 to 1000000"),
     SEARCH + "--strategy netadapt --options.jobs 5000": ("jobs is 5000", "1 to 256"),
     SEARCH + "--strategy sensitivity --options.ratios 5000": ("ratios is 5000", "1 to 1000"),
-    SEARCH + "--strategy ddpg --options.sigma wide": ("--options.sigma is 'wide'", "ddpg needs a number"),
+    DDPG + "--options.sigma wide": ("--options.sigma is 'wide'", "ddpg needs a number"),
     SEARCH + "--strategy uniform --options.sigma 1": ("unknown option of uniform", "known: none"),
     SEARCH + "--strategy nets_of_a_user:Idle": ("gave Idle", "search(problem, seed)"),
     SEARCH + "--strategy nets_of_a_user:five": ("gave Sequential", "search(problem, seed)"),

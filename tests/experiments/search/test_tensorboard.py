@@ -61,8 +61,8 @@ def test_a_strategy_without_an_agent_is_refused_before_any_work(amc, tmp_path):
 def test_without_tensorboard_the_way_to_install_it_is_told(monkeypatch):
     monkeypatch.setattr(strategies, "find_spec", lambda name: None)
     with pytest.raises(ImportError, match="needs tensorboard, which is not here; pip install"):
-        chosen_strategy(settings_of(SearchSettings, tensorboard=True))
-    assert chosen_strategy(SearchSettings()).tensorboard is None
+        chosen_strategy(settings_of(SearchSettings, strategy="ddpg", tensorboard=True))
+    assert chosen_strategy(SearchSettings(strategy="ddpg")).tensorboard is None
 
 
 @pytest.mark.parametrize(("word", "wanted"), [((), True), (("false",), False), (("true",), True)])
