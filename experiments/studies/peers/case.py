@@ -38,7 +38,7 @@ NETWORKS = {
 }
 """With the weights that come with the project."""
 
-TRAINED = {"resnet20": 16, "mobilenet-v1": 14, "vit-small": 8}
+TRAINED = {"resnet20": 16, "mobilenet-v1": 14, "vit-small": 24}
 """Epochs that they were trained for; what is trained from scratch has these and the fine-tuning."""
 
 
