@@ -98,9 +98,9 @@ def _torch_pruned(
         num_heads={
             module.qkv: module.heads for module in model.modules() if hasattr(module, "qkv")
         },
-        unwrapped_parameters={
-            one: 1 for name, one in model.named_parameters() if name == "positions"
-        },
+        unwrapped_parameters=[
+            (one, 1) for name, one in model.named_parameters() if name == "positions"
+        ],
     )
     pruner.step()
     model.zero_grad(set_to_none=True)
