@@ -101,3 +101,36 @@ class Checkpoint:
     def save(self, state: State) -> None:
         """Save it whole, or leave what was there."""
         self.journal.note_state(self.name, state)
+
+
+@dataclass(frozen=True)
+class Named:
+    """A part of a journal for one of several that do the same: all that it notes bears its name.
+
+    Args:
+        journal: The whole.
+        name: Of the part.
+    """
+
+    journal: Journal
+    name: str
+
+    def recall(self, kind: type[E], key: str) -> E | None:
+        """See `Journal`."""
+        return self.journal.recall(kind, f"{self.name} {key}")
+
+    def note(self, key: str, entry: Entry) -> None:
+        """See `Journal`."""
+        self.journal.note(f"{self.name} {key}", entry)
+
+    def recall_state(self, name: str) -> State | None:
+        """See `Journal`."""
+        return self.journal.recall_state(f"{self.name} {name}")
+
+    def note_state(self, name: str, state: State) -> None:
+        """See `Journal`."""
+        self.journal.note_state(f"{self.name} {name}", state)
+
+    def forget_state(self, name: str) -> None:
+        """See `Journal`."""
+        self.journal.forget_state(f"{self.name} {name}")

@@ -28,6 +28,9 @@ LEVELS = 4
 SHARE = 10
 """One evaluation in so many may go into what single branches matter."""
 
+STARTS = 3
+"""One evaluation in so many may go into networks without the least important of them."""
+
 SPLIT = 4
 """Part of its proposals that each budget has where all of them are asked."""
 
@@ -80,10 +83,9 @@ class Front:
             )
         problem.restart()
         levels = self.levels(problem.limits)
-        for kept in self._starts(problem, levels):
-            if len(problem.outcomes) >= self.episodes:
-                return problem.result()
-            problem.evaluate(kept)
+        for most, kept in self._starts(problem, levels):
+            if len(problem.outcomes) < most:
+                problem.evaluate(kept)
         missed = Missed(problem)
         proposals = Proposals(missed, np.random.default_rng(seed))
         self._explore(problem, levels, missed, proposals)
@@ -98,16 +100,21 @@ class Front:
             replace(limits, items=(replace(first, most=float(most)), *others)) for most in mosts
         )
 
-    def _starts(self, problem: Problem, levels: Sequence[Limits]) -> Iterator[Kept]:
-        """Uniform ratios at every budget, and then without the least important branches."""
-        yield from (uniform(limits) for limits in reversed(levels))
-        order = least_important(problem, self.episodes // SHARE)
+    def _starts(self, problem: Problem, levels: Sequence[Limits]) -> Iterator[tuple[int, Kept]]:
+        """Uniform ratios at every budget, and then without the least important branches.
+
+        Each with the number of evaluations before which it is to be tried.
+        """
+        yield from ((self.episodes, uniform(limits)) for limits in reversed(levels))
+        some = min(self.episodes // SHARE, self.episodes - len(problem.outcomes) - 1)
+        order = least_important(problem, max(0, some))
+        most = max(len(problem.outcomes), self.episodes // STARTS)
         counts = sorted({round(len(order) * part / LEVELS) for part in range(1, LEVELS + 1)})
         for limits in reversed(levels):
             for count in filter(None, counts):
                 kept = without(limits, order[:count])
                 if kept is not None:
-                    yield kept
+                    yield most, kept
 
     def _explore(
         self, problem: Problem, levels: Sequence[Limits], missed: Missed, proposals: Proposals

@@ -7,7 +7,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments.report import over_seeds, results_table, slow_sentence, worse_sentence
+from experiments.report import (
+    over_seeds,
+    proof_sentence,
+    results_table,
+    slow_sentence,
+    worse_sentence,
+)
 from experiments.runs import RunResult
 from experiments.settings import OutputSettings
 
@@ -17,7 +23,11 @@ def conclude(results: Sequence[RunResult], output: OutputSettings, console: Cons
     for result in results:
         seed = f", seed {result.seed}" if len({one.seed for one in results}) > 1 else ""
         label = f"{result.strategy}{seed}"
-        for sentence in (slow_sentence(label, result), worse_sentence(label, result)):
+        for sentence in (
+            proof_sentence(label, result),
+            slow_sentence(label, result),
+            worse_sentence(label, result),
+        ):
             if sentence:
                 console.print(sentence, soft_wrap=True)
     console.print(results_table(results))

@@ -7,6 +7,7 @@ from experiments.report.headline import (
     latency_line,
     latency_sentence,
     over_seeds,
+    proof_sentence,
     standing,
     worse_sentence,
 )
@@ -21,6 +22,7 @@ __all__ = [
     "latency_line",
     "latency_sentence",
     "over_seeds",
+    "proof_sentence",
     "read_export",
     "render",
     "results_table",

@@ -82,8 +82,11 @@ def _prune(result: RunResult, here: str) -> Words:
 
 
 def _search(result: RunResult, here: str) -> Words:
-    named = {**_named(result), "strategy": result.strategy}
-    budget = {"budget": ",".join(map(str, result.budgets)), "seed": result.seed}
+    named: dict[str, object] = {**_named(result)}
+    budget: dict[str, object] = {"seed": result.seed}
+    if result.proof is None:  # Else the goal, which is a setting, says both.
+        named = {**named, "strategy": result.strategy}
+        budget = {"budget": ",".join(map(str, result.budgets)), **budget}
     flags = named | budget | _changes(SearchSettings, result.config, {*named, *budget})
     return ("amc search", *_flags(flags | {"out": f"{here}-again"}))
 

@@ -150,6 +150,33 @@ def worse_sentence(label: str, result: RunResult) -> str:
     )
 
 
+def proof_sentence(label: str, result: RunResult) -> str:
+    """Whether a network that was to be as small as may be keeps to its goal; else nothing."""
+    proof = result.proof
+    if proof is None:
+        return ""
+    name, drop = printable(result.score.name), proof.goal.startswith("--max-drop")
+    sure = f"with {1 - proof.chance:.0%} certainty"
+    most = "loses at most" if drop else f"has at {'least' if result.score.sign > 0 else 'most'}"
+    measured = (
+        f"on {count(proof.samples, 'held-out sample')} that the search has not seen it has "
+        f"{with_unit(scored(proof.pruned), result.score)}, against "
+        f"{with_unit(scored(proof.unpruned), result.score)} unpruned, and {sure} {most} "
+        f"{scored(max(0.0, proof.bound) if drop else proof.bound)}"
+    )
+    tried = f"{count(proof.tried, 'network')} of the front {'was' if proof.tried == 1 else 'were'}"
+    if proof.holds:
+        return (
+            f"The network of {label} is the cheapest found that keeps to {proof.goal} by its "
+            f"{name}: {measured} ({tried} fine-tuned)."
+        )
+    return (
+        f"No network surely keeps to {proof.goal}; that of {label} costs most: {measured} ({tried} "
+        "fine-tuned). A weaker goal, longer fine-tuning, more --episodes or fewer --search-images, "
+        "which leave more samples to judge by, may mend that."
+    )
+
+
 def _costs(result: RunResult) -> list[str]:
     """What is left of the costs that budgets limit, else of all that changed."""
     limited = {budget.cost for budget in result.budgets}
@@ -187,7 +214,8 @@ def _doubt(winner: Run, lead: float) -> str:
 def notes(comparison: Comparison) -> list[str]:
     """What to keep in mind when the numbers are compared."""
     runs = comparison.runs
-    found = [*map(_excess, runs), *map(_latency, runs), _tuned(runs), _fine_tuning(runs)]
+    found = [proof_sentence(run.label, run.result) for run in runs]
+    found += [*map(_excess, runs), *map(_latency, runs), _tuned(runs), _fine_tuning(runs)]
     found += [_in_bytes(run) for run in runs]
     found += [worse_sentence(run.label, run.result) for run in runs]
     found += [_unequal(runs), _seeds(comparison), *_modelled(runs)]

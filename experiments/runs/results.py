@@ -135,6 +135,32 @@ class Pace:
 
 
 @dataclass(frozen=True)
+class Proof:
+    """Whether a network's score holds, on held-out samples that its search has not seen.
+
+    Args:
+        goal: As it was typed.
+        unpruned: The unpruned network's score on them.
+        pruned: The network's, fine-tuned.
+        bound: Of a greatest drop the most that it may be, of a floor the least that the score may
+            be, but for the chance.
+        chance: Highest probability that the bound is wrong, whichever network had been chosen.
+        samples: How many there are.
+        tried: Networks that were fine-tuned to find it.
+        holds: Whether the bound keeps to the goal.
+    """
+
+    goal: str
+    unpruned: Number
+    pruned: Number
+    bound: Number
+    chance: Share
+    samples: Count
+    tried: Count
+    holds: bool
+
+
+@dataclass(frozen=True)
 class Tried:
     """A policy of a search, fine-tuned to see whether its score foretold what it would become.
 
@@ -220,6 +246,7 @@ class RunResult:
         config: The run's settings.
         machine: Versions and processor that the run was made with.
         trust: What `amc trust` has added; None where it was not asked.
+        proof: Where the network was to be as small as may be, whether its score holds.
     """
 
     strategy: str
@@ -247,6 +274,7 @@ class RunResult:
     config: Mapping[str, Any] = field(default_factory=dict)
     machine: Mapping[str, str] = field(default_factory=dict)
     trust: Trust | None = None
+    proof: Proof | None = None
 
     def save(self, path: Path) -> None:
         """Write the result as JSON, whole or not at all."""

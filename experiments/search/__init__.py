@@ -13,6 +13,7 @@ from experiments.search.one_run import (
 from experiments.search.policies import best_of
 from experiments.search.problems import first_of, prepare
 from experiments.search.searching import run_strategy
+from experiments.search.smallest import smallest
 from experiments.search.strategies import expected_evaluations, is_agent, make_strategy
 from experiments.search.tuning import RATE_KEY, check_tuning, recipe_of, told_rate, training_of
 
@@ -33,6 +34,7 @@ __all__ = [
     "run_strategy",
     "scores_of",
     "search",
+    "smallest",
     "told_again",
     "told_rate",
     "training_of",

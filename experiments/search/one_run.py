@@ -15,6 +15,7 @@ from amc.costs.latency import LatencyTable
 from amc.evaluation import fast_score, recalibrate
 from amc.export import save_pruned
 from amc.graph import PruningGraph
+from amc.journal import Journal
 from amc.policy import Budget, Policy
 from amc.problem import Strategy
 from amc.pruning import decisions, kept_counts, plain_copy, prune
@@ -38,6 +39,7 @@ from experiments.runs import (
     CostChange,
     Interrupted,
     Pace,
+    Proof,
     Remeasured,
     RunJournal,
     RunResult,
@@ -167,8 +169,20 @@ def finish(
     unpruned: Scores,
     journal: RunJournal,
     console: Console,
+    tuning: Journal | None = None,
+    proof: Proof | None = None,
 ) -> RunResult:
     """Fine-tune, measure, and write the run folder.
+
+    Args:
+        config: Of the command.
+        workload: Network and task.
+        made: What was decided.
+        unpruned: Scores of the network as it came.
+        journal: Of the run.
+        console: For progress.
+        tuning: Where fine-tuning is noted, or was made before; the run's journal if left out.
+        proof: See `RunResult`.
 
     Raises:
         Interrupted: at Ctrl-C.
@@ -176,7 +190,7 @@ def finish(
     path = Path(config.output.out) / "policy.json"
     made.policy.save(path)
     with resumable(lambda: Interrupted(f"the policy is found and in {path}", config)):
-        return _finish(config, workload, made, unpruned, journal, console)
+        return _finish(config, workload, made, unpruned, journal, console, tuning, proof)
 
 
 def _finish(
@@ -186,13 +200,15 @@ def _finish(
     unpruned: Scores,
     journal: RunJournal,
     console: Console,
+    tuning: Journal | None,
+    proof: Proof | None,
 ) -> RunResult:
     graph, kept = made.graph, kept_counts(made.policy, made.graph)
     if config.tuning.recalibrate:
         recalibrate(made.network, first_of(workload.task, config.tuning.recalibrate))
     searched = scores_of(made.network, graph, workload.task)
     start = Start(made.network, made.policy, graph, task_for(config.cut, workload))
-    tuned = tune(config, workload, start, console, journal)
+    tuned = tune(config, workload, start, console, tuning or journal)
     seconds = {
         "prepare": made.prepare_seconds,
         "search": made.search_seconds,
@@ -227,6 +243,7 @@ def _finish(
         score=workload.task.score,
         config={**flat(config), "overwrite": False},
         machine=machine(config.compute.device),
+        proof=proof,
     )
     write_run(Path(config.output.out), config, result, made.policy, tuned.network)
     journal.tidy()

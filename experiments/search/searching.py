@@ -61,8 +61,18 @@ def run_strategy(
     problem: Problem,
     journal: RunJournal,
     console: Console,
+    *,
+    clocked: bool = True,
 ) -> Found:
     """What a strategy finds, its policy on the disk, with a journal that answers for what is done.
+
+    Args:
+        config: Of the search.
+        strategy: It.
+        problem: What it solves.
+        journal: Of the run.
+        console: For progress.
+        clocked: Whether its winner is held against the clock where a budget is one of time.
 
     Raises:
         Interrupted: at Ctrl-C, with the best policy so far on the disk.
@@ -80,7 +90,10 @@ def run_strategy(
 
     tunes = getattr(strategy, "tunes_weights", False)
     with resumable(interrupted), watch.reporter:
-        result, bound = holding(search, latest[0], again=not tunes)
+        if clocked:
+            result, bound = holding(search, latest[0], again=not tunes)
+        else:
+            result, bound = search(latest[0]), 1.0
     return found(config, problem, result, bound)
 
 

@@ -26,6 +26,7 @@ from experiments.settings.mistakes import Mistake
 from experiments.settings.parts import (
     ComputeSettings,
     CutSettings,
+    GoalSettings,
     MeasureSettings,
     NetworkSettings,
     OutputSettings,
@@ -62,6 +63,7 @@ __all__ = [
     "CutSettings",
     "ExportSettings",
     "FrontSettings",
+    "GoalSettings",
     "MeasureSettings",
     "Mistake",
     "NetworkSettings",

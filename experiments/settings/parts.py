@@ -13,6 +13,7 @@ from experiments.settings.checked import Part
 from experiments.settings.kinds import (
     AUTO,
     COMMAND,
+    Amount,
     Arguments,
     Budgets,
     Device,
@@ -41,6 +42,9 @@ from experiments.settings.mistakes import Mistake
 
 DATASET = "fashion-mnist"
 """Where none is named."""
+
+HALF = (Budget("macs", 0.5),)
+"""The budget where none is given, which is told from one that is by being this object."""
 
 MINUTES = 10.0
 """That a table is measured for on this machine, at most."""
@@ -254,6 +258,59 @@ class CutSettings(Part):
 
 
 @dataclass(frozen=True)
+class GoalSettings(Part):
+    """How small a network may get where no budget says.
+
+    Args:
+        max_drop: In place of a budget: find the cheapest network whose score, fine-tuned, is at
+            most this much worse than the unpruned one's, on held-out samples that the search has
+            not seen; the chance that it is worse all the same is below 5%.
+        floor: The same with a score that it must have: 0.92, or score=0.92.
+        cost: What is to be small then: macs, params, size, memory, energy or latency. Budgets of
+            others may be given, and hold beside it.
+    """
+
+    section: ClassVar[str] = "As small as may be"
+    max_drop: Amount | None = None
+    floor: Text | float | None = None
+    cost: Text = "macs"
+
+    def __post_init__(self) -> None:
+        """Also: one of the two, and a cost only where there is one of them."""
+        super().__post_init__()
+        if self.max_drop is not None and self.floor is not None:
+            raise Mistake("--max-drop and --floor are both given; give one of them")
+        if self.floor is not None and self.least is None:
+            raise Mistake(f"--floor is {self.floor!r}; it must be a score: 0.92 or score=0.92")
+        if self.cost != "macs" and not self.asked:
+            raise Mistake(
+                f"--cost {self.cost} says what --max-drop or --floor makes small, and neither is "
+                f"given; a budget of it is --budget {self.cost}=0.5"
+            )
+
+    @property
+    def asked(self) -> bool:
+        """Whether there is one."""
+        return self.max_drop is not None or self.floor is not None
+
+    @property
+    def flag(self) -> str:
+        """As it was typed."""
+        if self.max_drop is not None:
+            return f"--max-drop {self.max_drop:g}"
+        return f"--floor {self.floor}"
+
+    @property
+    def least(self) -> float | None:
+        """The score that the network must have; None where there is none."""
+        try:
+            found = float(str(self.floor).removeprefix("score="))
+        except ValueError:
+            return None
+        return found if math.isfinite(found) else None
+
+
+@dataclass(frozen=True)
 class ProblemSettings(Part):
     """What is searched, whatever the strategy.
 
@@ -281,7 +338,7 @@ class ProblemSettings(Part):
     """
 
     section: ClassVar[str] = "Problem"
-    budget: Budgets = (Budget("macs", 0.5),)
+    budget: Budgets = HALF
     episodes: Episodes = 100
     search_images: Natural = 2000
     racing: Half = 0.0

@@ -24,8 +24,10 @@ from experiments.settings.kinds import (
 )
 from experiments.settings.mistakes import Mistake, WrongValue
 from experiments.settings.parts import (
+    HALF,
     ComputeSettings,
     CutSettings,
+    GoalSettings,
     MeasureSettings,
     NetworkSettings,
     OutputSettings,
@@ -35,6 +37,12 @@ from experiments.settings.parts import (
     TuningSettings,
 )
 from experiments.settings.preparation import TrainSettings
+
+DEFAULT = "residual-gp"
+"""As `amc.strategies` has it, which settings do not wait for."""
+
+LOWEST = 0.1
+"""The smallest part of a cost that a search for the smallest network looks at."""
 
 
 @dataclass(frozen=True)
@@ -97,13 +105,54 @@ class SearchSettings(CommandSettings):
     cut: CutSettings = field(default_factory=CutSettings)
     tuning: TuningSettings = field(default_factory=TuningSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    goal: GoalSettings = field(default_factory=GoalSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
     ending: MeasureSettings = field(default_factory=MeasureSettings)
     profiling: ProfilingSettings = field(default_factory=ProfilingSettings)
     output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/search"))
-    strategy: Text = "residual-gp"
+    strategy: Text = DEFAULT
     options: Table = field(default_factory=dict)
     tensorboard: Switch = False
+
+    def __post_init__(self) -> None:
+        """Also: where the network is to be as small as may be, nothing says otherwise."""
+        super().__post_init__()
+        if not self.goal.asked:
+            return
+        if self.problem.budget is HALF:
+            object.__setattr__(self, "problem", replace(self.problem, budget=()))
+        if any(one.cost == self.goal.cost for one in self.problem.budget):
+            raise Mistake(
+                f"{self.goal.flag} makes {self.goal.cost} as small as may be, and --budget is one "
+                "of it; leave one of them out"
+            )
+        if self.problem.racing:
+            raise Mistake(
+                f"{self.goal.flag} looks at all budgets at once, and --racing stops candidates "
+                "that are worse than the best of any; leave --racing out"
+            )
+        if self.tuning.patience:
+            raise Mistake(
+                f"{self.goal.flag} is judged on held-out samples that nothing else has seen, and "
+                "--patience stops by all of them; leave --patience out"
+            )
+        if self.strategy not in (DEFAULT, "front") or self.options:
+            given = f"--strategy {self.strategy}" if not self.options else "--options"
+            raise Mistake(
+                f"{self.goal.flag} searches all budgets in its own way; leave {given} out"
+            )
+
+    @property
+    def of_all_budgets(self) -> SearchSettings:
+        """The search for all budgets of the goal's cost."""
+        budget = (Budget(self.goal.cost, 1.0), *self.problem.budget)
+        return replace(
+            self,
+            problem=replace(self.problem, budget=budget),
+            goal=GoalSettings(),
+            strategy="front",
+            options={"lowest": LOWEST},
+        )
 
     @property
     def files(self) -> Mapping[str, str | None]:

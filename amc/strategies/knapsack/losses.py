@@ -91,6 +91,8 @@ def _usual(choices: Choices, found: Sequence[dict[int, float]]) -> float:
 def _curve(options: Sequence[int], seen: dict[int, float]) -> Numbers:
     """Losses of options from those of some, which never grow with what is kept."""
     full = options[-1]
+    if len(options) == 1:
+        return np.zeros(1)
     ratios = 1 - np.array(options, np.float64) / full
     known = sorted((1 - option / full, loss) for option, loss in seen.items())
     points = np.array([0.0, *(ratio for ratio, _ in known)])

@@ -84,7 +84,8 @@ class Knapsack:
         solver = Solver(
             choices, tuple(terms_of(item.cost, choices) for item in problem.limits.items)
         )
-        losses = scan(problem, choices, round(self.scanned * self.episodes))
+        some = min(round(self.scanned * self.episodes), self.episodes - len(problem.outcomes))
+        losses = scan(problem, choices, some)
         best, highest = np.ones(len(choices.options)), -math.inf
         weights, turns = best, 0
         while len(problem.outcomes) < self.episodes and turns < AGAIN * self.episodes:

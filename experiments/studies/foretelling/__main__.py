@@ -1,7 +1,7 @@
 """What foretells the score after fine-tuning: `python -m experiments.studies.foretelling`.
 
 In each cell, a trained network on Fashion-MNIST and a budget, policies are taken that are all good:
-those of two rules and the better half of what the default search evaluates. Each is looked at as a
+those of two rules and the better half of what `gp-rollout` evaluates. Each is looked at as a
 search could, by its score after the cut, by its loss, after short fine-tunings, and is then
 fine-tuned whole, once a seed. Reported is how well each look ranks the policies as the whole
 fine-tuning does, and what is gained by choosing by it. Every policy is a line of the file, and the

@@ -79,7 +79,7 @@ def bench(cell: Cell, epochs: float, console: Console) -> Bench:
 
 
 def candidates(bench: Bench, count: int) -> list[Candidate]:
-    """Those of the rules, and good ones of the default search, evenly by their place in it."""
+    """Those of the rules, and good ones of `gp-rollout`, evenly by their place in it."""
     problem = bench.problem
     ruled = [
         Candidate(name, make_strategy(name, 1, {}).search(problem, SEED).best.kept)
@@ -103,4 +103,7 @@ def _good(bench: Bench, outcomes: Iterable[Outcome]) -> list[Outcome]:
 
 
 def _once(found: Iterable[Candidate]) -> list[Candidate]:
-    return list({one.kept: one for one in found}.values())
+    first: dict[Kept, Candidate] = {}
+    for one in found:
+        first.setdefault(one.kept, one)
+    return list(first.values())

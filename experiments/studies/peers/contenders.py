@@ -45,7 +45,7 @@ def ours(strategy: str, here: Case, target: float, seed: int, folder: Path) -> C
             network=replace(NETWORKS[here.name], seed=seed),
             problem=ProblemSettings(budget=(Budget("latency", target),)),
             ending=MeasureSettings(no_measure=True),
-            output=OutputSettings(str(out)),
+            output=OutputSettings(str(out), overwrite=True),
             strategy=strategy,
         ),
         Console(markup=False, highlight=False),

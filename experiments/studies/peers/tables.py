@@ -59,7 +59,7 @@ def _row(
         *(*where, percent(means["left"]), percent(means["macs"]), f"{means['cut']:.4f}"),
         str(Mean.of(own)),
         "" if name == OURS or not ours else difference(ours, own),
-        *(duration(means["seconds"]), f"{len(lines)}"),
+        *(duration(means["seconds"]), f"{len(own)}"),
     )
 
 

@@ -124,6 +124,8 @@ def made_small(words: list[str], number: int) -> list[str]:
     if settings.get("run"):
         added.pop("episodes", None)  # It has its own problem, which is small already.
     else:
+        if settings.get("max_drop"):
+            added |= {"search_images": "20", "max_drop": "0.6"}  # few samples prove little
         if "dataset" in settings:
             added |= NARROW if settings["dataset"] == "digits" else TINY
         if settings.get("weights") and not Path(settings["weights"]).is_file():
@@ -178,7 +180,7 @@ def test_the_commands_of_a_page_work(
 
 def test_pages_with_commands_are_found() -> None:
     assert {"README", "agents", "costs", "deployment", "trust"} <= set(TYPED)
-    assert len(TYPED["README"]) == 11
+    assert len(TYPED["README"]) == 12
     assert "amc search --strategy gp-rollout --budget macs=0.3 --episodes 300" in TYPED["agents"]
 
 

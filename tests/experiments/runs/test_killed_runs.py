@@ -28,10 +28,18 @@ RUNS = {
         *("--options.steps", "2", "--options.reduction", "0.12"),
         *("--finetune-epochs", "4"),
     ),
+    "residual-gp": (*SMALL, "--strategy", "residual-gp", "--episodes", "16", "--racing", "0.05"),
+    "smallest": (
+        *("search", *OWN, "--calibration-images", "60", "--search-images", "30", "--no-measure"),
+        *("--round-to", "1", "--max-drop", "0.3", "--episodes", "12", "--finetune-epochs", "2"),
+    ),
     "train": ("train", *OWN, "--epochs", "8", "--batch-size", "16", "--gamma-l1", "1e-4"),
 }
 TWO = ("--options.jobs", "2")
-WORK = {"gp-rollout": "evaluation", "netadapt": "proposal"}
+WORK = {
+    **dict.fromkeys(("gp-rollout", "residual-gp", "smallest"), "evaluation"),
+    "netadapt": "proposal",
+}
 """Kinds of a journal's entries, of which a run has more than a few."""
 
 
@@ -56,7 +64,10 @@ def untimed_page(run):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="processes are forked and killed")
 @pytest.mark.parametrize(
     ("name", "more", "kills"),
-    [("gp-rollout", (), 20), ("netadapt", (), 20), ("netadapt", TWO, 3), ("train", (), 8)],
+    [
+        *(("gp-rollout", (), 10), ("residual-gp", (), 10), ("smallest", (), 10)),
+        *(("netadapt", (), 20), ("netadapt", TWO, 3), ("train", (), 8)),
+    ],
 )
 def test_a_run_killed_at_random_moments_ends_as_if_never_killed(name, more, kills, tmp_path):
     done = subprocess.run(
