@@ -30,8 +30,8 @@ RUNS = {
     ),
     "residual-gp": (*SMALL, "--strategy", "residual-gp", "--episodes", "16", "--racing", "0.05"),
     "smallest": (
-        *("search", *OWN, "--calibration-images", "60", "--search-images", "30", "--no-measure"),
-        *("--round-to", "1", "--max-drop", "0.3", "--episodes", "12", "--finetune-epochs", "2"),
+        *("search", *OWN, "--calibration-images", "60", "--search-images", "20", "--no-measure"),
+        *("--round-to", "1", "--max-drop", "0.65", "--episodes", "12", "--finetune-epochs", "2"),
     ),
     "train": ("train", *OWN, "--epochs", "8", "--batch-size", "16", "--gamma-l1", "1e-4"),
 }
