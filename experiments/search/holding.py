@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import replace
+
+import numpy as np
 
 from amc.costs import Limits
 from amc.history import Outcome
 from amc.problem import Problem, SearchResult
+from amc.rules import project_all
+
+BROUGHT = 5
+"""Of the best candidates, that are brought within a tightened bound each time."""
 
 AGAIN = 10
 """Candidates that are measured once more for each tightening, at most."""
@@ -22,9 +29,10 @@ def holding(
     """Search, and see that the budgets hold where a device can measure them.
 
     Where the winner is measured to exceed one, the bound that the search keeps to is tightened by
-    as much, and the best candidate within it wins, be it one that lost its race to the former
-    winner; where there is none, the search is made again. A
-    bound that no network could keep is not tried, and after `TIGHTENINGS` the last winner stays.
+    as much. The best candidates are brought within it, and the best of all within it wins, be it one
+    that lost its race to the former winner; where a search had a single one, as rules do, it is
+    made again. A bound that no network could keep is not tried, and after `TIGHTENINGS` the last
+    winner stays.
 
     Args:
         search: What is done with a problem.
@@ -49,7 +57,10 @@ def holding(
         if limits.fits(result.best.kept) or not limits.fits(limits.smallest):
             break
         bound, within = _part(limits, problem.limits), latest.within(limits)
+        start = time.perf_counter()
+        _bring(latest, within)
         best = _best(within)
+        result = replace(result, seconds=result.seconds + time.perf_counter() - start)
         if best:
             result = replace(result, best=best, outcomes=within.outcomes)
         else:
@@ -57,6 +68,20 @@ def holding(
         latest = within
         limits = problem.limits_at(result.best.kept)
     return result, bound
+
+
+def _bring(latest: Problem, within: Problem) -> None:
+    """Evaluate the best candidates, scaled onto tightened limits.
+
+    A search spends its whole budget wherever it can, so that a little less leaves it with those
+    that were never meant to win.
+    """
+    leaders = sorted(latest.finalists(), key=lambda one: -one.merit)
+    if len(leaders) < 2:
+        return
+    ratios = [latest.graph.ratios(one.kept) for one in leaders[:BROUGHT]]
+    for kept in project_all(within.limits, np.stack(ratios), depth=True):
+        within.evaluate(kept)
 
 
 def _best(within: Problem) -> Outcome | None:

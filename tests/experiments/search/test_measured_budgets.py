@@ -13,7 +13,7 @@ from torch import nn
 
 from amc import Budget, Problem, Samples, SearchResult, Strategy
 from amc.graph import Kept
-from amc.rules import Uniform
+from amc.rules import Uniform, project
 from amc.strategies import RandomSearch
 from amc.tasks import Classification
 from experiments.latency.terms import STEADY, allowance, steadiest
@@ -76,6 +76,28 @@ def test_of_many_candidates_the_best_within_the_tighter_bound_wins() -> None:
     within = [item for item in result.outcomes if clock(asked, item.kept) <= 0.6]
     assert len(within) < len(result.outcomes)
     assert result.best.score == max(item.score for item in within)
+
+
+class Spending:
+    """Candidates that take the whole budget, and one that takes next to nothing of it."""
+
+    def search(self, problem: Problem, seed: int) -> SearchResult:
+        problem.restart()
+        problem.evaluate(problem.limits.smallest)
+        for first in (0.2, 0.4, 0.6, 0.8):
+            problem.evaluate(project(problem.limits, [first, 1 - first]))
+        return problem.result()
+
+
+def test_the_best_are_brought_within_a_tighter_bound_that_only_leftovers_keep() -> None:
+    asked = problem(1.03)
+    result, bound = searched(Spending(), asked)
+    assert bound < 1
+    assert clock(asked, result.best.kept) <= 0.6
+    item = asked.limits.items[0]
+    assert item.cost(result.best.kept) > 0.9 * bound * item.most
+    assert result.best in result.outcomes
+    assert len(result.outcomes) > len(Spending().search(asked, 0).outcomes)
 
 
 class Crowding:
