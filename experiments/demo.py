@@ -26,9 +26,9 @@ def on_photographs() -> Iterator[Words]:
     yield (
         *("benchmark", "--model", "resnet20", "--dataset", "fashion-mnist"),
         *("--strategies", ",".join(STRATEGIES)),
-        *("--manual", str(CONFIGS / "resnet20-manual.yaml"), "--budget", "latency=0.45"),
+        *("--manual", str(CONFIGS / "resnet20-manual.yaml"), "--budget", "latency=0.33"),
         *("--episodes", "60", "--racing", "0.01", "--calibration-images", "2000"),
-        *("--finetune-epochs", "0.1", "--finetune-rate", "0.3", "--seeds", "3"),
+        *("--finetune-epochs", "0.2", "--seeds", "3"),
         *("--overwrite", "--out", str(COMPARED)),
     )
 

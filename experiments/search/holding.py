@@ -29,8 +29,8 @@ def holding(
     """Search, and see that the budgets hold where a device can measure them.
 
     Where the winner is measured to exceed one, the bound that the search keeps to is tightened by
-    as much. The best candidates are brought within it, and the best of all within it wins, be it one
-    that lost its race to the former winner; where a search had a single one, as rules do, it is
+    as much. The best candidates are brought within it, and the best of all within it wins, be it
+    one that lost its race to the former winner; where a search had a single one, as rules do, it is
     made again. A bound that no network could keep is not tried, and after `TIGHTENINGS` the last
     winner stays.
 
