@@ -11,7 +11,7 @@ ROOMS := amc envs agents netadapt experiments
 .PHONY: help demo test test-zoo docs lint format clean
 
 help:
-	@echo "make demo    a network in 45% of its time: a search, uniform and hand-set ratios compared (some 5 minutes)"
+	@echo "make demo    a network in a third of its time: a search, uniform and hand-set ratios compared (some 5 minutes)"
 	@echo "make test    lint, then every test (9 to 10 minutes on 2 cores)"
 	@echo "make test-zoo  136 networks of five packages, in .venv-zoo (6 GB; over an hour); ZOO_FLAGS=--quick for a few"
 	@echo "make docs    the documentation as a site, in build/site"
