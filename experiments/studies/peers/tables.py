@@ -51,7 +51,7 @@ def _row(
     note = "".join(f", {one}" for one in {line["note"]: 0 for line in lines if line.get("note")})
     where = (network, f"{target:.0%}", f"{name} ({about}{note})")
     if lines[0]["error"]:
-        return *where, lines[0]["error"], *[""] * 6
+        return *where, lines[0]["error"].removeprefix("TooSlowError: "), *[""] * 6
     ours = _tuned(_lines(found, plan, network, target, OURS))
     own = _tuned(lines)
     means = {what: _mean(lines, what) for what in ("left", "macs", "cut", "seconds")}
@@ -73,7 +73,7 @@ def _mean(lines: Sequence[Line], what: str) -> float:
 
 def verdict(found: Found, plan: Plan) -> str:
     """In how many cells ours is ahead of every other, and of each beyond the interval."""
-    ahead, beyond, cells, behind = 0, 0, 0, []
+    ahead, beyond, cells, alone, behind = 0, 0, 0, 0, []
     for network in plan.networks:
         for target in plan.targets:
             ours = _tuned(_lines(found, plan, network, target, OURS))
@@ -84,6 +84,7 @@ def verdict(found: Found, plan: Plan) -> str:
                 and (own := _tuned(_lines(found, plan, network, target, name)))
             }
             if not ours or not others:
+                alone += bool(ours and _refused(found, plan, network, target))
                 continue
             cells += 1
             gaps = {name: np.mean(ours) - np.mean(own) for name, own in others.items()}
@@ -99,4 +100,15 @@ def verdict(found: Found, plan: Plan) -> str:
         f"Ours ({OURS}) is ahead of every other package in {ahead} of {cells} cells, beyond the "
         f"95% interval of every difference in {beyond}."
     )
+    if alone:
+        text += f" In {alone} more none of them is fast enough."
     return f"{text} It is not ahead of {'; '.join(behind)}." if behind else text
+
+
+def _refused(found: Found, plan: Plan, network: str, target: float) -> bool:
+    """Whether other packages were tried here, and none gave a network."""
+    return any(
+        _lines(found, plan, network, target, name)
+        for name in plan.contenders
+        if name not in (OURS, "uniform")
+    )
