@@ -98,7 +98,7 @@ class Reporter:
             self._say()
 
     def _paced(self) -> str:
-        left = self._total - self._done if self._total else None
+        left = max(0, self._total - self._done) if self._total else None
         return self._pace.words(left)
 
     def _say(self) -> None:
