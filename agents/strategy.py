@@ -83,13 +83,17 @@ class AgentSearch:
             agent = rollout_agent(self.algorithm)(
                 env, self.settings, exploration, seed, self.tensorboard
             )
+            left = self.episodes
             if self.settings.start_at_uniform:
-                agent.start_at(starting_policy(problem, self.episodes))
+                start = starting_policy(problem, self.episodes)
+                agent.start_at(start)
+                # As the environment executes it, which may be a little else.
+                (first,) = env.rollout_ends(problem.graph.ratios(start).astype(np.float32))
+                left = episodes_left(problem, self.episodes, first)
             if not self.tensorboard:
                 # The library's own choice would leave an empty folder in /tmp after each search.
                 agent.set_logger(Logger(folder=None, output_formats=[]))
             told = Scalars(problem) if self.tensorboard else None
-            left = episodes_left(problem, self.episodes)
             agent.learn(left * groups, told, log_interval=1, tb_log_name="search")
         return problem.result(max(problem.finalists(), key=REWARDS[self.reward]))
 

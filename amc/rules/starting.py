@@ -61,12 +61,17 @@ def starting_policy(problem: Problem, episodes: int) -> Kept:
     return first if best is None else best.kept
 
 
-def episodes_left(problem: Problem, episodes: int) -> int:
+def episodes_left(problem: Problem, episodes: int, first: Kept) -> int:
     """Of a search's episodes, those that the way to its start has left.
 
-    The start itself is answered from memory.
+    Args:
+        problem: Whose evaluations these are.
+        episodes: That the search may take in all.
+        first: Kept counts of the first of them, which are answered from memory where the way has
+            been there.
     """
-    return max(1, episodes - max(0, len(problem.outcomes) - 1))
+    known = any(one.kept == first for one in problem.outcomes)
+    return max(1, episodes - len(problem.outcomes) + known)
 
 
 def least_important(problem: Problem, most: int) -> list[int]:

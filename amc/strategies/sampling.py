@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from amc.graph import Kept
 from amc.problem import Problem, SearchResult
 from amc.rules import Ratios, check_budget, episodes_left, project, starting_policy
 
@@ -43,11 +44,17 @@ def start_ratios(strategy: str, problem: Problem, episodes: int) -> Ratios:
 
 def run_sampler(problem: Problem, sampler: Sampler, episodes: int) -> SearchResult:
     """Evaluate what a sampler asks for; the best candidate wins."""
-    for _ in range(episodes_left(problem, episodes)):
-        ratios = sampler.ask()
-        outcome = problem.evaluate(project(problem.limits, ratios, depth=True))
-        sampler.tell(ratios, outcome.merit)
+    ratios, kept = _asked(problem, sampler)
+    for _ in range(episodes_left(problem, episodes, kept)):
+        sampler.tell(ratios, problem.evaluate(kept).merit)
+        ratios, kept = _asked(problem, sampler)
     return problem.result()
+
+
+def _asked(problem: Problem, sampler: Sampler) -> tuple[Ratios, Kept]:
+    """What a sampler asks for, and where that leads."""
+    ratios = sampler.ask()
+    return ratios, project(problem.limits, ratios, depth=True)
 
 
 def import_extra(package: str, strategy: str) -> Any:

@@ -145,6 +145,48 @@ def test_outcomes_are_numbered_from_zero_and_as_many_as_expected(
     assert most is None or 1 <= len(result.outcomes) <= most
 
 
+class Branch(nn.Module):
+    """Two convolutions that the network goes on without."""
+
+    def __init__(self, inner: int) -> None:
+        super().__init__()
+        self.inside = nn.Sequential(
+            nn.Conv2d(8, inner, 3, padding=1), nn.ReLU(), nn.Conv2d(inner, 8, 3, padding=1)
+        )
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        return maps + self.inside(maps)
+
+
+@cache
+def branched() -> Problem:
+    torch.manual_seed(0)
+    branches = (Branch(inner) for inner in (8, 12, 16))
+    model = nn.Sequential(nn.Conv2d(2, 8, 3), *branches, nn.Flatten(), nn.Linear(72, 2))
+    task = Classification(data(32, 2), data(60, 0), calibration=data(40, 1))
+    example = torch.zeros(1, 2, 5, 5)
+    return Problem(model, example, [Budget.parse("macs=0.4")], task=task, positions=4)
+
+
+@pytest.mark.parametrize("episodes", [1, 2, 4, 13])
+def test_where_branches_may_go_no_more_candidates_are_evaluated_than_were_asked_for(
+    name: str, tmp_path: Path, episodes: int
+) -> None:
+    everywhere = tmp_path / "ratios.yaml"
+    everywhere.write_text('"*": 0.5\n')
+    own: dict[str, dict[str, object]] = {
+        "manual": {"file": str(everywhere)},
+        "front": {"points": 2, "lowest": 0.3},
+    }
+    options = own.get(name, OPTIONS.get(name, {}))
+    asked = branched()
+    assert asked.graph.branches
+    result = make_strategy(name, episodes, options).search(asked, 0)
+    most = expected_evaluations(name, episodes, len(asked.graph.groups), options)
+    assert most is None or 1 <= len(result.outcomes) <= most
+    assert asked.limits.fits(result.best.kept)
+
+
 def test_the_same_seed_gives_the_same_result_whatever_was_searched_before(
     name: str, ratios_file: Path
 ) -> None:
