@@ -1,4 +1,4 @@
-"""The agents: DDPG as AMC uses it, and the search that takes its place by default.
+"""The agents: DDPG as AMC uses it, and a search in which a Gaussian process takes its place.
 
 He et al., "AMC: AutoML for Model Compression", ECCV 2018, 3.3 and 4.1; `AgentSettings.published()`
 is that agent, `ddpg-paper` on the command line.
@@ -17,8 +17,8 @@ Further departures of `gp-rollout` (`AgentSettings.gp_rollout()`), which trains 
 DDPG any more:
 
 3. A Gaussian process over whole rollouts takes the place of the critic of single steps
-   (`agents.surrogate`): it knows from a few dozen of them what a network of 300 units a layer does
-   not from hundreds, and how sure it is.
+   (`amc.strategies.surrogate`): it knows from a few dozen of them what a network of 300 units a
+   layer does not from hundreds, and how sure it is.
 4. Before a rollout is taken many are proposed around the actor's own; the one with the highest
    expected improvement is taken (`agents.proposer`).
 5. The actor imitates the rollout that the process finds best, instead of climbing the slope of a

@@ -1,4 +1,4 @@
-"""The settings of an agent: DDPG's, the paper's, and those of the default search."""
+"""The settings of an agent: DDPG's, the paper's, and those of gp-rollout."""
 
 from __future__ import annotations
 

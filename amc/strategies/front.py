@@ -19,7 +19,7 @@ from amc.parsing import check
 from amc.problem import Problem, SearchResult
 from amc.rules import check_budget, least_important, uniform, without
 from amc.strategies.missed import Missed
-from amc.strategies.proposals import Proposals
+from amc.strategies.proposals import IDLE, Proposals
 from amc.strategies.surrogate import Surrogate, worth
 
 LEVELS = 4
@@ -33,9 +33,6 @@ STARTS = 3
 
 SPLIT = 4
 """Part of its proposals that each budget has where all of them are asked."""
-
-IDLE = 20
-"""Rounds without a candidate that is new after which nothing is left to try."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +122,7 @@ class Front:
             outcomes = problem.outcomes
             if len({one.kept for one in outcomes}) < 2:
                 return
-            surrogate.fit([one.kept for one in outcomes], [worth(one.merit) for one in outcomes])
+            surrogate.learn(outcomes)
             # Every other one goes to the budgets in turn, so that none is forgotten.
             all_of_them = range(len(levels))
             some = all_of_them if turn % 2 else [turn // 2 % len(levels)]

@@ -38,7 +38,7 @@ STRATEGIES: dict[str, str] = {
 """Short names in Python and on the command line, and where the class is."""
 
 DEFAULT = "residual-gp"
-"""Finds the most at equal evaluations (docs/agents.md)."""
+"""Finds as much at equal evaluations as any other (docs/ratio-rules.md, "The default")."""
 
 
 def make_strategy(name: str, episodes: int | None = None, **settings: Any) -> Strategy:

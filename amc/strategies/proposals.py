@@ -12,6 +12,9 @@ from amc.rules import project_all
 from amc.strategies.missed import Missed, Numbers
 from amc.strategies.mutation import around
 
+IDLE = 20
+"""Rounds without a candidate that is new after which nothing is left to try."""
+
 ROUNDS = 4
 """Of a descent."""
 

@@ -11,11 +11,8 @@ from amc.parsing import check
 from amc.problem import Problem, SearchResult
 from amc.rules import check_budget, starting_policy, uniform
 from amc.strategies.missed import Missed
-from amc.strategies.proposals import Proposals
+from amc.strategies.proposals import IDLE, Proposals
 from amc.strategies.surrogate import Surrogate, worth
-
-IDLE = 20
-"""Rounds without a candidate that is new after which nothing is left to try."""
 
 FIRST_DESCENT = 15
 """Rounds of the descent that the search begins with."""
@@ -92,6 +89,6 @@ class ResidualGP:
         new = [kept for kept in dict.fromkeys(asked) if kept not in known]
         if not new or len(known) < 2:
             return next(iter(new), None)
-        surrogate.fit([one.kept for one in outcomes], [worth(one.merit) for one in outcomes])
+        surrogate.learn(outcomes)
         least = worth(best[0].merit) if best else None
         return new[int(np.argmax(surrogate.expected_improvement(new, least)))]

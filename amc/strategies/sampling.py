@@ -45,9 +45,11 @@ def start_ratios(strategy: str, problem: Problem, episodes: int) -> Ratios:
 def run_sampler(problem: Problem, sampler: Sampler, episodes: int) -> SearchResult:
     """Evaluate what a sampler asks for; the best candidate wins."""
     ratios, kept = _asked(problem, sampler)
-    for _ in range(episodes_left(problem, episodes, kept)):
-        sampler.tell(ratios, problem.evaluate(kept).merit)
+    left = episodes_left(problem, episodes, kept)
+    sampler.tell(ratios, problem.evaluate(kept).merit)
+    for _ in range(left - 1):
         ratios, kept = _asked(problem, sampler)
+        sampler.tell(ratios, problem.evaluate(kept).merit)
     return problem.result()
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm  # type: ignore[import-untyped]
 
+from amc.history import Outcome
 from amc.strategies.missed import Missed
 
 Numbers = NDArray[np.float64]
@@ -75,6 +76,14 @@ class Surrogate:
         if anew:
             self._kernel, self._fitted = self._process.kernel_, len(earned)
         return expected
+
+    def learn(self, outcomes: Sequence[Outcome]) -> None:
+        """Take in all candidates so far, each by what its merit is worth.
+
+        Args:
+            outcomes: Of a search, at least two of them different.
+        """
+        self.fit([one.kept for one in outcomes], [worth(one.merit) for one in outcomes])
 
     def expected_improvement(
         self, kept: Sequence[Sequence[int]], best: float | None = None

@@ -249,7 +249,7 @@ class BenchmarkSettings(CommandSettings):
     ending: MeasureSettings = field(default_factory=MeasureSettings)
     profiling: ProfilingSettings = field(default_factory=ProfilingSettings)
     output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/benchmark"))
-    strategies: Listed = ("residual-gp", "netadapt", "uniform")
+    strategies: Listed = (DEFAULT, "netadapt", "uniform")
     seeds: Seeds = 1
     manual: Text | None = None
     options: Table = field(default_factory=dict)

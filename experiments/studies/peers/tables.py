@@ -13,6 +13,9 @@ from experiments.studies.peers.plan import Plan
 from experiments.terminal import duration, percent
 
 OURS = "residual-gp"
+OWN = (OURS, "uniform")
+"""Contenders that are ours; the others are other packages'."""
+
 Line = Mapping[str, Any]
 Found = Mapping[tuple[Any, ...], Line]
 
@@ -80,8 +83,7 @@ def verdict(found: Found, plan: Plan) -> str:
             others = {
                 name: own
                 for name in plan.contenders
-                if name not in (OURS, "uniform")
-                and (own := _tuned(_lines(found, plan, network, target, name)))
+                if name not in OWN and (own := _tuned(_lines(found, plan, network, target, name)))
             }
             if not ours or not others:
                 alone += bool(ours and _refused(found, plan, network, target))
@@ -108,7 +110,5 @@ def verdict(found: Found, plan: Plan) -> str:
 def _refused(found: Found, plan: Plan, network: str, target: float) -> bool:
     """Whether other packages were tried here, and none gave a network."""
     return any(
-        _lines(found, plan, network, target, name)
-        for name in plan.contenders
-        if name not in (OURS, "uniform")
+        _lines(found, plan, network, target, name) for name in plan.contenders if name not in OWN
     )

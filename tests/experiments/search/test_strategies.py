@@ -17,14 +17,14 @@ from agents import (
 from amc.finetuning import Recipe
 from amc.granularity import GRANULARITIES
 from amc.rules import Deep, GlobalRanking, Manual, Sensitivity, Shallow, Uniform
-from amc.strategies import STRATEGIES, TPE, CmaEs, RandomSearch
+from amc.strategies import DEFAULT, STRATEGIES, TPE, CmaEs, RandomSearch
 from experiments.cli import KINDS
 from experiments.search.strategies import (
     expected_evaluations,
     make_strategy,
     read_ratios,
 )
-from experiments.settings import parse
+from experiments.settings import BenchmarkSettings, SearchSettings, parse
 from netadapt import NetAdapt
 
 
@@ -290,3 +290,8 @@ def test_the_commands_on_that_page_can_be_read():
         if config.command != "train":
             names = getattr(config, "strategies", None) or [config.strategy]
             assert set(names) <= set(STRATEGIES)
+
+
+def test_the_default_is_the_same_on_the_command_line_and_in_python() -> None:
+    assert SearchSettings().strategy == DEFAULT
+    assert BenchmarkSettings().strategies[0] == DEFAULT

@@ -125,3 +125,12 @@ def test_torch_pruning_cuts_what_is_given(taylor: bool) -> None:
     convolutions = [one for one in smaller.modules() if isinstance(one, nn.Conv2d)]
     assert all(one.out_channels % 8 == 0 for one in convolutions)
     assert all(torch.equal(before[name], own) for name, own in here.model.state_dict().items())
+
+
+def test_where_nobody_else_is_fast_enough_that_is_no_victory_but_is_told() -> None:
+    lines = rows_of(**{"residual-gp": (0.9, 0.902)})
+    lines["net", 0.5, "other", 0] = row("other", 0, 0.0, error="TooSlowError: is nowhere fast")
+    assert "in 0 of 0 cells" in verdict(lines, PLAN)
+    assert "In 1 more none of them is fast enough." in verdict(lines, PLAN)
+    text = table(lines, PLAN, dict.fromkeys(PLAN.contenders, "as it is"))
+    assert "| net | 50% | other (as it is) | is nowhere fast |" in text
