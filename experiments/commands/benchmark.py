@@ -18,7 +18,9 @@ from experiments.latency import profiled
 from experiments.report import render, standing
 from experiments.runs import Interrupted, RunResult, begin, failure_kept, is_finished, run_journal
 from experiments.search import (
+    Bench,
     check_tuning,
+    chosen,
     chosen_strategy,
     finish,
     is_agent,
@@ -27,9 +29,11 @@ from experiments.search import (
     run_strategy,
     scores_of,
     told_again,
+    tunes_weights,
 )
 from experiments.settings import (
     BenchmarkSettings,
+    ChoiceSettings,
     OutputSettings,
     SearchSettings,
     benchmark_runs,
@@ -52,10 +56,10 @@ def benchmark(config: BenchmarkSettings, console: Console) -> list[RunResult]:
     Raises:
         LookupError, ValueError, FileNotFoundError: for settings that cannot be carried out.
     """
-    chosen = [(run, chosen_strategy(run)) for run in _runs(config)]
+    named = [(run, chosen_strategy(run)) for run in _runs(config)]
     workload = load_workload(config.network, device=config.compute.device)
     config = profiled(config, workload, console)
-    entries = [(replace(run, cut=config.cut), strategy) for run, strategy in chosen]
+    entries = [(replace(run, cut=config.cut), strategy) for run, strategy in named]
     check_tuning(config, workload)
     problem_of = _problems(config, workload, console)
     unpruned = scores_of(workload.model, problem_of(config.network.seed)[0].graph, workload.task)
@@ -70,6 +74,7 @@ def benchmark(config: BenchmarkSettings, console: Console) -> list[RunResult]:
             with failure_kept(run.output.out):
                 made = run_strategy(run, strategy, problem, journal, console)
                 made = replace(made, prepare_seconds=seconds)
+                made = chosen(Bench(run, workload, problem, made, journal, console))
                 return finish(run, workload, made, unpruned, journal, console)
 
     try:
@@ -114,13 +119,15 @@ def _run(config: BenchmarkSettings, name: str, seed: int, folder: str) -> Search
     if name == "manual" and config.manual is not None:
         options["file"] = config.manual
     out = str(Path(config.output.out) / folder)
-    agent = config.tensorboard and is_agent(make_strategy(name, config.problem.episodes, options))
+    strategy = make_strategy(name, config.problem.episodes, options)
+    agent = config.tensorboard and is_agent(strategy)
     return SearchSettings(
         network=replace(config.network, seed=seed),
         compute=config.compute,
         output=OutputSettings(out, config.output.overwrite),
         tuning=config.tuning,
         schedule=config.schedule,
+        choice=config.choice if not tunes_weights(strategy) else ChoiceSettings(),
         cut=config.cut,
         problem=config.problem,
         ending=config.ending,

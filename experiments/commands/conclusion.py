@@ -8,6 +8,7 @@ from pathlib import Path
 from rich.console import Console
 
 from experiments.report import (
+    choice_sentence,
     over_seeds,
     proof_sentence,
     results_table,
@@ -25,6 +26,7 @@ def conclude(results: Sequence[RunResult], output: OutputSettings, console: Cons
         label = f"{result.strategy}{seed}"
         for sentence in (
             proof_sentence(label, result),
+            choice_sentence(label, result),
             slow_sentence(label, result),
             worse_sentence(label, result),
         ):

@@ -1,5 +1,6 @@
 """Results for people: one self-contained page, and a table for the terminal."""
 
+from experiments.report.choice import choice_sentence
 from experiments.report.convergence import excesses
 from experiments.report.exports import read_export
 from experiments.report.headline import (
@@ -17,6 +18,7 @@ from experiments.report.terminal_table import results_table
 from experiments.report.trust import sentences
 
 __all__ = [
+    "choice_sentence",
     "excesses",
     "in_bytes_line",
     "latency_line",

@@ -8,6 +8,7 @@ from itertools import permutations
 
 from amc.costs import MODELLED
 from amc.tasks import ACCURACY, Score
+from experiments.report.choice import choice_sentence
 from experiments.report.comparison import Comparison, Run, compare
 from experiments.report.convergence import excesses
 from experiments.report.score import margin
@@ -215,6 +216,7 @@ def notes(comparison: Comparison) -> list[str]:
     """What to keep in mind when the numbers are compared."""
     runs = comparison.runs
     found = [proof_sentence(run.label, run.result) for run in runs]
+    found += [choice_sentence(run.label, run.result) for run in runs]
     found += [*map(_excess, runs), *map(_latency, runs), _tuned(runs), _fine_tuning(runs)]
     found += [_in_bytes(run) for run in runs]
     found += [worse_sentence(run.label, run.result) for run in runs]

@@ -4,8 +4,10 @@ from experiments.runs.checkpoints import steps_trained
 from experiments.runs.failures import FAILURE_FILE, failure, failure_kept
 from experiments.runs.journal_file import JOURNAL_FILE, RunJournal, count_entries
 from experiments.runs.results import (
+    Choice,
     Correlation,
     CostChange,
+    Finalist,
     Pace,
     Proof,
     Remeasured,
@@ -30,8 +32,10 @@ from experiments.runs.resuming import (
 __all__ = [
     "FAILURE_FILE",
     "JOURNAL_FILE",
+    "Choice",
     "Correlation",
     "CostChange",
+    "Finalist",
     "Interrupted",
     "Pace",
     "Proof",

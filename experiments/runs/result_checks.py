@@ -12,7 +12,7 @@ from amc.policy import GroupChoice
 from experiments.settings import PruneSettings, SearchSettings, from_flat
 
 if TYPE_CHECKING:
-    from experiments.runs.results import RunResult, Trust
+    from experiments.runs.results import Choice, RunResult, Trust
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,8 @@ def mistakes(result: RunResult) -> Iterator[str]:
                 yield f"{result.score.name} {value:g} is out of its range"
     if result.trust:
         yield from _untrusted(result.trust, result.groups)
+    if result.choice:
+        yield from _unchosen(result.choice, result)
     for layer in result.stored:
         if not 0 <= layer.kept <= layer.weights:
             yield f"layer {layer.layer!r} keeps {layer.kept} of {layer.weights} weights"
@@ -80,6 +82,18 @@ def _wrong(one: Outcome, result: RunResult) -> Iterator[str]:
 
 def _range(result: RunResult) -> tuple[float, float]:
     return result.score.bounds or (-MOST, MOST)
+
+
+def _unchosen(choice: Choice, result: RunResult) -> Iterator[str]:
+    if choice.chosen not in [one.name for one in choice.finalists]:
+        yield f"choice has no finalist {choice.chosen!r}"
+    low, high = _range(result)
+    for one in choice.finalists:
+        yield from _unsuited(f"finalist {one.name!r}", one.kept, result.groups)
+        if not all(low <= score <= high for score in (one.searched, *one.looks)):
+            yield f"finalist {one.name!r} has a {result.score.name} out of its range"
+        if not 0 < len(one.looks) <= len(choice.steps):
+            yield f"finalist {one.name!r} has {len(one.looks)} of {len(choice.steps)} looks"
 
 
 def _untrusted(trust: Trust, groups: Sequence[GroupChoice]) -> Iterator[str]:

@@ -161,6 +161,38 @@ class Proof:
 
 
 @dataclass(frozen=True)
+class Finalist:
+    """A candidate that was fine-tuned for a short while to see whether it is the one to take.
+
+    Args:
+        name: What it is called.
+        kept: Units that stay, per group.
+        searched: Its score as the search measured it.
+        looks: On all held-out samples after each of its short fine-tunings.
+    """
+
+    name: str
+    kept: tuple[int, ...]
+    searched: Number
+    looks: tuple[Number, ...]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """Among which finalists a network was chosen, by short fine-tunings of more and more steps.
+
+    Args:
+        finalists: The search's own choice first.
+        steps: Gradient steps of each round.
+        chosen: Name of the one that was taken.
+    """
+
+    finalists: tuple[Finalist, ...]
+    steps: tuple[Count, ...]
+    chosen: str
+
+
+@dataclass(frozen=True)
 class Tried:
     """A policy of a search, fine-tuned to see whether its score foretold what it would become.
 
@@ -236,7 +268,7 @@ class RunResult:
         stored: Where weights are masked, what each layer takes in each sparse format.
         groups: Kept and total units of each group, in forward order.
         evaluations: All candidates, in order; network states of strategies that fine-tune included.
-        seconds: Of "prepare", "search" and "finetune".
+        seconds: Of "prepare", "search", "choose" and "finetune".
         tuned_steps: Gradient steps that the searched network had inside the search.
         finetune_steps: Gradient steps after the search.
         most_evaluations: That the search could make; None where it cannot be known.
@@ -247,6 +279,7 @@ class RunResult:
         machine: Versions and processor that the run was made with.
         trust: What `amc trust` has added; None where it was not asked.
         proof: Where the network was to be as small as may be, whether its score holds.
+        choice: Where the network was chosen by short fine-tunings, among which.
     """
 
     strategy: str
@@ -275,6 +308,7 @@ class RunResult:
     machine: Mapping[str, str] = field(default_factory=dict)
     trust: Trust | None = None
     proof: Proof | None = None
+    choice: Choice | None = None
 
     def save(self, path: Path) -> None:
         """Write the result as JSON, whole or not at all."""

@@ -51,11 +51,13 @@ from experiments.runs import (
     resumable,
     run_journal,
 )
+from experiments.search.bench import Bench
+from experiments.search.choosing import chosen
 from experiments.search.policies import policy_asked
 from experiments.search.problems import first_of, prepare, task_for
 from experiments.search.searching import Found, run_strategy
-from experiments.search.strategies import make_strategy, with_scalars
-from experiments.search.tuning import Start, check_stages, check_tuning, tune
+from experiments.search.strategies import make_strategy, tunes_weights, with_scalars
+from experiments.search.tuning import Start, check_objective, check_stages, check_tuning, tune
 from experiments.settings import (
     PruneSettings,
     PruningSettings,
@@ -86,6 +88,7 @@ def search(config: SearchSettings, console: Console) -> RunResult:
         with failure_kept(config.output.out):
             made = run_strategy(config, strategy, problem, journal, console)
             made = replace(made, prepare_seconds=seconds)
+            made = chosen(Bench(config, workload, problem, made, journal, console))
             unpruned = scores_of(workload.model, problem.graph, workload.task)
             return finish(config, workload, made, unpruned, journal, console)
 
@@ -107,7 +110,8 @@ def chosen_strategy(config: SearchSettings) -> Strategy:
         strategy = with_scalars(
             strategy, config.strategy, str(Path(config.output.out) / "tensorboard")
         )
-    check_stages(config, getattr(strategy, "tunes_weights", False))
+    check_stages(config, tunes_weights(strategy))
+    check_objective(config, tunes_weights(strategy))
     return strategy
 
 
@@ -212,6 +216,7 @@ def _finish(
     seconds = {
         "prepare": made.prepare_seconds,
         "search": made.search_seconds,
+        **({"choose": made.choose_seconds} if made.choice else {}),
         "finetune": tuned.seconds,
     }
     changes = cost_changes(made.costs, graph.full, kept)
@@ -244,6 +249,7 @@ def _finish(
         config={**flat(config), "overwrite": False},
         machine=machine(config.compute.device),
         proof=proof,
+        choice=made.choice,
     )
     write_run(Path(config.output.out), config, result, made.policy, tuned.network)
     journal.tidy()

@@ -14,9 +14,9 @@ from amc.graph import PruningGraph
 from amc.history import Outcome
 from amc.policy import Budget, Policy
 from amc.problem import Problem, SearchResult, Strategy
-from experiments.runs import Interrupted, RunJournal, resumable
+from experiments.runs import Choice, Interrupted, RunJournal, resumable
 from experiments.search.holding import holding
-from experiments.search.strategies import expected_evaluations
+from experiments.search.strategies import expected_evaluations, tunes_weights
 from experiments.search.tuning import check_stages
 from experiments.settings import SearchSettings
 from experiments.terminal import Reporter, count, scored
@@ -39,6 +39,8 @@ class Found:
         bound: See `experiments.search.holding.holding`.
         most_evaluations: That the search could make; None where it cannot be known.
         search_images: Held-out images that candidates were measured on; 0 stands for all.
+        choice: Among what it was chosen by short fine-tunings, if it was.
+        choose_seconds: That this took.
     """
 
     policy: Policy
@@ -53,6 +55,8 @@ class Found:
     bound: float = 1.0
     most_evaluations: int | None = 0
     search_images: int = 0
+    choice: Choice | None = None
+    choose_seconds: float = 0.0
 
 
 def run_strategy(
@@ -88,10 +92,9 @@ def run_strategy(
         latest.append(asked)
         return result_of(strategy, asked, config)
 
-    tunes = getattr(strategy, "tunes_weights", False)
     with resumable(interrupted), watch.reporter:
         if clocked:
-            result, bound = holding(search, latest[0], again=not tunes)
+            result, bound = holding(search, latest[0], again=not tunes_weights(strategy))
         else:
             result, bound = search(latest[0]), 1.0
     return found(config, problem, result, bound)

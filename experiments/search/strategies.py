@@ -65,6 +65,11 @@ def is_agent(strategy: Strategy) -> TypeGuard[AgentSearch]:
     return isinstance(strategy, AgentSearch)
 
 
+def tunes_weights(strategy: Strategy) -> bool:
+    """Whether the strategy fine-tunes as it prunes, so that its result has weights of its own."""
+    return bool(getattr(strategy, "tunes_weights", False))
+
+
 def _import(name: str, episodes: int, options: Options) -> Strategy:
     """A class of one's own, called with the options, and with `episodes` if it takes them.
 

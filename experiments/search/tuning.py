@@ -157,6 +157,19 @@ def check_stages(config: SearchSettings, tunes_weights: bool) -> None:
         )
 
 
+def check_objective(config: SearchSettings, tunes_weights: bool) -> None:
+    """Refuse to choose among candidates by fine-tuning where the search does that itself.
+
+    Raises:
+        ValueError: if it is asked for.
+    """
+    if tunes_weights and config.choice.objective == "tuned":
+        raise ValueError(
+            f"--objective tuned fine-tunes candidates of the search, and {config.strategy} tunes "
+            "them on its way; leave it out"
+        )
+
+
 def _schedule(given: ScheduleSettings) -> Schedule:
     return Schedule(given.finetune_schedule, given.finetune_stages, given.finetune_last)
 

@@ -24,6 +24,7 @@ from experiments.settings.kinds import (
 )
 from experiments.settings.mistakes import Mistake
 from experiments.settings.parts import (
+    ChoiceSettings,
     ComputeSettings,
     CutSettings,
     GoalSettings,
@@ -58,6 +59,7 @@ __all__ = [
     "RUNTIMES",
     "BenchmarkSettings",
     "Budgets",
+    "ChoiceSettings",
     "CommandSettings",
     "ComputeSettings",
     "CutSettings",

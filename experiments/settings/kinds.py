@@ -62,6 +62,9 @@ HARDWARE: Literal["hardware"] = "hardware"
 Schedule = Literal["one-shot", "linear", "cubic"]
 """The kinds that `amc.finetuning.schedule` knows."""
 
+Objective = Literal["score", "tuned"]
+"""What the candidate to take is best by."""
+
 Optimizer = Literal["sgd", "adamw"]
 """Those that `amc.finetuning` knows."""
 
@@ -115,6 +118,7 @@ Episodes = Annotated[int, Interval(ge=1, le=LONGEST), Says("1 or more, up to 100
 Stages = Annotated[int, Interval(ge=1, le=1000)]
 Batch = Annotated[int, Interval(ge=1, le=65_536)]
 Threads = Annotated[int, Interval(ge=1, le=1024), Says("1 or more, up to 1024")]
+Finalists = Annotated[int, Interval(ge=2, le=1000), Says("2 or more, up to 1000")]
 Policies = Annotated[int, Interval(ge=3)]
 Points = Annotated[int, Interval(ge=2, le=1000), Says("2 or more, up to 1000")]
 Multiple = Annotated[Some | Literal["auto", "hardware"], Says("1 or more, auto or hardware")]

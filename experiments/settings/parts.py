@@ -19,12 +19,14 @@ from experiments.settings.kinds import (
     Device,
     Episodes,
     Epochs,
+    Finalists,
     Fraction,
     Half,
     Inside,
     Listed,
     Multiple,
     Natural,
+    Objective,
     Optimizer,
     Positive,
     Runtime,
@@ -219,6 +221,40 @@ class TuningSettings(Part):
     temperature: Positive = 4.0
     patience: Natural = 0
     recalibrate: Natural = 0
+
+
+@dataclass(frozen=True)
+class ChoiceSettings(Part):
+    """Which candidate of a search is the one to take.
+
+    Args:
+        objective: What it is best by: score, right after the cut; or tuned, after short
+            fine-tunings of a few good ones and of uniform ratios, a quarter of --finetune-epochs at
+            most, half of them going on to the next round.
+        finalists: Candidates that are fine-tuned so.
+    """
+
+    section: ClassVar[str] = "Fine-tuning"
+    objective: Objective = "score"
+    finalists: Finalists = 4
+
+
+def check_choice(choice: ChoiceSettings, tuning: TuningSettings) -> None:
+    """See that what is chosen by fine-tuning is fine-tuned.
+
+    Raises:
+        Mistake: if it is not, or candidates are counted that nothing is done with.
+    """
+    if choice.objective == "tuned" and not tuning.finetune_epochs:
+        raise Mistake(
+            "--objective tuned chooses by parts of the fine-tuning, of which there is none; give "
+            "--finetune-epochs too"
+        )
+    if choice.objective != "tuned" and choice != ChoiceSettings(choice.objective):
+        raise Mistake(
+            f"--finalists is {choice.finalists}, and --objective {choice.objective} takes the best "
+            "by score alone; give --objective tuned too"
+        )
 
 
 @dataclass(frozen=True)

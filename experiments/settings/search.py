@@ -25,6 +25,7 @@ from experiments.settings.kinds import (
 from experiments.settings.mistakes import Mistake, WrongValue
 from experiments.settings.parts import (
     HALF,
+    ChoiceSettings,
     ComputeSettings,
     CutSettings,
     GoalSettings,
@@ -35,6 +36,7 @@ from experiments.settings.parts import (
     ProfilingSettings,
     ScheduleSettings,
     TuningSettings,
+    check_choice,
 )
 from experiments.settings.preparation import TrainSettings
 
@@ -105,6 +107,7 @@ class SearchSettings(CommandSettings):
     cut: CutSettings = field(default_factory=CutSettings)
     tuning: TuningSettings = field(default_factory=TuningSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    choice: ChoiceSettings = field(default_factory=ChoiceSettings)
     goal: GoalSettings = field(default_factory=GoalSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
     ending: MeasureSettings = field(default_factory=MeasureSettings)
@@ -117,8 +120,14 @@ class SearchSettings(CommandSettings):
     def __post_init__(self) -> None:
         """Also: where the network is to be as small as may be, nothing says otherwise."""
         super().__post_init__()
+        check_choice(self.choice, self.tuning)
         if not self.goal.asked:
             return
+        if self.choice.objective == "tuned":
+            raise Mistake(
+                f"{self.goal.flag} fine-tunes networks of every size already; leave --objective "
+                "tuned out"
+            )
         if self.problem.budget is HALF:
             object.__setattr__(self, "problem", replace(self.problem, budget=()))
         if any(one.cost == self.goal.cost for one in self.problem.budget):
@@ -245,6 +254,7 @@ class BenchmarkSettings(CommandSettings):
     cut: CutSettings = field(default_factory=CutSettings)
     tuning: TuningSettings = field(default_factory=TuningSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
+    choice: ChoiceSettings = field(default_factory=ChoiceSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
     ending: MeasureSettings = field(default_factory=MeasureSettings)
     profiling: ProfilingSettings = field(default_factory=ProfilingSettings)
@@ -254,6 +264,11 @@ class BenchmarkSettings(CommandSettings):
     manual: Text | None = None
     options: Table = field(default_factory=dict)
     tensorboard: Switch = False
+
+    def __post_init__(self) -> None:
+        """Also: what chooses by fine-tuning has some."""
+        super().__post_init__()
+        check_choice(self.choice, self.tuning)
 
 
 @dataclass(frozen=True)

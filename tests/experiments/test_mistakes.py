@@ -417,6 +417,19 @@ MISTAKES = {
     SEARCH + "--max-drop 0.01 --budget macs=0.4": ("macs as small as may be", "leave one of them"),
     SEARCH + "--max-drop 0.01 --strategy tpe": ("--max-drop 0.01", "leave --strategy tpe out"),
     SEARCH + "--max-drop 0.01 --search-images 0": ("--search-images 0", "none is left to judge by"),
+    SEARCH + "--objective tuned": ("of which there is none", "give --finetune-epochs too"),
+    SEARCH + "--objective best": ("--objective is 'best'", "score or tuned"),
+    SEARCH + "--finetune-epochs 1 --finalists 8": (
+        "--finalists is 8",
+        "give --objective tuned too",
+    ),
+    SEARCH + "--finetune-epochs 1 --objective tuned --finalists 1": ("finalists is 1", "2 or more"),
+    SEARCH + "--finetune-epochs 1 --objective tuned --strategy netadapt": (
+        *("netadapt tunes them on its way", "leave it out"),
+    ),
+    SEARCH + "--finetune-epochs 1 --objective tuned --max-drop 0.1": (
+        *("networks of every size already", "leave --objective tuned out"),
+    ),
     SEARCH + "--max-drop 0.01 --cost speed": ("speed", "known:"),
     SEARCH + "--strategy uniform --options.sigma 1": ("unknown option of uniform", "known: none"),
     SEARCH + "--strategy nets_of_a_user:Idle": ("gave Idle", "search(problem, seed)"),

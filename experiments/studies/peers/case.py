@@ -82,9 +82,15 @@ class Case:
         """Fine-tune in place, as for every contender."""
         return fit(network, self.workload.task, self._recipe(seed))
 
-    def trained(self, network: nn.Module, seed: int) -> nn.Module:
-        """Train in place from random weights, for as long as the unpruned network and a tuning."""
-        epochs = TRAINED[self.name] + EPOCHS
+    def trained(self, network: nn.Module, seed: int, more: float = EPOCHS) -> nn.Module:
+        """Train in place from random weights, for as long as the unpruned network and a tuning.
+
+        Args:
+            network: With random weights.
+            seed: Of the training.
+            more: Epochs of the tuning.
+        """
+        epochs = TRAINED[self.name] + more
         _, rate = training_of(NETWORKS[self.name], self.model)
         recipe = replace(self._recipe(seed), epochs=epochs, lr=rate, warmup=WARMUP)
         return fit(network, self.workload.task, recipe)

@@ -169,6 +169,24 @@ def _divided(what: str, divisor: int) -> dict[str, Any]:
 
 def scratch(here: Case, target: float, seed: int, folder: Path) -> Cut:
     """A network of the same kind whose layers are all narrower, trained from random weights."""
+    found = narrower(here, here.left, target, seed, _rows(folder))
+    start = time.perf_counter()
+    network = here.trained(found.network, seed)
+    return Cut(network, found.seconds + time.perf_counter() - start, found.knob)
+
+
+def narrower(
+    here: Case, left: Callable[[nn.Module], float], target: float, seed: int, rows: Rows
+) -> Cut:
+    """A network of the same kind whose layers are all narrower, with random weights.
+
+    Args:
+        here: The case.
+        left: How much of the unpruned network's cost one has.
+        target: That it may have at most.
+        seed: Of the weights.
+        rows: Where costs are kept.
+    """
     settings = NETWORKS[here.name]
     channels, classes = here.example.shape[1], len(here.workload.dataset.classes)  # type: ignore[union-attr]
 
@@ -179,10 +197,7 @@ def scratch(here: Case, target: float, seed: int, folder: Path) -> Cut:
             settings.model, channels, classes, settings.width * steps / WIDTHS
         ).eval()
 
-    found = within(built, here.left, target, _rows(folder))
-    start = time.perf_counter()
-    network = here.trained(found.network, seed)
-    return Cut(network, found.seconds + time.perf_counter() - start, found.knob)
+    return within(built, left, target, rows)
 
 
 def _rows(folder: Path) -> Rows:

@@ -33,11 +33,15 @@ RUNS = {
         *("search", *OWN, "--calibration-images", "60", "--search-images", "20", "--no-measure"),
         *("--round-to", "1", "--max-drop", "0.65", "--episodes", "12", "--finetune-epochs", "2"),
     ),
+    "chosen": (
+        *(*SMALL, "--strategy", "random", "--episodes", "20"),
+        *("--objective", "tuned", "--finetune-epochs", "8"),
+    ),
     "train": ("train", *OWN, "--epochs", "8", "--batch-size", "16", "--gamma-l1", "1e-4"),
 }
 TWO = ("--options.jobs", "2")
 WORK = {
-    **dict.fromkeys(("gp-rollout", "residual-gp", "smallest"), "evaluation"),
+    **dict.fromkeys(("gp-rollout", "residual-gp", "smallest", "chosen"), "evaluation"),
     "netadapt": "proposal",
 }
 """Kinds of a journal's entries, of which a run has more than a few."""
@@ -66,6 +70,7 @@ def untimed_page(run):
     ("name", "more", "kills"),
     [
         *(("gp-rollout", (), 10), ("residual-gp", (), 10), ("smallest", (), 10)),
+        ("chosen", (), 10),
         *(("netadapt", (), 20), ("netadapt", TWO, 3), ("train", (), 8)),
     ],
 )

@@ -1,0 +1,1 @@
+"""What a search is worth after fine-tuning, and what it costs."""
