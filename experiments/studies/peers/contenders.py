@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -24,8 +25,15 @@ from experiments.studies.peers.case import BATCH, NETWORKS, SAMPLES, Case
 from experiments.studies.peers.within import KEYS, Cut, TooSlowError, within
 from experiments.zoo import build_model
 
-Contender = Callable[[Case, float, int, Path], Cut]
-"""Takes the case, the part of the time, the seed, and a folder of its own."""
+Known = Mapping[str, Any]
+"""The row of the first seed; empty for that one."""
+
+Contender = Callable[[Case, float, int, Path, Known], Cut]
+"""Takes the case, the part of the time, the seed, a folder of its own, and what is known.
+
+Where nothing but the fine-tuning hangs on the seed, the knob of the first seed is taken again: the
+clock, which would choose another on another day, is asked once.
+"""
 
 STATISTICS = 50 * BATCH
 """Training pictures that FastNAS recalibrates batch norms with, as many as it asks for."""
@@ -37,7 +45,7 @@ WIDTHS = 16
 """Steps of the width of a network that is trained small."""
 
 
-def ours(strategy: str, here: Case, target: float, seed: int, folder: Path) -> Cut:
+def ours(strategy: str, here: Case, target: float, seed: int, folder: Path, known: Known) -> Cut:
     """`amc search --budget latency=...` with nothing else said."""
     out, start = folder / f"{target:.3f}-{seed}", time.perf_counter()
     search(
@@ -59,6 +67,7 @@ def torch_pruning(
     target: float,
     seed: int,
     folder: Path,
+    known: Known,
     *,
     everywhere: bool,
     taylor: bool,
@@ -71,10 +80,12 @@ def torch_pruning(
 
     def made(round_to: int) -> Cut:
         cut = partial(_torch_pruned, here, everywhere=everywhere, taylor=taylor, round_to=round_to)
+        if known:
+            return _again(cut, known)
         found = within(cut, here.left, target, _rows(folder / f"round-to-{round_to}"))
         return replace(found, note=f"round_to {round_to}")
 
-    return _widest_fast(made)
+    return _widest_fast(made, known)
 
 
 def _torch_pruned(
@@ -107,20 +118,34 @@ def _torch_pruned(
     return model.eval()
 
 
-def fast_nas(here: Case, target: float, seed: int, folder: Path) -> Cut:
+def fast_nas(here: Case, target: float, seed: int, folder: Path, known: Known) -> Cut:
     """NVIDIA ModelOpt 0.47: each layer's sensitivity, and a threshold under a budget of FLOPs."""
 
     def made(divisor: int) -> Cut:
         own = folder / f"divisor-{divisor}"
         own.mkdir(parents=True, exist_ok=True)
         cut = partial(_fast_nas, here, own / "sensitivities.pth", divisor)
+        if known:
+            return _again(cut, known)
         return replace(within(cut, here.left, target, _rows(own)), note=f"divisor {divisor}")
 
-    return _widest_fast(made)
+    return _widest_fast(made, known)
 
 
-def _widest_fast(made: Callable[[int], Cut]) -> Cut:
-    """By multiples of `ROUND_TO` channels or, where that is nowhere fast enough, half of it."""
+def _again(cut: Callable[[float], nn.Module], known: Known) -> Cut:
+    """By the knob that is known."""
+    return Cut(cut(known["knob"]), known["seconds"], known["knob"], known["note"])
+
+
+def _widest_fast(made: Callable[[int], Cut], known: Known) -> Cut:
+    """By multiples of `ROUND_TO` channels or, where that is nowhere fast enough, half of it.
+
+    Args:
+        made: By such multiples.
+        known: Whose note ends with them, where they are known.
+    """
+    if known:
+        return made(int(known["note"].split()[-1]))
     try:
         return made(ROUND_TO)
     except TooSlowError:
@@ -167,16 +192,21 @@ def _divided(what: str, divisor: int) -> dict[str, Any]:
     return {f"{what}s_ratio": ratios, f"{what}_divisor": divisor, **kernels}
 
 
-def scratch(here: Case, target: float, seed: int, folder: Path) -> Cut:
+def scratch(here: Case, target: float, seed: int, folder: Path, known: Known) -> Cut:
     """A network of the same kind whose layers are all narrower, trained from random weights."""
-    found = narrower(here, here.left, target, seed, _rows(folder))
+    found = narrower(here, here.left, target, seed, _rows(folder), known)
     start = time.perf_counter()
     network = here.trained(found.network, seed)
     return Cut(network, found.seconds + time.perf_counter() - start, found.knob)
 
 
 def narrower(
-    here: Case, left: Callable[[nn.Module], float], target: float, seed: int, rows: Rows
+    here: Case,
+    left: Callable[[nn.Module], float],
+    target: float,
+    seed: int,
+    rows: Rows,
+    known: Known = MappingProxyType({}),
 ) -> Cut:
     """A network of the same kind whose layers are all narrower, with random weights.
 
@@ -186,6 +216,7 @@ def narrower(
         target: That it may have at most.
         seed: Of the weights.
         rows: Where costs are kept.
+        known: See `Contender`.
     """
     settings = NETWORKS[here.name]
     channels, classes = here.example.shape[1], len(here.workload.dataset.classes)  # type: ignore[union-attr]
@@ -197,7 +228,7 @@ def narrower(
             settings.model, channels, classes, settings.width * steps / WIDTHS
         ).eval()
 
-    return within(built, left, target, rows)
+    return _again(built, known) if known else within(built, left, target, rows)
 
 
 def _rows(folder: Path) -> Rows:

@@ -46,7 +46,7 @@ def _row(key: Key, rows: Rows, runs: Path) -> dict[str, Any]:
     if first.get("error"):
         return {**about, "error": first["error"]}
     try:
-        cut = CONTENDERS[name][1](here, target, seed, runs / network / name)
+        cut = CONTENDERS[name][1](here, target, seed, runs / network / name, first)
     except Exception as error:  # Others' packages have errors of their own.
         return {**about, "error": f"{type(error).__name__}: {error}".partition("\n")[0][:300]}
     made_in = {"knob": cut.knob, "note": cut.note, "seconds": cut.seconds}
