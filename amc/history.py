@@ -41,6 +41,10 @@ class DeviceCost(Entry):
     cost: Positive
 
 
+FLOOR = 0.02
+"""Merit that is missing even of the best network: a point matters as much at 0.9 as ten at 0.5."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """One evaluated candidate.
@@ -68,6 +72,14 @@ class Outcome:
     def __post_init__(self) -> None:
         if math.isnan(self.merit):
             object.__setattr__(self, "merit", self.score)
+
+    @property
+    def worth(self) -> float:
+        """What is learned of its merit: the negative logarithm of what is missing, and of `FLOOR`.
+
+        Racing's estimates may be above what is possible, and count as nothing missing.
+        """
+        return -math.log(max(1 - self.merit, 0.0) + FLOOR)
 
 
 OnOutcome = Callable[[Outcome], None]

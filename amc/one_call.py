@@ -26,6 +26,7 @@ from amc.costs.latency import (
     usual_counts,
     within_reach,
 )
+from amc.earlier import Earlier
 from amc.export import save_pruned
 from amc.granularity import CHANNELS, Granularity, Rounding
 from amc.graph import PruningGraph
@@ -126,6 +127,7 @@ def search(
     latency: LatencyTable | str | os.PathLike[str] | None = None,
     runtime: str = "onnxruntime",
     threads: int = 1,
+    earlier: Sequence[Outcome] = (),
 ) -> Pruned:
     """Find how much to prune from each layer of a trained network, and prune it.
 
@@ -151,6 +153,8 @@ def search(
             machine where there is such a budget (minutes; it is kept for the next time).
         runtime: Where it is measured then, as `--runtime` takes it, but for commands.
         threads: That the runtime may use.
+        earlier: `outcomes` of earlier calls with this network and task, under whatever budgets: the
+            search begins with the best of them, and learns from all.
 
     Raises:
         BudgetError: if the smallest reachable network is above a budget.
@@ -179,7 +183,7 @@ def search(
         granularity=unit,
         exclude=exclude,
         seed=seed,
-    )
+    ).with_earlier(Earlier(tuple(earlier)))
     result = chosen.search(problem, seed)
     origin = {"strategy": name, "seed": str(seed)}
     policy = problem.policy(result.best.kept, origin, result.criterion)

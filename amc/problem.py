@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor, nn
 
 from amc.costs import COSTS, Cost, Costs, Limit, Limits
+from amc.earlier import Earlier
 from amc.evaluation import Measured, score, try_unpruned, with_answers
 from amc.evaluator import Evaluator
 from amc.granularity import CHANNELS, Granularity, Rounding
@@ -93,6 +94,7 @@ class Problem:
             cost of the really smaller network, in the cost's unit.
 
     Attributes:
+        earlier: What earlier searches leave to this one (`with_earlier`).
         pruner: Makes networks at kept counts.
         evaluator: Measures candidates.
         history: Of the search that goes on.
@@ -110,6 +112,7 @@ class Problem:
     task: Task
     limits: Limits
     costs: Mapping[str, Cost]
+    earlier: Earlier
     measure: Mapping[str, Measure]
     pruner: Pruner
     evaluator: Evaluator
@@ -156,6 +159,7 @@ class Problem:
             task=whole,
             limits=limits,
             costs={name: make(known) for name, make in costs.items()},
+            earlier=Earlier(),
             measure=dict(measure or {}),
             pruner=pruner,
             evaluator=Evaluator(pruner, whole, racing, seed),
@@ -215,6 +219,15 @@ class Problem:
         tell = None if on_outcome is None else lambda outcome: on_outcome(outcome, other.best())
         other.evaluator.restart()
         return other._set(history=History(journal, tell))
+
+    def with_earlier(self, earlier: Earlier) -> Problem:
+        """The same problem for a search that begins with what earlier ones found, and learns of it.
+
+        Raises:
+            ValueError: if that is of another network.
+        """
+        earlier.check(self.graph)
+        return self._copy()._set(earlier=earlier)
 
     def _copy(self) -> Problem:
         return copy(self)._set(evaluator=self.evaluator.fork())

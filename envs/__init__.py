@@ -3,7 +3,7 @@
 import gymnasium
 
 from envs.bounds import execute_action, execute_rollouts
-from envs.features import Observation
+from envs.features import Features, Observation
 from envs.pruning_env import Episode, PruningEnv
 from envs.rewards import REWARDS
 
@@ -16,6 +16,7 @@ __all__ = [
     "ENV_ID",
     "REWARDS",
     "Episode",
+    "Features",
     "Observation",
     "PruningEnv",
     "execute_action",

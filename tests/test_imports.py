@@ -43,6 +43,7 @@ ORDER = {
         "pruning",
         "finetuning",
         "history",
+        "earlier",
         "evaluator",
         "problem",
         "rules",

@@ -6,7 +6,13 @@ from amc.rules.manual import Manual, match_ratios
 from amc.rules.projection import Ratios, bisect, fill_up, project, project_all
 from amc.rules.ranked import GlobalRanking, global_counts
 from amc.rules.sensitivity import Curve, Sensitivity, curves
-from amc.rules.starting import episodes_left, least_important, starting_policy, without
+from amc.rules.starting import (
+    earlier_policies,
+    episodes_left,
+    least_important,
+    starting_policy,
+    without,
+)
 from amc.rules.uniform_ratios import Uniform, uniform, uniform_policy
 
 __all__ = [
@@ -22,6 +28,7 @@ __all__ = [
     "check_budget",
     "curves",
     "depths",
+    "earlier_policies",
     "episodes_left",
     "fill_up",
     "global_counts",

@@ -1,5 +1,7 @@
 """Where a search begins: the uniform policy, or one that takes whole branches out before widths.
 
+Where earlier searches have left something (`amc.earlier`), with the best of that.
+
 At tight budgets the uniform policy leaves too little of every group to tell one change from
 another, while a network without its least important branches still works. How much a branch
 matters is measured by leaving it out alone (as Veit et al., "Residual Networks Behave Like
@@ -14,9 +16,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from amc.costs import Limits
+from amc.earlier import TRIED
 from amc.graph import Kept, PruningGraph
 from amc.problem import Problem
-from amc.rules.projection import project
+from amc.rules.projection import project, project_all
 from amc.rules.uniform_ratios import uniform
 
 SHARE = 3
@@ -45,6 +48,8 @@ def starting_policy(problem: Problem, episodes: int) -> Kept:
         episodes: That the search may take in all.
     """
     first = uniform(problem.limits)
+    if problem.earlier:
+        return _best_of_earlier(problem, first, max(2, episodes // SHARE))
     order = least_important(problem, episodes // SHARE)
     if not order:
         return first
@@ -57,6 +62,30 @@ def starting_policy(problem: Problem, episodes: int) -> Kept:
             highest = max(highest, found)
         if worse == PATIENCE:
             break
+    best = problem.best()
+    return first if best is None else best.kept
+
+
+def earlier_policies(problem: Problem, limits: Limits, most: int) -> list[Kept]:
+    """Policies of earlier searches, the most promising first, scaled onto budgets.
+
+    Args:
+        problem: That knows them.
+        limits: The budgets.
+        most: How many, at most.
+    """
+    found = problem.earlier.worth_trying(limits, most)
+    if not found:
+        return []
+    ratios = np.stack([problem.graph.ratios(kept) for kept in found])
+    return list(dict.fromkeys(project_all(limits, ratios, depth=True)))
+
+
+def _best_of_earlier(problem: Problem, first: Kept, most: int) -> Kept:
+    """The best of uniform ratios and of what earlier searches found, all of them evaluated."""
+    others = earlier_policies(problem, problem.limits, min(TRIED, most - 1))
+    for kept in (first, *others):
+        problem.evaluate(kept)
     best = problem.best()
     return first if best is None else best.kept
 

@@ -17,10 +17,10 @@ from amc.graph import Kept
 from amc.history import Outcome
 from amc.parsing import check
 from amc.problem import Problem, SearchResult
-from amc.rules import check_budget, least_important, uniform, without
+from amc.rules import check_budget, earlier_policies, least_important, uniform, without
 from amc.strategies.missed import Missed
 from amc.strategies.proposals import IDLE, Proposals
-from amc.strategies.surrogate import Surrogate, worth
+from amc.strategies.surrogate import Surrogate
 
 LEVELS = 4
 """Numbers of branches that are taken out at each budget, evenly between none and all."""
@@ -103,6 +103,10 @@ class Front:
         Each with the number of evaluations before which it is to be tried.
         """
         yield from ((self.episodes, uniform(limits)) for limits in reversed(levels))
+        if problem.earlier:  # Which tells what branches matter.
+            for limits in reversed(levels):
+                yield from ((self.episodes, kept) for kept in earlier_policies(problem, limits, 1))
+            return
         some = min(self.episodes // SHARE, self.episodes - len(problem.outcomes) - 1)
         order = least_important(problem, max(0, some))
         most = max(len(problem.outcomes), self.episodes // STARTS)
@@ -116,7 +120,7 @@ class Front:
     def _explore(
         self, problem: Problem, levels: Sequence[Limits], missed: Missed, proposals: Proposals
     ) -> None:
-        surrogate = Surrogate(problem.graph.full, problem.limits.fewest, missed)
+        surrogate = Surrogate.of(problem, missed)
         idle, turn = 0, 0
         while len(problem.outcomes) < self.episodes and idle < IDLE:
             outcomes = problem.outcomes
@@ -154,7 +158,7 @@ class Front:
             new = [one for one in dict.fromkeys(asked) if one not in known]
             if not new:
                 continue
-            least = None if own is None else worth(own.merit)
+            least = None if own is None else own.worth
             promise = surrogate.expected_improvement(new, least)
             top = int(np.argmax(promise))
             found.append((float(promise[top]), new[top]))

@@ -12,7 +12,7 @@ from amc.problem import Problem, SearchResult
 from amc.rules import check_budget, starting_policy, uniform
 from amc.strategies.missed import Missed
 from amc.strategies.proposals import IDLE, Proposals
-from amc.strategies.surrogate import Surrogate, worth
+from amc.strategies.surrogate import Surrogate
 
 FIRST_DESCENT = 15
 """Rounds of the descent that the search begins with."""
@@ -56,7 +56,7 @@ class ResidualGP:
         missed = Missed(problem)
         proposals = Proposals(missed, np.random.default_rng(seed))
         self._begin(problem, missed, proposals)
-        surrogate = Surrogate(problem.graph.full, problem.limits.fewest, missed)
+        surrogate = Surrogate.of(problem, missed)
         idle = 0
         while len(problem.outcomes) < self.episodes and idle < IDLE:
             chosen = self._most_promising(problem, surrogate, proposals)
@@ -90,5 +90,5 @@ class ResidualGP:
         if not new or len(known) < 2:
             return next(iter(new), None)
         surrogate.learn(outcomes)
-        least = worth(best[0].merit) if best else None
+        least = best[0].worth if best else None
         return new[int(np.argmax(surrogate.expected_improvement(new, least)))]

@@ -33,11 +33,14 @@ class Sampler(Protocol):
 def start_ratios(strategy: str, problem: Problem, episodes: int) -> Ratios:
     """Restart the problem; (groups,) ratios that lead to the policy that a search begins with.
 
-    1 for what is gone, elsewhere the mean ratio.
+    1 for what is gone, elsewhere the mean ratio; of what an earlier search found its own ratios.
     """
     check_budget(problem.limits, strategy)
     problem.restart()
-    kept = np.array(starting_policy(problem, episodes))
+    start = starting_policy(problem, episodes)
+    if problem.earlier:
+        return problem.graph.ratios(start)
+    kept = np.array(start)
     there, full = kept > 0, np.array(problem.graph.full)
     return np.where(there, 1 - kept[there].sum() / full[there].sum(), 1.0)
 

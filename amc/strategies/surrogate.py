@@ -12,12 +12,10 @@ from numpy.typing import NDArray
 from scipy.stats import norm  # type: ignore[import-untyped]
 
 from amc.history import Outcome
+from amc.problem import Problem
 from amc.strategies.missed import Missed
 
 Numbers = NDArray[np.float64]
-
-FLOOR = 0.02
-"""Merit that is missing even of the best network: a point matters as much at 0.9 as ten at 0.5."""
 
 GROWTH = 1.5
 """The kernel is fitted anew when there are so many times as many rollouts as at the last time."""
@@ -37,11 +35,17 @@ class Surrogate:
         full: (groups,) units of the unpruned groups.
         fewest: (groups,) the fewest above 0 that they may keep.
         missed: What refits miss; left out, or where that is not known, it goes without.
+        earlier: Evaluations of earlier searches, which are learned from beside this one's.
     """
 
     def __init__(
-        self, full: Sequence[int], fewest: Sequence[int], missed: Missed | None = None
+        self,
+        full: Sequence[int],
+        fewest: Sequence[int],
+        missed: Missed | None = None,
+        earlier: Sequence[Outcome] = (),
     ) -> None:
+        self._earlier = {one.kept: one for one in earlier}
         self._full = np.asarray(full, np.float64)
         self._nothing = np.asarray(fewest, np.float64) / 2
         self._missed = missed if missed is not None and missed.known else None
@@ -49,6 +53,12 @@ class Surrogate:
         self._fitted = 0
         self._mean, self._spread, self._best = 0.0, 1.0, 0.0
         self._process: Any = None
+
+    @classmethod
+    def of(cls, problem: Problem, missed: Missed) -> Surrogate:
+        """One for a problem, with what earlier searches have left to it."""
+        limits = problem.limits
+        return cls(problem.graph.full, limits.fewest, missed, problem.earlier.nearest(limits))
 
     def fit(self, kept: Sequence[Sequence[int]], rewards: Sequence[float]) -> Numbers:
         """Take in all rollouts so far, and return (rollouts,) what they are expected to earn.
@@ -81,9 +91,10 @@ class Surrogate:
         """Take in all candidates so far, each by what its merit is worth.
 
         Args:
-            outcomes: Of a search, at least two of them different.
+            outcomes: Of this search, at least two of them different.
         """
-        self.fit([one.kept for one in outcomes], [worth(one.merit) for one in outcomes])
+        known = self._earlier | {one.kept: one for one in outcomes}
+        self.fit([*known], [one.worth for one in known.values()])
 
     def expected_improvement(
         self, kept: Sequence[Sequence[int]], best: float | None = None
@@ -110,11 +121,6 @@ class Surrogate:
         if self._missed is None:
             return points
         return np.column_stack([points, self._missed.foretold(kept)])
-
-
-def worth(merit: float) -> float:
-    """What is learned of a merit: the negative logarithm of what is missing, and of `FLOOR`."""
-    return float(-np.log(1 - merit + FLOOR))
 
 
 def _kernel(groups: int) -> Any:

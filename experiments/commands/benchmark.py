@@ -128,6 +128,7 @@ def _run(config: BenchmarkSettings, name: str, seed: int, folder: str) -> Search
         tuning=config.tuning,
         schedule=config.schedule,
         choice=config.choice if not tunes_weights(strategy) else ChoiceSettings(),
+        earlier=config.earlier,
         cut=config.cut,
         problem=config.problem,
         ending=config.ending,

@@ -27,6 +27,7 @@ from experiments.runs.resuming import (
     is_finished,
     resumable,
     run_journal,
+    scored_alike,
 )
 
 __all__ = [
@@ -57,5 +58,6 @@ __all__ = [
     "resumable",
     "run_folders",
     "run_journal",
+    "scored_alike",
     "steps_trained",
 ]

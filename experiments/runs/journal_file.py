@@ -158,6 +158,17 @@ class RunJournal:
         return {(one.pop("kind"), one.pop("key")): one for one in found}, records.count(None)
 
 
+def header_at(folder: Path) -> Mapping[str, Any] | None:
+    """What a run was begun with, which may be in use; None where that cannot be told."""
+    path = folder / JOURNAL_FILE
+    try:
+        records, _ = _records(path.read_bytes(), path)
+    except (OSError, ValueError):
+        return None
+    first = records[0] if records else None
+    return first if first is not None and first["kind"] == HEADER else None
+
+
 def count_entries(path: Path, kinds: Collection[type[Entry]]) -> int:
     """Entries of these kinds in a journal that may be in use; none without the file.
 

@@ -21,16 +21,18 @@ from amc.parsing import read_record
 from amc.tasks import Data, Indexed, Samples, TaskError, first_batch
 from experiments.disk import machine, ready_folder
 from experiments.runs.checkpoints import steps_trained
-from experiments.runs.journal_file import RunJournal
+from experiments.runs.journal_file import RunJournal, header_at
 from experiments.runs.results import RENAMED
 from experiments.settings import (
     BenchmarkSettings,
     RunSettings,
+    SearchSettings,
     as_written,
     code_flags,
     code_in,
     flat,
     save_config,
+    split_words,
 )
 from experiments.terminal import count, stop_in_time
 from experiments.zoo import ImageFiles, Workload
@@ -183,23 +185,49 @@ def is_finished(journal: RunJournal) -> bool:
 
 def header(config: RunSettings, workload: Workload) -> dict[str, Any]:
     """What a run is bound to: its settings, and checksums of all that it reads."""
-    weights = {name: _sha256(tensor) for name, tensor in workload.model.state_dict().items()}
-    task = workload.task
-    # Of a stream to train on nothing is told: it may come in another order each time.
-    train = task.train_loader if isinstance(task.train_loader, Indexed) else None
-    data = [_data(one) for one in (train, task.score_loader, task.test_loader)]
     settings = _without(flat(config), UNBOUND)
     if "options" in settings:
         settings["options"] = _without(settings["options"], UNBOUND_OPTIONS)
     bound = {
         "command": config.command,
         "settings": settings,
-        "weights": hashlib.sha256(json.dumps(weights).encode()).hexdigest(),
-        "images": hashlib.sha256("".join(data).encode()).hexdigest(),
+        **_checksums(workload),
         "files": _files(config),
     }
     plain: dict[str, Any] = json.loads(json.dumps(bound))
     return plain
+
+
+def _checksums(workload: Workload) -> dict[str, str]:
+    """Of weights and samples."""
+    weights = {name: _sha256(tensor) for name, tensor in workload.model.state_dict().items()}
+    task = workload.task
+    # Of a stream to train on nothing is told: it may come in another order each time.
+    train = task.train_loader if isinstance(task.train_loader, Indexed) else None
+    data = [_data(one) for one in (train, task.score_loader, task.test_loader)]
+    return {
+        "weights": hashlib.sha256(json.dumps(weights).encode()).hexdigest(),
+        "images": hashlib.sha256("".join(data).encode()).hexdigest(),
+    }
+
+
+SCORED = ("criterion", "granularity", "search_images", "calibration_images")
+"""Settings that decide how a candidate is scored, beside weights and samples."""
+
+
+def scored_alike(
+    folder: Path, config: SearchSettings | BenchmarkSettings, workload: Workload
+) -> bool:
+    """Whether an earlier run scored candidates as this one does: by the same weights and samples.
+
+    The seed, which draws what refits read, makes no difference here.
+    """
+    told = header_at(folder)
+    if told is None:
+        return False
+    now, before = flat(config), as_written(type(config), told.get("settings", {}))
+    same = all(before.get(name) == now[name] for name in SCORED)
+    return same and all(told.get(name) == own for name, own in _checksums(workload).items())
 
 
 def _without(named: Mapping[str, Any], unbound: Sequence[str]) -> dict[str, Any]:
@@ -226,6 +254,12 @@ def _check_reads(config: RunSettings) -> None:
             raise ValueError(
                 f"--{flag} {path} lies in the folder of --out, where the results replace it; name "
                 "another folder with --out"
+            )
+    for run in split_words(str(named.get("from") or "")):
+        if Path(run).resolve() == Path(config.output.out).resolve():
+            raise ValueError(
+                f"--from {run} is the folder of --out, where the results replace it; name another "
+                "folder with --out"
             )
 
 

@@ -22,6 +22,7 @@ from experiments.search.strategies import (
     make_strategy,
     tunes_weights,
 )
+from experiments.search.transfer import suggested
 from experiments.search.tuning import RATE_KEY, check_tuning, recipe_of, told_rate, training_of
 
 __all__ = [
@@ -44,6 +45,7 @@ __all__ = [
     "scores_of",
     "search",
     "smallest",
+    "suggested",
     "told_again",
     "told_rate",
     "training_of",

@@ -56,7 +56,7 @@ from experiments.search.choosing import chosen
 from experiments.search.policies import policy_asked
 from experiments.search.problems import first_of, prepare, task_for
 from experiments.search.searching import Found, run_strategy
-from experiments.search.strategies import make_strategy, tunes_weights, with_scalars
+from experiments.search.strategies import check_begins, make_strategy, tunes_weights, with_scalars
 from experiments.search.tuning import Start, check_objective, check_stages, check_tuning, tune
 from experiments.settings import (
     PruneSettings,
@@ -112,6 +112,7 @@ def chosen_strategy(config: SearchSettings) -> Strategy:
         )
     check_stages(config, tunes_weights(strategy))
     check_objective(config, tunes_weights(strategy))
+    check_begins(strategy, config)
     return strategy
 
 

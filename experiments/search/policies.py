@@ -49,13 +49,17 @@ def best_of(result: RunResult, budgets: Sequence[Budget]) -> Outcome:
                 f"budget {budget}: {where} tells no {budget.cost}; its candidates have "
                 f"{', '.join(result.costs)}"
             )
-    whole = [one for one in result.evaluations if one.seen is None]
-    fit = [one for one in whole if all(_fits(one, budget, result) for budget in budgets)]
-    if fit:
+    if fit := fitting(result, budgets):
         return max(fit, key=lambda one: one.merit)
     asked = ", ".join(map(str, budgets))
-    told = _cheapest(whole, budgets, result)
+    told = _cheapest(fitting(result, ()), budgets, result)
     raise ValueError(f"{where} has no candidate within {asked}; {told}")
+
+
+def fitting(result: RunResult, budgets: Sequence[Budget]) -> list[Outcome]:
+    """A run's candidates that have seen all samples and meet budgets."""
+    whole = [one for one in result.evaluations if one.seen is None]
+    return [one for one in whole if all(_fits(one, budget, result) for budget in budgets)]
 
 
 def _fits(outcome: Outcome, budget: Budget, result: RunResult) -> bool:

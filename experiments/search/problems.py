@@ -12,7 +12,8 @@ from amc.problem import Problem
 from amc.pruning import decisions
 from amc.tasks import Data, Indexed, Task, few, replace_parts
 from experiments.latency import measures, terms_of
-from experiments.settings import CutSettings, SearchingSettings
+from experiments.search.earlier import knowing_earlier
+from experiments.settings import CutSettings, SearchingSettings, TrustSettings
 from experiments.terminal import TRACING, told_if_slow
 from experiments.zoo import HELD, ImageFiles, Workload
 
@@ -46,6 +47,8 @@ def prepare(
         racing=asked.racing,
         measure=measures(config, workload, graph, agreed),
     )
+    if not isinstance(config, TrustSettings) and config.earlier.from_:
+        problem = knowing_earlier(problem, config, workload, console)
     return problem, time.perf_counter() - start
 
 

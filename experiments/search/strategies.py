@@ -15,7 +15,7 @@ from amc.problem import Strategy
 from amc.rules import Manual, Sensitivity
 from experiments.disk import read_yaml
 from experiments.search.options import convert, number, plain_fields
-from experiments.settings import import_named
+from experiments.settings import SearchSettings, import_named
 from netadapt import NetAdapt
 
 Options = Mapping[str, Any]
@@ -68,6 +68,22 @@ def is_agent(strategy: Strategy) -> TypeGuard[AgentSearch]:
 def tunes_weights(strategy: Strategy) -> bool:
     """Whether the strategy fine-tunes as it prunes, so that its result has weights of its own."""
     return bool(getattr(strategy, "tunes_weights", False))
+
+
+def check_begins(strategy: Strategy, config: SearchSettings) -> None:
+    """Refuse to begin with earlier runs what begins nowhere.
+
+    Raises:
+        ValueError: if it is asked for.
+    """
+    name = config.strategy
+    # One of the user's own may do as it likes.
+    begins = strategy.settings.start_at_uniform if is_agent(strategy) else name in _ONE_AN_EPISODE
+    if config.earlier.from_ and not begins and (":" not in name or is_agent(strategy)):
+        raise ValueError(
+            f"--from {','.join(config.earlier.from_)}: {config.strategy} does not begin with a "
+            "policy and learns of none; leave the flag out, or take a search such as residual-gp"
+        )
 
 
 def _import(name: str, episodes: int, options: Options) -> Strategy:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields, replace
 from functools import cache
 from inspect import cleandoc
+from keyword import iskeyword
 from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar
@@ -44,9 +45,14 @@ class Flag:
     help: str
     section: str
 
+    @property
+    def field(self) -> str:
+        """Its name in the data class, where a word of the language has one more letter."""
+        return f"{self.name}_" if iskeyword(self.name) else self.name
+
     def plain(self, settings: object) -> Any:
         """The value in these settings, as config.yaml has it."""
-        value = getattr(getattr(settings, self.part) if self.part else settings, self.name)
+        value = getattr(getattr(settings, self.part) if self.part else settings, self.field)
         if self.hint.way == "list":
             return ",".join(map(str, value))
         if isinstance(value, tuple):
@@ -128,13 +134,19 @@ def _flags(kind: Any) -> Iterator[Flag]:
             default = item.default_factory()
         if not isinstance(default, Part):
             help_ = own[item.name]
-            yield Flag(item.name, "", hint_from(hint), default, help_, kind.section)
+            yield Flag(_typed(item.name), "", hint_from(hint), default, help_, kind.section)
             continue
         part: Any = type(default)
         words = {**descriptions(part), **own}
         for name, inner in annotations_of(part).items():
             value = getattr(default, name)
-            yield Flag(name, item.name, hint_from(inner), value, words[name], default.section)
+            hint = hint_from(inner)
+            yield Flag(_typed(name), item.name, hint, value, words[name], default.section)
+
+
+def _typed(name: str) -> str:
+    """As a setting is typed."""
+    return name.removesuffix("_")
 
 
 def descriptions(kind: type) -> Mapping[str, str]:
@@ -171,12 +183,13 @@ def from_flat(kind: type[S], named: Mapping[str, Any], *, others: bool = False) 
     parts: dict[str, dict[str, Any]] = {"": {}}
     for name, value in named.items():
         if name in flags:
-            parts.setdefault(flags[name].part, {})[name] = flags[name].read(value)
+            one = flags[name]
+            parts.setdefault(one.part, {})[one.field] = one.read(value)
         elif not others:
             raise Unknown("setting", str(name), flags, "amc")
     own = parts.pop("")
     for name, one in flags.items():
-        if one.default is NO_DEFAULT and name not in own:
+        if one.default is NO_DEFAULT and one.field not in own:
             raise Missing(name, f"amc {getattr(kind, 'command', '')}")
     whole = {
         item.name: replace(item.default_factory(), **parts[item.name])

@@ -294,6 +294,25 @@ class CutSettings(Part):
 
 
 @dataclass(frozen=True)
+class EarlierSettings(Part):
+    """What a search knows before it begins.
+
+    Args:
+        from_: Folders of earlier runs to begin with, separated by commas, or the flag is given
+            again: of this network at whatever budget, whose evaluations the search learns from; or
+            of another one, whose ratios are carried over by the layers' features.
+    """
+
+    section: ClassVar[str] = "Problem"
+    from_: Listed = ()
+
+    @property
+    def files(self) -> dict[str, str]:
+        """What decides the result, by its flag."""
+        return {f"--from {run}": f"{run}/result.json" for run in self.from_}
+
+
+@dataclass(frozen=True)
 class GoalSettings(Part):
     """How small a network may get where no budget says.
 

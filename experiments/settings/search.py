@@ -28,6 +28,7 @@ from experiments.settings.parts import (
     ChoiceSettings,
     ComputeSettings,
     CutSettings,
+    EarlierSettings,
     GoalSettings,
     MeasureSettings,
     NetworkSettings,
@@ -104,6 +105,7 @@ class SearchSettings(CommandSettings):
     )
     network: NetworkSettings = field(default_factory=NetworkSettings)
     problem: ProblemSettings = field(default_factory=ProblemSettings)
+    earlier: EarlierSettings = field(default_factory=EarlierSettings)
     cut: CutSettings = field(default_factory=CutSettings)
     tuning: TuningSettings = field(default_factory=TuningSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
@@ -167,7 +169,7 @@ class SearchSettings(CommandSettings):
     def files(self) -> Mapping[str, str | None]:
         """What decides the result beside weights and images, by its flag."""
         ratios = str(self.options.get("file")) if self.strategy == "manual" else None
-        return {"--latency": self.cut.latency, "--options.file": ratios}
+        return {"--latency": self.cut.latency, "--options.file": ratios, **self.earlier.files}
 
 
 @dataclass(frozen=True)
@@ -194,6 +196,7 @@ class FrontSettings(CommandSettings):
     problem: ProblemSettings = field(
         default_factory=partial(ProblemSettings, budget=(), episodes=600)
     )
+    earlier: EarlierSettings = field(default_factory=EarlierSettings)
     cut: CutSettings = field(default_factory=CutSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
     ending: MeasureSettings = field(default_factory=MeasureSettings)
@@ -219,6 +222,7 @@ class FrontSettings(CommandSettings):
         return SearchSettings(
             network=self.network,
             problem=replace(self.problem, budget=budget),
+            earlier=self.earlier,
             cut=self.cut,
             compute=self.compute,
             ending=self.ending,
@@ -251,6 +255,7 @@ class BenchmarkSettings(CommandSettings):
     )
     network: NetworkSettings = field(default_factory=NetworkSettings)
     problem: ProblemSettings = field(default_factory=ProblemSettings)
+    earlier: EarlierSettings = field(default_factory=EarlierSettings)
     cut: CutSettings = field(default_factory=CutSettings)
     tuning: TuningSettings = field(default_factory=TuningSettings)
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from torch import nn
 
-from experiments.settings import ScheduleSettings, TuningSettings, flat
+from experiments.settings import ChoiceSettings, ScheduleSettings, TuningSettings, flat
 from experiments.studies import finetuning as bench_finetuning
 from experiments.studies.finetuning import NORMS, SCHEDULES, TEACHERS, Column, cell, main, tables
 
@@ -23,7 +23,7 @@ def test_its_code_runs_and_gives_a_smaller_network():
 def test_its_table_has_every_setting_with_its_default():
     rows = re.findall(r"^\| `--([a-z-]+)` \| (\S+) \|", PAGE, re.MULTILINE)
     told = {flag.replace("-", "_"): default for flag, default in rows}
-    real = {**flat(TuningSettings()), **flat(ScheduleSettings())}
+    real = {**flat(TuningSettings()), **flat(ChoiceSettings()), **flat(ScheduleSettings())}
     wanted = {
         name: "none" if value is None else f"{value:g}" if isinstance(value, float) else f"{value}"
         for name, value in real.items()

@@ -79,6 +79,8 @@ ELSEWHERE = {
     "python -m experiments.studies.latency": LONG,
     "python -m experiments.studies.masks": LONG,
     "python -m experiments.studies.peers": LONG,
+    "python -m experiments.studies.worth": LONG,
+    "python -m experiments.studies.headstart": LONG,
     "python -m experiments.studies.widths.accuracy": LONG,
     ".venv-zoo/bin/python -m experiments.studies.latency.zoo": LONG,
     ".venv-zoo/bin/python -m experiments.studies.peak_memory": LONG,
