@@ -1,83 +1,68 @@
 """Strategies at equal evaluations: `python -m experiments.studies.contest`.
 
-resnet20 and mobilenet-v1 (0.5) on Fashion-MNIST with the weights that come with the project, at 30%
-and 15% of their MACs. All strategies search the same problem: single channels, the same criterion,
-refit, calibration images and held-out images. The best policy of each search is then measured on
-other held-out images, so that the luckiest pick does not count. With `--ablation` the parts of
-`gp-rollout` are switched off in turn; its files are called by the numbers of evaluations.
+Four networks on Fashion-MNIST at 15% of their MACs and at a third of their time in onnxruntime, as
+on the command line with its defaults: whole branches may go, widths are whole blocks, the refit
+reads 4,000 training images. All strategies search the same problem, on the same held-out images.
+The best policy of each search is then measured on other held-out images, so that the luckiest pick
+does not count. Nothing is fine-tuned; `experiments.studies.worth` is about what is left after that.
 
-Every finished search is written to OUT/runs.jsonl at once; started again, the benchmark goes on.
-The tables, the picture and the figures are made of what is there, at the end and after Ctrl-C.
+The weights of three networks come with the project; vgg-small is trained first. Every finished
+search is a line of the file at once, and the same command goes on after any stop.
 """
 
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
+import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from joblib import Parallel, delayed
 
-from experiments.disk import ready_folder
-from experiments.studies.contest.material import NETWORKS
+from experiments.studies.contest.material import BUDGETS, NETWORKS, get_ready
+from experiments.studies.contest.picture import draw
 from experiments.studies.contest.records import Journal
 from experiments.studies.contest.reporting import Progress
 from experiments.studies.contest.searching import Record, run_contender
 from experiments.studies.contest.study import NAMES, Contender, Study, Task
-from experiments.studies.contest.variants import contenders
-from experiments.studies.contest.writing import write
+from experiments.studies.contest.tables import contest
+from experiments.studies.flags import DOCS, parser_of
 from experiments.studies.pages import put
-from experiments.zoo import check_device
 
-PAGE = Path("docs/agents.md")
-FIGURES = Path("docs/figures")
-BUDGETS = ("macs=0.3", "macs=0.15")
+HERE = "experiments.studies.contest"
+PAGE, FIGURES = DOCS / "agents.md", DOCS / "figures"
+ROWS = FIGURES / "contest.jsonl"
 
 
 def main(words: Sequence[str] | None = None) -> int:
     """Run what is missing, print the tables and write them; 0 when done, 130 after Ctrl-C."""
-    options = _parser().parse_args(words)
-    kind = "ablation" if options.ablation else "agents"
-    study = replace(studies(options.seeds, options.evaluations)[kind], device=options.device)
-    name = "-".join([kind, *map(str, study.evaluations)]) if options.ablation else kind
+    asked = _parser().parse_args(words)
+    named = tuple(map(Contender.of_name, NAMES))
+    counts, seeds = tuple(sorted(asked.evaluations)), tuple(range(asked.seeds))
+    study = Study(named, tuple(NETWORKS), BUDGETS, counts, seeds)
     try:
-        check_device(options.device)
-        folder = ready_folder(options.out)
-        journal = Journal(folder / "runs.jsonl")
-        missing = [] if options.no_run else journal.missing(study, options.only)
+        journal = Journal(Path(asked.out))
+        if asked.anew:
+            journal.forget()
+        missing = [] if asked.no_run else journal.missing(study, asked.only)
     except (LookupError, OSError, ValueError) as error:
         print(f"contest: error: {error}", file=sys.stderr)
         return 2
-    code = _run(journal, missing, options.jobs)
-    print(write(study, journal.of(study), folder, name, _command(options)))
-    if options.docs:
-        _to_docs(folder, name)
+    code = _run(journal, missing, asked.jobs, asked.hours)
+    text = contest(study, journal.of(study))
+    print(text)
+    if asked.docs:
+        put(PAGE, "agents", text)
+        draw(study, journal.of(study), FIGURES / "agents.svg")
     return code
 
 
-def studies(seeds: int, evaluations: Sequence[int]) -> dict[str, Study]:
-    """The contest, and the ablation, which takes the tightest budget alone."""
-    names, counts = tuple(NETWORKS), tuple(sorted(evaluations))
-    named, numbers = tuple(map(Contender.of_name, NAMES)), tuple(range(seeds))
-    return {
-        "agents": Study(named, names, BUDGETS, counts, numbers),
-        "ablation": Study(contenders(), names, BUDGETS[-1:], counts, numbers),
-    }
-
-
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m experiments.studies.contest",
-        description="Strategies against each other at equal evaluations.",
-    )
+    parser = parser_of(HERE, __doc__, ROWS)
     add = parser.add_argument
     add("--jobs", type=_count, default=1, help="processes of one thread each (default 1)")
-    add("--device", default="cpu", help="where networks compute: cpu or cuda (default cpu)")
-    add("--out", default="runs/agents", help="folder (default runs/agents)")
-    add("--seeds", type=_count, default=5, help="searches of each kind (default 5)")
+    add("--seeds", type=_count, default=7, help="searches of each kind (default 7)")
     add(
         "--evaluations",
         type=lambda text: [_count(word) for word in text.split(",")],
@@ -88,15 +73,10 @@ def _parser() -> argparse.ArgumentParser:
         "--only",
         type=lambda text: [word.strip() for word in text.split(",")],
         default=[],
-        help="networks, budgets, strategies, seeds to run: resnet20,macs=0.3,gp-rollout,seed=0",
+        help="networks, budgets, strategies, seeds to run: resnet20,macs=0.15,residual-gp,seed=0",
     )
-    add(
-        "--ablation",
-        action="store_true",
-        help="switch off parts of gp-rollout in turn, at macs=0.15",
-    )
+    add("--hours", type=float, default=2.0, help="after which nothing new begins (default 2)")
     add("--no-run", action="store_true", help="only make tables and picture anew")
-    add("--docs", action="store_true", help=f"put them into {PAGE} and {FIGURES} too")
     return parser
 
 
@@ -107,20 +87,14 @@ def _count(text: str) -> int:
     return number
 
 
-def _command(options: argparse.Namespace) -> str:
-    """What makes the same figures, wherever and in however many goes."""
-    counts = ",".join(map(str, options.evaluations))
-    extra = " --ablation" if options.ablation else ""
-    extra += "" if options.device == "cpu" else f" --device {options.device}"
-    seeds = f"--seeds {options.seeds}"
-    return f"python -m experiments.studies.contest {seeds} --evaluations {counts}{extra}"
-
-
-def _run(journal: Journal, missing: Sequence[Task], jobs: int) -> int:
+def _run(journal: Journal, missing: Sequence[Task], jobs: int, hours: float) -> int:
     """Run tasks in their order, write each down as it ends; 130 if interrupted."""
-    progress = Progress(missing)
+    if not missing:
+        return 0
+    progress, end = Progress(missing), time.monotonic() + 3600 * hours
     try:
-        for task, records in _searches(missing, jobs):
+        get_ready({(task.network, task.budget) for task in missing})
+        for task, records in _searches(missing, jobs, end):
             journal.add(records)
             print(progress.line(task, records), file=sys.stderr, flush=True)
     except KeyboardInterrupt:
@@ -129,29 +103,21 @@ def _run(journal: Journal, missing: Sequence[Task], jobs: int) -> int:
     return 0
 
 
-def _searches(tasks: Sequence[Task], jobs: int) -> Iterable[tuple[Task, list[Record]]]:
-    """Tasks with their records, as they end."""
+def _searches(tasks: Sequence[Task], jobs: int, end: float) -> Iterable[tuple[Task, list[Record]]]:
+    """Tasks with their records, as they end; none begins after `end`."""
+    in_time = (task for task in tasks if time.monotonic() < end)
     if jobs == 1:
-        return map(_with_records, tasks)
+        return map(_with_records, in_time)
     # No task is handed out before a process is free for it, so that the order holds.
     parallel = Parallel(
         n_jobs=jobs, return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"
     )
-    found: Iterable[tuple[Task, list[Record]]] = parallel(map(delayed(_with_records), tasks))
+    found: Iterable[tuple[Task, list[Record]]] = parallel(map(delayed(_with_records), in_time))
     return found
 
 
 def _with_records(task: Task) -> tuple[Task, list[Record]]:
     return task, run_contender(task)
-
-
-def _to_docs(folder: Path, name: str) -> None:
-    """Tables into the page, figures beside it."""
-    put(PAGE, name, (folder / f"{name}.md").read_text(encoding="utf-8").strip())
-    FIGURES.mkdir(parents=True, exist_ok=True)
-    for made in (f"{name}.json", f"{name}.svg"):
-        if (folder / made).is_file():
-            shutil.copyfile(folder / made, FIGURES / made)
 
 
 if __name__ == "__main__":

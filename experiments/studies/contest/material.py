@@ -1,84 +1,99 @@
-"""What all searches of a contest share: trained networks, images, and moments collected once."""
+"""What all searches of a contest share: trained networks, problems, and images of two kinds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import cache, partial
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
 
-from torch import Tensor, nn
+from rich.console import Console
 
-from amc.granularity import Rounding
 from amc.policy import Budget
 from amc.problem import Problem
-from amc.tasks import Classification, Samples
-from experiments.settings import NetworkSettings
-from experiments.zoo import load_workload
+from amc.tasks import Samples
+from experiments.commands import train
+from experiments.latency import profiled
+from experiments.search import prepare
+from experiments.settings import (
+    NetworkSettings,
+    OutputSettings,
+    ProblemSettings,
+    SearchSettings,
+    TrainSettings,
+)
+from experiments.studies.accuracies import held_out
+from experiments.zoo import Workload, load_workload
 
-SEARCH_IMAGES = 1000
-CALIBRATION_IMAGES = 4000
+SEARCHED = 2000
+"""Held-out images that candidates are measured on; the others judge what comes out."""
+
+BUDGETS = ("macs=0.15", "latency=0.333")
+
+TRAINED = Path("runs/contest/vgg-small")
+"""Where the network goes that the study trains."""
+
+EPOCHS = 4
+"""Of that training."""
+
+NETWORKS: Mapping[str, NetworkSettings] = {
+    "resnet20": NetworkSettings("resnet20"),
+    "mobilenet-v1": NetworkSettings("mobilenet-v1", width=0.5),
+    "vit-small": NetworkSettings("vit-small"),
+    "vgg-small": NetworkSettings(
+        "vgg-small", width=0.5, weights=str(TRAINED / "model.safetensors")
+    ),
+}
+"""On Fashion-MNIST, by the names that the study uses."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """A trained network and three disjoint sets of images.
+    """A problem, and what its policies are judged by.
 
     Args:
-        model: In evaluation mode.
-        example: (1, channels, height, width) input for tracing.
-        search: That candidates are measured on.
-        other: That only the chosen policies are measured on; held out of training too.
-        calibration: Of the training images, for the refit.
+        problem: Every search restarts it.
+        other: Held-out images that no search sees.
     """
 
-    model: nn.Module
-    example: Tensor
-    search: Samples
+    problem: Problem
     other: Samples
-    calibration: Samples
 
-    def problem(self, budget: str) -> Problem:
-        """The search problem; all is as on the command line with `--no-depth`."""
-        return Problem(
-            self.model,
-            self.example,
-            [Budget.parse(budget)],
-            task=Classification(None, self.search, calibration=self.calibration),
-            rounding=Rounding(depth=False),
-        )
-
+    @property
     def images(self) -> dict[str, int]:
         """How many there are of each kind."""
-        return {kind: len(getattr(self, kind)) for kind in ("search", "other", "calibration")}
+        return {"search": len(held_out(self.problem)), "other": len(self.other)}
 
 
-def shipped_network(model: str, width: float, device: str) -> Material:
-    """A network of the zoo with the weights that come with the project, on Fashion-MNIST."""
-    workload = load_workload(NetworkSettings(model=model, width=width), device=device)
-    train, holdout = workload.splits.train.held(), workload.splits.holdout.held()
-    return Material(
-        workload.model,
-        workload.sample,
-        search=holdout.take(slice(0, SEARCH_IMAGES)),
-        other=holdout.take(slice(SEARCH_IMAGES, None)),
-        calibration=train.take(slice(0, CALIBRATION_IMAGES)),
-    )
-
-
-NETWORKS: dict[str, Callable[[str], Material]] = {
-    "resnet20": partial(shipped_network, "resnet20", 1.0),
-    "mobilenet-v1": partial(shipped_network, "mobilenet-v1", 0.5),
-}
-"""By the names that a study uses, on a device; mobilenet-v1 has width 0.5."""
+def get_ready(cells: Iterable[tuple[str, str]]) -> None:
+    """Train what has no weights, and measure tables, so that processes find all of that there."""
+    for network, budget in sorted(cells):
+        settings, console = NETWORKS[network], Console(markup=False, highlight=False)
+        if settings.weights is not None and not Path(settings.weights).is_file():
+            made = TrainSettings(
+                network=replace(settings, weights=None),
+                epochs=EPOCHS,
+                output=OutputSettings(str(TRAINED), overwrite=True),
+            )
+            train.train(made, console)
+        _config(network, budget, console)
 
 
 @cache
-def material(network: str, device: str) -> Material:
-    """Loaded once a process."""
-    return NETWORKS[network](device)
+def material(network: str, budget: str) -> Material:
+    """Made once a process."""
+    quiet = Console(quiet=True)
+    config, workload = _config(network, budget, quiet), _workload(network)
+    made, _ = prepare(config, workload, quiet)
+    return Material(made, workload.splits.holdout.held().take(slice(SEARCHED, None)))
 
 
 @cache
-def problem(network: str, budget: str, device: str) -> Problem:
-    """Made once a process: every search restarts it."""
-    return material(network, device).problem(budget)
+def _workload(network: str) -> Workload:
+    return load_workload(NETWORKS[network])
+
+
+def _config(network: str, budget: str, console: Console) -> SearchSettings:
+    asked = ProblemSettings(budget=(Budget.parse(budget),), search_images=SEARCHED)
+    config = SearchSettings(network=NETWORKS[network], problem=asked)
+    return profiled(config, _workload(network), console)

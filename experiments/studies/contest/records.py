@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from amc.parsing import read_json, read_record
-from experiments.disk import append_lines, whole_lines
+from experiments.disk import append_lines, whole_lines, write_whole
 from experiments.studies.contest.searching import Record, keys
 from experiments.studies.contest.study import Study, Task
 
@@ -27,17 +27,24 @@ class Journal:
         self._path = path
         self._records = [self._read(line) for line in whole_lines(path)]
 
+    def forget(self) -> None:
+        """Begin anew."""
+        if self._path.is_file():
+            write_whole(self._path, "")
+        self._records = []
+
     def _read(self, line: str) -> Record:
         try:
             return read_record(Record, read_json(line))
         except ValueError:
             raise ValueError(
-                f"{self._path}: not the journal of a contest; name another folder with --out"
+                f"{self._path}: not the journal of a contest; name another file with --out"
             ) from None
 
     def add(self, records: Iterable[Record]) -> None:
         """Write records, safe on the disk when this returns."""
         made = list(records)
+        self._path.parent.mkdir(parents=True, exist_ok=True)
         append_lines(self._path, (json.dumps(asdict(record)) for record in made))
         self._records += made
 

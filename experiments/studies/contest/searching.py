@@ -9,8 +9,9 @@ from typing import Any
 from amc.devices import one_thread
 from amc.history import Outcome
 from amc.problem import Problem
+from experiments.disk import in_short, machine
 from experiments.studies.accuracies import fast_accuracy
-from experiments.studies.contest.material import material, problem
+from experiments.studies.contest.material import material
 from experiments.studies.contest.study import Task
 
 
@@ -32,7 +33,7 @@ class Record:
         seconds: From the start of the search to the last of these evaluations.
         settings: Of the contender.
         images: How many there were of each kind.
-        device: Where networks computed.
+        machine: That it was made with.
     """
 
     network: str
@@ -48,18 +49,18 @@ class Record:
     seconds: float
     settings: dict[str, Any]
     images: dict[str, int]
-    device: str = "cpu"
+    machine: str = ""
 
     @property
     def key(self) -> tuple[object, ...]:
         """What it is the result of."""
-        return self.network, self.budget, self.contender, self.asked, self.seed, self.device
+        return self.network, self.budget, self.contender, self.asked, self.seed
 
 
 def keys(task: Task) -> list[tuple[object, ...]]:
     """Of the records that a task makes."""
     return [
-        (task.network, task.budget, task.contender.label, asked, task.seed, task.device)
+        (task.network, task.budget, task.contender.label, asked, task.seed)
         for asked in task.evaluations or (0,)
     ]
 
@@ -67,7 +68,7 @@ def keys(task: Task) -> list[tuple[object, ...]]:
 def run_contender(task: Task) -> list[Record]:
     """Search on one thread; one record for each number of evaluations."""
     with one_thread():
-        asked = problem(task.network, task.budget, task.device)
+        asked = material(task.network, task.budget).problem
         result = task.contender.make(task.episodes).search(asked, task.seed)
         counts = task.evaluations or (0,)
         return [_record(task, asked, result.outcomes, count) for count in counts]
@@ -76,7 +77,7 @@ def run_contender(task: Task) -> list[Record]:
 def _record(task: Task, asked: Problem, outcomes: Sequence[Outcome], count: int) -> Record:
     seen = outcomes[: count or None]
     curve = best_so_far(asked, seen)
-    best, shared = curve[-1], material(task.network, task.device)
+    best, shared = curve[-1], material(task.network, task.budget)
     network = asked.network(best.kept)
     return Record(
         network=task.network,
@@ -91,8 +92,8 @@ def _record(task: Task, asked: Problem, outcomes: Sequence[Outcome], count: int)
         curve=tuple((outcome.number + 1, outcome.score) for outcome in curve),
         seconds=round(seen[-1].seconds, 3),
         settings=task.contender.settings(),
-        images=shared.images(),
-        device=task.device,
+        images=shared.images,
+        machine=in_short(machine()),
     )
 
 

@@ -11,17 +11,23 @@ from typing import Any
 from agents import AgentSearch
 from amc.parsing import look_up
 from amc.problem import Strategy
-from amc.strategies import TPE, CmaEs, RandomSearch
+from amc.strategies import GP, TPE, CmaEs, Evolution, RandomSearch, ResidualGP
 from experiments.search import expected_evaluations, make_strategy
 
-RULES = ("uniform", "sensitivity")
+OURS = "residual-gp"
+"""The default."""
+
+RIVALS = ("gp-rollout", "evolution", "gp", "knapsack", "cma-es", "tpe")
+"""Other searches, whom the default is to beat."""
+
+RULES = ("uniform", "sensitivity", "netadapt")
 """Nothing in them is random, and they evaluate as often as they please."""
 
-GROUPS = 13
+GROUPS = 16
 """Of the networks that are compared, about; for estimates of time."""
 
-NAMES = ("gp-rollout", "tpe", "cma-es", *RULES, "random", "ddpg-paper")
-"""What a verdict needs comes first."""
+NAMES = (OURS, "uniform", *RIVALS, "random", "ddpg", "ddpg-paper", "sensitivity", "netadapt")
+"""What a verdict needs comes first, what takes longest last."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +76,6 @@ class Task:
         contender: Who searches.
         evaluations: Counts whose results this search gives, ascending; none for a rule.
         seed: Of the search.
-        device: Where its networks compute.
     """
 
     network: str
@@ -78,7 +83,6 @@ class Task:
     contender: Contender
     evaluations: tuple[int, ...]
     seed: int
-    device: str = "cpu"
 
     @property
     def episodes(self) -> int:
@@ -105,15 +109,13 @@ class Study:
         budgets: As on the command line.
         evaluations: Numbers of evaluations that searches are compared at.
         seeds: Of the searches; network, images and moments are the same for all.
-        device: Where networks compute.
     """
 
     contenders: tuple[Contender, ...]
     networks: tuple[str, ...]
-    budgets: tuple[str, ...] = ("macs=0.3", "macs=0.15")
+    budgets: tuple[str, ...]
     evaluations: tuple[int, ...] = (100, 300)
-    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
-    device: str = "cpu"
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4, 5, 6)
 
     @property
     def cells(self) -> list[tuple[str, str]]:
@@ -143,7 +145,7 @@ class Study:
 
     def _all(self) -> list[Task]:
         return [
-            Task(network, budget, contender, counts, seed, self.device)
+            Task(network, budget, contender, counts, seed)
             for seed in self.seeds
             for contender in self.contenders
             for counts in courses(contender, self.evaluations)
@@ -171,4 +173,5 @@ def begins_as(short: Strategy, long: Strategy) -> bool:
     """Whether the longer search goes the way of the shorter one as far as that goes."""
     if isinstance(short, AgentSearch) and isinstance(long, AgentSearch):
         return short.begins_as(long)
-    return isinstance(long, RandomSearch | TPE | CmaEs)
+    # Where the longer one may look at no more branches than the shorter: at few of them all do.
+    return isinstance(long, ResidualGP | Evolution | RandomSearch | TPE | CmaEs | GP)

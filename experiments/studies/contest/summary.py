@@ -11,15 +11,13 @@ from numpy.typing import NDArray
 
 from experiments.statistics import Mean, half_difference
 from experiments.studies.contest.searching import Record
-from experiments.studies.contest.study import Study
+from experiments.studies.contest.study import OURS, RIVALS, Study
 
 Images = Literal["other", "accuracy"]
 """The field of a record that is compared: on other images, or on those of the search."""
 
 EQUAL = 0.003
 """How far below a rival's a mean may lie and still count as equal, where the intervals overlap."""
-
-RIVALS = ("tpe", "cma-es")
 
 
 @dataclass(frozen=True)
@@ -88,16 +86,14 @@ def records_of(
 
 
 def verdicts(study: Study, records: Sequence[Record], images: Images) -> list[Verdict]:
-    """One for each cell and number of evaluations in which all have records."""
+    """One for each cell and number of evaluations in which ours and a rival have records."""
     made = []
     for asked in sorted(study.evaluations):
         for cell in study.cells:
-            found = {
-                name: records_of(records, cell, name, asked) for name in ("gp-rollout", *RIVALS)
-            }
-            if all(found.values()):
-                means = {name: mean(runs, images) for name, runs in found.items()}
-                made.append(Verdict(cell, asked, means.pop("gp-rollout"), means))
+            found = {name: records_of(records, cell, name, asked) for name in (OURS, *RIVALS)}
+            means = {name: mean(runs, images) for name, runs in found.items() if runs}
+            if OURS in means and len(means) > 1:
+                made.append(Verdict(cell, asked, means.pop(OURS), means))
     return made
 
 

@@ -6,9 +6,9 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from experiments.statistics import Mean, signed
+from experiments.statistics import signed
 from experiments.studies.contest.searching import Record
-from experiments.studies.contest.study import Study
+from experiments.studies.contest.study import OURS, Study
 from experiments.studies.contest.summary import (
     EQUAL,
     Images,
@@ -17,7 +17,6 @@ from experiments.studies.contest.summary import (
     records_of,
     verdicts,
 )
-from experiments.studies.contest.variants import VARIANTS
 from experiments.studies.markdown import markdown
 
 PLACES: dict[Images, str] = {"other": "other images", "accuracy": "search images"}
@@ -27,7 +26,14 @@ def contest(study: Study, records: Sequence[Record]) -> str:
     """A table for each cell, then the verdicts."""
     cells = [f"{_named(cell)}:\n\n{_cell_table(study, records, cell)}" for cell in study.cells]
     told = [_verdict_text(study, verdicts(study, records, images), images) for images in PLACES]
-    return "\n\n".join([*cells, *told])
+    return "\n\n".join([*cells, *told, _origin(records)])
+
+
+def _origin(records: Sequence[Record]) -> str:
+    if not records:
+        return "Nothing was run yet."
+    machines = "; ".join(dict.fromkeys(record.machine for record in records))
+    return f"Intervals are 95% ones, by Student's t. {machines}, one thread a search."
 
 
 def _named(cell: tuple[str, str]) -> str:
@@ -60,7 +66,7 @@ def _nothing(asked: int) -> list[str]:
 
 
 def _verdict_text(study: Study, found: Sequence[Verdict], images: Images) -> str:
-    heads = ["evaluations", "cell", "`gp-rollout`", "better rival", "difference", "`gp-rollout` is"]
+    heads = ["evaluations", "cell", f"`{OURS}`", "best rival", "difference", f"`{OURS}` is"]
     rows = [
         [
             str(one.asked),
@@ -72,15 +78,15 @@ def _verdict_text(study: Study, found: Sequence[Verdict], images: Images) -> str
         ]
         for one in found
     ]
-    title = f"`gp-rollout` against the better of `tpe` and `cma-es`, on the {PLACES[images]}:"
+    title = f"`{OURS}` against the best of the other searches, on the {PLACES[images]}:"
     return "\n\n".join([title, markdown(heads, rows), _bars(study, found)])
 
 
 def _word(one: Verdict) -> str:
     if one.better:
-        return "better than both"
+        return "better than all"
     if one.higher:
-        return "higher than both, by what chance may give"
+        return "higher than all, by what chance may give"
     return "equal" if one.as_good else "worse"
 
 
@@ -92,8 +98,8 @@ def _bars(study: Study, found: Sequence[Verdict]) -> str:
         if number == 0:
             words = f"at least as good (equal: intervals overlap and no more than {EQUAL} below)"
             lines.append(_bar(asked, words, mine, lambda one: one.as_good, cells, cells))
-        lines.append(_bar(asked, "higher than both", mine, lambda one: one.higher, 2, cells))
-        words = "better than both, by more than the interval of the difference"
+        lines.append(_bar(asked, "higher than all", mine, lambda one: one.higher, 2, cells))
+        words = "better than all, by more than the interval of the difference"
         lines.append(_bar(asked, words, mine, lambda one: one.better, 2, cells))
     return "\n".join(lines)
 
@@ -109,46 +115,3 @@ def _bar(
     met = sum(map(good, mine))
     state = "met" if met >= wanted else "not met" if len(mine) == cells else "not yet known"
     return f"- {asked} evaluations, {words}: in {met} of {cells} cells, {wanted} wanted: {state}."
-
-
-def ablation(study: Study, records: Sequence[Record]) -> str:
-    """One row a variant: accuracy in each cell, and the mean difference to the first of them."""
-    heads = ["variant", *map(_named, study.cells), "difference to `gp-rollout`", "seconds"]
-    tables = []
-    for images, place in PLACES.items():
-        for asked in sorted(study.evaluations):
-            title = f"Accuracy on {place} after {asked} evaluations, seeds {_listed(study.seeds)}:"
-            rows = _ablation_rows(study, records, asked, images)
-            tables.append(f"{title}\n\n{markdown(heads, rows)}")
-    return "\n\n".join(tables)
-
-
-def _ablation_rows(
-    study: Study, records: Sequence[Record], asked: int, images: Images
-) -> list[list[str]]:
-    rows = []
-    for contender in study.contenders:
-        cells = [records_of(records, cell, contender.label, asked) for cell in study.cells]
-        means = [str(mean(found, images)) if found else "not yet run" for found in cells]
-        change = _change(study, records, contender.label, asked, images)
-        took = [one.seconds for found in cells for one in found]
-        time = f"{np.median(took):.0f}" if took else ""
-        rows.append([VARIANTS[contender.label][0], *means, change, time])
-    return rows
-
-
-def _change(study: Study, records: Sequence[Record], label: str, asked: int, images: Images) -> str:
-    """Mean of the differences seed by seed and cell by cell, with its interval."""
-    first, pairs = study.contenders[0].label, list[float]()
-    for cell in study.cells:
-        base = {one.seed: getattr(one, images) for one in records_of(records, cell, first, asked)}
-        own = records_of(records, cell, label, asked)
-        pairs += [getattr(one, images) - base[one.seed] for one in own if one.seed in base]
-    if not pairs or label == first:
-        return ""
-    found = Mean.of(pairs)
-    return signed(found.mean, found.half)
-
-
-def _listed(seeds: Sequence[int]) -> str:
-    return ", ".join(map(str, seeds))

@@ -3,25 +3,30 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from amc.policy import Budget
+from amc.problem import Problem
+from amc.tasks import Classification
 from amc.tasks.samples import Samples
-from experiments.studies.accuracies import accuracy
+from experiments.studies.accuracies import accuracy, held_out
 from experiments.studies.contest import __main__ as bench_agents
-from experiments.studies.contest import material, searching
+from experiments.studies.contest import searching
 from experiments.studies.contest.material import Material
 from experiments.studies.contest.records import Journal
+from experiments.studies.contest.study import NAMES, Contender, Study
 
-NETWORK = "three convolutions"
+NETWORK, BUDGETS = "three convolutions", ("macs=0.3", "macs=0.15")
 WORDS = ["--evaluations", "4,6", "--seeds", "2"]
 
 
-def made_up(device: str) -> Material:
+@cache
+def made_up(network: str, budget: str) -> Material:
     torch.manual_seed(0)
     layers = (nn.Conv2d(1, 24, 3), nn.ReLU(), nn.Conv2d(24, 32, 3), nn.ReLU(), nn.Flatten())
     images = torch.randn(400, 1, 5, 5, generator=torch.Generator().manual_seed(1))
@@ -30,21 +35,30 @@ def made_up(device: str) -> Material:
         labels = model(images).argmax(1)
     samples = Samples(images, labels)
     search, other, train = (samples.take(slice(at, at + 100)) for at in (0, 100, 200))
-    return Material(model, images[:1], search, other, train)
+    task = Classification(None, search, calibration=train)
+    return Material(Problem(model, images[:1], [Budget.parse(budget)], task), other)
 
 
 @pytest.fixture
 def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """The benchmark on that network alone; its words, with a folder of its own."""
-    monkeypatch.setattr(material, "NETWORKS", {NETWORK: made_up})
-    monkeypatch.setattr(bench_agents, "NETWORKS", {NETWORK: made_up})
+    monkeypatch.setattr(searching, "material", made_up)
+    monkeypatch.setattr(bench_agents, "NETWORKS", {NETWORK: None})
+    monkeypatch.setattr(bench_agents, "BUDGETS", BUDGETS)
+    monkeypatch.setattr(bench_agents, "get_ready", lambda cells: None)
     monkeypatch.chdir(tmp_path)
 
     def run(*words: str, out: str = "out") -> Path:
-        assert bench_agents.main([*WORDS, "--out", out, *words]) == 0
+        path = tmp_path / out / "runs.jsonl"
+        assert bench_agents.main([*WORDS, "--out", str(path), *words]) == 0
         return tmp_path / out
 
     return run
+
+
+def study() -> Study:
+    named = tuple(map(Contender.of_name, NAMES))
+    return Study(named, (NETWORK,), BUDGETS, (4, 6), (0, 1))
 
 
 def records(folder: Path) -> list[dict]:
@@ -55,7 +69,8 @@ def records(folder: Path) -> list[dict]:
 
 def test_each_search_is_measured_on_the_images_that_it_did_not_see(bench) -> None:
     folder = bench("--only", "gp-rollout,tpe,uniform,macs=0.15")
-    asked = material.problem(NETWORK, "macs=0.15", "cpu")
+    shared = made_up(NETWORK, "macs=0.15")
+    asked = shared.problem
     found = records(folder)
     assert {(one["contender"], one["asked"], one["seed"]) for one in found} == {
         ("uniform", 0, 0),
@@ -68,10 +83,10 @@ def test_each_search_is_measured_on_the_images_that_it_did_not_see(bench) -> Non
     }
     for one in found:
         network = asked.network(one["kept"])
-        assert one["accuracy"] == pytest.approx(accuracy(network, made_up("cpu").search), abs=0.011)
-        assert one["other"] == pytest.approx(accuracy(network, made_up("cpu").other), abs=0.011)
+        assert one["accuracy"] == pytest.approx(accuracy(network, held_out(asked)), abs=0.011)
+        assert one["other"] == pytest.approx(accuracy(network, shared.other), abs=0.011)
         assert asked.limits.fits(one["kept"])
-        assert one["images"] == {"search": 100, "other": 100, "calibration": 100}
+        assert one["images"] == {"search": 100, "other": 100}
         assert one["curve"][-1][1] == one["accuracy"]
         assert one["made"] <= (one["asked"] or 1)
 
@@ -84,9 +99,8 @@ def test_it_goes_on_where_it_was_stopped(bench, monkeypatch: pytest.MonkeyPatch)
     half.write_text(text[: len(text) // 2], encoding="utf-8")
     left = half.read_text(encoding="utf-8").count("\n")
     bench("--only", "random,cma-es", out="part")
-    study = bench_agents.studies(2, [4, 6])["agents"]
     both = [
-        {record.key: (record.curve, record.other) for record in Journal(path).of(study)}
+        {record.key: (record.curve, record.other) for record in Journal(path).of(study())}
         for path in (half, whole / "runs.jsonl")
     ]
     assert 0 < left < len(both[0])
@@ -101,72 +115,48 @@ def test_it_goes_on_where_it_was_stopped(bench, monkeypatch: pytest.MonkeyPatch)
 
 def test_records_of_another_agent_do_not_count(bench, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = bench("--only", "gp-rollout,seed=0,macs=0.3")
-    study = bench_agents.studies(2, [4, 6])["agents"]
     path = folder / "runs.jsonl"
-    assert len(Journal(path).of(study)) == 2
+    assert len(Journal(path).of(study())) == 2
     text = path.read_text(encoding="utf-8")
     changed = text.replace('"imitation": 20', '"imitation": 6')
     path.write_text(changed, encoding="utf-8")
-    assert Journal(path).of(study) == []
+    assert Journal(path).of(study()) == []
     path.write_text(text + changed, encoding="utf-8")
-    assert len(Journal(path).of(study)) == 2, "and do not hide those with the settings of today"
+    assert len(Journal(path).of(study())) == 2, "and do not hide those with the settings of today"
 
 
-def test_records_from_another_device_do_not_count(bench) -> None:
-    folder = bench("--only", "random,seed=0,macs=0.3")
-    study, path = bench_agents.studies(2, [4, 6])["agents"], folder / "runs.jsonl"
-    text = path.read_text(encoding="utf-8")
-    assert ', "device": "cpu"' in text
-    path.write_text(text.replace(', "device": "cpu"', ""), encoding="utf-8")
-    assert len(Journal(path).of(study)) == 2
-    path.write_text(text.replace('"device": "cpu"', '"device": "cuda"'), encoding="utf-8")
-    assert Journal(path).of(study) == []
-    assert len(Journal(path).of(replace(study, device="cuda"))) == 2
-
-
-def test_the_ablation_takes_up_what_the_contest_has_of_the_agent(bench) -> None:
-    bench("--only", "gp-rollout,macs=0.15,seed=0", out="shared")
-    before = len(records(Path("shared")))
-    folder = bench("--ablation", "--only", "gp-rollout,no-imitation,seed=0", out="shared")
-    new = records(folder)[before:]
-    assert {one["contender"] for one in new} == {"no-imitation"}
-    assert {one["asked"] for one in new} == {4, 6}
-    table = (folder / "ablation-4-6.md").read_text(encoding="utf-8")
-    assert "after 4 evaluations" in table
-    assert "after 6 evaluations" in table
-    assert table.count("| no imitation | 0.") == 4
-    assert "| no warm-up | not yet run |  |  |" in table
-
-
-def test_tables_and_pictures_come_into_the_page(bench, tmp_path: Path) -> None:
+def test_tables_and_pictures_come_into_the_page(
+    bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     page = tmp_path / "docs" / "agents.md"
     page.parent.mkdir()
     page.write_text("# A\n<!-- agents -->\nold\n<!-- end of agents -->\nB\n", encoding="utf-8")
-    folder = bench("--docs", "--only", "random,uniform")
+    monkeypatch.setattr(bench_agents, "PAGE", page)
+    monkeypatch.setattr(bench_agents, "FIGURES", page.parent)
+    bench("--docs", "--only", "random,uniform")
     text = page.read_text(encoding="utf-8")
     assert text.startswith("# A\n")
     assert text.endswith("\nB\n")
     assert "old" not in text
     assert f"{NETWORK} at `macs=0.15`" in text
     assert "at least as good" in text
-    assert (folder / "agents.md").read_text(encoding="utf-8").strip() in text
-    assert "best accuracy so far" in (tmp_path / "docs/figures/agents.svg").read_text("utf-8")
-    stored = json.loads((tmp_path / "docs/figures/agents.json").read_text("utf-8"))
-    assert stored["made with"]["torch"] == torch.__version__
-    assert len(stored["records"]) == len(records(folder))
+    assert "best accuracy so far" in (page.parent / "agents.svg").read_text("utf-8")
 
 
 def test_a_journal_of_something_else_is_refused(
     bench, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    (tmp_path / "out").mkdir()
-    (tmp_path / "out" / "runs.jsonl").write_text('{"a": 1}\n', encoding="utf-8")
-    assert bench_agents.main([*WORDS, "--out", "out"]) == 2
+    path = tmp_path / "runs.jsonl"
+    path.write_text('{"a": 1}\n', encoding="utf-8")
+    assert bench_agents.main([*WORDS, "--out", str(path)]) == 2
     assert "not the journal of a contest" in capsys.readouterr().err
 
 
 def test_a_search_that_is_interrupted_leaves_what_was_finished(
-    bench, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    bench,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     done = []
 
@@ -177,6 +167,12 @@ def test_a_search_that_is_interrupted_leaves_what_was_finished(
         return searching.run_contender(task)
 
     monkeypatch.setattr(bench_agents, "run_contender", interrupted)
-    assert bench_agents.main([*WORDS, "--out", "out", "--only", "random"]) == 130
+    path = tmp_path / "out" / "runs.jsonl"
+    assert bench_agents.main([*WORDS, "--out", str(path), "--only", "random"]) == 130
     assert len(records(tmp_path / "out")) == 6
-    assert "not yet run" in (tmp_path / "out" / "agents.md").read_text(encoding="utf-8")
+    assert "not yet run" in capsys.readouterr().out
+
+
+def test_nothing_begins_after_its_hours(bench, tmp_path: Path) -> None:
+    folder = bench("--hours", "0", "--only", "random")
+    assert not (folder / "runs.jsonl").exists()

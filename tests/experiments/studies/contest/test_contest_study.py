@@ -10,7 +10,7 @@ from amc.policy import Budget
 from amc.problem import Problem
 from amc.tasks import Classification
 from amc.tasks.samples import Samples
-from experiments.studies.contest.study import NAMES, Contender, Study, begins_as, courses
+from experiments.studies.contest.study import NAMES, RULES, Contender, Study, begins_as, courses
 
 SMALL_AGENT = {"longest_warmup": 2, "warmup": 0.4, "hidden": 8, "proposals": 4}
 
@@ -35,7 +35,10 @@ def rollouts(contender: Contender, episodes: int) -> list[tuple[int, ...]]:
 
 @pytest.mark.parametrize(
     ("strategy", "options"),
-    [("gp-rollout", SMALL_AGENT), ("random", {}), ("tpe", {}), ("cma-es", {})],
+    [
+        *(("gp-rollout", SMALL_AGENT), ("residual-gp", {}), ("evolution", {}), ("gp", {})),
+        *(("random", {}), ("tpe", {}), ("cma-es", {})),
+    ],
 )
 def test_a_shared_search_goes_the_way_of_the_shorter_one(strategy: str, options: dict) -> None:
     contender = Contender(strategy, strategy, options)
@@ -68,7 +71,8 @@ def test_the_agent_shares_where_its_warm_up_is_as_long() -> None:
 
 def study() -> Study:
     contenders = tuple(map(Contender.of_name, NAMES))
-    return Study(contenders, ("resnet20", "mobilenet-v1"), seeds=(0, 1))
+    budgets = ("macs=0.3", "macs=0.15")
+    return Study(contenders, ("resnet20", "mobilenet-v1"), budgets, seeds=(0, 1))
 
 
 def test_one_seed_is_whole_before_the_next_begins() -> None:
@@ -76,11 +80,13 @@ def test_one_seed_is_whole_before_the_next_begins() -> None:
     seeds = [task.seed for task in tasks]
     assert seeds == sorted(seeds)
     first = [task for task in tasks if task.seed == 0]
-    # ddpg-paper alone has a search for each number of evaluations.
-    assert len(first) == 4 * (len(NAMES) + 1)
+    # These plan for their length, and have a search for each number of evaluations.
+    planned = {task.contender.label for task in first if task.evaluations == (100,)}
+    assert planned == {"ddpg", "ddpg-paper", "knapsack"}
+    assert len(first) == 4 * (len(NAMES) + len(planned))
     assert {task.contender.label for task in first} == {*NAMES}
     # Rules find the same whatever the seed.
-    assert len(tasks) - len(first) == 4 * (len(NAMES) - 2 + 1)
+    assert len(tasks) - len(first) == 4 * (len(NAMES) - len(RULES) + len(planned))
 
 
 def test_only_keeps_what_is_named_of_each_kind() -> None:

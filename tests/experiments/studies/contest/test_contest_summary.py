@@ -24,14 +24,14 @@ def record(contender: str, asked: int, seed: int, other: float, **changes: objec
 
 
 def study() -> Study:
-    names = ("gp-rollout", "tpe", "cma-es", "uniform")
+    names = ("residual-gp", "tpe", "cma-es", "uniform")
     contenders = tuple(map(Contender.of_name, names))
     return Study(contenders, ("net",), ("macs=0.3",), (100, 300), (0, 1, 2))
 
 
 def found(gp: float, tpe: float, cma: float, spread: float, asked: int = 300) -> list[Record]:
     """Three seeds of each, `spread` apart."""
-    means = {"gp-rollout": gp, "tpe": tpe, "cma-es": cma}
+    means = {"residual-gp": gp, "tpe": tpe, "cma-es": cma}
     return [
         record(name, asked, seed, mean + (seed - 1) * spread)
         for name, mean in means.items()
@@ -52,11 +52,11 @@ def test_a_mean_has_students_interval() -> None:
 @pytest.mark.parametrize(
     ("values", "word", "as_good", "better"),
     [
-        ((0.90, 0.80, 0.85, 0.001), "better than both", True, True),
+        ((0.90, 0.80, 0.85, 0.001), "better than all", True, True),
         # At 4 degrees of freedom the interval is 2.7764 * 0.01 * (2 / 3) ** 0.5 = 0.0227.
-        ((0.90, 0.80, 0.876, 0.010), "better than both", True, True),
-        ((0.90, 0.80, 0.878, 0.010), "higher than both, by what chance may give", True, False),
-        ((0.90, 0.80, 0.89, 0.010), "higher than both, by what chance may give", True, False),
+        ((0.90, 0.80, 0.876, 0.010), "better than all", True, True),
+        ((0.90, 0.80, 0.878, 0.010), "higher than all, by what chance may give", True, False),
+        ((0.90, 0.80, 0.89, 0.010), "higher than all, by what chance may give", True, False),
         ((0.890, 0.80, 0.892, 0.010), "equal", True, False),
         ((0.890, 0.80, 0.894, 0.010), "worse", False, False),
         ((0.890, 0.80, 0.892, 0.0001), "worse", False, False),
@@ -78,7 +78,7 @@ def test_a_bar_is_known_only_when_every_cell_is() -> None:
     assert "- 300 evaluations, at least as good (equal: intervals overlap" in told
     assert "in 1 of 1 cells, 1 wanted: met." in told
     assert "in 1 of 1 cells, 2 wanted: not met." in told
-    assert "- 100 evaluations, higher than both: in 0 of 1 cells, 2 wanted: not yet known." in told
+    assert "- 100 evaluations, higher than all: in 0 of 1 cells, 2 wanted: not yet known." in told
 
 
 def test_a_rule_stands_in_one_line_with_as_many_evaluations_as_it_made() -> None:
@@ -95,10 +95,10 @@ def test_heights_stay_where_the_last_rise_left_them() -> None:
 
 
 def test_the_time_left_comes_from_how_fast_each_kind_was() -> None:
-    tasks = study().tasks(["gp-rollout", "tpe", "seed=0"])
+    tasks = study().tasks(["residual-gp", "tpe", "seed=0"])
     progress = Progress(tasks)
     assert len(tasks) == 2
-    progress.line(tasks[0], [record("gp-rollout", 300, 0, 0.9, seconds=60.0)])
+    progress.line(tasks[0], [record("residual-gp", 300, 0, 0.9, seconds=60.0)])
     # 300 evaluations of tpe at 0.2 s, and twice the time of the search went by meanwhile.
     assert progress.left(120.0) == pytest.approx(120.0)
     progress.line(tasks[1], [record("tpe", 300, 0, 0.9, seconds=30.0)])
