@@ -24,6 +24,7 @@ from amc.policy import Budget, Policy
 from amc.pruning import Pruner, decisions, policy_of
 from amc.refit import POSITIONS, Moments
 from amc.tasks import Data, Task, placed
+from amc.workers import Workers
 
 Measure = Callable[[Kept], float]
 OnBest = Callable[[Outcome, Outcome | None], None]
@@ -95,6 +96,7 @@ class Problem:
 
     Attributes:
         earlier: What earlier searches leave to this one (`with_earlier`).
+        workers: Who measures batches of candidates (`with_workers`); None where nobody helps.
         pruner: Makes networks at kept counts.
         evaluator: Measures candidates.
         history: Of the search that goes on.
@@ -113,6 +115,7 @@ class Problem:
     limits: Limits
     costs: Mapping[str, Cost]
     earlier: Earlier
+    workers: Workers | None
     measure: Mapping[str, Measure]
     pruner: Pruner
     evaluator: Evaluator
@@ -160,6 +163,7 @@ class Problem:
             limits=limits,
             costs={name: make(known) for name, make in costs.items()},
             earlier=Earlier(),
+            workers=None,
             measure=dict(measure or {}),
             pruner=pruner,
             evaluator=Evaluator(pruner, whole, racing, seed),
@@ -220,6 +224,19 @@ class Problem:
         other.evaluator.restart()
         return other._set(history=History(journal, tell))
 
+    def with_workers(self, workers: Workers | None) -> Problem:
+        """The same problem, whose batches of candidates are measured by these; None by none.
+
+        Raises:
+            ValueError: if candidates race, who need to know the best so far.
+        """
+        if workers is not None and self.racing:
+            raise ValueError(
+                "problem: racing stops candidates by the best one so far, which workers that are "
+                "at work side by side do not know; leave one of the two out"
+            )
+        return self._copy()._set(workers=workers)
+
     def with_earlier(self, earlier: Earlier) -> Problem:
         """The same problem for a search that begins with what earlier ones found, and learns of it.
 
@@ -278,13 +295,48 @@ class Problem:
 
         Where a branch is gone, so are all groups in it.
         """
-        key = tuple(int(count) for count in kept)
-        if len(key) == len(self.graph.groups):
-            key = tuple(self.graph.settled(key).tolist())
+        key = self._key(kept)
         known = self.history.recall(key)
         if known is not None:
             return known
         return self.history.remember(self._evaluate(key, self._tightened_to, self._measure))
+
+    def _key(self, kept: Sequence[int]) -> Kept:
+        """Kept counts as they are executed: where a branch is gone, so are all groups in it."""
+        key = tuple(int(count) for count in kept)
+        if len(key) == len(self.graph.groups):
+            key = tuple(self.graph.settled(key).tolist())
+        return key
+
+    def evaluate_all(self, candidates: Sequence[Sequence[int]]) -> list[Outcome]:
+        """The same of several, side by side where there are workers; in the order given.
+
+        What comes of it hangs on what is asked for, and never on how many workers there are or
+        which of them is first.
+        """
+        keys = [self._key(kept) for kept in candidates]
+        if self.workers is None:
+            return [self.evaluate(key) for key in keys]
+        new = [key for key in dict.fromkeys(keys) if self._is_new(key)]
+        scores: dict[Kept, Measured] = {}
+        for at, found in self.workers(self.evaluator, new) if new else ():
+            scores[new[at]] = found
+            noted = Evaluation(**asdict(found), seconds=self.seconds)
+            self.journal.note(self._tightened_to + ",".join(map(str, new[at])), noted)
+        return [self._answer(key, scores) for key in keys]
+
+    def _answer(self, key: Kept, scores: Mapping[Kept, Measured]) -> Outcome:
+        """From memory, from what was measured just now, or else from the journal."""
+        if key in scores and self.history.recall(key) is None:
+            return self.history.remember(self.record(key, **asdict(scores[key])))
+        return self.evaluate(key)
+
+    def _is_new(self, key: Kept) -> bool:
+        """Whether neither memory nor journal answers for it."""
+        if self.history.recall(key) is not None:
+            return False
+        name = self._tightened_to + ",".join(map(str, key))
+        return self.journal.recall(Evaluation, name) is None
 
     def whole(self, kept: Kept) -> Outcome:
         """The same on all samples, of a candidate that is remembered as one that lost a race."""

@@ -26,6 +26,7 @@ ROOMS = {
 ORDER = {
     "amc": (
         "parsing",
+        "side_by_side",
         "journal",
         "weights",
         "devices",
@@ -45,6 +46,7 @@ ORDER = {
         "history",
         "earlier",
         "evaluator",
+        "workers",
         "problem",
         "rules",
         "strategies",

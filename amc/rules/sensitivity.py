@@ -153,9 +153,11 @@ class Sensitivity:
         check_budget(problem.limits, "sensitivity")
         problem.restart()
         limits, full = problem.limits, problem.graph.full
-        problem.evaluate(full)
-        for group in range(len(full)):
-            for count in scanned_counts(limits, group, self.ratios):
-                problem.evaluate((*full[:group], count, *full[group + 1 :]))
+        scanned = [
+            (*full[:group], count, *full[group + 1 :])
+            for group in range(len(full))
+            for count in scanned_counts(limits, group, self.ratios)
+        ]
+        problem.evaluate_all([full, *scanned])
         problem.evaluate(cut_at_threshold(limits, curves(full, problem.outcomes)))
         return problem.result()

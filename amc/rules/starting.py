@@ -117,7 +117,8 @@ def least_important(problem: Problem, most: int) -> list[int]:
         return []
     alone = {at: graph.settled(_gone(graph, [at])) for at in range(len(graph.branches))}
     tried = sorted(alone, key=lambda at: limits.use(alone[at].tolist()))[:most]
-    left = {at: problem.evaluate(tuple(alone[at].tolist())).merit for at in tried}
+    found = problem.evaluate_all([alone[at].tolist() for at in tried])
+    left = {at: one.merit for at, one in zip(tried, found, strict=True)}
     return sorted(tried, key=lambda at: -left[at])
 
 

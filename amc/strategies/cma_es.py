@@ -31,6 +31,7 @@ class CmaEs:
         sigma: Standard deviation of the first draws, in units of the pruning ratio; 0 takes a third
             of what lies between the uniform ratio and 0 or `max_ratio`, whichever is nearer.
         population: Candidates a generation, 4 or more; 0 takes 4 + 3 ln(groups).
+        batch: Candidates that are drawn before anything is told of them.
 
     Raises:
         ValueError: if a number is out of range.
@@ -39,10 +40,12 @@ class CmaEs:
     episodes: int = 100
     sigma: float = 0.0
     population: int = 0
+    batch: int = 1
 
     def __post_init__(self) -> None:
         check("cma-es", "episodes", self.episodes, self.episodes >= 1, "1 or more")
         check("cma-es", "sigma", self.sigma, 0 <= self.sigma < math.inf, "0 or above")
+        check("cma-es", "batch", self.batch, self.batch >= 1, "1 or more")
         good = self.population == 0 or self.population >= 4
         check("cma-es", "population", self.population, good, "0 or at least 4")
 
@@ -57,7 +60,7 @@ class CmaEs:
         first = start_ratios("cma-es", problem, self.episodes)
         sigma = self.sigma or _width(problem.limits)
         sampler = _CmaEs(cmaes, first, sigma, self.population or None, seed)
-        return run_sampler(problem, sampler, self.episodes)
+        return run_sampler(problem, sampler, self.episodes, self.batch)
 
 
 def _width(limits: Limits) -> float:

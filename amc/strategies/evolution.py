@@ -23,6 +23,7 @@ class Evolution:
     Args:
         episodes: Candidates to draw, the uniform policy first.
         parents: The best so many have children, each as often.
+        batch: Candidates that are drawn before anything is told of them.
 
     Raises:
         ValueError: if a number is out of range.
@@ -30,10 +31,12 @@ class Evolution:
 
     episodes: int = 100
     parents: int = 3
+    batch: int = 1
 
     def __post_init__(self) -> None:
         check("evolution", "episodes", self.episodes, self.episodes >= 1, "1 or more")
         check("evolution", "parents", self.parents, self.parents >= 1, "1 or more")
+        check("evolution", "batch", self.batch, self.batch >= 1, "1 or more")
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
         """The best of all candidates.
@@ -43,21 +46,22 @@ class Evolution:
         """
         first = start_ratios("evolution", problem, self.episodes)
         sampler = _Evolution(first, self.parents, seed)
-        return run_sampler(problem, sampler, self.episodes)
+        return run_sampler(problem, sampler, self.episodes, self.batch)
 
 
 class _Evolution:
     def __init__(self, first: Ratios, parents: int, seed: int) -> None:
-        self._next, self._parents = first, parents
+        self._first, self._parents = first, parents
         self._random = np.random.default_rng(seed)
         self._alive: list[tuple[float, Ratios]] = []
 
     def ask(self) -> Ratios:
-        return self._next
+        if not self._alive:
+            return self._first
+        parent = self._alive[self._random.integers(len(self._alive))][1]
+        return around(parent, self._random, 1)[0]
 
     def tell(self, ratios: Ratios, merit: float) -> None:
         # A child as good as its parent takes its place, so that plateaus are wandered.
         alive = sorted([(merit, ratios), *self._alive], key=lambda one: -one[0])
         self._alive = alive[: self._parents]
-        parent = self._alive[self._random.integers(len(self._alive))][1]
-        self._next = around(parent, self._random, 1)[0]

@@ -48,7 +48,9 @@ class Front:
         lowest: The smallest budget, as part of the unpruned network's cost; where that is out of
             reach, the smallest in reach.
         points: Budgets, evenly from the smallest to the largest.
-        proposals: Candidates proposed at each budget for each that is taken.
+        proposals: Candidates proposed at each budget for each batch that is taken.
+        batch: Candidates that are chosen together: at one budget each as if those before it had
+            what is expected of them, at all budgets the most promising of so many.
 
     Raises:
         ValueError: if a number is out of range.
@@ -58,12 +60,14 @@ class Front:
     lowest: float = 0.2
     points: int = 10
     proposals: int = 64
+    batch: int = 1
 
     def __post_init__(self) -> None:
         check("front", "episodes", self.episodes, self.episodes >= 1, "1 or more")
         check("front", "lowest", self.lowest, 0 < self.lowest < 1, "above 0 and below 1")
         check("front", "points", self.points, 2 <= self.points <= 1000, "2 to 1000")
         check("front", "proposals", self.proposals, self.proposals >= 1, "1 or more")
+        check("front", "batch", self.batch, self.batch >= 1, "1 or more")
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
         """Evaluate candidates for all budgets; the best within the largest is the result's.
@@ -130,10 +134,10 @@ class Front:
             # Every other one goes to the budgets in turn, so that none is forgotten.
             all_of_them = range(len(levels))
             some = all_of_them if turn % 2 else [turn // 2 % len(levels)]
-            chosen = self._most_promising(outcomes, surrogate, levels, some, proposals)
-            if chosen is not None:
-                problem.evaluate(chosen)
-            idle, turn = (idle + 1 if chosen is None else 0), turn + 1
+            count = min(self.batch, self.episodes - len(outcomes))
+            chosen = self._most_promising(outcomes, surrogate, levels, some, proposals, count)
+            problem.evaluate_all(chosen)
+            idle, turn = (0 if chosen else idle + 1), turn + 1
 
     def _most_promising(
         self,
@@ -142,8 +146,9 @@ class Front:
         levels: Sequence[Limits],
         some: Sequence[int],
         proposals: Proposals,
-    ) -> Kept | None:
-        """Of proposals at some budgets, that which promises to improve most on the best there."""
+        count: int,
+    ) -> list[Kept]:
+        """Of proposals at some budgets, those that promise to improve most on the best there."""
         known = {one.kept for one in outcomes}
         bests = [best_within(outcomes, limits) for limits in levels]
         found: list[tuple[float, Kept]] = []
@@ -151,18 +156,21 @@ class Front:
             parents = [one.kept for one in bests[max(0, at - 1) : at + 2] if one is not None]
             if not parents:
                 continue
-            count = max(1, self.proposals // min(len(some), SPLIT))
-            asked, own = proposals.near(levels[at], parents, count), bests[at]
+            each = max(1, self.proposals // min(len(some), SPLIT))
+            asked, own = proposals.near(levels[at], parents, each), bests[at]
             if len(some) == 1 and own is not None:
                 asked += proposals.descended(levels[at], [own.kept])
             new = [one for one in dict.fromkeys(asked) if one not in known]
             if not new:
                 continue
             least = None if own is None else own.worth
+            if len(some) == 1:
+                return surrogate.most_promising(new, count, least)
             promise = surrogate.expected_improvement(new, least)
             top = int(np.argmax(promise))
             found.append((float(promise[top]), new[top]))
-        return max(found, key=lambda one: one[0])[1] if found else None
+        ranked = sorted(found, key=lambda one: -one[0])
+        return list(dict.fromkeys(kept for _, kept in ranked))[:count]
 
 
 def best_within(outcomes: Sequence[Outcome], limits: Limits) -> Outcome | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -28,6 +29,7 @@ class _OptunaSearch(ABC):
     Args:
         episodes: Candidates to draw, the uniform policy first.
         startup: The first so many are drawn at random.
+        batch: Candidates that are drawn before anything is told of them.
 
     Raises:
         ValueError: if a number is out of range.
@@ -36,10 +38,12 @@ class _OptunaSearch(ABC):
     name: ClassVar[str]
     episodes: int = 100
     startup: int = STARTUP
+    batch: int = 1
 
     def __post_init__(self) -> None:
         check(self.name, "episodes", self.episodes, self.episodes >= 1, "1 or more")
         check(self.name, "startup", self.startup, self.startup >= 1, "1 or more")
+        check(self.name, "batch", self.batch, self.batch >= 1, "1 or more")
 
     @abstractmethod
     def _sampler(self, samplers: Any, **common: int) -> Any:
@@ -56,7 +60,7 @@ class _OptunaSearch(ABC):
         first = start_ratios(self.name, problem, self.episodes)
         with own_generators(), _quiet(optuna):
             made = self._sampler(optuna.samplers, n_startup_trials=self.startup, seed=seed)
-            return run_sampler(problem, _Asked(optuna, made, first), self.episodes)
+            return run_sampler(problem, _Asked(optuna, made, first), self.episodes, self.batch)
 
 
 class TPE(_OptunaSearch):
@@ -84,20 +88,22 @@ class GP(_OptunaSearch):
 
 
 class _Asked:
-    """A sampler of Optuna's, asked for one candidate after the other."""
+    """A sampler of Optuna's."""
 
     def __init__(self, optuna: Any, sampler: Any, first: Ratios) -> None:
         self._study = optuna.create_study(sampler=sampler, direction="maximize")
+        self._trials: deque[Any] = deque()
         unit = optuna.distributions.FloatDistribution(0.0, 1.0)
         self._space = {f"group {number}": unit for number in range(len(first))}
         self._study.enqueue_trial(dict(zip(self._space, first.tolist(), strict=True)))
 
     def ask(self) -> Ratios:
-        self._trial = self._study.ask(self._space)
-        return np.array([self._trial.params[name] for name in self._space])
+        trial = self._study.ask(self._space)
+        self._trials.append(trial)
+        return np.array([trial.params[name] for name in self._space])
 
     def tell(self, ratios: Ratios, merit: float) -> None:
-        self._study.tell(self._trial, merit)
+        self._study.tell(self._trials.popleft(), merit)
 
 
 @contextmanager

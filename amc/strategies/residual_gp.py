@@ -30,7 +30,10 @@ class ResidualGP:
     Args:
         episodes: Candidates to evaluate at most.
         parents: The best so many have policies proposed around them.
-        proposals: Policies proposed around them for each that is evaluated.
+        proposals: Policies proposed around them for each batch that is evaluated.
+        batch: Candidates that are chosen together, each as if those before it had what the process
+            expects of them (the "kriging believer" of Ginsbourger et al., "Kriging Is Well-Suited
+            to Parallelize Optimization", 2010).
 
     Raises:
         ValueError: if a number is out of range.
@@ -39,11 +42,13 @@ class ResidualGP:
     episodes: int = 100
     parents: int = 3
     proposals: int = 64
+    batch: int = 1
 
     def __post_init__(self) -> None:
         check("residual-gp", "episodes", self.episodes, self.episodes >= 1, "1 or more")
         check("residual-gp", "parents", self.parents, self.parents >= 1, "1 or more")
         check("residual-gp", "proposals", self.proposals, self.proposals >= 1, "1 or more")
+        check("residual-gp", "batch", self.batch, self.batch >= 1, "1 or more")
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
         """The best of all candidates within the budgets.
@@ -59,10 +64,10 @@ class ResidualGP:
         surrogate = Surrogate.of(problem, missed)
         idle = 0
         while len(problem.outcomes) < self.episodes and idle < IDLE:
-            chosen = self._most_promising(problem, surrogate, proposals)
-            idle = idle + 1 if chosen is None else 0
-            if chosen is not None:
-                problem.evaluate(chosen)
+            some = min(self.batch, self.episodes - len(problem.outcomes))
+            chosen = self._most_promising(problem, surrogate, proposals, some)
+            idle = 0 if chosen else idle + 1
+            problem.evaluate_all(chosen)
         return problem.result()
 
     def _begin(self, problem: Problem, missed: Missed, proposals: Proposals) -> None:
@@ -77,9 +82,9 @@ class ResidualGP:
         problem.evaluate(proposals.descent(problem.limits, from_here, even, FIRST_DESCENT))
 
     def _most_promising(
-        self, problem: Problem, surrogate: Surrogate, proposals: Proposals
-    ) -> Kept | None:
-        """Of what is proposed around the best, that which promises to improve most on it."""
+        self, problem: Problem, surrogate: Surrogate, proposals: Proposals, count: int
+    ) -> list[Kept]:
+        """Of what is proposed around the best, those that promise to improve most on it."""
         outcomes, limits = problem.outcomes, problem.limits
         best = sorted(problem.finalists(), key=lambda one: -one.merit)[: self.parents]
         known = {one.kept for one in outcomes}
@@ -87,8 +92,7 @@ class ResidualGP:
         asked = proposals.near(limits, parents, self.proposals)
         asked += proposals.descended(limits, parents)
         new = [kept for kept in dict.fromkeys(asked) if kept not in known]
-        if not new or len(known) < 2:
-            return next(iter(new), None)
+        if len(known) < 2:
+            return new[:count]
         surrogate.learn(outcomes)
-        least = best[0].worth if best else None
-        return new[int(np.argmax(surrogate.expected_improvement(new, least)))]
+        return surrogate.most_promising(new, count, best[0].worth if best else None)

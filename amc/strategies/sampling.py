@@ -19,14 +19,14 @@ from amc.rules import Ratios, check_budget, episodes_left, project, starting_pol
 
 
 class Sampler(Protocol):
-    """Asked for ratios, told the merit that they led to."""
+    """Asked for ratios, of one candidate or several, and told in that order what they led to."""
 
     def ask(self) -> Ratios:
         """(groups,) pruning ratios in [0, 1]."""
         ...
 
     def tell(self, ratios: Ratios, merit: float) -> None:
-        """Merit in [0, 1] of the ratios asked for last, once they were projected."""
+        """Merit in [0, 1] of the first ratios asked for that nothing was told of, projected."""
         ...
 
 
@@ -45,14 +45,17 @@ def start_ratios(strategy: str, problem: Problem, episodes: int) -> Ratios:
     return np.where(there, 1 - kept[there].sum() / full[there].sum(), 1.0)
 
 
-def run_sampler(problem: Problem, sampler: Sampler, episodes: int) -> SearchResult:
-    """Evaluate what a sampler asks for; the best candidate wins."""
+def run_sampler(problem: Problem, sampler: Sampler, episodes: int, batch: int = 1) -> SearchResult:
+    """Evaluate what a sampler asks for, so many at once; the best candidate wins."""
     ratios, kept = _asked(problem, sampler)
-    left = episodes_left(problem, episodes, kept)
+    left = episodes_left(problem, episodes, kept) - 1
     sampler.tell(ratios, problem.evaluate(kept).merit)
-    for _ in range(left - 1):
-        ratios, kept = _asked(problem, sampler)
-        sampler.tell(ratios, problem.evaluate(kept).merit)
+    while left > 0:
+        asked = [_asked(problem, sampler) for _ in range(min(batch, left))]
+        found = problem.evaluate_all([kept for _, kept in asked])
+        for (ratios, _), outcome in zip(asked, found, strict=True):
+            sampler.tell(ratios, outcome.merit)
+        left -= len(asked)
     return problem.result()
 
 

@@ -11,11 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm  # type: ignore[import-untyped]
 
+from amc.graph import Kept
 from amc.history import Outcome
 from amc.problem import Problem
 from amc.strategies.missed import Missed
 
 Numbers = NDArray[np.float64]
+
+MOST = 800
+"""Candidates that the process learns from at most: its time grows with their cube."""
 
 GROWTH = 1.5
 """The kernel is fitted anew when there are so many times as many rollouts as at the last time."""
@@ -94,7 +98,54 @@ class Surrogate:
             outcomes: Of this search, at least two of them different.
         """
         known = self._earlier | {one.kept: one for one in outcomes}
-        self.fit([*known], [one.worth for one in known.values()])
+        kept, worth = [*known], np.array([one.worth for one in known.values()])
+        some = self._telling(kept, worth) if len(kept) > MOST else range(len(kept))
+        self.fit([kept[at] for at in some], [float(worth[at]) for at in some])
+
+    def _telling(self, kept: Sequence[Kept], worth: Numbers) -> list[int]:
+        """The places of `MOST` candidates: the best of every size, and as many others evenly.
+
+        The best of a size are those that are worth more than a straight line over size tells.
+        """
+        sizes = np.log(np.maximum(kept, self._nothing) / self._full).mean(1)
+        line = np.polynomial.Polynomial.fit(sizes, worth, 1)
+        best = np.argsort(line(sizes) - worth, kind="stable")[: MOST // 2]
+        others = np.setdiff1d(np.arange(len(kept)), best)
+        evenly = others[np.linspace(0, len(others) - 1, MOST - len(best)).astype(int)]
+        return sorted({*best.tolist(), *evenly.tolist()})
+
+    def most_promising(
+        self, kept: Sequence[Kept], count: int, best: float | None = None
+    ) -> list[Kept]:
+        """Those with the highest expected improvement, each as if those before it were known.
+
+        Of each that is chosen the process believes what it expects. What it has learned stays.
+
+        Args:
+            kept: Candidates, all different.
+            count: How many are chosen, at most.
+            best: As `expected_improvement` takes it.
+        """
+        left, chosen, process = list(kept), list[Kept](), self._process
+        highest = self._best if best is None else best
+        while left and len(chosen) < count:
+            chosen.append(left.pop(int(np.argmax(self.expected_improvement(left, highest)))))
+            if left and len(chosen) < count:
+                highest = max(highest, self._believe(chosen[-1]))
+        self._process = process
+        return chosen
+
+    def _believe(self, kept: Kept) -> float:
+        """Take what is expected of a candidate for what it earns, and return that."""
+        from sklearn.gaussian_process import GaussianProcessRegressor
+
+        before, point = self._process, self._points([kept])
+        with _linear_algebra().limit(limits=1):
+            expected = before.predict(point)
+            self._process = GaussianProcessRegressor(before.kernel_, optimizer=None).fit(
+                np.vstack([before.X_train_, point]), np.append(before.y_train_, expected)
+            )
+        return float(expected[0]) * self._spread + self._mean
 
     def expected_improvement(
         self, kept: Sequence[Sequence[int]], best: float | None = None

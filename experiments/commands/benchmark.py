@@ -19,11 +19,13 @@ from experiments.report import render, standing
 from experiments.runs import Interrupted, RunResult, begin, failure_kept, is_finished, run_journal
 from experiments.search import (
     Bench,
+    begins_somewhere,
     check_tuning,
     chosen,
     chosen_strategy,
     finish,
     is_agent,
+    is_batched,
     make_strategy,
     prepare,
     run_strategy,
@@ -34,8 +36,10 @@ from experiments.search import (
 from experiments.settings import (
     BenchmarkSettings,
     ChoiceSettings,
+    EarlierSettings,
     OutputSettings,
     SearchSettings,
+    WorkSettings,
     benchmark_runs,
     save_config,
 )
@@ -124,11 +128,12 @@ def _run(config: BenchmarkSettings, name: str, seed: int, folder: str) -> Search
     return SearchSettings(
         network=replace(config.network, seed=seed),
         compute=config.compute,
+        work=config.work if is_batched(strategy) else WorkSettings(),
         output=OutputSettings(out, config.output.overwrite),
         tuning=config.tuning,
         schedule=config.schedule,
         choice=config.choice if not tunes_weights(strategy) else ChoiceSettings(),
-        earlier=config.earlier,
+        earlier=config.earlier if begins_somewhere(strategy, name) else EarlierSettings(),
         cut=config.cut,
         problem=config.problem,
         ending=config.ending,

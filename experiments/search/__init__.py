@@ -17,8 +17,10 @@ from experiments.search.problems import first_of, prepare
 from experiments.search.searching import run_strategy
 from experiments.search.smallest import smallest
 from experiments.search.strategies import (
+    begins_somewhere,
     expected_evaluations,
     is_agent,
+    is_batched,
     make_strategy,
     tunes_weights,
 )
@@ -29,6 +31,7 @@ __all__ = [
     "RATE_KEY",
     "Bench",
     "apply_policy",
+    "begins_somewhere",
     "best_of",
     "check_tuning",
     "chosen",
@@ -38,6 +41,7 @@ __all__ = [
     "finish",
     "first_of",
     "is_agent",
+    "is_batched",
     "make_strategy",
     "prepare",
     "recipe_of",

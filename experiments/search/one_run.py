@@ -56,7 +56,13 @@ from experiments.search.choosing import chosen
 from experiments.search.policies import policy_asked
 from experiments.search.problems import first_of, prepare, task_for
 from experiments.search.searching import Found, run_strategy
-from experiments.search.strategies import check_begins, make_strategy, tunes_weights, with_scalars
+from experiments.search.strategies import (
+    check_begins,
+    in_batches,
+    make_strategy,
+    tunes_weights,
+    with_scalars,
+)
 from experiments.search.tuning import Start, check_objective, check_stages, check_tuning, tune
 from experiments.settings import (
     PruneSettings,
@@ -106,6 +112,7 @@ def chosen_strategy(config: SearchSettings) -> Strategy:
         LookupError, ValueError: for settings that cannot be carried out.
     """
     strategy = make_strategy(config.strategy, config.problem.episodes, config.options)
+    strategy = in_batches(strategy, config)
     if config.tensorboard:
         strategy = with_scalars(
             strategy, config.strategy, str(Path(config.output.out) / "tensorboard")

@@ -11,6 +11,7 @@ from amc.graph import PruningGraph
 from amc.problem import Problem
 from amc.pruning import decisions
 from amc.tasks import Data, Indexed, Task, few, replace_parts
+from amc.workers import InTurn, Processes
 from experiments.latency import measures, terms_of
 from experiments.search.earlier import knowing_earlier
 from experiments.settings import CutSettings, SearchingSettings, TrustSettings
@@ -47,8 +48,13 @@ def prepare(
         racing=asked.racing,
         measure=measures(config, workload, graph, agreed),
     )
-    if not isinstance(config, TrustSettings) and config.earlier.from_:
+    if isinstance(config, TrustSettings):
+        return problem, time.perf_counter() - start
+    if config.earlier.from_:
         problem = knowing_earlier(problem, config, workload, console)
+    if config.work.together > 1:
+        workers = config.work.workers
+        problem = problem.with_workers(Processes(workers) if workers > 1 else InTurn())
     return problem, time.perf_counter() - start
 
 

@@ -70,16 +70,53 @@ def tunes_weights(strategy: Strategy) -> bool:
     return bool(getattr(strategy, "tunes_weights", False))
 
 
+def is_batched(strategy: Strategy) -> bool:
+    """Whether the strategy can choose several candidates, or try several things, at once."""
+    return hasattr(strategy, "batch") or isinstance(strategy, NetAdapt | Sensitivity)
+
+
+def in_batches(strategy: Strategy, config: SearchSettings) -> Strategy:
+    """The strategy with as many candidates at once as the settings say.
+
+    Raises:
+        ValueError: if it takes one after the other.
+    """
+    work = config.work
+    if work.together == 1 or not is_batched(strategy):
+        if work.together > 1 and expected_evaluations(config.strategy, 2) != 1:
+            flag = f"--workers {work.workers}" if work.workers > 1 else f"--batch {work.batch}"
+            raise ValueError(
+                f"{flag}: {config.strategy} chooses one candidate after the other; leave the flag "
+                "out, or take a search that chooses several at once, such as residual-gp"
+            )
+        return strategy
+    if isinstance(strategy, NetAdapt):
+        return replace(strategy, jobs=max(strategy.jobs, work.workers))
+    if isinstance(strategy, Sensitivity):
+        return strategy
+    found: Strategy = replace(strategy, batch=work.together)  # type: ignore[type-var]
+    return found
+
+
+def begins_somewhere(strategy: Strategy, name: str) -> bool:
+    """Whether earlier runs can be of use; of a user's own strategy nobody knows, so it may be.
+
+    Args:
+        strategy: It.
+        name: As on the command line.
+    """
+    if is_agent(strategy):
+        return strategy.settings.start_at_uniform
+    return ":" in name or name in _ONE_AN_EPISODE
+
+
 def check_begins(strategy: Strategy, config: SearchSettings) -> None:
     """Refuse to begin with earlier runs what begins nowhere.
 
     Raises:
         ValueError: if it is asked for.
     """
-    name = config.strategy
-    # One of the user's own may do as it likes.
-    begins = strategy.settings.start_at_uniform if is_agent(strategy) else name in _ONE_AN_EPISODE
-    if config.earlier.from_ and not begins and (":" not in name or is_agent(strategy)):
+    if config.earlier.from_ and not begins_somewhere(strategy, config.strategy):
         raise ValueError(
             f"--from {','.join(config.earlier.from_)}: {config.strategy} does not begin with a "
             "policy and learns of none; leave the flag out, or take a search such as residual-gp"
@@ -130,12 +167,13 @@ def _agent(name: str, agent: AgentSearch, options: Options) -> Strategy:
 
 
 def _with_options(name: str, strategy: Strategy, options: Options) -> Strategy:
-    """A strategy with its plain fields as options, but for episodes, which have a flag."""
+    """A strategy with its plain fields as options, but for those that have flags."""
     if is_agent(strategy):
         return _agent(name, strategy, options)
     if isinstance(strategy, NetAdapt):
         return _netadapt(name, strategy, options)
-    known = {key: value for key, value in plain_fields(strategy).items() if key != "episodes"}
+    flags = ("episodes", "batch")
+    known = {key: value for key, value in plain_fields(strategy).items() if key not in flags}
     changed: Strategy = replace(strategy, **convert(known, options, name))  # type: ignore[type-var]
     return changed
 

@@ -36,6 +36,7 @@ from experiments.settings.parts import (
     ProfilingSettings,
     ScheduleSettings,
     TuningSettings,
+    WorkSettings,
 )
 from experiments.settings.preparation import ProfileSettings, TrainSettings
 from experiments.settings.reading import parse
@@ -86,6 +87,7 @@ __all__ = [
     "TrainSettings",
     "TrustSettings",
     "TuningSettings",
+    "WorkSettings",
     "as_written",
     "benchmark_runs",
     "check_network",

@@ -39,6 +39,7 @@ from experiments.settings.kinds import (
     Text,
     Threads,
     Width,
+    Workers,
 )
 from experiments.settings.mistakes import Mistake
 
@@ -47,6 +48,9 @@ DATASET = "fashion-mnist"
 
 HALF = (Budget("macs", 0.5),)
 """The budget where none is given, which is told from one that is by being this object."""
+
+LEAST_BATCH = 4
+"""Candidates that are chosen together where there are several workers, at least."""
 
 MINUTES = 10.0
 """That a table is measured for on this machine, at most."""
@@ -117,6 +121,48 @@ class ComputeSettings(Part):
 
     section: ClassVar[str] = "Computing"
     device: Device = "cpu"
+
+
+@dataclass(frozen=True)
+class WorkSettings(Part):
+    """How many candidates are measured at once.
+
+    Args:
+        workers: Processes that candidates are measured in, one thread each; netadapt tries its
+            proposals in them.
+        batch: Candidates that a search chooses before any of them is measured, on which its result
+            hangs, as it does not on the workers; left out, 1 with one worker, else as many as
+            workers and at least 4.
+    """
+
+    section: ClassVar[str] = "Computing"
+    workers: Workers = 1
+    batch: Some | None = None
+
+    def __post_init__(self) -> None:
+        """Also: the batch that goes with the workers, so that a run keeps to it."""
+        super().__post_init__()
+        if self.batch is None and self.workers > 1:
+            object.__setattr__(self, "batch", max(LEAST_BATCH, self.workers))
+
+    @property
+    def together(self) -> int:
+        """Candidates that are chosen together."""
+        return self.batch or 1
+
+
+def check_work(work: WorkSettings, problem: ProblemSettings) -> None:
+    """See that what is done side by side may be.
+
+    Raises:
+        Mistake: where candidates race, who need to know the best so far.
+    """
+    if work.together > 1 and problem.racing:
+        flag = f"--workers {work.workers}" if work.workers > 1 else f"--batch {work.batch}"
+        raise Mistake(
+            f"{flag} measures candidates side by side, and --racing stops them by the best so far; "
+            "leave one of the two out"
+        )
 
 
 @dataclass(frozen=True)

@@ -37,7 +37,9 @@ from experiments.settings.parts import (
     ProfilingSettings,
     ScheduleSettings,
     TuningSettings,
+    WorkSettings,
     check_choice,
+    check_work,
 )
 from experiments.settings.preparation import TrainSettings
 
@@ -112,6 +114,7 @@ class SearchSettings(CommandSettings):
     choice: ChoiceSettings = field(default_factory=ChoiceSettings)
     goal: GoalSettings = field(default_factory=GoalSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
+    work: WorkSettings = field(default_factory=WorkSettings)
     ending: MeasureSettings = field(default_factory=MeasureSettings)
     profiling: ProfilingSettings = field(default_factory=ProfilingSettings)
     output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/search"))
@@ -123,6 +126,7 @@ class SearchSettings(CommandSettings):
         """Also: where the network is to be as small as may be, nothing says otherwise."""
         super().__post_init__()
         check_choice(self.choice, self.tuning)
+        check_work(self.work, self.problem)
         if not self.goal.asked:
             return
         if self.choice.objective == "tuned":
@@ -199,6 +203,7 @@ class FrontSettings(CommandSettings):
     earlier: EarlierSettings = field(default_factory=EarlierSettings)
     cut: CutSettings = field(default_factory=CutSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
+    work: WorkSettings = field(default_factory=WorkSettings)
     ending: MeasureSettings = field(default_factory=MeasureSettings)
     profiling: ProfilingSettings = field(default_factory=ProfilingSettings)
     output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/front"))
@@ -225,6 +230,7 @@ class FrontSettings(CommandSettings):
             earlier=self.earlier,
             cut=self.cut,
             compute=self.compute,
+            work=self.work,
             ending=self.ending,
             profiling=self.profiling,
             output=self.output,
@@ -261,6 +267,7 @@ class BenchmarkSettings(CommandSettings):
     schedule: ScheduleSettings = field(default_factory=ScheduleSettings)
     choice: ChoiceSettings = field(default_factory=ChoiceSettings)
     compute: ComputeSettings = field(default_factory=ComputeSettings)
+    work: WorkSettings = field(default_factory=WorkSettings)
     ending: MeasureSettings = field(default_factory=MeasureSettings)
     profiling: ProfilingSettings = field(default_factory=ProfilingSettings)
     output: OutputSettings = field(default_factory=partial(OutputSettings, "runs/benchmark"))
@@ -271,9 +278,10 @@ class BenchmarkSettings(CommandSettings):
     tensorboard: Switch = False
 
     def __post_init__(self) -> None:
-        """Also: what chooses by fine-tuning has some."""
+        """Also: what chooses by fine-tuning has some, and what is done at once may be."""
         super().__post_init__()
         check_choice(self.choice, self.tuning)
+        check_work(self.work, self.problem)
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,9 @@ from experiments.runs.journal_file import JOURNAL_FILE
 
 ENDED = os.WEXITED | os.WNOHANG | os.WNOWAIT
 
+ALONE = {"--options.jobs": ("--options.jobs", "1"), "--workers": ("--workers", "1", "--batch", "4")}
+"""By the flag that makes several processes, what leaves one that does the same."""
+
 TIMES = 5
 """That one run is killed, at most, before it goes on to its end."""
 
@@ -69,8 +72,8 @@ def run(folder: Path, kills: int, seed: int, words: list[str]) -> dict[str, obje
     """Kill runs until so many have been killed; let each go on to its end after some."""
     torch.set_num_threads(1)  # A fork of a process with more of them would wait for them forever.
     moments, done, folders = random.Random(seed), 0, list[str]()
-    side_by_side = "--options.jobs" in words
-    alone = ["--options.jobs", "1"] if side_by_side else []
+    alone = [word for flag, own in ALONE.items() if flag in words for word in own]
+    side_by_side = bool(alone)  # What is forked cannot do with workers of this process.
     main([*words, *alone, "--out", str(folder / "warm")])
     usual, notes = ended(words, folder / "whole"), noted(folder / "whole")
 

@@ -11,15 +11,16 @@ from typing import Any
 import pytest
 import torch
 import unlucky_workers
+from joblib import Parallel
 from joblib.externals.loky import get_reusable_executor
 from memory_journal import MemoryJournal
 from small_networks import mixed, striped
 
-from amc import Budget, Problem, Recipe, SearchResult
+from amc import Budget, Problem, Recipe, SearchResult, side_by_side
 from amc.devices import one_thread
 from amc.journal import Entry
 from amc.tasks import Classification
-from netadapt import NetAdapt, workers
+from netadapt import NetAdapt
 
 LOOP = NetAdapt(reduction=0.1, decay=1.0, steps=1, recipe=Recipe(lr=0.05, batch_size=32))
 
@@ -60,7 +61,7 @@ def test_what_a_lost_and_a_hung_worker_had_is_tried_once_more_and_nothing_else(
     monkeypatch.setenv(unlucky_workers.FOLDER, str(tmp_path))
     # New workers inherit it.
     get_reusable_executor().shutdown(wait=True, kill_workers=True)
-    monkeypatch.setattr(workers, "_in_worker", unlucky_workers.unlucky)
+    monkeypatch.setattr(side_by_side, "_in_process", unlucky_workers.unlucky)
     # Of which new workers take some to start, on a busy machine many.
     result = searched(replace(LOOP, jobs=2, timeout=45), Seen(tmp_path))
     assert told(result) == told(searched(LOOP, MemoryJournal()))
@@ -73,7 +74,7 @@ def test_what_a_lost_and_a_hung_worker_had_is_tried_once_more_and_nothing_else(
 
 
 def test_workers_that_hang_twice_are_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(workers, "_in_worker", unlucky_workers.hanging)
+    monkeypatch.setattr(side_by_side, "_in_process", unlucky_workers.hanging)
     with pytest.raises(RuntimeError, match=r"within 0\.1 s, twice; .*--options\.timeout"):
         searched(replace(LOOP, jobs=2, timeout=0.1), MemoryJournal())
 
@@ -87,8 +88,8 @@ def test_workers_that_are_lost_twice_are_an_error_and_what_is_finished_is_kept(
         yield function(*words)
         raise BrokenProcessPool
 
-    monkeypatch.setattr(workers.Parallel, "__call__", in_this_process)
-    monkeypatch.setattr(workers, "_leave_with", lambda *_: None)
+    monkeypatch.setattr(Parallel, "__call__", in_this_process)
+    monkeypatch.setattr(side_by_side, "_leave_with", lambda *_: None)
     journal = MemoryJournal()
     lost = r"was ended from outside, twice; .*--options\.jobs"
     with one_thread(), pytest.raises(RuntimeError, match=lost):

@@ -8,19 +8,19 @@ import time
 from pathlib import Path
 from typing import Any
 
-from amc.finetuning import Recipe
-from amc.graph import Kept
-from netadapt import workers
-from netadapt.trials import Tried
+from amc import side_by_side
 
 FOLDER = "FOLDER_OF_UNLUCKY_WORKERS"
 """Variable of the environment that names it."""
 
 
-def unlucky(
-    parent: int, at: int, task: Any, narrowing: Any, kept: Kept, recipe: Recipe
-) -> tuple[int, Tried]:
+IN_PROCESS = side_by_side._in_process
+"""As it is before anything stands in its place."""
+
+
+def unlucky(parent: int, work: Any, path: str, at: int, kept: Any) -> tuple[int, Any]:
     """Of the first iteration's proposals one is killed, of the second's one hangs."""
+    _, _, recipe = side_by_side._read(path)
     folder, iteration = Path(os.environ[FOLDER]), recipe.seed
     (folder / f"try {time.perf_counter_ns()} {iteration} {kept}").touch()
     if at == 2:
@@ -30,10 +30,10 @@ def unlucky(
             os.kill(os.getpid(), signal.SIGKILL)
         if iteration == 1 and _first(folder / "hung"):
             time.sleep(300)
-    return workers._in_worker(parent, at, task, narrowing, kept, recipe)
+    return IN_PROCESS(parent, work, path, at, kept)
 
 
-def hanging(*_: Any) -> tuple[int, Tried]:
+def hanging(*_: Any) -> tuple[int, Any]:
     """Never ends, in practice."""
     time.sleep(300)
     raise AssertionError

@@ -37,11 +37,12 @@ RUNS = {
         *(*SMALL, "--strategy", "random", "--episodes", "20"),
         *("--objective", "tuned", "--finetune-epochs", "8"),
     ),
+    "workers": (*SMALL, "--strategy", "residual-gp", "--episodes", "24", "--workers", "2"),
     "train": ("train", *OWN, "--epochs", "8", "--batch-size", "16", "--gamma-l1", "1e-4"),
 }
 TWO = ("--options.jobs", "2")
 WORK = {
-    **dict.fromkeys(("gp-rollout", "residual-gp", "smallest", "chosen"), "evaluation"),
+    **dict.fromkeys(("gp-rollout", "residual-gp", "smallest", "chosen", "workers"), "evaluation"),
     "netadapt": "proposal",
 }
 """Kinds of a journal's entries, of which a run has more than a few."""
@@ -70,7 +71,7 @@ def untimed_page(run):
     ("name", "more", "kills"),
     [
         *(("gp-rollout", (), 10), ("residual-gp", (), 10), ("smallest", (), 10)),
-        ("chosen", (), 10),
+        *(("chosen", (), 10), ("workers", (), 5)),
         *(("netadapt", (), 20), ("netadapt", TWO, 3), ("train", (), 8)),
     ],
 )
