@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 STAMP := $(VENV)/.installed
 DEMO := $(VENV)/.installed-demo
-EXTRAS := dev,onnx,search,tensorboard
+EXTRAS := dev,onnx,search,tensorboard,cluster
 ZOO := .venv-zoo
 ROOMS := amc envs agents netadapt experiments
 

@@ -44,7 +44,7 @@ class Shared:
 
     def __init__(self, value: Any) -> None:
         # Only a search that has helpers needs it.
-        import cloudpickle  # type: ignore[import-untyped]
+        import cloudpickle
 
         handle, name = tempfile.mkstemp(prefix="amc-", suffix=".shared")
         with os.fdopen(handle, "wb") as file:

@@ -62,6 +62,7 @@ ORDER = {
         "runs",
         "report",
         "latency",
+        "cluster",
         "search",
         "commands",
         "studies",

@@ -59,7 +59,8 @@ class _Evolution:
         if not self._alive:
             return self._first
         parent = self._alive[self._random.integers(len(self._alive))][1]
-        return around(parent, self._random, 1)[0]
+        child: Ratios = around(parent, self._random, 1)[0]
+        return child
 
     def tell(self, ratios: Ratios, merit: float) -> None:
         # A child as good as its parent takes its place, so that plateaus are wandered.

@@ -44,7 +44,7 @@ RUN_FILES = ("result.json", "policy.json", "model.safetensors", "report.html", "
 UNBOUND_OPTIONS = ("jobs", "timeout")
 """Of a strategy, which change nothing of what it finds."""
 
-UNBOUND = ("out", "overwrite", "tensorboard", "weights", "policy", "latency", "workers")
+UNBOUND = ("out", "overwrite", "tensorboard", "weights", "policy", "latency", "workers", "ray")
 """Settings that may differ from one sitting to the next: files are compared by what they hold."""
 
 

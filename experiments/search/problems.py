@@ -11,10 +11,11 @@ from amc.graph import PruningGraph
 from amc.problem import Problem
 from amc.pruning import decisions
 from amc.tasks import Data, Indexed, Task, few, replace_parts
-from amc.workers import InTurn, Processes
+from amc.workers import InTurn, Processes, Workers
+from experiments.cluster import RayWorkers, connect
 from experiments.latency import measures, terms_of
 from experiments.search.earlier import knowing_earlier
-from experiments.settings import CutSettings, SearchingSettings, TrustSettings
+from experiments.settings import CutSettings, SearchingSettings, TrustSettings, WorkSettings
 from experiments.terminal import TRACING, told_if_slow
 from experiments.zoo import HELD, ImageFiles, Workload
 
@@ -53,9 +54,16 @@ def prepare(
     if config.earlier.from_:
         problem = knowing_earlier(problem, config, workload, console)
     if config.work.together > 1:
-        workers = config.work.workers
-        problem = problem.with_workers(Processes(workers) if workers > 1 else InTurn())
+        problem = problem.with_workers(_workers(config.work, console))
     return problem, time.perf_counter() - start
+
+
+def _workers(work: WorkSettings, console: Console) -> Workers:
+    """Who measures candidates."""
+    if work.ray:
+        connect(work.ray, work.workers, console)
+        return RayWorkers()
+    return Processes(work.workers) if work.workers > 1 else InTurn()
 
 
 def _uncounted(graph: PruningGraph) -> tuple[str, ...]:

@@ -84,10 +84,9 @@ def in_batches(strategy: Strategy, config: SearchSettings) -> Strategy:
     work = config.work
     if work.together == 1 or not is_batched(strategy):
         if work.together > 1 and expected_evaluations(config.strategy, 2) != 1:
-            flag = f"--workers {work.workers}" if work.workers > 1 else f"--batch {work.batch}"
             raise ValueError(
-                f"{flag}: {config.strategy} chooses one candidate after the other; leave the flag "
-                "out, or take a search that chooses several at once, such as residual-gp"
+                f"{work.flag}: {config.strategy} chooses one candidate after the other; leave the "
+                "flag out, or take a search that chooses several at once, such as residual-gp"
             )
         return strategy
     if isinstance(strategy, NetAdapt):

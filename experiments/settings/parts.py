@@ -133,22 +133,32 @@ class WorkSettings(Part):
         batch: Candidates that a search chooses before any of them is measured, on which its result
             hangs, as it does not on the workers; left out, 1 with one worker, else as many as
             workers and at least 4.
+        ray: Measure them as tasks of a Ray cluster: local (this machine), auto (the one that this
+            machine belongs to) or the address of a head node; --workers says how many at once.
     """
 
     section: ClassVar[str] = "Computing"
     workers: Workers = 1
     batch: Some | None = None
+    ray: Text | None = None
 
     def __post_init__(self) -> None:
         """Also: the batch that goes with the workers, so that a run keeps to it."""
         super().__post_init__()
-        if self.batch is None and self.workers > 1:
+        if self.batch is None and (self.workers > 1 or self.ray):
             object.__setattr__(self, "batch", max(LEAST_BATCH, self.workers))
 
     @property
     def together(self) -> int:
         """Candidates that are chosen together."""
         return self.batch or 1
+
+    @property
+    def flag(self) -> str:
+        """What asks for several at once, as it was typed."""
+        if self.ray:
+            return f"--ray {self.ray}"
+        return f"--workers {self.workers}" if self.workers > 1 else f"--batch {self.batch}"
 
 
 def check_work(work: WorkSettings, problem: ProblemSettings) -> None:
@@ -158,10 +168,9 @@ def check_work(work: WorkSettings, problem: ProblemSettings) -> None:
         Mistake: where candidates race, who need to know the best so far.
     """
     if work.together > 1 and problem.racing:
-        flag = f"--workers {work.workers}" if work.workers > 1 else f"--batch {work.batch}"
         raise Mistake(
-            f"{flag} measures candidates side by side, and --racing stops them by the best so far; "
-            "leave one of the two out"
+            f"{work.flag} measures candidates side by side, and --racing stops them by the best so "
+            "far; leave one of the two out"
         )
 
 

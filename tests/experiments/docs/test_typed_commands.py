@@ -81,6 +81,7 @@ ELSEWHERE = {
     "python -m experiments.studies.peers": LONG,
     "python -m experiments.studies.worth": LONG,
     "python -m experiments.studies.headstart": LONG,
+    "python -m experiments.studies.fronts": LONG,
     "python -m experiments.studies.widths.accuracy": LONG,
     ".venv-zoo/bin/python -m experiments.studies.latency.zoo": LONG,
     ".venv-zoo/bin/python -m experiments.studies.peak_memory": LONG,

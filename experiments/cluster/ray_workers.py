@@ -1,0 +1,188 @@
+"""Candidates as tasks of Ray, on this machine or on many.
+
+The evaluator (network, moments, samples) is put into Ray's object store once, from where each node
+fetches it once; each process of a node reads it once. A task whose process or node is gone is tried
+anew by Ray itself, up to `RETRIES` times; one that hangs is given up and tried anew here.
+"""
+
+from __future__ import annotations
+
+import logging
+import pickle
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+import torch
+from rich.console import Console
+
+from amc.evaluation import Measured
+from amc.evaluator import Evaluator
+from amc.graph import Kept
+from amc.side_by_side import LostWorkersError
+from amc.workers import HANGS, measured
+
+LOCAL = "local"
+"""The address of a cluster that is this machine, and begins and ends with the run."""
+
+RETRIES = 3
+"""Of a task whose process or node is gone."""
+
+TRIES = 2
+"""Of a task that hangs."""
+
+STORE = 1_000_000_000
+"""Bytes of the object store of a cluster that is this machine."""
+
+
+def connect(address: str, workers: int, console: Console) -> None:
+    """Connect to a cluster, or begin one on this machine; nothing where that was done before.
+
+    Args:
+        address: local; auto, the one that this machine belongs to; or that of a head node.
+        workers: Cores that a local one has.
+        console: For a line that says what there is.
+
+    Raises:
+        ImportError: if Ray is not installed.
+        ValueError: if there is no such cluster.
+    """
+    ray = _ray()
+    if ray.is_initialized():
+        return
+    own = {"num_cpus": workers, "object_store_memory": STORE, "include_dashboard": False}
+    try:
+        ray.init(
+            **(own if address == LOCAL else {"address": address}),
+            log_to_driver=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
+        first = str(error).strip().partition("\n")[0]
+        raise ValueError(
+            f"--ray {address}: no cluster answers there ({first}); start one with `ray start "
+            "--head`, or give --ray local"
+        ) from None
+    here = ray.cluster_resources()
+    nodes = sum(node["Alive"] for node in ray.nodes())
+    console.print(
+        f"measures candidates on {nodes} node{'' if nodes == 1 else 's'} with "
+        f"{here.get('CPU', 0):g} cores (Ray {ray.__version__})",
+        soft_wrap=True,
+    )
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError:
+        raise ImportError(
+            "--ray needs Ray, which is not here; pip install 'amc-pruning[cluster]'"
+        ) from None
+    return ray
+
+
+@dataclass
+class RayWorkers:
+    """Workers of the cluster that this process is connected to.
+
+    Args:
+        timeout: Seconds in which one of the candidates that are measured must be finished.
+    """
+
+    timeout: float = HANGS
+    _given: tuple[Evaluator, Any] | None = field(default=None, init=False, repr=False)
+
+    def __call__(
+        self, evaluator: Evaluator, candidates: Sequence[Kept]
+    ) -> Iterator[tuple[int, Measured]]:
+        """See `amc.workers.Workers`.
+
+        Raises:
+            LostWorkersError: if tasks are lost or hang again and again.
+        """
+        ray = _ray()
+        shared = self._shared(ray, evaluator)
+        task = ray.remote(num_cpus=1, max_retries=RETRIES)(_measure)
+
+        def begin(at: int) -> Any:
+            # In a list, so that the reference is handed on and not what it stands for.
+            return task.remote([shared], shared.hex(), candidates[at])
+
+        running = {begin(at): at for at in range(len(candidates))}
+        tries = dict.fromkeys(range(len(candidates)), 1)
+        try:
+            while running:
+                done, _ = ray.wait(list(running), num_returns=1, timeout=self.timeout)
+                if not done:
+                    running = self._anew(ray, running, tries, begin)
+                for one in done:
+                    at = running.pop(one)
+                    yield at, self._answer(ray, one)
+        finally:
+            for left in running:
+                ray.cancel(left, force=True)
+
+    def _shared(self, ray: Any, evaluator: Evaluator) -> Any:
+        """The evaluator in the object store, where it is put once."""
+        if self._given is None or self._given[0] is not evaluator:
+            import cloudpickle
+
+            self._given = evaluator, ray.put(cloudpickle.dumps(evaluator))
+        return self._given[1]
+
+    def _anew(self, ray: Any, running: dict[Any, int], tries: dict[int, int], begin: Any) -> Any:
+        """All that hang, given up and begun anew."""
+        if max(tries[at] for at in running.values()) == TRIES:
+            raise LostWorkersError(
+                f"--ray: none of {len(running)} candidates was finished within {self.timeout:g} s, "
+                "twice; what is finished is kept, and the same command goes on from there"
+            )
+        logging.getLogger(__name__).warning(
+            "none of %d candidates was finished within %g s; they are measured anew",
+            len(running),
+            self.timeout,
+        )
+        for one, at in running.items():
+            ray.cancel(one, force=True)
+            tries[at] += 1
+        return {begin(at): at for at in running.values()}
+
+    def _answer(self, ray: Any, one: Any) -> Measured:
+        try:
+            found: Measured = ray.get(one)
+        except ray.exceptions.RayTaskError as error:
+            raise error.cause from None
+        except ray.exceptions.RayError as error:
+            first = str(error).strip().partition("\n")[0]
+            raise LostWorkersError(
+                f"--ray: a candidate was lost {RETRIES + 1} times ({first}); what is finished is "
+                "kept, and the same command goes on from there"
+            ) from None
+        return found
+
+
+def _measure(shared: list[Any], name: str, kept: Kept) -> Measured:
+    """One candidate, in a process of the cluster."""
+    torch.set_num_threads(1)
+    return measured(_held(_Reference(name, shared[0])), kept)
+
+
+class _Reference:
+    """A reference that is the same key wherever it comes from."""
+
+    def __init__(self, name: str, reference: Any) -> None:
+        self.name, self.reference = name, reference
+
+    def __hash__(self) -> int:
+        return hash(self.name)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Reference) and self.name == other.name
+
+
+@lru_cache(maxsize=1)
+def _held(one: _Reference) -> Evaluator:
+    found: Evaluator = pickle.loads(_ray().get(one.reference))
+    return found
