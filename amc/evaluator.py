@@ -21,7 +21,7 @@ from amc.evaluation import (
 from amc.graph import Kept
 from amc.parsing import check
 from amc.pruning import Candidates, Pruner
-from amc.tasks import Indexed, Margins, Task
+from amc.tasks import Indexed, Margins, Task, replace_parts
 
 
 class Evaluator:
@@ -49,6 +49,16 @@ class Evaluator:
         self._race = _race(task, racing) if racing else None
         self._seed = seed
         self._told: list[tuple[Kept, float]] = []
+
+    def for_scoring(self) -> Evaluator:
+        """One that scores alike, without data and functions that only training and tests need."""
+        other, pruner = self.fork(), self._pruner
+        if pruner.calibration is not None:
+            pruner = replace(pruner, calibration=_for_scoring(pruner.calibration))
+        other.__dict__.update(task=_for_scoring(self.task), _pruner=pruner)
+        if self._candidates is not None:
+            other._candidates = replace(self._candidates, pruner=pruner)
+        return other
 
     def fork(self) -> Evaluator:
         """One whose races go on from the same leader, and change nothing in those of this one."""
@@ -112,6 +122,10 @@ class Evaluator:
         for kept, score in told:
             if self.task.score.sign * score > self._race.leading:
                 self._race_on(kept, self.candidate(kept), whole=True)
+
+
+def _for_scoring(task: Task) -> Task:
+    return replace_parts(task, train_loader=None, test_loader=None, tune=None, loss_func=None)
 
 
 def _race(task: Task, racing: float) -> Race:

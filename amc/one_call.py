@@ -154,7 +154,7 @@ def search(
         runtime: Where it is measured then, as `--runtime` takes it, but for commands.
         threads: That the runtime may use.
         earlier: `outcomes` of earlier calls with this network and task, under whatever budgets: the
-            search begins with the best of them, and learns from all.
+            search begins with the best of them, and learns from those whose costs are nearest.
 
     Raises:
         BudgetError: if the smallest reachable network is above a budget.

@@ -69,11 +69,15 @@ class Processes:
             LostWorkersError: if processes are lost or hang twice.
         """
         if self._given is None or self._given[0] is not evaluator:
-            self._given = evaluator, Shared(evaluator)
+            self._given = evaluator, Shared(evaluator.for_scoring())
         items = dict(enumerate(candidates))
         try:
             yield from side_by_side(
-                measured, self._given[1], items, jobs=self.count, timeout=self.timeout
+                measured,
+                items,
+                jobs=self.count,
+                shared=self._given[1],
+                timeout=self.timeout,
             )
         except LostWorkersError as error:
             raise LostWorkersError(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from amc.finetuning import Recipe
 from amc.graph import Kept
 from amc.pruning import Narrowing
-from amc.side_by_side import LostWorkersError, Shared, side_by_side
+from amc.side_by_side import LostWorkersError, side_by_side
 from netadapt.trials import Terms, Tried, try_proposal
 
 
@@ -34,9 +34,10 @@ class SideBySide:
         Raises:
             LostWorkersError: if workers are lost or hang twice.
         """
-        shared, items = Shared((self.terms, narrowing, recipe)), dict(enumerate(proposals))
+        # Not as what is shared: the narrowing is another in every iteration, the processes stay.
+        items = {at: (self.terms, narrowing, recipe, kept) for at, kept in enumerate(proposals)}
         try:
-            yield from side_by_side(_try, shared, items, jobs=self.jobs, timeout=self.timeout)
+            yield from side_by_side(_try, items, jobs=self.jobs, timeout=self.timeout)
         except LostWorkersError as error:
             raise LostWorkersError(
                 f"netadapt: of its proposals {error}; what is finished is kept: the same command "
@@ -45,6 +46,6 @@ class SideBySide:
             ) from None
 
 
-def _try(shared: tuple[Terms, Narrowing, Recipe], kept: Kept) -> Tried:
-    terms, narrowing, recipe = shared
+def _try(_: None, item: tuple[Terms, Narrowing, Recipe, Kept]) -> Tried:
+    terms, narrowing, recipe, kept = item
     return try_proposal(terms, narrowing, kept, recipe)

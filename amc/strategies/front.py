@@ -124,7 +124,7 @@ class Front:
     def _explore(
         self, problem: Problem, levels: Sequence[Limits], missed: Missed, proposals: Proposals
     ) -> None:
-        surrogate = Surrogate.of(problem, missed)
+        surrogate = Surrogate.of(problem, missed, levels)
         idle, turn = 0, 0
         while len(problem.outcomes) < self.episodes and idle < IDLE:
             outcomes = problem.outcomes

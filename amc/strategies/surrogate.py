@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm  # type: ignore[import-untyped]
 
+from amc.costs import Limits
 from amc.graph import Kept
 from amc.history import Outcome
 from amc.problem import Problem
@@ -59,10 +60,17 @@ class Surrogate:
         self._process: Any = None
 
     @classmethod
-    def of(cls, problem: Problem, missed: Missed) -> Surrogate:
-        """One for a problem, with what earlier searches have left to it."""
+    def of(cls, problem: Problem, missed: Missed, budgets: Sequence[Limits] = ()) -> Surrogate:
+        """One for a problem, with what earlier searches have left to it.
+
+        Args:
+            problem: It.
+            missed: What refits miss.
+            budgets: Near which it looks, where they are others than the problem's.
+        """
         limits = problem.limits
-        return cls(problem.graph.full, limits.fewest, missed, problem.earlier.nearest(limits))
+        near = [one for own in budgets or (limits,) for one in problem.earlier.nearest(own)]
+        return cls(problem.graph.full, limits.fewest, missed, near)
 
     def fit(self, kept: Sequence[Sequence[int]], rewards: Sequence[float]) -> Numbers:
         """Take in all rollouts so far, and return (rollouts,) what they are expected to earn.

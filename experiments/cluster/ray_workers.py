@@ -8,7 +8,7 @@ anew by Ray itself, up to `RETRIES` times; one that hangs is given up and tried 
 from __future__ import annotations
 
 import logging
-import pickle
+import socket
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -32,6 +32,9 @@ RETRIES = 3
 TRIES = 2
 """Of a task that hangs."""
 
+KNOCKS = 5.0
+"""Seconds that a head node has to answer in."""
+
 STORE = 1_000_000_000
 """Bytes of the object store of a cluster that is this machine."""
 
@@ -53,17 +56,20 @@ def connect(address: str, workers: int, console: Console) -> None:
         return
     own = {"num_cpus": workers, "object_store_memory": STORE, "include_dashboard": False}
     try:
+        _knock(address)
         ray.init(
-            **(own if address == LOCAL else {"address": address}),
+            address=address,
+            **(own if address == LOCAL else {}),
             log_to_driver=False,
             logging_level=logging.ERROR,
         )
     except (ConnectionError, OSError, RuntimeError, ValueError) as error:
         first = str(error).strip().partition("\n")[0]
-        raise ValueError(
-            f"--ray {address}: no cluster answers there ({first}); start one with `ray start "
-            "--head`, or give --ray local"
-        ) from None
+        mend = "start one with `ray start --head`, or give --ray local"
+        told = f"no cluster answers there ({first}); {mend}"
+        if address == LOCAL:
+            told = f"no cluster can be begun on this machine ({first}); give --workers alone"
+        raise ValueError(f"--ray {address}: {told}") from None
     here = ray.cluster_resources()
     nodes = sum(node["Alive"] for node in ray.nodes())
     console.print(
@@ -71,6 +77,17 @@ def connect(address: str, workers: int, console: Console) -> None:
         f"{here.get('CPU', 0):g} cores (Ray {ray.__version__})",
         soft_wrap=True,
     )
+
+
+def _knock(address: str) -> None:
+    """See that somebody listens at HOST:PORT, for which Ray would wait for minutes.
+
+    Raises:
+        OSError: if nobody does.
+    """
+    host, colon, port = address.rpartition(":")
+    if colon and port.isdecimal() and "/" not in host:
+        socket.create_connection((host, int(port)), KNOCKS).close()
 
 
 def _ray() -> Any:
@@ -88,9 +105,11 @@ class RayWorkers:
     """Workers of the cluster that this process is connected to.
 
     Args:
+        count: Candidates at once, at most; 0 takes all that the cluster has room for.
         timeout: Seconds in which one of the candidates that are measured must be finished.
     """
 
+    count: int = 0
     timeout: float = HANGS
     _given: tuple[Evaluator, Any] | None = field(default=None, init=False, repr=False)
 
@@ -110,10 +129,14 @@ class RayWorkers:
             # In a list, so that the reference is handed on and not what it stands for.
             return task.remote([shared], shared.hex(), candidates[at])
 
-        running = {begin(at): at for at in range(len(candidates))}
+        waiting = list(range(len(candidates)))[::-1]
+        running: dict[Any, int] = {}
         tries = dict.fromkeys(range(len(candidates)), 1)
         try:
-            while running:
+            while running or waiting:
+                while waiting and (not self.count or len(running) < self.count):
+                    at = waiting.pop()
+                    running[begin(at)] = at
                 done, _ = ray.wait(list(running), num_returns=1, timeout=self.timeout)
                 if not done:
                     running = self._anew(ray, running, tries, begin)
@@ -127,9 +150,7 @@ class RayWorkers:
     def _shared(self, ray: Any, evaluator: Evaluator) -> Any:
         """The evaluator in the object store, where it is put once."""
         if self._given is None or self._given[0] is not evaluator:
-            import cloudpickle
-
-            self._given = evaluator, ray.put(cloudpickle.dumps(evaluator))
+            self._given = evaluator, ray.put(evaluator.for_scoring())
         return self._given[1]
 
     def _anew(self, ray: Any, running: dict[Any, int], tries: dict[int, int], begin: Any) -> Any:
@@ -184,5 +205,5 @@ class _Reference:
 
 @lru_cache(maxsize=1)
 def _held(one: _Reference) -> Evaluator:
-    found: Evaluator = pickle.loads(_ray().get(one.reference))
+    found: Evaluator = _ray().get(one.reference)
     return found

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from amc.earlier import Earlier
 from amc.parsing import look_up
 from amc.problem import Problem, Strategy
 from experiments.commands.conclusion import conclude
@@ -44,6 +45,7 @@ from experiments.settings import (
     save_config,
 )
 from experiments.zoo import Workload, load_workload
+from netadapt import NetAdapt
 
 RUN_FILES = ("policy.json", "model.safetensors", "result.json")
 """What the benchmark's folder has of its best run; the result last, as in every run folder."""
@@ -74,6 +76,10 @@ def benchmark(config: BenchmarkSettings, console: Console) -> list[RunResult]:
             if is_finished(journal):
                 return told_again(run, console)
             problem, seconds = problem_of(run.network.seed)
+            if run.work.together == 1:
+                problem = problem.with_workers(None)
+            if not run.earlier.from_:
+                problem = problem.with_earlier(Earlier())
             begin(journal, run, workload, console)
             with failure_kept(run.output.out):
                 made = run_strategy(run, strategy, problem, journal, console)
@@ -128,7 +134,7 @@ def _run(config: BenchmarkSettings, name: str, seed: int, folder: str) -> Search
     return SearchSettings(
         network=replace(config.network, seed=seed),
         compute=config.compute,
-        work=config.work if is_batched(strategy) else WorkSettings(),
+        work=_work_of(strategy, config.work),
         output=OutputSettings(out, config.output.overwrite),
         tuning=config.tuning,
         schedule=config.schedule,
@@ -142,6 +148,13 @@ def _run(config: BenchmarkSettings, name: str, seed: int, folder: str) -> Search
         options=options,
         tensorboard=agent,
     )
+
+
+def _work_of(strategy: Strategy, work: WorkSettings) -> WorkSettings:
+    """What of it the strategy can do."""
+    if isinstance(strategy, NetAdapt):
+        return WorkSettings(work.workers)
+    return work if is_batched(strategy) else WorkSettings()
 
 
 def _problems(

@@ -85,8 +85,9 @@ def _range(result: RunResult) -> tuple[float, float]:
 
 
 def _unchosen(choice: Choice, result: RunResult) -> Iterator[str]:
-    if choice.chosen not in [one.name for one in choice.finalists]:
-        yield f"choice has no finalist {choice.chosen!r}"
+    whole = [one.name for one in choice.finalists if len(one.looks) == len(choice.steps)]
+    if choice.chosen not in whole:
+        yield f"choice has no finalist {choice.chosen!r} that was looked at to the end"
     low, high = _range(result)
     for one in choice.finalists:
         yield from _unsuited(f"finalist {one.name!r}", one.kept, result.groups)

@@ -119,14 +119,14 @@ def _told(one: Contender, looks: Sequence[Look]) -> Finalist:
 
 def _finalists(bench: Bench) -> list[Contender]:
     made, problem = bench.made, bench.problem.with_history(bench.journal)
-    items = (replace(one, most=made.bound * one.most) for one in problem.limits.items)
+    items = (
+        replace(one, most=(made.bound if one.name in problem.measure else 1.0) * one.most)
+        for one in problem.limits.items
+    )
     limits = replace(problem.limits, items=tuple(items))
     first = tuple(kept_counts(made.policy, made.graph))
-    within = [
-        one
-        for one in made.outcomes
-        if one.kept == first or (one.seen is None and limits.fits(one.kept))
-    ]
+    whole = [one for one in made.outcomes if one.seen is None]
+    within = [one for one in whole if one.kept == first or limits.fits(one.kept)]
     if all(one.kept != first for one in within):  # A strategy of the user's own may not tell it.
         return []
     count, seed = bench.config.choice.finalists, bench.config.network.seed

@@ -69,11 +69,15 @@ def _known(
         suggestions = _carried_over(folder, result, whole, problem)
         names = f"{result.model}, whose layers are compared by their features"
         return (), suggestions, f"ratios that {folder} found at {at} for {names}"
-    if scored_alike(run, config, workload) and result.score == problem.task.score:
+    alike = not result.tuned_steps and result.score == problem.task.score
+    if alike and scored_alike(run, config, workload):
         made = [_here(one, problem) for one in whole]
         return made, (), f"{count(len(made), 'evaluation')} of {folder} at {at}"
     best = Earlier(whole).worth_trying(problem.limits)
-    why = "its weights, samples or settings are others, so that its scores say nothing here"
+    why = (
+        "it tuned its networks, or its journal does not tell the same weights, samples and "
+        "settings, so that its scores say nothing here"
+    )
     return (), best, f"the ratios of {folder} at {at}; {why}"
 
 
@@ -102,6 +106,11 @@ def _carried_over(
     asked = from_flat(ProblemSettings, result.config, others=True)
     other = load_workload(network, trained=False)  # Shapes are all that is asked of it.
     graph = decisions(other.model, other.example, result.granularity, asked.exclude)
+    if not _same_network(result, graph):
+        raise ValueError(
+            f"--from {folder}: its settings do not tell its network, so that nobody knows which "
+            "layers are like these; name a run that `amc search` made"
+        )
     known = [budget for budget in result.budgets if budget.cost in result.costs]
     best = sorted(fitting(result, known) or whole, key=lambda one: -one.merit)[:TRIED]
     return suggested(graph, [one.kept for one in best], problem.graph)

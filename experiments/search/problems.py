@@ -53,7 +53,7 @@ def prepare(
         return problem, time.perf_counter() - start
     if config.earlier.from_:
         problem = knowing_earlier(problem, config, workload, console)
-    if config.work.together > 1:
+    if config.work.together > 1 or config.work.workers > 1:
         problem = problem.with_workers(_workers(config.work, console))
     return problem, time.perf_counter() - start
 
@@ -62,7 +62,7 @@ def _workers(work: WorkSettings, console: Console) -> Workers:
     """Who measures candidates."""
     if work.ray:
         connect(work.ray, work.workers, console)
-        return RayWorkers()
+        return RayWorkers(work.workers if work.workers > 1 else 0)
     return Processes(work.workers) if work.workers > 1 else InTurn()
 
 

@@ -72,7 +72,8 @@ def tunes_weights(strategy: Strategy) -> bool:
 
 def is_batched(strategy: Strategy) -> bool:
     """Whether the strategy can choose several candidates, or try several things, at once."""
-    return hasattr(strategy, "batch") or isinstance(strategy, NetAdapt | Sensitivity)
+    known = type(strategy).__module__.partition(".")[0] == "amc" and hasattr(strategy, "batch")
+    return known or isinstance(strategy, NetAdapt | Sensitivity)
 
 
 def in_batches(strategy: Strategy, config: SearchSettings) -> Strategy:
@@ -90,6 +91,11 @@ def in_batches(strategy: Strategy, config: SearchSettings) -> Strategy:
             )
         return strategy
     if isinstance(strategy, NetAdapt):
+        if work.ray or work.workers == 1:
+            raise ValueError(
+                f"{work.flag}: netadapt tries the proposals of an iteration in processes of this "
+                "machine, and chooses no batches; give --workers alone"
+            )
         return replace(strategy, jobs=max(strategy.jobs, work.workers))
     if isinstance(strategy, Sensitivity):
         return strategy
@@ -106,7 +112,7 @@ def begins_somewhere(strategy: Strategy, name: str) -> bool:
     """
     if is_agent(strategy):
         return strategy.settings.start_at_uniform
-    return ":" in name or name in _ONE_AN_EPISODE
+    return ":" in name or name in _BEGINNING
 
 
 def check_begins(strategy: Strategy, config: SearchSettings) -> None:
@@ -200,6 +206,10 @@ _ONE_AN_EPISODE = (
     *("residual-gp", "gp-rollout", "ddpg", "ddpg-paper", "td3", "sac"),
     *("random", "tpe", "cma-es", "evolution", "gp", "knapsack", "front"),
 )
+
+
+_BEGINNING = tuple(name for name in _ONE_AN_EPISODE if name not in ("ddpg-paper", "knapsack"))
+"""Strategies, agents aside, that begin with a policy or learn from what is known."""
 
 
 def expected_evaluations(

@@ -133,8 +133,9 @@ class WorkSettings(Part):
         batch: Candidates that a search chooses before any of them is measured, on which its result
             hangs, as it does not on the workers; left out, 1 with one worker, else as many as
             workers and at least 4.
-        ray: Measure them as tasks of a Ray cluster: local (this machine), auto (the one that this
-            machine belongs to) or the address of a head node; --workers says how many at once.
+        ray: Measure them as tasks of a Ray cluster: local (this machine, --workers of its cores),
+            auto (the one that this machine belongs to) or the address of a head node; with
+            --workers above 1 so many at once, else as many as the cluster has room for.
     """
 
     section: ClassVar[str] = "Computing"
@@ -145,6 +146,16 @@ class WorkSettings(Part):
     def __post_init__(self) -> None:
         """Also: the batch that goes with the workers, so that a run keeps to it."""
         super().__post_init__()
+        if self.ray == "local" and self.workers == 1:
+            raise Mistake(
+                "--ray local takes as many cores of this machine as --workers says, which is 1; "
+                "give more"
+            )
+        if self.batch == 1 and (self.workers > 1 or self.ray):
+            raise Mistake(
+                f"{self.flag} measures several candidates at once, and --batch 1 lets one be "
+                "chosen at a time; give more, or leave one of the two out"
+            )
         if self.batch is None and (self.workers > 1 or self.ray):
             object.__setattr__(self, "batch", max(LEAST_BATCH, self.workers))
 

@@ -90,8 +90,8 @@ def test_searches_begin_with_what_is_known_and_evaluate_no_more(
     assert [one.kept for one in again.outcomes] == [one.kept for one in result.outcomes]
 
 
-def test_the_best_of_a_wider_budget_is_scaled_and_found_again_at_once() -> None:
-    """With every evaluation of the same budget known the first five hold the best of before."""
+def test_the_best_of_the_same_budget_is_found_again_at_once() -> None:
+    """Among the five that are tried first."""
     before = ResidualGP(40).search(problem(), 0)
     result = ResidualGP(8).search(problem().with_earlier(Earlier(before.outcomes)), 1)
     assert result.best.merit >= before.best.merit

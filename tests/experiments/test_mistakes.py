@@ -418,6 +418,9 @@ MISTAKES = {
     SEARCH + "--max-drop 0.01 --strategy tpe": ("--max-drop 0.01", "leave --strategy tpe out"),
     SEARCH + "--max-drop 0.01 --search-images 0": ("--search-images 0", "none is left to judge by"),
     SEARCH + "--objective tuned": ("of which there is none", "give --finetune-epochs too"),
+    SEARCH + "--workers 4 --batch 1": ("--workers 4 measures several", "--batch 1 lets one be"),
+    SEARCH + "--ray local": ("as --workers says, which is 1", "give more"),
+    SEARCH + "--strategy netadapt --batch 4": ("chooses no batches", "give --workers alone"),
     SEARCH + "--objective best": ("--objective is 'best'", "score or tuned"),
     SEARCH + "--finetune-epochs 1 --finalists 8": (
         "--finalists is 8",

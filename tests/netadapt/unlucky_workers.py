@@ -18,9 +18,9 @@ IN_PROCESS = side_by_side._in_process
 """As it is before anything stands in its place."""
 
 
-def unlucky(parent: int, work: Any, path: str, at: int, kept: Any) -> tuple[int, Any]:
+def unlucky(parent: int, work: Any, at: int, item: Any) -> tuple[int, Any]:
     """Of the first iteration's proposals one is killed, of the second's one hangs."""
-    _, _, recipe = side_by_side._read(path)
+    _, _, recipe, kept = item
     folder, iteration = Path(os.environ[FOLDER]), recipe.seed
     (folder / f"try {time.perf_counter_ns()} {iteration} {kept}").touch()
     if at == 2:
@@ -30,7 +30,7 @@ def unlucky(parent: int, work: Any, path: str, at: int, kept: Any) -> tuple[int,
             os.kill(os.getpid(), signal.SIGKILL)
         if iteration == 1 and _first(folder / "hung"):
             time.sleep(300)
-    return IN_PROCESS(parent, work, path, at, kept)
+    return IN_PROCESS(parent, work, at, item)
 
 
 def hanging(*_: Any) -> tuple[int, Any]:

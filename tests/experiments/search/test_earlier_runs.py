@@ -52,6 +52,16 @@ def test_other_terms_leave_its_ratios_and_not_its_scores(amc, weights, earlier, 
     assert "its scores say nothing here" in told
 
 
+def test_scores_of_networks_that_were_tuned_are_not_learned_from(amc, weights, tmp_path) -> None:
+    quick = ("--options.steps", 1, "--options.reduction", 0.3)
+    amc.good(
+        *("search", *NETWORK, "--weights", weights, *FEW, "--budget", "macs=0.6", *quick),
+        *("--strategy", "netadapt", "--out", tmp_path / "tuned"),
+    )
+    told, _ = searched(amc, weights, tmp_path / "run", "--from", tmp_path / "tuned")
+    assert "it tuned its networks, or its journal" in " ".join(told.split())
+
+
 def test_another_network_s_ratios_are_carried_over_by_features(
     amc, weights, earlier, tmp_path
 ) -> None:
@@ -85,6 +95,8 @@ def test_what_cannot_be_begun_with_is_refused(amc, weights, earlier, tmp_path) -
     assert "no result at nowhere" in refused("--from", "nowhere")
     told = refused("--from", earlier, "--strategy", "uniform")
     assert "uniform does not begin with a policy" in told
+    told = refused("--from", earlier, "--strategy", "knapsack")
+    assert "knapsack does not begin with a policy" in told
     assert "is the folder of --out" in refused("--from", earlier, "--out", earlier)
 
 

@@ -284,7 +284,7 @@ def test_the_example_on_that_page_runs(capsys):
 
 def test_the_commands_on_that_page_can_be_read():
     commands = re.findall(r"^    amc (.*)$", PAGE, re.MULTILINE)
-    assert len(commands) == 4
+    assert len(commands) == 6
     for words in map(str.split, commands):
         config = parse(words, KINDS)
         if config.command != "train":
