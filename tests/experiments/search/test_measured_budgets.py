@@ -16,7 +16,7 @@ from amc.graph import Kept
 from amc.rules import Uniform, project
 from amc.strategies import RandomSearch
 from amc.tasks import Classification
-from experiments.latency.terms import STEADY, allowance, steadiest
+from experiments.latency.terms import STEADY, allowance, believable, steadiest
 from experiments.report import latency_sentence
 from experiments.report.comparison import compare
 from experiments.report.convergence import excesses
@@ -272,3 +272,20 @@ def made_result() -> Callable[..., RunResult]:
         return RunResult(**{**values, **changes})
 
     return make
+
+
+@pytest.mark.parametrize(
+    ("told", "wanted", "asked"),
+    [
+        ([1.1], 1.1, 1),
+        ([1.5, 1.05], 1.05, 2),
+        ([1.5, 1.4, 1.6], 1.4, 3),
+        ([0.5], 0.5, 1),
+    ],
+)
+def test_a_time_far_above_its_prediction_is_measured_again(
+    told: list[float], wanted: float, asked: int
+) -> None:
+    left = iter(told)
+    assert believable(lambda: next(left), 1.0) == wanted
+    assert len(told) - len(list(left)) == asked
