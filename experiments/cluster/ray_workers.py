@@ -127,7 +127,7 @@ class RayWorkers:
 
         def begin(at: int) -> Any:
             # In a list, so that the reference is handed on and not what it stands for.
-            return task.remote([shared], shared.hex(), candidates[at])
+            return task.remote([shared], candidates[at])
 
         waiting = list(range(len(candidates)))[::-1]
         running: dict[Any, int] = {}
@@ -184,26 +184,14 @@ class RayWorkers:
         return found
 
 
-def _measure(shared: list[Any], name: str, kept: Kept) -> Measured:
+def _measure(shared: list[Any], kept: Kept) -> Measured:
     """One candidate, in a process of the cluster."""
     torch.set_num_threads(1)
-    return measured(_held(_Reference(name, shared[0])), kept)
-
-
-class _Reference:
-    """A reference that is the same key wherever it comes from."""
-
-    def __init__(self, name: str, reference: Any) -> None:
-        self.name, self.reference = name, reference
-
-    def __hash__(self) -> int:
-        return hash(self.name)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Reference) and self.name == other.name
+    return measured(_held(shared[0]), kept)
 
 
 @lru_cache(maxsize=1)
-def _held(one: _Reference) -> Evaluator:
-    found: Evaluator = _ray().get(one.reference)
+def _held(reference: Any) -> Evaluator:
+    """What is shared, read once; references to the same are equal."""
+    found: Evaluator = _ray().get(reference)
     return found

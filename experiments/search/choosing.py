@@ -25,9 +25,6 @@ from experiments.search.bench import Bench
 from experiments.search.finalists import Contender, finalists
 from experiments.search.searching import Found
 
-TUNED = "tuned"
-"""The objective that asks for it."""
-
 C = TypeVar("C")
 
 LAST = 0.25
@@ -90,9 +87,9 @@ def chosen(bench: Bench) -> Found:
     Raises:
         Interrupted: at Ctrl-C, with the search's policy on the disk.
     """
-    if bench.config.choice.objective != TUNED:
+    if not bench.config.choice.by_tuning:
         return bench.made
-    start, path = time.perf_counter(), Path(bench.config.output.out) / "policy.json"
+    path = Path(bench.config.output.out) / "policy.json"
     bench.made.policy.save(path)
     left = f"the search is done, and its policy in {path}"
     with resumable(lambda: Interrupted(left, bench.config)):
@@ -109,7 +106,9 @@ def chosen(bench: Bench) -> Found:
     told = tuple(_told(one, looks[one.name]) for one in few)
     choice = Choice(told, tuple(look.steps for look in looks[winner.name]), winner.name)
     found = bench.made if winner is few[0] else bench.found(winner.outcome, chosen=winner.name)
-    return replace(found, choice=choice, choose_seconds=time.perf_counter() - start)
+    # Of the looks, so that those of an earlier sitting count.
+    seconds = sum(look.seconds for own in looks.values() for look in own)
+    return replace(found, choice=choice, choose_seconds=seconds)
 
 
 def _told(one: Contender, looks: Sequence[Look]) -> Finalist:

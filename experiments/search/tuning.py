@@ -163,7 +163,7 @@ def check_objective(config: SearchSettings, tunes_weights: bool) -> None:
     Raises:
         ValueError: if it is asked for.
     """
-    if tunes_weights and config.choice.objective == "tuned":
+    if tunes_weights and config.choice.by_tuning:
         raise ValueError(
             f"--objective tuned fine-tunes candidates of the search, and {config.strategy} tunes "
             "them on its way; leave it out"

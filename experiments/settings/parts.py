@@ -304,6 +304,11 @@ class ChoiceSettings(Part):
     objective: Objective = "score"
     finalists: Finalists = 4
 
+    @property
+    def by_tuning(self) -> bool:
+        """Whether candidates are fine-tuned to choose among them."""
+        return self.objective == "tuned"
+
 
 def check_choice(choice: ChoiceSettings, tuning: TuningSettings) -> None:
     """See that what is chosen by fine-tuning is fine-tuned.
@@ -311,12 +316,12 @@ def check_choice(choice: ChoiceSettings, tuning: TuningSettings) -> None:
     Raises:
         Mistake: if it is not, or candidates are counted that nothing is done with.
     """
-    if choice.objective == "tuned" and not tuning.finetune_epochs:
+    if choice.by_tuning and not tuning.finetune_epochs:
         raise Mistake(
             "--objective tuned chooses by parts of the fine-tuning, of which there is none; give "
             "--finetune-epochs too"
         )
-    if choice.objective != "tuned" and choice != ChoiceSettings(choice.objective):
+    if not choice.by_tuning and choice != ChoiceSettings(choice.objective):
         raise Mistake(
             f"--finalists is {choice.finalists}, and --objective {choice.objective} takes the best "
             "by score alone; give --objective tuned too"

@@ -129,7 +129,7 @@ class SearchSettings(CommandSettings):
         check_work(self.work, self.problem)
         if not self.goal.asked:
             return
-        if self.choice.objective == "tuned":
+        if self.choice.by_tuning:
             raise Mistake(
                 f"{self.goal.flag} fine-tunes networks of every size already; leave --objective "
                 "tuned out"

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from experiments.disk import Rows
+from experiments.studies.pages import put
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -42,3 +43,25 @@ def rows_of(asked: argparse.Namespace, *keys: str) -> Rows:
     if asked.anew:
         rows.forget()
     return rows
+
+
+def tell(
+    asked: argparse.Namespace, rows: Rows, table: Callable[[], str], page: Path, mark: str
+) -> int:
+    """Print a study's table, and put it into its page where that is asked for; the exit code.
+
+    Args:
+        asked: The flags.
+        rows: Of the file; without any there is nothing to tell.
+        table: Makes it of them.
+        page: That it stands on.
+        mark: Its place there (`experiments.studies.pages.put`).
+    """
+    if not rows.known():
+        print(f"{asked.out} has no row yet; leave --no-run out")
+        return 2
+    text = table()
+    print(text)
+    if asked.docs:
+        put(page, mark, text)
+    return 0

@@ -24,9 +24,8 @@ from experiments.disk import in_short, machine
 from experiments.statistics import Mean, difference
 from experiments.studies.accuracies import fast_accuracy
 from experiments.studies.contest.material import Material, material
-from experiments.studies.flags import DOCS, parser_of, rows_of
+from experiments.studies.flags import DOCS, parser_of, rows_of, tell
 from experiments.studies.markdown import markdown
-from experiments.studies.pages import put
 from experiments.terminal import count, percent
 
 HERE = "experiments.studies.fronts"
@@ -54,14 +53,7 @@ def main(words: Sequence[str] | None = None) -> int:
         print(f"{' '.join(map(str, key))}: {count(len(missing) - number - 1, 'search')} left")
         if time.monotonic() - start > 3600 * asked.hours:
             break
-    if not rows.known():
-        print(f"{asked.out} has no row yet; leave --no-run out")
-        return 2
-    text = table(rows.known(), asked.seeds)
-    print(text)
-    if asked.docs:
-        put(PAGE, "fronts", text)
-    return 0
+    return tell(asked, rows, lambda: table(rows.known(), asked.seeds), PAGE, "fronts")
 
 
 def _keys(seeds: int) -> Iterator[tuple[str, float, int]]:

@@ -27,9 +27,8 @@ from experiments.disk import Rows, in_short, machine
 from experiments.search import prepare, suggested
 from experiments.settings import ProblemSettings, SearchSettings
 from experiments.statistics import Mean, difference
-from experiments.studies.flags import DOCS, parser_of, rows_of
+from experiments.studies.flags import DOCS, parser_of, rows_of, tell
 from experiments.studies.markdown import markdown
-from experiments.studies.pages import put
 from experiments.studies.peers.case import NETWORKS
 from experiments.zoo import Workload, load_workload
 
@@ -58,14 +57,7 @@ def main(words: Sequence[str] | None = None) -> int:
             if (network, kind, seed) not in rows.known():
                 rows.add(searches.row(network, kind, seed))
                 print(f"{network} {kind} {seed}: {_last(rows, network, kind, seed):.4f}")
-    if not rows.known():
-        print(f"{asked.out} has no row yet; leave --no-run out")
-        return 2
-    text = table(rows.known(), asked.seeds)
-    print(text)
-    if asked.docs:
-        put(PAGE, "headstart", text)
-    return 0
+    return tell(asked, rows, lambda: table(rows.known(), asked.seeds), PAGE, "headstart")
 
 
 def _last(rows: Rows, *key: Any) -> float:

@@ -19,8 +19,7 @@ from pathlib import Path
 
 from rich.console import Console
 
-from experiments.studies.flags import DOCS, parser_of, rows_of
-from experiments.studies.pages import put
+from experiments.studies.flags import DOCS, parser_of, rows_of, tell
 from experiments.studies.peers.case import NETWORKS
 from experiments.studies.worth.contenders import CONTENDERS, SCRATCH
 from experiments.studies.worth.running import KEYS, Key, Running
@@ -50,14 +49,8 @@ def main(words: Sequence[str] | None = None) -> int:
     missing = [key for key in _order(cells, contenders, asked.seeds) if key not in rows.known()]
     if not asked.no_run:
         _run(missing, running, asked.hours)
-    if not rows.known():
-        print(f"{asked.out} has no row yet; leave --no-run out")
-        return 2
-    text = tables(rows.known(), [(network, budget) for network, budget in cells], asked.seeds)
-    print(text)
-    if asked.docs:
-        put(PAGE, "worth", text)
-    return 0
+    shown = [(network, budget) for network, budget in cells]
+    return tell(asked, rows, lambda: tables(rows.known(), shown, asked.seeds), PAGE, "worth")
 
 
 def _order(

@@ -71,7 +71,7 @@ def test_a_process_that_is_killed_loses_nothing(
 ) -> None:
     mark = str(tmp_path / "killed")
 
-    def killed_once(shared: list[object], name: str, kept: Kept) -> Measured:
+    def killed_once(shared: list[object], kept: Kept) -> Measured:
         try:
             os.close(os.open(mark, os.O_CREAT | os.O_EXCL))
         except FileExistsError:
@@ -88,7 +88,7 @@ def test_a_process_that_is_killed_loses_nothing(
 
 
 def test_tasks_that_hang_are_begun_anew_and_then_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    def hanging(shared: list[object], name: str, kept: Kept) -> Measured:
+    def hanging(shared: list[object], kept: Kept) -> Measured:
         time.sleep(300)
         raise AssertionError
 
