@@ -79,9 +79,10 @@ def _shape_like(model: nn.Module, policy: Policy, example_inputs: Inputs) -> nn.
     """A copy of the shapes that the policy gives; which units stay does not change them."""
     graph = decisions(model, example_inputs, policy.granularity, policy.exclude)
     kept = kept_counts(policy, graph)
-    if policy.granularity.masks:
+    if not policy.granularity.cuts:
         return duplicate(model)
-    return cut(model, graph, tuple(tuple(range(count)) for count in kept))
+    channels = kept[: len(graph.channels.groups)]
+    return cut(model, graph.channels, tuple(tuple(range(count)) for count in channels))
 
 
 def channel_ratios(graph: PruningGraph, kept: tuple[int, ...]) -> dict[str, float]:

@@ -17,6 +17,8 @@ Whole = NDArray[np.int64]
 _ROUNDOFF = 1e-9
 _PATTERN = re.compile(r"([1-9][0-9]?|n):([1-9][0-9]?)")
 
+CHANNEL = "channel"
+
 GRANULARITIES: dict[str, str] = {
     "channel": "output channels, with all that is coupled to them; shapes shrink",
     "kernel": "the k x k weights between one input and one output channel",
@@ -24,7 +26,11 @@ GRANULARITIES: dict[str, str] = {
     "element": "single weights",
     "n:m": "of every m consecutive inputs n keep their weight; written 2:4, or n:4 for a free n",
 }
-"""Short names with what a unit is. All but `channel` set weights to zero and keep the shapes."""
+"""Short names with what a unit is. All but `channel` set weights to zero and keep the shapes; behind
+`channel+` they do so in what the channels leave."""
+
+AND = f"{CHANNEL}+"
+"""What a granularity begins with that has both kinds of units."""
 
 MAX_RATIO = {"channel": 0.8}
 """Largest pruning ratio of a group where none is given, by granularity; elsewhere `MOST`."""
@@ -39,26 +45,39 @@ class Granularity:
         name: "channel", "kernel", "vector", "element" or "n:m".
         n: Of a fixed pattern, weights that stay of every `m`; 0 where the search chooses.
         m: Of a pattern, its length; 0 elsewhere.
+        channels: Whether whole channels go too, before what the name says.
     """
 
     name: str
     n: int = 0
     m: int = 0
+    channels: bool = False
 
     @classmethod
     def parse(cls, text: str | Granularity) -> Granularity:
         """Read `channel`, `kernel`, `vector`, `element`, `2:4` or `n:4`; what is read stays.
 
+        Behind `channel+` all but the first, such as `channel+element`.
+
         Raises:
             LookupError: for an unknown name.
-            ValueError: for a pattern that keeps all or more than all.
+            ValueError: for a pattern that keeps all or more than all, or for channels twice.
         """
         if isinstance(text, Granularity):
             return text
+        if text.startswith(AND):
+            finer = cls.parse(text.removeprefix(AND))
+            if finer.cuts:
+                raise ValueError(
+                    f"granularity {text!r} names channels twice; behind {AND} stands what is "
+                    f"finer, as in {AND}element or {AND}2:4"
+                )
+            return replace(finer, channels=True)
         pattern = _PATTERN.fullmatch(text)
         if pattern is None:
             named = {name: name for name in GRANULARITIES if name != "n:m"}
-            return cls(look_up({**named, "2:4": "", "n:4": ""}, text, "granularity"))
+            others = dict.fromkeys(("2:4", "n:4", f"{AND}element", f"{AND}2:4"), "")
+            return cls(look_up({**named, **others}, text, "granularity"))
         n, m = 0 if pattern[1] == "n" else int(pattern[1]), int(pattern[2])
         if n >= m or m < 2:
             raise ValueError(
@@ -69,8 +88,18 @@ class Granularity:
 
     @property
     def masks(self) -> bool:
-        """Whether pruned weights become zeros; otherwise shapes shrink."""
-        return self.name != "channel"
+        """Whether there are weights that become zeros; otherwise shapes alone shrink."""
+        return self.name != CHANNEL
+
+    @property
+    def cuts(self) -> bool:
+        """Whether shapes shrink; otherwise all of them stay."""
+        return self.name == CHANNEL or self.channels
+
+    @property
+    def finer(self) -> Granularity:
+        """What is left of it without channels, where it has both."""
+        return replace(self, channels=False)
 
     def rounding(
         self, round_to: int = 1, max_ratio: float | None = None, *, depth: bool = True
@@ -78,7 +107,7 @@ class Granularity:
         """Which counts are legal.
 
         Args:
-            round_to: See `Rounding`.
+            round_to: See `Rounding`; of channels alone where there are both.
             max_ratio: See `Rounding`; None takes the granularity's own, 0.8 for channels.
             depth: See `Rounding`.
 
@@ -86,6 +115,9 @@ class Granularity:
             ValueError: if a number is out of range, or is given for a fixed pattern, which leaves
                 nothing to choose.
         """
+        if self.channels:
+            finer = self.finer.rounding(1, None if self.n else max_ratio)
+            return replace(CHANNELS.rounding(round_to, max_ratio, depth=depth), finer=finer)
         for name, value, free in (("round_to", round_to, 1), ("max_ratio", max_ratio, None)):
             if self.n and value != free:
                 raise ValueError(
@@ -96,10 +128,11 @@ class Granularity:
         return Rounding(round_to, most, only=self.n, depth=depth)
 
     def __str__(self) -> str:
-        return f"{self.n or 'n'}:{self.m}" if self.m else self.name
+        own = f"{self.n or 'n'}:{self.m}" if self.m else self.name
+        return AND + own if self.channels else own
 
 
-CHANNELS = Granularity("channel")
+CHANNELS = Granularity(CHANNEL)
 
 Unit = Annotated[Granularity, AsText(Granularity.parse)]
 """A granularity in plain data, where it is a text."""
@@ -162,6 +195,7 @@ class Rounding:
         widths: Legal counts of each group of one network, ascending to the full count, where they
             follow no rule (`amc.costs.latency.fast_counts`); they go before all others.
         depth: Whether whole branches may go.
+        finer: Of the groups that mask, where others are channels; None where all groups are alike.
 
     Raises:
         ValueError: if a number is out of range.
@@ -173,6 +207,7 @@ class Rounding:
     steps: tuple[int, ...] = ()
     widths: tuple[tuple[int, ...], ...] = ()
     depth: bool = True
+    finer: Rounding | None = None
 
     def __post_init__(self) -> None:
         for step in (self.round_to, *self.steps):
@@ -201,6 +236,8 @@ class Rounding:
     def legal(self, full: Sequence[int]) -> tuple[Sequence[int], ...]:
         """Legal kept counts above 0 of each group, ascending; the last is its full count.
 
+        `amc.graph.PruningGraph.legal` tells them where groups are of two kinds.
+
         Args:
             full: (groups,) units of the unpruned groups.
         """
@@ -211,6 +248,18 @@ class Rounding:
 def or_none(counts: Sequence[int]) -> Sequence[int]:
     """These legal counts of a group, and 0."""
     return replace(counts, none=True) if isinstance(counts, Counts) else (0, *counts)
+
+
+def part(total: Whole, kept: Whole, units: int) -> Whole:
+    """Of a layer that is smaller than it was as many units as are to stay of the whole; at least 1.
+
+    Args:
+        total: Units that the layer has now, of any shape.
+        kept: Units that would stay of the layer as it came, of the same shape.
+        units: It came with.
+    """
+    found: Whole = -(-total * kept // units)
+    return found
 
 
 def nearest(counts: Sequence[int], ratio: float) -> int:

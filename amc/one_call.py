@@ -171,7 +171,7 @@ def search(
     given = placed(example_inputs, model)
     graph = decisions(model, given, unit, exclude)
     plain = unit.rounding(1 if round_to == "auto" else int(round_to), depth=depth)
-    here = partial(_measured_here, model, given, graph, runtime=runtime, threads=threads)
+    here = partial(_measured_here, model, given, graph.channels, runtime=runtime, threads=threads)
     problem = Problem(
         network,
         example_inputs,
@@ -242,7 +242,7 @@ def _legal(
     if latency is None and not limited:
         usual = usual_counts(graph, rounding, limits, COSTS) if auto else rounding
         return {"rounding": usual}
-    if latency is None and graph.granularity.masks:
+    if latency is None and not graph.granularity.cuts:
         raise ValueError(
             "search: a budget of latency is for granularity channel, as zeros are computed like "
             "other weights; give another budget, or leave granularity out"

@@ -8,7 +8,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from amc.costs.volumes import Volumes
-from amc.graph import NUMBER_BYTES, PruningGraph
+from amc.granularity import Granularity, part
+from amc.graph import NUMBER_BYTES, Group, PruningGraph
+
+Whole = NDArray[np.int64]
 
 
 def connections(graph: PruningGraph, kept: ArrayLike) -> NDArray[np.float64]:
@@ -31,12 +34,37 @@ def connections(graph: PruningGraph, kept: ArrayLike) -> NDArray[np.float64]:
 
 
 def kept_weights(graph: PruningGraph, kept: ArrayLike) -> NDArray[np.float64]:
-    """(..., layers) the same without the zeros of a mask."""
-    weights, counts = connections(graph, kept), np.asarray(kept)
+    """(..., layers) the same without the zeros of a mask.
+
+    Of a layer that lost channels as well as large a part stays as would of the whole layer, whole
+    units, rounded up.
+    """
+    weights, counts = connections(graph, kept), np.asarray(kept, np.int64)
     for at, group in enumerate(graph.groups):
         if group.unit_weights:
-            weights[..., graph.layer_index[group.name]] = counts[..., at] * group.unit_weights
+            row = graph.layer_index[group.layers[0]]
+            own = weights[..., row].astype(np.int64)
+            if graph.granularity.m:
+                filters = graph.layers[row].area * graph.widths(kept)[0][..., row]
+                weights[..., row] = _of_pattern(own, filters, counts[..., at], graph.granularity)
+            else:
+                weights[..., row] = _of_units(own, counts[..., at], group)
     return weights
+
+
+def _of_units(weights: Whole, kept: Whole, group: Group) -> Whole:
+    return part(weights // group.unit_weights, kept, group.units) * group.unit_weights
+
+
+def _of_pattern(weights: Whole, filters: Whole, kept: Whole, unit: Granularity) -> Whole:
+    """Weights left of a layer in which each of some filters reads the same number of inputs.
+
+    A last block of fewer inputs than the pattern's keeps as many, or all.
+    """
+    reads = weights // np.maximum(filters, 1)
+    left = reads // unit.m * kept + np.minimum(kept, reads % unit.m)
+    found: Whole = left * filters
+    return found
 
 
 def channel_numbers(

@@ -86,7 +86,7 @@ class Limits:
     @cached_property
     def counts(self) -> tuple[Sequence[int], ...]:
         """Legal kept counts of each group, ascending."""
-        legal = self.rounding.legal(self.graph.full)
+        legal = self.graph.legal(self.rounding)
         if not self.rounding.depth:
             return legal
         return tuple(
@@ -178,7 +178,7 @@ def _limit(graph: PruningGraph, budget: Budget, costs: Costs) -> Limit:
 
 def _unreachable(budget: Budget, item: Limit, limits: Limits, costs: Costs) -> str:
     granularity = limits.graph.granularity
-    if granularity.masks and _least_ever(item.cost, limits) == item.full:
+    if not granularity.cuts and _least_ever(item.cost, limits) == item.full:
         return (
             f"budget {budget} cannot be reached: pruning at granularity {granularity} does not "
             f"change {item.name}, because zeros are held and computed like other weights; "

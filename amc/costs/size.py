@@ -72,16 +72,13 @@ class Size:
         others = [branch.other_bytes for branch in graph.branches]
         self._constants = Constants(graph, NUMBER_BYTES, others)
         layers = graph.layers
-        self._rows = np.array([layer.outputs for layer in layers], np.float64)
-        self._units = np.zeros(len(layers))
         self._each = np.ones(len(layers))
+        self._masked = np.zeros(len(layers), bool)
         for group in graph.groups:
             if group.unit_weights:
-                at = graph.layer_index[group.name]
-                self._each[at] = granule = _granule(group.unit_weights, self._granularity)
-                self._units[at] = layers[at].weights // granule
-        columns = self._units / np.maximum(self._rows, 1)
-        self._index_bits = np.where(columns <= SHORT_INDEX, 16, 32)
+                at = graph.layer_index[group.layers[0]]
+                self._masked[at] = True
+                self._each[at] = _granule(group.unit_weights, self._granularity)
 
     def __call__(self, kept: Sequence[int]) -> float:
         """Bytes of all that is stored."""
@@ -110,21 +107,23 @@ class Size:
 
         Layers that are not masked are dense in every format.
         """
-        dense = connections(self._graph, kept) * NUMBER_BYTES
+        weights = connections(self._graph, kept)
+        dense = weights * NUMBER_BYTES
         if not self._granularity.masks:
             return {"dense": dense}
-        left = kept_weights(self._graph, kept)
+        left, rows = kept_weights(self._graph, kept), self._graph.widths(kept)[0]
+        units = weights / self._each
+        index_bits = np.where(units / np.maximum(rows, 1) <= SHORT_INDEX, 16, 32)
         positions = {
-            "bitmap": self._units,
-            "csr": left / self._each * self._index_bits + (self._rows + 1) * POINTER_BITS,
+            "bitmap": units,
+            "csr": left / self._each * index_bits + (rows + 1) * POINTER_BITS,
         }
         if self._granularity.m:
             positions = {"n:m": left * ceil(log2(self._granularity.m))}
         sparse = {name: (left * VALUE_BITS + bits) / 8 for name, bits in positions.items()}
-        masked = self._units > 0
         return {
             "dense": dense,
-            **{name: np.where(masked, size, dense) for name, size in sparse.items()},
+            **{name: np.where(self._masked, size, dense) for name, size in sparse.items()},
         }
 
     def table(self, kept: Sequence[int]) -> tuple[Stored, ...]:
@@ -138,7 +137,7 @@ class Size:
                 {name: float(column[at]) for name, column in columns.items()},
             )
             for at, layer in enumerate(self._graph.layers)
-            if self._units[at]
+            if self._masked[at]
         )
 
 

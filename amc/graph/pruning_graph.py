@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from amc.granularity import CHANNELS, Granularity
+from amc.granularity import CHANNELS, Granularity, Rounding
 from amc.graph.amounts import Activation, Product
 from amc.graph.branches import Branch
 from amc.graph.groups import Group
@@ -43,7 +43,8 @@ class PruningGraph:
 
     Args:
         layers: Weighted layers and norms in the order they first run.
-        groups: The decisions, in forward order.
+        groups: The decisions, in forward order; where the granularity has both, those about
+            channels come first, those that mask behind.
         fixed: Layers that no decision shrinks on their output side.
         other_params: Parameters outside of `layers` and `loose_params`, which pruning does not
             change.
@@ -81,6 +82,31 @@ class PruningGraph:
     def full(self) -> tuple[int, ...]:
         """Units of every group: the kept counts of the unpruned network."""
         return tuple(group.units for group in self.groups)
+
+    @cached_property
+    def channels(self) -> PruningGraph:
+        """What there is to decide about channels where the granularity has both, else all."""
+        if not self.granularity.channels:
+            return self
+        own = tuple(group for group in self.groups if not group.unit_weights)
+        return replace(self, groups=own, granularity=CHANNELS)
+
+    @cached_property
+    def finer(self) -> tuple[Group, ...]:
+        """The groups that mask, where the granularity has both."""
+        return self.groups[len(self.channels.groups) :]
+
+    def legal(self, rounding: Rounding) -> tuple[Sequence[int], ...]:
+        """Legal kept counts above 0 of each group, ascending; the last is its full count.
+
+        Args:
+            rounding: Of its channels; of what masks its `finer`, or else the granularity's own.
+        """
+        own = rounding.legal(self.channels.full)
+        if not self.finer:
+            return own
+        finer = rounding.finer or self.granularity.finer.rounding()
+        return (*own, *finer.legal(self.full[len(own) :]))
 
     def ratios(self, kept: ArrayLike) -> NDArray[np.float64]:
         """(..., groups) pruning ratios of kept counts of the same shape."""

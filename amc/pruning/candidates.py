@@ -31,7 +31,7 @@ class Candidates:
 
     Args:
         pruner: Of the network itself.
-        model: The twin; at granularities that mask, the network.
+        model: The twin; at granularities with masks, the network.
         graph: The twin's.
         reconstruction: The twin's; None leaves the refit out.
         half: Whether candidates may compute in bfloat16 where that is fast.
@@ -51,7 +51,7 @@ class Candidates:
             pruner: Whose network is left untouched.
             half: Whether candidates may compute in bfloat16 where that is fast.
         """
-        if pruner.orders:
+        if pruner.graph.granularity.masks:
             return cls(pruner, pruner.model, pruner.graph, None, half)
         model = duplicate(pruner.model).eval().requires_grad_(False)
         graph = make_ready(model, pruner.graph, half=half)
@@ -63,9 +63,9 @@ class Candidates:
     def network(self, kept: Sequence[int]) -> nn.Module:
         """A network for evaluation only, folded and laid out, at these kept counts.
 
-        At granularities that mask, of full size with plain zeros.
+        Masks are plain zeros.
         """
-        if self.pruner.orders:
+        if self.graph.granularity.masks:
             network = self.pruner.network(kept)
             make_ready(network, self.graph, half=self.half)
             return network

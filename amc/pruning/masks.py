@@ -40,7 +40,7 @@ class Mask(nn.Module):
 
 
 def masking_graph(graph: PruningGraph, granularity: Granularity) -> PruningGraph:
-    """The decisions of a granularity that masks: one group for each weighted layer.
+    """The decisions of a granularity that only masks: one group for each weighted layer.
 
     Args:
         graph: Its layers (`amc.tracing.survey`), with those to leave whole as its `fixed`.
@@ -66,6 +66,20 @@ def masking_graph(graph: PruningGraph, granularity: Granularity) -> PruningGraph
         raise ValueError(f"the network has nothing to prune at granularity {granularity} ({why})")
     others = [item for item in graph.fixed if item.name not in graph.layer_index]
     return replace(graph, groups=tuple(groups), fixed=(*fixed, *others), granularity=granularity)
+
+
+def mixed_graph(channels: PruningGraph, masked: Sequence[Group], unit: Granularity) -> PruningGraph:
+    """The decisions of a granularity that has both: those about channels, then those that mask.
+
+    Args:
+        channels: The first (`amc.tracing.trace`).
+        masked: The others, of `masking_graph` or of a graph that this returned; those of layers
+            that are not in the graph are left out.
+        unit: The granularity.
+    """
+    groups = [replace(one, name=f"{one.layers[0]}.weight") for one in masked]
+    there = [one for one in groups if one.layers[0] in channels.layer_index]
+    return replace(channels, groups=(*channels.groups, *there), granularity=unit)
 
 
 def _unit_weights(layer: Layer, granularity: Granularity) -> int:
@@ -98,14 +112,14 @@ def unit_order(saliency: Tensor, granularity: Granularity, axis: int = 1) -> Ten
     the weight's own m consecutive inputs.
 
     Args:
-        saliency: Score of each weight, in the weight's shape; additive.
+        saliency: Score of each weight, 0 or more, in the weight's shape; additive.
         granularity: One that masks.
-        axis: Of the inputs; patterns run along it.
+        axis: Of the inputs; patterns run along it, and a last block may have fewer.
     """
     if granularity.m:
-        blocks = saliency.movedim(axis, -1)
-        ranks = _rank(blocks.reshape(-1, granularity.m))
-        return ranks.view(blocks.shape).movedim(-1, axis)
+        inputs = saliency.shape[axis]
+        ranks = _rank(_blocks(saliency, granularity.m, axis)).flatten(-2)[..., :inputs]
+        return ranks.movedim(-1, axis)
     units = _unit_axes(saliency.dim(), granularity)
     sums = saliency.flatten(units).sum(-1) if units < saliency.dim() else saliency
     ranks = _rank(sums.flatten()).view(sums.shape)
@@ -118,11 +132,18 @@ def unit_scores(saliency: Tensor, granularity: Granularity, axis: int = 1) -> Te
     Of an n:m pattern unit r is the r-th best weight of every block.
     """
     if granularity.m:
-        blocks = saliency.movedim(axis, -1).reshape(-1, granularity.m)
+        blocks = _blocks(saliency, granularity.m, axis).flatten(0, -2)
         return blocks.sort(dim=-1, descending=True).values.sum(0)
     units = _unit_axes(saliency.dim(), granularity)
     sums = saliency.flatten(units).sum(-1) if units < saliency.dim() else saliency
     return sums.flatten()
+
+
+def _blocks(saliency: Tensor, length: int, axis: int) -> Tensor:
+    """(..., blocks, length) of consecutive inputs; a last one that is shorter ends with -1."""
+    rows = saliency.movedim(axis, -1)
+    full = nn.functional.pad(rows, (0, -rows.shape[-1] % length), value=-1.0)
+    return full.reshape(*rows.shape[:-1], -1, length)
 
 
 def _unit_axes(axes: int, granularity: Granularity) -> int:
@@ -139,20 +160,24 @@ def _rank(scores: Tensor) -> Tensor:
 
 
 def masks_of(
-    graph: PruningGraph, orders: Mapping[str, Tensor], kept: Sequence[int]
+    groups: Sequence[Group], orders: Mapping[str, Tensor], kept: Sequence[int], unit: Granularity
 ) -> dict[str, Tensor]:
     """For each layer that loses weights, which stay: boolean, of the weight's shape.
 
     Args:
-        graph: Of a granularity that masks.
-        orders: `unit_order` of each group's layer.
+        groups: Those that mask.
+        orders: `unit_order` of each layer; of one that lost channels that of what is left, where as
+            large a part of the units stays as would of the whole layer. Layers without are gone.
         kept: Units that stay, per group.
+        unit: The groups' granularity.
     """
-    return {
-        group.name: orders[group.name] < count
-        for group, count in zip(graph.groups, kept, strict=True)
-        if count < group.units
-    }
+    masks = {}
+    for group, count in zip(groups, kept, strict=True):
+        order = orders.get(group.layers[0])
+        if order is not None and count < group.units:
+            units = group.units if unit.m else order.numel() // group.unit_weights
+            masks[group.layers[0]] = order < -(-units * count // group.units)
+    return masks
 
 
 def apply_masks(model: nn.Module, masks: Mapping[str, Tensor]) -> nn.Module:

@@ -11,7 +11,7 @@ from amc.granularity import CHANNELS, Granularity
 from amc.graph import PruningGraph
 from amc.modules import Inputs, unwrapped
 from amc.policy import GroupChoice, Policy, PolicyError
-from amc.pruning.masks import masking_graph
+from amc.pruning.masks import masking_graph, mixed_graph
 from amc.pruning.pruner import Pruner
 from amc.surgery import check_cut, mask
 from amc.tasks import Calibration, placed, task_of
@@ -38,9 +38,12 @@ def decisions(
         ValueError: if there is nothing to prune at it.
     """
     unit = Granularity.parse(granularity)
-    if unit.masks:
-        return masking_graph(survey(model, example_inputs, exclude=exclude), unit)
-    return trace(model, example_inputs, exclude=exclude)
+    if not unit.masks:
+        return trace(model, example_inputs, exclude=exclude)
+    masked = masking_graph(survey(model, example_inputs, exclude=exclude), unit.finer)
+    if not unit.cuts:
+        return masked
+    return mixed_graph(trace(model, example_inputs, exclude=exclude), masked.groups, unit)
 
 
 def prune(
@@ -68,11 +71,12 @@ def prune(
             None traces the network.
 
     Returns:
-        At granularity "channel" a really smaller network. At others one of the same shapes, whose
-        pruned weights are held at zero through training and copies; `amc.bake` makes them plain.
+        At granularities with channels a really smaller network, else one of the same shapes. Pruned
+        weights are held at zero through training and copies; `amc.bake` makes them plain.
 
     Raises:
         PolicyError: if the policy belongs to another network; names the first difference.
+        ValueError: if `masked` is asked for at a granularity that both cuts and masks.
         SurgeryError: if the cut network cannot run, because its code fixes a number of channels,
             or computes something else than the masked one.
     """
@@ -85,12 +89,17 @@ def prune(
     if task is not None:
         task = task.for_problem(model, example_inputs)
     pruner = Pruner.of(model, graph, policy.criterion, calibration=task, seed=seed)
-    if pruner.orders:
+    if not graph.granularity.cuts:
         return pruner.trainable(kept)
+    if masked and graph.granularity.masks:
+        raise ValueError(
+            f"masked=True keeps all shapes, and granularity {graph.granularity} has both zeros and "
+            "smaller shapes; leave masked out"
+        )
     if masked:
         return mask(model, graph, pruner.units(kept), pruner.moments)
-    check_cut(model, graph, pruner.units(kept), example_inputs)
-    return pruner.network(kept)
+    check_cut(model, graph.channels, pruner.units(kept), example_inputs)
+    return pruner.trainable(kept)
 
 
 def kept_counts(policy: Policy, graph: PruningGraph) -> tuple[int, ...]:
@@ -114,13 +123,14 @@ def kept_counts(policy: Policy, graph: PruningGraph) -> tuple[int, ...]:
                 f"network has {found}; use the model and width that it was searched on"
             )
     unit = policy.granularity
-    for choice, least in zip(policy.groups, graph.least, strict=True):
-        if choice.kept < least:
+    least = graph.least_at(policy.kept)
+    for choice, group, fewest in zip(policy.groups, graph.groups, least, strict=True):
+        if choice.kept < fewest:
             raise PolicyError(
                 f"the policy keeps none of {choice.name!r}, and the network cannot go on without; "
                 f"keep 1 to {choice.total}"
             )
-        if unit.n and choice.kept not in (unit.n, unit.m):
+        if unit.n and group.unit_weights and choice.kept not in (unit.n, unit.m):
             raise PolicyError(
                 f"the policy keeps {choice.kept} of every {unit.m} weights in {choice.name!r}; at "
                 f"granularity {unit} that is {unit.n} or {unit.m} (n:{unit.m} leaves it free)"

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +12,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from amc.criteria import best_units, scores, weight_scores
 from amc.evaluation import recalibrate
-from amc.graph import KeptUnits, PruningGraph
+from amc.graph import KeptUnits, PruningGraph, narrower
 from amc.pruning.masks import (
     apply_masks,
     hold,
@@ -21,7 +21,7 @@ from amc.pruning.masks import (
     unit_order,
     unit_scores,
 )
-from amc.refit import POSITIONS, Moments, Reconstruction, unexplained
+from amc.refit import POSITIONS, Moments, Reconstruction, unexplained, zeroed
 from amc.surgery import cut
 from amc.tasks import Calibration, Task, few, replace_parts, task_of
 
@@ -38,10 +38,13 @@ class Pruner:
         graph: Its decisions.
         ranking: (units,) scores of each group; of an n:m pattern unit r is the r-th best weight of
             every block.
-        orders: At a granularity that masks, `amc.pruning.masks.unit_order` of every group's layer.
+        orders: Of each group that masks, by its layer, `amc.pruning.masks.unit_order` of what
+            weights the layer came with.
         moments: What layers that lose inputs are refit from; None leaves the refit out.
         calibration: On whose data the statistics of batch norms are measured again, behind a mask
             or where branches are gone; None leaves them as they are.
+        saliency: Scores every weight of a network that lost channels, of which some are masked
+            then; None where no group masks, or none is of channels.
     """
 
     model: nn.Module
@@ -50,6 +53,7 @@ class Pruner:
     orders: Mapping[str, Tensor]
     moments: Moments | None = None
     calibration: Task | None = None
+    saliency: Callable[[nn.Module, PruningGraph], Mapping[str, Tensor]] | None = None
 
     @classmethod
     def of(
@@ -83,54 +87,85 @@ class Pruner:
         """
         task = task_of(calibration)
         some = _first(task)
-        if graph.granularity.masks:
-            saliency = weight_scores(criterion, model, graph, task, seed)
+        unit, channels = graph.granularity, graph.channels
+        ranked = partial(_weight_scores, criterion=criterion, task=task, seed=seed)
+        finer, orders = list[Tensor](), dict[str, Tensor]()
+        if unit.masks:
+            saliency = ranked(model, graph)
             for name, stays in (held or {}).items():
                 saliency[name] = saliency[name].where(stays, -1.0)
-            return cls(model, graph, *_order(model, graph, saliency), calibration=some)
-        ranking = scores(criterion, model, graph, task, seed)
+            finer, orders = _order(model, graph, saliency)
+        if not unit.cuts:
+            return cls(model, graph, finer, orders, calibration=some)
+        ranking = [*scores(criterion, model, channels, task, seed), *finer]
         moments = None
         if some is not None and task is not None:
-            moments = Moments.collect(model, graph, task, positions=positions, seed=seed)
-        return cls(model, graph, ranking, {}, moments, some)
+            moments = Moments.collect(model, channels, task, positions=positions, seed=seed)
+        again = ranked if unit.masks else None
+        return cls(model, graph, ranking, orders, moments, some, again)
 
     @cached_property
     def reconstruction(self) -> Reconstruction | None:
         """The equations of the refit; None without moments."""
         if self.moments is None:
             return None
-        return Reconstruction.of(self.model, self.graph, self.moments)
+        return Reconstruction.of(self.model, self.graph.channels, self.moments)
 
     @cached_property
     def unexplained(self) -> tuple[Tensor | None, ...]:
         """(units + 1,) of each group: what refits to so many units miss (`amc.refit.unexplained`).
 
-        None of groups whose readers are not refit.
+        Where others are masked, of these what their zeros miss (`amc.refit.zeroed`), at fewer
+        counts. None of groups whose readers are not refit.
         """
-        if self.reconstruction is None:
+        if self.reconstruction is None or self.moments is None:
             return (None,) * len(self.ranking)
-        return tuple(unexplained(self.graph, self.ranking, self.reconstruction))
+        channels, known = self.graph.channels, self.moments.by_layer
+        ranking = self.ranking[: len(channels.groups)]
+        names = [group.layers[0] for group in self.graph.finer]
+        masked = (
+            zeroed(self.model.get_submodule(name), self.orders[name], group.units, known.get(name))
+            for name, group in zip(names, self.graph.finer, strict=True)
+        )
+        return (*unexplained(channels, ranking, self.reconstruction), *masked)
 
     def units(self, kept: Sequence[int]) -> KeptUnits:
-        """Which units stay at these kept counts."""
+        """Which units stay at these kept counts; of channels alone where others are masked."""
         if len(kept) != len(self.ranking):
             return best_units(self.ranking, kept)  # refuses
-        settled = self.graph.settled(kept).tolist()
-        return best_units(self.ranking, settled, self.graph.least_at(settled))
-
-    def masks(self, kept: Sequence[int]) -> dict[str, Tensor]:
-        """Which weights stay of each layer that loses some; none at granularity "channel"."""
-        return masks_of(self.graph, self.orders, kept) if self.orders else {}
+        channels = self.graph.channels
+        own = slice(len(channels.groups))
+        settled = self.graph.settled(kept).tolist()[own]
+        return best_units(self.ranking[own], settled, channels.least_at(settled))
 
     def network(self, kept: Sequence[int]) -> nn.Module:
         """The pruned network: really smaller, or of full size with plain zeros; repaired."""
+        return self._with_masks(kept)[0]
+
+    def _with_masks(self, kept: Sequence[int]) -> tuple[nn.Module, dict[str, Tensor]]:
+        """It, and which weights stay of each of its layers that loses some."""
+        unit = self.graph.granularity
         with torch.no_grad():
-            if not self.orders:
-                return self.smaller(kept, self.moments)
-            network = apply_masks(self.model, masks := self.masks(kept))
-        if self.calibration is None or not masks:
-            return network
-        return recalibrate(network, self.calibration, names=self._behind(masks))
+            if not unit.masks:
+                return self.smaller(kept, self.moments), {}
+            network, orders = self.model, self.orders
+            if unit.cuts:
+                network = self.smaller(kept, self.reconstruction)
+                orders = self._orders_of(network, kept)
+            groups = self.graph.finer or self.graph.groups
+            masks = masks_of(groups, orders, kept[len(kept) - len(groups) :], unit)
+            network = apply_masks(network, masks)
+        if self.calibration is not None and masks:
+            network = recalibrate(network, self.calibration, names=self._behind(masks))
+        return network, masks
+
+    def _orders_of(self, network: nn.Module, kept: Sequence[int]) -> dict[str, Tensor]:
+        """In which order the weights go of the layers of a network that lost channels."""
+        assert self.saliency is not None
+        left = narrower(self.graph.channels, self.units(kept))
+        groups = [one for one in self.graph.finer if one.layers[0] in left.layer_index]
+        graph = replace(left, groups=tuple(groups), granularity=self.graph.granularity.finer)
+        return _order(network, graph, self.saliency(network, left))[1]
 
     def smaller(self, kept: Sequence[int], known: Moments | Reconstruction | None) -> nn.Module:
         """The really smaller network, repaired.
@@ -142,7 +177,7 @@ class Pruner:
             kept: Units that stay, per group.
             known: What layers that lose inputs are refit from; None leaves the refit out.
         """
-        network = cut(self.model, self.graph, self.units(kept), known)
+        network = cut(self.model, self.graph.channels, self.units(kept), known)
         if self.calibration is None or not self.measures_norms(kept):
             return network
         return recalibrate(network, self.calibration)
@@ -163,7 +198,7 @@ class Pruner:
 
     def trainable(self, kept: Sequence[int]) -> nn.Module:
         """The same; its zeros stay zeros in training (`amc.pruning.masks.hold`)."""
-        return hold(self.network(kept), self.masks(kept))
+        return hold(*self._with_masks(kept))
 
 
 def _first(task: Task | None) -> Task | None:
@@ -176,11 +211,18 @@ def _first(task: Task | None) -> Task | None:
 def _order(
     model: nn.Module, graph: PruningGraph, saliency: Mapping[str, Tensor]
 ) -> tuple[list[Tensor], dict[str, Tensor]]:
-    """Scores of every group's units, and the order in which its layer's weights go."""
+    """Scores of every group's units that masks, and the order in which its layer's weights go."""
     granularity = graph.granularity
     ranking, orders = [], {}
-    for group in graph.groups:
-        axis = input_axis(model.get_submodule(group.name))
-        ranking.append(unit_scores(saliency[group.name], granularity, axis))
-        orders[group.name] = unit_order(saliency[group.name], granularity, axis)
+    for group in graph.finer or graph.groups:
+        name = group.layers[0]
+        axis = input_axis(model.get_submodule(name))
+        ranking.append(unit_scores(saliency[name], granularity, axis))
+        orders[name] = unit_order(saliency[name], granularity, axis)
     return ranking, orders
+
+
+def _weight_scores(
+    model: nn.Module, graph: PruningGraph, *, criterion: str, task: Task | None, seed: int
+) -> dict[str, Tensor]:
+    return weight_scores(criterion, model, graph, task, seed)

@@ -10,6 +10,7 @@ from amc.refit.reconstruction import (
     unexplained,
 )
 from amc.refit.sampling import patches
+from amc.refit.zeros import zeroed
 
 __all__ = [
     "POSITIONS",
@@ -23,4 +24,5 @@ __all__ = [
     "refit_layers",
     "refittable",
     "unexplained",
+    "zeroed",
 ]

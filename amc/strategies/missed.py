@@ -29,10 +29,8 @@ class Missed:
 
     def __init__(self, problem: Problem) -> None:
         curves = problem.pruner.unexplained
-        self._curves = [
-            np.zeros(units + 1) if curve is None else curve.numpy()
-            for units, curve in zip(problem.graph.full, curves, strict=True)
-        ]
+        self._curves = [np.zeros(2) if curve is None else curve.numpy() for curve in curves]
+        self._full = np.array(problem.graph.full, np.int64)
         self.known = any(curve is not None for curve in curves)
 
     def parts(self, kept: ArrayLike) -> Numbers:
@@ -42,7 +40,9 @@ class Missed:
             kept: (policies, groups) counts.
         """
         counts = np.asarray(kept, np.int64).reshape(-1, len(self._curves))
-        return np.stack([curve[counts[:, at]] for at, curve in enumerate(self._curves)], axis=1)
+        levels = np.array([len(curve) - 1 for curve in self._curves], np.int64)
+        told = counts * levels // self._full  # Of millions of weights not every count is told.
+        return np.stack([curve[told[:, at]] for at, curve in enumerate(self._curves)], axis=1)
 
     def foretold(self, kept: ArrayLike) -> Numbers:
         """(policies,) the negative logarithm of what all of them miss: higher is better."""

@@ -124,7 +124,7 @@ def _uniform_ratios(
 def _limits(
     latency: Latency, graph: PruningGraph, budgets: Sequence[Budget], rounding: Rounding
 ) -> Limits | None:
-    counts = rounding.legal(graph.full)
+    counts = rounding.legal(graph.channels.full)
     costs: Costs = {**COSTS, LATENCY: partial(Latency, table=latency.table, counts=counts)}
     try:
         return Limits.of(graph, budgets, costs, rounding)

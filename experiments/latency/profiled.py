@@ -54,12 +54,12 @@ def profiled(config: S, workload: Workload, console: Console) -> S:
     given: ProfilingSettings = config.profiling
     limited = any(budget.cost == LATENCY for budget in asked.budget)
     needed = limited or asked.round_to == HARDWARE
-    if cut.latency is None and asked.round_to == HARDWARE and asked.granularity.masks:
+    if cut.latency is None and asked.round_to == HARDWARE and not asked.granularity.cuts:
         raise ValueError(
             f"--round-to {HARDWARE} takes counts of channels, and --granularity "
             f"{asked.granularity} masks weights; leave one of them out"
         )
-    if cut.latency is not None or not needed or asked.granularity.masks:
+    if cut.latency is not None or not needed or not asked.granularity.cuts:
         return config
     _check_onnx()
     from experiments.latency.profiling import rounding_of

@@ -114,7 +114,7 @@ def terms_of(
     """
     cut, budgets = config.cut, config.problem.budget
     limited = any(budget.cost == LATENCY for budget in budgets)
-    if limited and graph.granularity.masks:
+    if limited and not graph.granularity.cuts:
         return Terms(
             {**COSTS, LATENCY: _latency_of_zeros(model, graph, cut.memory_batch)}, rounding
         )
@@ -127,7 +127,7 @@ def terms_of(
         told = single and within_reach(graph, legal, budgets, costs)
         return Terms(costs, legal, _single(asked, graph) if told else ())
     plain, costs = Latency(graph, table), costs_of(cut, table)
-    if graph.granularity.masks:
+    if not graph.granularity.cuts:
         return Terms(costs, rounding, about_device(table, runtime_asked(config)))
     if asked in (AUTO, HARDWARE):
         rounding = measured_counts(table, graph, rounding)
@@ -143,7 +143,7 @@ def terms_of(
 
 def _single(asked: int | str, graph: PruningGraph) -> tuple[str, ...]:
     """What single channels may cost, where they are legal."""
-    if graph.granularity.masks:
+    if not graph.granularity.cuts:
         return ()
     why = "--round-to 1 allows every count of channels"
     if asked == AUTO:
@@ -261,15 +261,16 @@ def measures(
 ) -> dict[str, Measure]:
     """What measures latency where a budget of it is given and the table is of this device."""
     budget = next((one for one in config.problem.budget if one.cost == LATENCY), None)
-    if budget is None or graph.granularity.masks:
+    if budget is None or not graph.granularity.cuts:
         return {}
     table = table_of(config.cut)
     if table is None or about_device(table, runtime_asked(config)):
         return {}
     cost = agreed.costs[LATENCY](graph)
     full = cost(graph.full) if budget.relative else 0.0
-    clocked = OnDevice(workload.on_processor, graph, table, full)
-    return {LATENCY: lambda kept: believable(lambda: clocked(kept), cost(kept))}
+    clocked = OnDevice(workload.on_processor, graph.channels, table, full)
+    channels = len(graph.channels.groups)
+    return {LATENCY: lambda kept: believable(lambda: clocked(kept[:channels]), cost(kept))}
 
 
 def believable(clock: Callable[[], float], predicted: float) -> float:

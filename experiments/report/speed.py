@@ -73,7 +73,7 @@ def slow_sentence(label: str, result: RunResult) -> str:
 
 
 def _why(result: RunResult, pace: Pace) -> str:
-    if result.granularity.masks:
+    if not result.granularity.cuts:
         return (
             "Weights that are zero are multiplied like all others; --granularity channel takes "
             "units out."
@@ -83,7 +83,9 @@ def _why(result: RunResult, pace: Pace) -> str:
             "A pass is so short that calling its operators takes most of it, whatever they "
             "compute; `amc export` measures in onnxruntime, which calls them faster."
         )
-    wide = [group for group in result.groups if group.total >= 4 * LANES]
+    masked = ".weight" if result.granularity.masks else "/"
+    channels = [group for group in result.groups if not group.name.endswith(masked)]
+    wide = [group for group in channels if group.total >= 4 * LANES]
     odd = [group for group in wide if group.kept % LANES]
     if odd and result.config.get("round_to") != AUTO:
         return (

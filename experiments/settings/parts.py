@@ -451,7 +451,7 @@ class ProblemSettings(Part):
         criterion: What ranks the units of a group: l1, l2, lp (lp:0.5), bn-scale, taylor, hessian,
             regression, random.
         granularity: What is removed at once: channel (the network really shrinks), or kernel,
-            vector, element, 2:4, n:4 (weights become zeros).
+            vector, element, 2:4, n:4 (weights become zeros), or both: channel+element.
         exclude: Layers to leave whole, as shell patterns separated by commas: stem.*,classifier.
         round_to: Kept channels (or kernels, ...) are multiples of this. auto takes whole blocks of
             16, 8 or 4 channels, which most hardware likes (all counts where a budget is out of

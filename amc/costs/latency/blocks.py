@@ -33,12 +33,13 @@ def in_blocks(graph: PruningGraph, rounding: Rounding) -> Rounding:
     unit is several channels, as an attention's head is, they count as many.
 
     Args:
-        graph: Its decisions; where they mask weights nothing changes.
+        graph: Its decisions; for those that mask weights nothing changes.
         rounding: What is legal otherwise.
     """
-    if graph.granularity.masks:
+    if not graph.granularity.cuts:
         return rounding
-    each = zip(graph.full, _channels(graph), strict=True)
+    channels = graph.channels
+    each = zip(channels.full, _channels(channels), strict=True)
     return replace(rounding, steps=tuple(_step(*own, rounding) for own in each))
 
 

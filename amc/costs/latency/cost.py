@@ -57,7 +57,8 @@ class Latency:
     Args:
         graph: Of the network that was measured.
         table: What was measured.
-        counts: For each group its legal kept counts, ascending; the cost is monotone over them.
+        counts: For each group of channels its legal kept counts, ascending; the cost is monotone
+            over them. Zeros of groups that mask take their time as other weights do.
 
     Raises:
         LatencyTableError: if the table is of another network; names the first difference.
@@ -73,7 +74,8 @@ class Latency:
         counts: Sequence[Sequence[int]] | None = None,
     ) -> None:
         check_same(graph, table)
-        self._graph, self.table, self._plain = graph, table, counts is None
+        self._graph, self.table, self._plain = graph.channels, table, counts is None
+        self._groups = len(self._graph.groups)
         ranges = self._ranges(counts)
         self._grids = []
         for name, number in table.calls:
@@ -83,7 +85,7 @@ class Latency:
             elif counts is None:
                 grid = _plain(row, piece, ranges[row].inputs, ranges[row].outputs)
             else:
-                grid = _rising(row, piece, graph, ranges[row])
+                grid = _rising(row, piece, self._graph, ranges[row])
             self._grids.append(grid)
         kinds = [table.pieces[number].kind for _, number in table.calls]
         self._scales = np.array([table.correction.scales[kind] for kind in kinds])
@@ -132,7 +134,7 @@ class Latency:
         Raises:
             ValueError: if a layer becomes narrower than was measured.
         """
-        outputs, inputs = self._graph.widths(kept)
+        outputs, inputs = self._graph.widths(np.asarray(kept, np.int64)[..., : self._groups])
         found = []
         for grid in self._grids:
             layer, present = self._graph.layers[grid.row], outputs[..., grid.row] > 0

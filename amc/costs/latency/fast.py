@@ -32,13 +32,14 @@ def by_table(
 
     Args:
         table: Of the network.
-        graph: Its decisions, of channels.
+        graph: Its decisions; those about channels count.
         rounding: What is legal otherwise.
 
     Raises:
         LatencyTableError: if the table is of another network.
         ValueError: if counts are legal that the table was not measured for (`measured_counts`).
     """
+    graph = graph.channels
     check_measured(table, graph, rounding)
     counts = fast_counts(graph, Latency(graph, table), rounding.legal(graph.full))
     return partial(Latency, table=table, counts=counts), replace(rounding, widths=counts)

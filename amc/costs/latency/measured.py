@@ -31,7 +31,7 @@ def check_measured(table: LatencyTable, graph: PruningGraph, rounding: Rounding)
         ValueError: if others are.
     """
     own = all_measured(table, graph)
-    groups = len(graph.groups)
+    groups = len(graph.channels.groups)
     steps = own.steps or (own.round_to,) * groups
     asked = rounding.steps or (rounding.round_to,) * groups
     if any(one % step for one, step in zip(asked, steps, strict=True)):

@@ -66,7 +66,7 @@ def test_elements_of_equal_score_go_from_the_end() -> None:
 @pytest.mark.parametrize("axis", [0, 1])
 @given(kept=st.integers(1, 3), seed=st.integers(0, 99))
 def test_of_every_four_consecutive_inputs_the_best_stay(axis: int, kept: int, seed: int) -> None:
-    scores = saliency(seed, 8, 4, 3, 3).transpose(0, axis - 1)
+    scores = saliency(seed, 8, 4, 3, 3).transpose(0, 1 - axis)
     mask = unit_order(scores, Granularity.parse("n:4"), axis) < kept
     blocks = mask.movedim(axis, -1).reshape(-1, 4)
     values = scores.movedim(axis, -1).reshape(-1, 4)
@@ -146,7 +146,8 @@ def some_masks(model: nn.Module, name: str) -> dict[str, Tensor]:
         group.name: unit_order(model.get_submodule(group.name).weight.detach().abs(), granularity)
         for group in graph.groups
     }
-    return masks_of(graph, orders, [max(1, group.units // 2) for group in graph.groups])
+    kept = [max(1, group.units // 2) for group in graph.groups]
+    return masks_of(graph.groups, orders, kept, granularity)
 
 
 @pytest.mark.parametrize("name", MASKING)

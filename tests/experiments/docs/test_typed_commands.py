@@ -80,6 +80,7 @@ ELSEWHERE = {
     "python -m experiments.studies.masks": LONG,
     "python -m experiments.studies.peers": LONG,
     "python -m experiments.studies.worth": LONG,
+    "python -m experiments.studies.both_units": LONG,
     "python -m experiments.studies.headstart": LONG,
     "python -m experiments.studies.fronts": LONG,
     "python -m experiments.studies.widths.accuracy": LONG,
