@@ -26,8 +26,8 @@ GRANULARITIES: dict[str, str] = {
     "element": "single weights",
     "n:m": "of every m consecutive inputs n keep their weight; written 2:4, or n:4 for a free n",
 }
-"""Short names with what a unit is. All but `channel` set weights to zero and keep the shapes; behind
-`channel+` they do so in what the channels leave."""
+"""Short names with what a unit is. All but `channel` set weights to zero and keep the shapes; with
+`channel+` before them, those shapes that the channels leave."""
 
 AND = f"{CHANNEL}+"
 """What a granularity begins with that has both kinds of units."""

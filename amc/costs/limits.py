@@ -102,6 +102,16 @@ class Limits:
             return None
         return np.array([(own.first, own.step, own.full) for own in regular]).T
 
+    @cached_property
+    def most(self) -> NDArray[np.float64]:
+        """(groups,) the largest ratio that a group may have, but for those that are gone."""
+        graph, rounding = self.graph, self.rounding
+        largest = np.full(len(graph.groups), rounding.max_ratio)
+        if graph.finer:
+            finer = rounding.finer or graph.granularity.finer.rounding()
+            largest[-len(graph.finer) :] = finer.max_ratio
+        return largest
+
     def dropped(self, ratios: NDArray[np.float64]) -> NDArray[np.bool_]:
         """Where 0 is the legal count of a group that is closest to its ratio.
 

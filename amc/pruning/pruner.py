@@ -38,8 +38,8 @@ class Pruner:
         graph: Its decisions.
         ranking: (units,) scores of each group; of an n:m pattern unit r is the r-th best weight of
             every block.
-        orders: Of each group that masks, by its layer, `amc.pruning.masks.unit_order` of what
-            weights the layer came with.
+        orders: Of each group that masks, by its layer, in which order its weights go
+            (`amc.pruning.masks.unit_order`).
         moments: What layers that lose inputs are refit from; None leaves the refit out.
         calibration: On whose data the statistics of batch norms are measured again, behind a mask
             or where branches are gone; None leaves them as they are.
@@ -211,7 +211,7 @@ def _first(task: Task | None) -> Task | None:
 def _order(
     model: nn.Module, graph: PruningGraph, saliency: Mapping[str, Tensor]
 ) -> tuple[list[Tensor], dict[str, Tensor]]:
-    """Scores of every group's units that masks, and the order in which its layer's weights go."""
+    """Scores of the units of groups that mask, and the order in which their layers' weights go."""
     granularity = graph.granularity
     ranking, orders = [], {}
     for group in graph.finer or graph.groups:

@@ -52,27 +52,27 @@ def project_all(limits: Limits, ratios: ArrayLike, *, depth: bool = False) -> li
         ratios: (policies, groups) pruning ratios in [0, 1].
         depth: As for `project`.
     """
-    most = limits.rounding.max_ratio
     asked = np.clip(np.asarray(ratios, np.float64), 0.0, 1.0)
     if not limits.items:
         kept = [list(map(limits.nearest, range(len(one)), one)) for one in asked.tolist()]
         return _tuples(limits.graph.settled(kept))
     gone = limits.dropped(asked) if depth else np.zeros(asked.shape, bool)
-    return _tuples(_projected(limits, np.where(gone, 0.0, asked), gone, most))
+    return _tuples(_projected(limits, np.where(gone, 0.0, asked), gone))
 
 
-def _projected(limits: Limits, asked: Ratios, gone: Gone, most: float) -> Kepts:
+def _projected(limits: Limits, asked: Ratios, gone: Gone) -> Kepts:
     """(policies, groups) the same, where these groups are gone."""
-    wanted = _proportions(asked)
-    chosen, largest = wanted > 0, most / np.where(wanted > 0, wanted, 1).min(1)
+    wanted, most = _proportions(asked), limits.most
+    chosen = wanted > 0
+    largest = np.where(chosen, most / np.where(chosen, wanted, 1), 0).max(1)
     reach = limits.which_fit(_below(limits, np.minimum(most, largest[:, None] * wanted), gone))
 
     def ratios_at(scales: Ratios) -> Ratios:
         scaled = np.minimum(most, scales[:, None] * wanted)
-        beside = np.where(chosen, most, scales[:, None])
+        beside = np.where(chosen, most, np.minimum(most, scales[:, None]))
         return np.where(reach[:, None], scaled, beside)
 
-    return _bisect_families(limits, ratios_at, np.where(reach, largest, most), None, gone)
+    return _bisect_families(limits, ratios_at, np.where(reach, largest, most.max()), None, gone)
 
 
 def _below(limits: Limits, ratios: Ratios, gone: Gone) -> Kepts:

@@ -73,7 +73,7 @@ def _width(limits: Limits) -> float:
     uniform ratio is close to that, this leaves groups with too few units, and a change beyond it
     has no effect.
     """
-    kept, most = uniform(limits), limits.rounding.max_ratio
+    kept, most = uniform(limits), float(limits.most.max())
     ratio = 1 - sum(kept) / sum(limits.graph.full)
     return max(min(ratio, most - ratio) / 3, NARROWEST)
 

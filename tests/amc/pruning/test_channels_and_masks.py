@@ -11,11 +11,13 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 import amc
-from amc.costs import COSTS
+from amc.costs import COSTS, Limits
 from amc.finetuning import Recipe, fit
 from amc.granularity import Granularity
+from amc.policy import Budget
 from amc.pruning import Pruner, bake, decisions, held_masks, policy_of, prune
 from amc.pruning.narrowing import Narrowed, narrow
+from amc.rules import project
 from amc.tasks import Samples
 
 BOTH = ["channel+element", "channel+kernel", "channel+vector", "channel+2:4", "channel+n:4"]
@@ -193,3 +195,13 @@ def test_one_budget_of_stored_bytes_is_spent_on_both(strategy: str, tmp_path: Pa
     found.save(tmp_path)
     again = amc.load_pruned(conv_net(), IMAGES, tmp_path / "model.safetensors")
     assert torch.allclose(again(IMAGES), bake(found.network)(IMAGES), atol=1e-6)
+
+
+def test_single_weights_may_lose_more_than_channels_may() -> None:
+    graph = decisions(conv_net(), IMAGES, "channel+element")
+    rounding = graph.granularity.rounding(1)
+    limits = Limits.of(graph, [Budget("size", 0.055)], COSTS, rounding)
+    kept = project(limits, [0.7, 0.7, 0.95, 0.95, 0.95])
+    ratios = graph.ratios(kept)
+    assert max(ratios[:2]) <= 0.8 < min(ratios[2:])
+    assert limits.fits(kept)

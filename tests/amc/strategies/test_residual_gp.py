@@ -65,6 +65,7 @@ def test_a_surrogate_that_knows_what_is_missed_foretells_more_from_few() -> None
         def __init__(self) -> None:
             self.known = True
             self._curves = [np.linspace(1, 0, 41) ** power for power in np.linspace(0.5, 6, 12)]
+            self._full = np.array(full)
 
     told = Told()
     seen, new = random.integers(4, 41, (15, 12)), random.integers(4, 41, (200, 12))
