@@ -399,18 +399,18 @@ class Problem:
         return self.task.score.merit(score, self._unpruned)
 
     def limits_at(self, kept: Kept) -> Limits:
-        """The limits, tightened by as much as a network is measured to cost more than predicted.
+        """The limits on what is predicted, moved by as much as a network is measured otherwise.
 
-        The network fits them where it meets the budgets on the device as well. Nothing is ever
-        loosened: predictions have to meet the budgets too.
+        Tightened where it costs more than predicted, loosened where less, so that the network fits
+        them where it meets the budgets on the device.
         """
-        return replace(self.limits, items=tuple(self._tighten(i, kept) for i in self.limits.items))
+        return replace(self.limits, items=tuple(self._moved(i, kept) for i in self.limits.items))
 
-    def _tighten(self, item: Limit, kept: Kept) -> Limit:
+    def _moved(self, item: Limit, kept: Kept) -> Limit:
         if item.name not in self.measure:
             return item
         more = self._on_device(item.name, kept) / item.cost(kept)
-        return replace(item, most=item.most / max(1.0, more))
+        return replace(item, most=item.most / more)
 
     def _on_device(self, cost: str, kept: Kept) -> float:
         """Measured once, because another time it would differ: decisions hang on it."""

@@ -287,8 +287,9 @@ def _medians(found: Remeasured) -> str:
 def _bound_sentence(bound: float) -> str:
     if bound == 1:
         return ""
+    slower = "slower" if bound < 1 else "faster"
     return (
-        " Its candidates were measured to be slower than predicted, so predictions were held to "
+        f" Its candidates were measured to be {slower} than predicted, so predictions were held to "
         f"{percent(bound)} of the budget."
     )
 

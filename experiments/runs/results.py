@@ -96,7 +96,7 @@ class Remeasured:
         predicted: Of the pruned one, by the table.
         noise: Relative difference of two timings of one network.
         bound: The part of the budget that predictions were held to in the end, so that the
-            network itself meets it.
+            network itself meets it; above 1 where networks are faster than predicted.
         unpruned_median: Seconds, of all passes with what disturbed them, where those above are of
             passes that little disturbed; 0 in results of earlier releases.
         pruned_median: The same.
@@ -106,7 +106,7 @@ class Remeasured:
     pruned: Positive
     predicted: Amount
     noise: Amount
-    bound: Share = 1.0
+    bound: Positive = 1.0
     unpruned_median: Amount = 0.0
     pruned_median: Amount = 0.0
 

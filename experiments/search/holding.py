@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from amc.problem import Problem, SearchResult
 from amc.rules import project_all
 
 BROUGHT = 5
-"""Of the best candidates, that are brought within a tightened bound each time."""
+"""Of the best candidates, that are brought within a moved bound each time."""
 
 AGAIN = 10
 """Candidates that are measured once more for each tightening, at most."""
@@ -22,17 +22,39 @@ AGAIN = 10
 TIGHTENINGS = 5
 """Of a search's bound at most, when its networks are measured to be slower than predicted."""
 
+LOOSENINGS = 3
+"""Of it at most, when they are faster."""
+
+SPENT = 0.97
+"""Of a budget: a network that takes as much of it is not exchanged for one that takes more."""
+
+
+@dataclass(frozen=True)
+class _Held:
+    """Where it stands.
+
+    Args:
+        result: With the winner.
+        problem: In which all that was evaluated so far is known.
+        bound: What predictions are held to, as a part of the budgets.
+    """
+
+    result: SearchResult
+    problem: Problem
+    bound: float = 1.0
+
 
 def holding(
     search: Callable[[Problem], SearchResult], problem: Problem, *, again: bool
 ) -> tuple[SearchResult, float]:
-    """Search, and see that the budgets hold where a device can measure them.
+    """Search, and see that the budgets hold where a device can measure them, and are spent.
 
     Where the winner is measured to exceed one, the bound that the search keeps to is tightened by
-    as much. The best candidates are brought within it, and the best of all within it wins, be it
-    one that lost its race to the former winner; where a search had a single one, as rules do, it is
-    made again. A bound that no network could keep is not tried, and after `TIGHTENINGS` the last
-    winner stays.
+    as much; where it is measured to leave some, it is loosened. The best candidates are brought
+    onto it, and the best of all within it wins, be it one that lost its race to the former winner;
+    where a search had a single one, as rules do, it is made again. A bound that no network could
+    keep is not tried, and after `TIGHTENINGS` the last winner stays. What a loosened bound gives
+    wins only where it is better and measured within the budgets.
 
     Args:
         search: What is done with a problem.
@@ -41,51 +63,81 @@ def holding(
             measures on its way.
 
     Returns:
-        The result, and the tightest bound as a part of the budgets: 1 where predictions held.
+        The result, and the bound as a part of the budgets: 1 where predictions held.
     """
-    result, latest = search(problem), problem
+    held = _Held(search(problem), problem)
     if not problem.measure:
-        return result, 1.0
-    limits = problem.limits_at(result.best.kept)
+        return held.result, 1.0
     if not again:
-        return result, _part(limits, problem.limits)
-    bound = 1.0
+        return held.result, _part(problem.limits_at(held.result.best.kept), problem.limits)
+    held = _spent(search, _tightened(search, held, problem), problem)
+    return held.result, held.bound
+
+
+def _tightened(search: Callable[[Problem], SearchResult], held: _Held, problem: Problem) -> _Held:
+    """Until the winner is measured within the budgets."""
     # Whether it holds in the end is no part of the result: the network is timed once more when all
     # is done, fine-tuning included, and by that the terminal and the report say that a budget is
     # broken (`experiments.report.excesses`). A flag from here would be an older opinion.
     for _ in range(TIGHTENINGS):
-        if limits.fits(result.best.kept) or not limits.fits(limits.smallest):
+        limits = problem.limits_at(held.result.best.kept)
+        if limits.fits(held.result.best.kept) or not limits.fits(limits.smallest):
             break
-        bound, within = _part(limits, problem.limits), latest.within(limits)
+        within, result = held.problem.within(limits), held.result
         start = time.perf_counter()
-        _bring(latest, within)
+        _bring(held.problem, within)
         best = _best(within)
         result = replace(result, seconds=result.seconds + time.perf_counter() - start)
         if best:
             result = replace(result, best=best, outcomes=within.outcomes)
         else:
             result = _added(result, search(within))
-        latest = within
-        limits = problem.limits_at(result.best.kept)
-    return result, bound
+        held = _Held(result, within, _part(limits, problem.limits))
+    return held
 
 
-def _bring(latest: Problem, within: Problem) -> None:
-    """Evaluate the best candidates, scaled onto tightened limits.
+def _spent(search: Callable[[Problem], SearchResult], held: _Held, problem: Problem) -> _Held:
+    """What the winner is measured to leave of the budgets, given to the best candidates."""
+    limits = problem.limits_at(held.result.best.kept)
+    for _ in range(LOOSENINGS):
+        if not limits.fits(held.result.best.kept) or limits.use(held.result.best.kept) > SPENT:
+            break
+        within, before = held.problem.within(limits), held.result
+        start = time.perf_counter()
+        if _bring(held.problem, within):
+            found = replace(before, best=_best(within) or before.best, outcomes=within.outcomes)
+        else:
+            found = search(within)
+            found = replace(found, outcomes=(*before.outcomes, *found.outcomes))
+        result = replace(before, seconds=before.seconds + time.perf_counter() - start)
+        if found.best.merit <= before.best.merit or found.best.kept == before.best.kept:
+            break
+        limits = problem.limits_at(found.best.kept)
+        if limits.fits(found.best.kept):
+            result = replace(found, seconds=result.seconds)
+            held = _Held(result, within, _part(within.limits, problem.limits))
+        else:
+            held = replace(held, result=replace(result, outcomes=found.outcomes))
+    return held
+
+
+def _bring(latest: Problem, within: Problem) -> bool:
+    """Evaluate the best candidates, scaled onto moved limits; whether there are several.
 
     A search spends its whole budget wherever it can, so that a little less leaves it with those
-    that were never meant to win.
+    that were never meant to win, and a little more with those that could keep more.
     """
     leaders = sorted(latest.finalists(), key=lambda one: -one.merit)
     if len(leaders) < 2:
-        return
+        return False
     ratios = [latest.graph.ratios(one.kept) for one in leaders[:BROUGHT]]
     for kept in project_all(within.limits, np.stack(ratios), depth=True):
         within.evaluate(kept)
+    return True
 
 
 def _best(within: Problem) -> Outcome | None:
-    """The best candidate within tightened limits.
+    """The best candidate within moved limits.
 
     One that was stopped early may have lost to what breaks these: the most promising are measured
     on all samples, as long as they promise more than the best that was.
@@ -101,9 +153,10 @@ def _best(within: Problem) -> Outcome | None:
 
 
 def _part(limits: Limits, given: Limits) -> float:
-    """How much is left of the budget that was tightened most."""
+    """The limit that was moved most, as a part of the budget."""
     pairs = zip(limits.items, given.items, strict=True)
-    return min(tight.most / item.most for tight, item in pairs)
+    parts = [moved.most / item.most for moved, item in pairs]
+    return max(parts, key=lambda part: abs(part - 1))
 
 
 def _added(before: SearchResult, result: SearchResult) -> SearchResult:
