@@ -1,6 +1,7 @@
 """Agents that answer the pruning environment, on stable-baselines3."""
 
 from agents.ddpg import AmcDDPG
+from agents.imagining import ImaginedDDPGSearch
 from agents.rollout_agent import RolloutAgent, is_algorithm
 from agents.settings import AgentSettings
 from agents.strategy import (
@@ -18,6 +19,7 @@ __all__ = [
     "AmcDDPG",
     "DDPGSearch",
     "GPRolloutSearch",
+    "ImaginedDDPGSearch",
     "PaperDDPGSearch",
     "RolloutAgent",
     "SACSearch",

@@ -86,6 +86,34 @@ class EpisodeReplayBuffer(ReplayBuffer):
                 [{}],
             )
 
+    def refill(
+        self, states: NDArray[np.float32], actions: NDArray[Any], rewards: NDArray[Any]
+    ) -> None:
+        """Store these episodes, which were never taken, in place of all others.
+
+        Args:
+            states: (episodes, steps + 1, features) before each decision, and after the last.
+            actions: (episodes, steps) pruning ratios.
+            rewards: (episodes, steps) what each step earns, all later ones included.
+
+        Raises:
+            ValueError: if there are more transitions than fit, or returns are not Monte-Carlo.
+        """
+        count = actions.size
+        if count > self.buffer_size or self.returns != "monte-carlo":
+            raise ValueError(
+                f"the episode replay buffer takes {self.buffer_size} transitions of Monte-Carlo "
+                f"returns at once, not {count} of {self.returns} ones; give it fewer"
+            )
+        self.reset()
+        features = states.shape[-1]
+        self.observations[:count, 0] = states[:, :-1].reshape(-1, features)
+        self.next_observations[:count, 0] = states[:, 1:].reshape(-1, features)
+        self.actions[:count, 0, 0] = 2 * actions.reshape(-1) - 1
+        self.rewards[:count, 0] = rewards.reshape(-1)
+        self.dones[:count] = 1
+        self.pos, self.full = count % self.buffer_size, count == self.buffer_size
+
     def sample(self, batch_size: int, env: VecNormalize | None = None) -> ReplayBufferSamples:
         """A random batch whose rewards are taken relative to the baseline."""
         batch = super().sample(batch_size, env)

@@ -113,10 +113,10 @@ class RolloutAgent(OffPolicyAlgorithm):
         if early or not self.settings.proposals:
             return None
         with one_thread():
-            self._imitate(self._proposer.fit(outcomes))
-            return self._proposer.propose(self._actor_rollout())
+            self.imitate(self._proposer.fit(outcomes))
+            return self._proposer.propose(self.actor_rollout())
 
-    def _imitate(self, kept: Kept) -> None:
+    def imitate(self, kept: Kept) -> None:
         """Move the actor towards what this rollout did in its states."""
         seen = torch.from_numpy(self._pruning.states(kept)[:-1])
         ratios = self._pruning.problem.graph.ratios(kept)
@@ -127,8 +127,8 @@ class RolloutAgent(OffPolicyAlgorithm):
             loss.backward()  # type: ignore[no-untyped-call]
             self.actor.optimizer.step()
 
-    def _actor_rollout(self) -> NDArray[np.float64]:
-        """(groups,) what the actor asks for in a rollout without noise."""
+    def actor_rollout(self) -> NDArray[np.float64]:
+        """(groups,) what the actor asks for in a rollout without noise; nothing is evaluated."""
 
         def answer(state: Observation) -> float:
             mean = self.policy(torch.from_numpy(state[None]), deterministic=True)

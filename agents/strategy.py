@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -13,10 +10,10 @@ from stable_baselines3.common.logger import Logger
 from stable_baselines3.common.off_policy_algorithm import OffPolicyAlgorithm
 
 from agents.exploration import Exploration
+from agents.randomness import restored_randomness
 from agents.rollout_agent import rollout_agent
 from agents.scalars import Scalars
 from agents.settings import AgentSettings
-from amc.devices import own_generators
 from amc.parsing import check
 from amc.problem import Problem, SearchResult
 from amc.rules import episodes_left, starting_policy
@@ -78,7 +75,7 @@ class AgentSearch:
             )
         problem.restart()
         groups, exploration = len(problem.graph.groups), self.exploration
-        with _restore_randomness():
+        with restored_randomness():
             env = PruningEnv(problem, self.reward)
             agent = rollout_agent(self.algorithm)(
                 env, self.settings, exploration, seed, self.tensorboard
@@ -133,15 +130,3 @@ class GPRolloutSearch(AgentSearch):
     """
 
     settings: AgentSettings = field(default_factory=AgentSettings.gp_rollout)
-
-
-@contextmanager
-def _restore_randomness() -> Iterator[None]:
-    """Put the global generators, which stable-baselines3 seeds, back as they were."""
-    numpy_state, python_state = np.random.get_state(), random.getstate()
-    try:
-        with own_generators():
-            yield
-    finally:
-        np.random.set_state(numpy_state)
-        random.setstate(python_state)

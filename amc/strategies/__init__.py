@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from amc.strategies.missed import Missed
     from amc.strategies.mutation import around
     from amc.strategies.optuna_samplers import GP, TPE
+    from amc.strategies.proposals import IDLE
     from amc.strategies.random_search import RandomSearch
     from amc.strategies.residual_gp import ResidualGP
     from amc.strategies.surrogate import Surrogate
@@ -31,6 +32,7 @@ _PLACES = {
     "missed": ("Missed",),
     "mutation": ("around",),
     "optuna_samplers": ("GP", "TPE"),
+    "proposals": ("IDLE",),
     "random_search": ("RandomSearch",),
     "residual_gp": ("ResidualGP",),
     "surrogate": ("Surrogate",),
@@ -39,6 +41,7 @@ _PLACES = {
 __all__ = [
     "DEFAULT",
     "GP",
+    "IDLE",
     "STRATEGIES",
     "TPE",
     "CmaEs",

@@ -18,6 +18,7 @@ STRATEGIES: dict[str, str] = {
     "gp-rollout": "agents:GPRolloutSearch",
     "ddpg": "agents:DDPGSearch",
     "ddpg-paper": "agents:PaperDDPGSearch",
+    "ddpg-imagined": "agents:ImaginedDDPGSearch",
     "td3": "agents:TD3Search",
     "sac": "agents:SACSearch",
     "netadapt": "netadapt:NetAdapt",

@@ -60,12 +60,14 @@ class Surrogate:
         self._process: Any = None
 
     @classmethod
-    def of(cls, problem: Problem, missed: Missed, budgets: Sequence[Limits] = ()) -> Surrogate:
+    def of(
+        cls, problem: Problem, missed: Missed | None, budgets: Sequence[Limits] = ()
+    ) -> Surrogate:
         """One for a problem, with what earlier searches have left to it.
 
         Args:
             problem: It.
-            missed: What refits miss.
+            missed: What refits miss; None goes without.
             budgets: Near which it looks, where they are others than the problem's.
         """
         limits = problem.limits
@@ -167,12 +169,22 @@ class Surrogate:
             best: The reward; the best one so far if left out.
         """
         least = ((self._best if best is None else best) - self._mean) / self._spread
-        with _linear_algebra().limit(limits=1):
-            mean, spread = self._process.predict(self._points(kept), return_std=True)
-        spread = np.maximum(spread, 1e-9)
+        mean, spread = self.foretold(kept)
         better = (mean - least) / spread
         gain: Numbers = spread * (better * norm.cdf(better) + norm.pdf(better))
         return gain
+
+    def foretold(self, kept: Sequence[Sequence[int]]) -> tuple[Numbers, Numbers]:
+        """(rollouts,) what each is expected to earn, and how unsure that is.
+
+        Both in deviations of all rewards, the first from their mean.
+
+        Args:
+            kept: (rollouts, groups) counts.
+        """
+        with _linear_algebra().limit(limits=1):
+            mean, spread = self._process.predict(self._points(kept), return_std=True)
+        return mean, np.maximum(spread, 1e-9)
 
     def _points(self, kept: Sequence[Sequence[int]]) -> Numbers:
         """(rollouts, groups or one more) where the process sees them."""

@@ -203,7 +203,7 @@ def _manual(options: Options) -> Strategy:
 
 _ONE_EVALUATION = ("uniform", "shallow", "deep", "manual", "global")
 _ONE_AN_EPISODE = (
-    *("residual-gp", "gp-rollout", "ddpg", "ddpg-paper", "td3", "sac"),
+    *("residual-gp", "gp-rollout", "ddpg", "ddpg-imagined", "ddpg-paper", "td3", "sac"),
     *("random", "tpe", "cma-es", "evolution", "gp", "knapsack", "front"),
 )
 

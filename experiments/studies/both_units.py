@@ -22,6 +22,7 @@ from rich.console import Console
 
 from amc.granularity import Granularity
 from amc.policy import Budget
+from amc.strategies import DEFAULT
 from amc.weights import save_weights
 from experiments.disk import in_short, machine
 from experiments.search import search
@@ -40,11 +41,18 @@ from experiments.studies.sparsity.routes import Study, train_dense
 
 HERE = "experiments.studies.both_units"
 PAGE, ROWS = DOCS / "granularities.md", DOCS / "figures" / "both-units.jsonl"
-KEYS = ("budget", "granularity", "seed")
+KEYS = ("budget", "units", "seed")
 
-BUDGETS = ("size=0.1", "size=0.05", "size=0.02")
+BUDGETS = ("size=0.1", "size=0.05")
 BOTH = "channel+element"
-GRANULARITIES = ("channel", "element", BOTH)
+CONTENDERS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
+    "channel": ("channel", DEFAULT, {}),
+    "element": ("element", DEFAULT, {}),
+    "element, one ranking": ("element", "global", {"scaled": False}),
+    BOTH: (BOTH, DEFAULT, {}),
+}
+"""By their labels granularity, strategy and its options. One ranking of plain magnitudes over all
+layers is what single weights are usually pruned by (docs/sparsity.md)."""
 SEEDS, EPOCHS, DENSE_EPOCHS = 3, 5.0, 15.0
 RATE = 0.5
 """Of fine-tuning, as a part of the rate of training: after such cuts much is to be learned anew."""
@@ -59,7 +67,7 @@ def main(words: Sequence[str] | None = None) -> int:
     if not asked.no_run:
         keys = [
             (budget, name, seed)
-            for seed, budget, name in product(range(asked.seeds), budgets, GRANULARITIES)
+            for seed, budget, name in product(range(asked.seeds), budgets, CONTENDERS)
             if (budget, name, seed) not in rows.known()
         ]
         for row in Shared(Path(asked.runs), asked.epochs, asked.episodes).rows(keys, asked.jobs):
@@ -102,7 +110,8 @@ class Shared:
     def row(self, key: Key) -> Mapping[str, Any]:
         """One search with its fine-tuning, as a line."""
         torch.set_num_threads(1)
-        budget, granularity, seed = key
+        budget, units, seed = key
+        granularity, strategy, options = CONTENDERS[units]
         study = Study()
         config = SearchSettings(
             network=NetworkSettings(
@@ -115,9 +124,9 @@ class Shared:
             ),
             tuning=TuningSettings(self.epochs, finetune_lr=study.lr * RATE),
             ending=MeasureSettings(no_measure=True),
-            output=OutputSettings(
-                str(self.runs / f"{granularity}-{budget}-{seed}".replace("=", "-"))
-            ),
+            output=OutputSettings(str(self.runs / f"{units}-{budget}-{seed}".replace(", ", "-"))),
+            strategy=strategy,
+            options=dict(options),
         )
         found = search(config, Console(quiet=True))
         assert found.finetuned is not None
@@ -138,7 +147,7 @@ def table(found: Mapping[tuple[Any, ...], Mapping[str, Any]], seeds: int) -> str
     heads = ("stored", "units", "MACs", "after the cut", "tuned", "both are ahead by", "seeds")
     budgets = sorted({budget for budget, *_ in found}, key=lambda one: -Budget.parse(one).limit)
     lines = []
-    for budget, name in product(budgets, GRANULARITIES):
+    for budget, name in product(budgets, CONTENDERS):
         there = [s for s in range(seeds) if {(budget, name, s), (budget, BOTH, s)} <= found.keys()]
         if not there:
             continue
@@ -148,7 +157,7 @@ def table(found: Mapping[tuple[Any, ...], Mapping[str, Any]], seeds: int) -> str
         lines.append(
             [
                 f"{Budget.parse(budget).limit:.0%}",
-                f"`{name}`",
+                name if "," in name else f"`{name}`",
                 f"{Mean.of(row['macs'] for row in own).mean:.1%}",
                 f"{Mean.of(row['cut'] for row in own).mean:.4f}",
                 str(Mean.of(tuned)),

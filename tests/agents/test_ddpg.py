@@ -165,9 +165,9 @@ def test_an_actor_that_imitates_walks_nearer_to_the_rollout_it_was_shown() -> No
     agent = agent_of(problem, replace(FAST, hidden=64, imitation=100))
     shown = (6, 20, 24)
     wanted = 1 - np.array(shown) / problem.graph.full
-    before = np.abs(agent._actor_rollout() - wanted).mean()
-    agent._imitate(shown)
-    assert np.abs(agent._actor_rollout() - wanted).mean() < before / 2
+    before = np.abs(agent.actor_rollout() - wanted).mean()
+    agent.imitate(shown)
+    assert np.abs(agent.actor_rollout() - wanted).mean() < before / 2
 
 
 def test_it_remembers_what_was_executed() -> None:

@@ -45,6 +45,22 @@ def test_every_transition_has_the_executed_action_and_the_final_reward(returns: 
     assert_allclose(stored.next_observations[:3, 0], rollout.observations[1:])
 
 
+def test_imagined_episodes_take_the_place_of_all_others() -> None:
+    stored = buffer("monte-carlo", size=6)
+    finish(stored, [0.0, 0.25, 0.8], -0.3)
+    states = np.random.default_rng(0).random((2, 3, 11), np.float32)
+    actions = np.array([[0.0, 0.5], [1.0, 0.25]])
+    stored.refill(states, actions, np.array([[0.1, 0.2], [0.3, 0.4]]))
+    assert stored.size() == 4
+    assert_allclose(stored.actions[:4, 0, 0], [-1, 0, 1, -0.5])
+    assert_allclose(stored.rewards[:4, 0], [0.1, 0.2, 0.3, 0.4])
+    assert_allclose(stored.observations[:4, 0], states[:, :-1].reshape(-1, 11))
+    assert_allclose(stored.next_observations[:4, 0], states[:, 1:].reshape(-1, 11))
+    assert (stored.dones[:4] == 1).all()
+    with pytest.raises(ValueError, match="takes 6 transitions"):
+        stored.refill(np.zeros((4, 3, 11), np.float32), np.zeros((4, 2)), np.zeros((4, 2)))
+
+
 def test_nothing_is_stored_before_the_episode_ends() -> None:
     stored = buffer("bootstrap")
     state, none = np.zeros((1, 11), np.float32), np.zeros(1, np.float32)

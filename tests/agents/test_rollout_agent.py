@@ -58,7 +58,7 @@ def test_its_own_updates_begin_after_the_warm_up(algorithm: Any) -> None:
 def test_the_actor_can_imitate(algorithm: Any) -> None:
     agent = agent_of(algorithm, replace(FAST, imitation=300, actor_lr=3e-3))
     kept = (2, 6, 3)
-    agent._imitate(kept)
+    agent.imitate(kept)
     states = agent._pruning.states(kept)[:-1]
     asked, _ = agent.predict(states, deterministic=True)
     assert asked[:, 0] == pytest.approx([4 / 6, 2 / 8, 4 / 7], abs=0.05)

@@ -25,7 +25,7 @@ from experiments.studies.contest.picture import draw
 from experiments.studies.contest.records import Journal
 from experiments.studies.contest.reporting import Progress
 from experiments.studies.contest.searching import Record, run_contender
-from experiments.studies.contest.study import NAMES, Contender, Study, Task
+from experiments.studies.contest.study import Contender, Study, Task
 from experiments.studies.contest.tables import contest
 from experiments.studies.flags import DOCS, parser_of
 from experiments.studies.pages import put
@@ -38,9 +38,8 @@ ROWS = FIGURES / "contest.jsonl"
 def main(words: Sequence[str] | None = None) -> int:
     """Run what is missing, print the tables and write them; 0 when done, 130 after Ctrl-C."""
     asked = _parser().parse_args(words)
-    named = tuple(map(Contender.of_name, NAMES))
     counts, seeds = tuple(sorted(asked.evaluations)), tuple(range(asked.seeds))
-    study = Study(named, tuple(NETWORKS), BUDGETS, counts, seeds)
+    study = Study(Contender.all(), tuple(NETWORKS), BUDGETS, counts, seeds)
     try:
         journal = Journal(Path(asked.out))
         if asked.anew:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from itertools import product
 from typing import Any
 
-from agents import AgentSearch
+from agents import AgentSearch, ImaginedDDPGSearch
 from amc.parsing import look_up
 from amc.problem import Strategy
 from amc.strategies import GP, TPE, CmaEs, Evolution, RandomSearch, ResidualGP
@@ -29,6 +29,14 @@ GROUPS = 16
 NAMES = (OURS, "uniform", *RIVALS, "random", "ddpg", "ddpg-paper", "sensitivity", "netadapt")
 """What a verdict needs comes first, what takes longest last."""
 
+PARTS: Mapping[str, Mapping[str, Any]] = {
+    "ddpg-imagined": {},
+    "critic-alone": {"imitation": 0},
+    "no-critic": {"updates": 0},
+    "no-prior": {"prior": False},
+}
+"""The agent that imagines, and it without one of its parts, by their options."""
+
 
 @dataclass(frozen=True)
 class Contender:
@@ -48,6 +56,12 @@ class Contender:
     def of_name(cls, name: str) -> Contender:
         """A strategy with its defaults."""
         return cls(name, name)
+
+    @classmethod
+    def all(cls) -> tuple[Contender, ...]:
+        """Who takes part, in their order."""
+        parts = (cls(name, "ddpg-imagined", options) for name, options in PARTS.items())
+        return (*map(cls.of_name, NAMES[:-2]), *parts, *map(cls.of_name, NAMES[-2:]))
 
     @property
     def is_rule(self) -> bool:
@@ -174,4 +188,5 @@ def begins_as(short: Strategy, long: Strategy) -> bool:
     if isinstance(short, AgentSearch) and isinstance(long, AgentSearch):
         return short.begins_as(long)
     # Where the longer one may look at no more branches than the shorter: at few of them all do.
-    return isinstance(long, ResidualGP | Evolution | RandomSearch | TPE | CmaEs | GP)
+    known = ResidualGP | Evolution | RandomSearch | TPE | CmaEs | GP | ImaginedDDPGSearch
+    return isinstance(long, known)

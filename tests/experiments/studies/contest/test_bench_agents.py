@@ -19,7 +19,7 @@ from experiments.studies.contest import __main__ as bench_agents
 from experiments.studies.contest import searching
 from experiments.studies.contest.material import Material
 from experiments.studies.contest.records import Journal
-from experiments.studies.contest.study import NAMES, Contender, Study
+from experiments.studies.contest.study import Contender, Study
 
 NETWORK, BUDGETS = "three convolutions", ("macs=0.3", "macs=0.15")
 WORDS = ["--evaluations", "4,6", "--seeds", "2"]
@@ -57,7 +57,7 @@ def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
 
 
 def study() -> Study:
-    named = tuple(map(Contender.of_name, NAMES))
+    named = Contender.all()
     return Study(named, (NETWORK,), BUDGETS, (4, 6), (0, 1))
 
 

@@ -10,7 +10,7 @@ from amc.policy import Budget
 from amc.problem import Problem
 from amc.tasks import Classification
 from amc.tasks.samples import Samples
-from experiments.studies.contest.study import NAMES, RULES, Contender, Study, begins_as, courses
+from experiments.studies.contest.study import RULES, Contender, Study, begins_as, courses
 
 SMALL_AGENT = {"longest_warmup": 2, "warmup": 0.4, "hidden": 8, "proposals": 4}
 
@@ -70,23 +70,22 @@ def test_the_agent_shares_where_its_warm_up_is_as_long() -> None:
 
 
 def study() -> Study:
-    contenders = tuple(map(Contender.of_name, NAMES))
     budgets = ("macs=0.3", "macs=0.15")
-    return Study(contenders, ("resnet20", "mobilenet-v1"), budgets, seeds=(0, 1))
+    return Study(Contender.all(), ("resnet20", "mobilenet-v1"), budgets, seeds=(0, 1))
 
 
 def test_one_seed_is_whole_before_the_next_begins() -> None:
-    tasks = study().tasks()
+    tasks, labels = study().tasks(), {one.label for one in Contender.all()}
     seeds = [task.seed for task in tasks]
     assert seeds == sorted(seeds)
     first = [task for task in tasks if task.seed == 0]
     # These plan for their length, and have a search for each number of evaluations.
     planned = {task.contender.label for task in first if task.evaluations == (100,)}
     assert planned == {"ddpg", "ddpg-paper", "knapsack"}
-    assert len(first) == 4 * (len(NAMES) + len(planned))
-    assert {task.contender.label for task in first} == {*NAMES}
+    assert len(first) == 4 * (len(labels) + len(planned))
+    assert {task.contender.label for task in first} == labels
     # Rules find the same whatever the seed.
-    assert len(tasks) - len(first) == 4 * (len(NAMES) - len(RULES) + len(planned))
+    assert len(tasks) - len(first) == 4 * (len(labels) - len(RULES) + len(planned))
 
 
 def test_only_keeps_what_is_named_of_each_kind() -> None:
