@@ -241,7 +241,8 @@ def test_every_granularity_works_with_every_strategy(
     asked = masking(granularity, cost)
     best = search(name, asked, ratios_file).best
     limit = asked.limits.items[0]
-    assert 0.4 * limit.full < limit.cost(best.kept) <= 0.65 * limit.full
+    least = 0.2 if asked.graph.finer else 0.4  # What is masked of what was cut multiplies.
+    assert least * limit.full < limit.cost(best.kept) <= 0.65 * limit.full
     assert all(count in legal for count, legal in zip(best.kept, asked.limits.counts, strict=True))
     left = sum(int((weight != 0).sum()) for weight in asked.network(best.kept).parameters())
     assert left <= parameters_left(asked, best.kept)
