@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from amc.costs import Limits
+from amc.parsing import check
 from amc.problem import Problem, SearchResult
 from amc.rules.budgets import check_budget
 from amc.rules.projection import Ratios, bisect
 
 
 def global_counts(
-    limits: Limits, ranking: Sequence[Tensor], scaled: bool = True
+    limits: Limits, ranking: Sequence[Tensor], scaled: bool = True, channels: float = 0.0
 ) -> tuple[int, ...]:
     """Kept counts where the units of the lowest scores go, whatever their group.
 
@@ -29,22 +30,26 @@ def global_counts(
         ranking: For each group (units,) scores, higher ones stay longer.
         scaled: Divide each group's scores by the mean of their absolute values first, as those of
             different layers have different scales; otherwise they are compared as they are.
+        channels: Where channels and weights share the budgets, the ratio of all channels: the
+            ranking is that of the weights.
     """
-    scores = [_ascending(group, scaled) for group in ranking]
+    apart = len(limits.graph.channels.groups) if limits.graph.finer else 0
+    scores = [_ascending(group, scaled) for group in ranking[apart:]]
     levels = np.sort(np.concatenate(scores))
-    full = limits.graph.full
+    fixed, full = np.full(apart, channels), limits.graph.full[apart:]
 
     def ratios_at(part: float) -> Ratios:
         gone = round(part * len(levels))
         if not gone:
-            return np.zeros(len(scores))
+            return np.append(fixed, np.zeros(len(scores)))
         threshold = levels[gone - 1]
         below = [np.searchsorted(group, threshold, side="right") for group in scores]
-        return np.array(below, np.float64) / np.array(full, np.float64)
+        return np.append(fixed, np.array(below, np.float64) / np.array(full, np.float64))
 
     def best_gone(kept: Sequence[int]) -> Ratios:
-        gone = [len(group) - count for group, count in zip(scores, kept, strict=True)]
-        return np.array([group[n - 1] if n else 0.0 for group, n in zip(scores, gone, strict=True)])
+        gone = [len(group) - count for group, count in zip(scores, kept[apart:], strict=True)]
+        last = [group[n - 1] if n else 0.0 for group, n in zip(scores, gone, strict=True)]
+        return np.append(np.full(apart, -np.inf), last)
 
     return bisect(limits, ratios_at, need=best_gone)
 
@@ -63,9 +68,18 @@ class GlobalRanking:
 
     Args:
         scaled: Make the scores of different groups comparable first.
+        channels: Where channels and weights share the budgets, the ratio of all channels, in
+            [0, 1); the ranking is that of the weights.
+
+    Raises:
+        ValueError: if a number is out of range.
     """
 
     scaled: bool = True
+    channels: float = 0.0
+
+    def __post_init__(self) -> None:
+        check("global", "channels", self.channels, 0 <= self.channels < 1, "from 0 to below 1")
 
     def search(self, problem: Problem, seed: int) -> SearchResult:
         """Evaluate the policy; nothing is random.
@@ -75,5 +89,6 @@ class GlobalRanking:
         """
         check_budget(problem.limits, "global")
         problem.restart()
-        problem.evaluate(global_counts(problem.limits, problem.ranking, self.scaled))
+        kept = global_counts(problem.limits, problem.ranking, self.scaled, self.channels)
+        problem.evaluate(kept)
         return problem.result()

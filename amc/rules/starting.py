@@ -49,7 +49,7 @@ def starting_policy(problem: Problem, episodes: int) -> Kept:
     """
     first = uniform(problem.limits)
     if problem.earlier:
-        return _best_of_earlier(problem, first, max(2, episodes // SHARE))
+        return _best_of_earlier(problem, first, max(min(2, episodes), episodes // SHARE))
     order = least_important(problem, episodes // SHARE)
     if not order:
         return first
@@ -82,9 +82,9 @@ def earlier_policies(problem: Problem, limits: Limits, most: int) -> list[Kept]:
 
 
 def _best_of_earlier(problem: Problem, first: Kept, most: int) -> Kept:
-    """The best of uniform ratios and of what earlier searches found, all of them evaluated."""
-    others = earlier_policies(problem, problem.limits, min(TRIED, most - 1))
-    for kept in (first, *others):
+    """The best of uniform ratios and of what earlier searches found, so many of them evaluated."""
+    others = earlier_policies(problem, problem.limits, min(TRIED, max(1, most - 1)))
+    for kept in [*others[:1], first, *others[1:]][:most]:
         problem.evaluate(kept)
     best = problem.best()
     return first if best is None else best.kept

@@ -1,4 +1,4 @@
-"""Which candidates of a search are worth a second look: good ones that differ, and uniform ones."""
+"""Which candidates are worth a second look: good ones that differ, and those of rules."""
 
 from __future__ import annotations
 
@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from amc.costs import BudgetError
 from amc.graph import Kept, PruningGraph
 from amc.history import Outcome
-from amc.problem import Problem
-from amc.rules import Uniform
+from amc.problem import Problem, Strategy
+from amc.rules import GlobalRanking, Uniform
 from experiments.search.holding import holding
 
 APART = 0.05
@@ -34,30 +35,37 @@ class Contender:
 def finalists(
     problem: Problem, outcomes: Sequence[Outcome], first: Kept, count: int, seed: int
 ) -> list[Contender]:
-    """What a search chose, other good candidates that are `apart`, and uniform ratios last.
+    """What a search chose, other good candidates that are `apart`, and what rules give last.
 
     Args:
-        problem: That the search solved, with a history of its own; uniform ratios are evaluated on
+        problem: That the search solved, with a history of its own; what rules give is evaluated on
             it where the search did not.
         outcomes: Of the search, within the budgets.
         first: What it chose, which is one of them.
-        count: Of finalists, at most; uniform ratios are one of them wherever they meet the budget.
+        count: Of finalists, at most; uniform ratios are one of them wherever they meet the budget,
+            and where weights are masked one ranking of them.
         seed: Of the search.
     """
     known = {one.kept: one for one in reversed(outcomes)}
-    even = _uniform(problem, 1 + max(one.number for one in outcomes), seed)
-    last = [known.get(one.kept, one) for one in (even,) if one and one.kept != first]
+    last, number = dict[Kept, Contender](), 1 + max(one.number for one in outcomes)
+    for name, rule in _rules(problem.graph):
+        found = _by_rule(problem, rule, number, seed)
+        if found and found.kept != first:
+            last.setdefault(found.kept, Contender(name, known.get(found.kept, found)))
+            number += 1
+    rules = [*last.values()][-max(1, count - 1) :]
     taken = [known[first]]
     for one in sorted(known.values(), key=lambda one: (-one.merit, one.number)):
-        if len(taken) + len(last) >= count:
+        if len(taken) + len(rules) >= count:
             break
-        differs = all(apart(problem.graph, one.kept, other.kept) for other in (*taken, *last))
+        others = (*taken, *(rule.outcome for rule in rules))
+        differs = all(apart(problem.graph, one.kept, other.kept) for other in others)
         if differs and _holds(problem, one.kept):
             taken.append(one)
     return [
         Contender("the search's best", taken[0]),
         *(Contender(f"its number {one.number + 1}", one) for one in taken[1:]),
-        *(Contender("uniform ratios", one) for one in last),
+        *rules,
     ]
 
 
@@ -72,18 +80,37 @@ def _holds(problem: Problem, kept: Kept) -> bool:
     return not problem.measure or problem.limits_at(kept).fits(kept)
 
 
-def _uniform(problem: Problem, number: int, seed: int) -> Outcome | None:
-    """That of uniform ratios, held by the clock; None where they reach no budget or there is none.
+FIFTH = 0.2
+"""Of all channels: with so few gone a network learns to do without most of its weights as well as
+the whole one."""
+
+
+def _rules(graph: PruningGraph) -> list[tuple[str, Strategy]]:
+    """What is looked at whatever the search found; where most weights go its scores tell nothing
+    before the tuning.
+    """
+    masked = GlobalRanking(scaled=False)
+    rules = list[tuple[str, Strategy]]()
+    if graph.finer:
+        rules.append(("one ranking, a fifth of the channels gone", replace(masked, channels=FIFTH)))
+    if graph.granularity.masks:
+        rules.append(("one ranking of all weights", masked))
+    return [*rules, ("uniform ratios", Uniform())]
+
+
+def _by_rule(problem: Problem, rule: Strategy, number: int, seed: int) -> Outcome | None:
+    """That of a rule, held by the clock; None where it reaches no budget or there is none.
 
     Args:
         problem: See `finalists`.
+        rule: A strategy of one evaluation.
         number: That it gets.
         seed: See `finalists`.
     """
     if not problem.limits.items:
         return None
     try:
-        best = holding(lambda asked: Uniform().search(asked, seed), problem, again=True)[0].best
-    except ValueError:  # One ratio for all does not get there.
+        best = holding(lambda asked: rule.search(asked, seed), problem, again=True)[0].best
+    except BudgetError:
         return None
     return replace(best, number=number) if _holds(problem, best.kept) else None

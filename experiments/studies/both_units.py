@@ -27,6 +27,7 @@ from amc.weights import save_weights
 from experiments.disk import in_short, machine
 from experiments.search import search
 from experiments.settings import (
+    ChoiceSettings,
     MeasureSettings,
     NetworkSettings,
     OutputSettings,
@@ -45,11 +46,14 @@ KEYS = ("budget", "units", "seed")
 
 BUDGETS = ("size=0.1", "size=0.05")
 BOTH = "channel+element"
+RANKED = "element, one ranking"
+TUNED = f"{BOTH}, chosen by tuning"
 CONTENDERS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "channel": ("channel", DEFAULT, {}),
     "element": ("element", DEFAULT, {}),
-    "element, one ranking": ("element", "global", {"scaled": False}),
+    RANKED: ("element", "global", {"scaled": False}),
     BOTH: (BOTH, DEFAULT, {}),
+    TUNED: (BOTH, DEFAULT, {}),
 }
 """By their labels granularity, strategy and its options. One ranking of plain magnitudes over all
 layers is what single weights are usually pruned by (docs/sparsity.md)."""
@@ -125,6 +129,7 @@ class Shared:
             tuning=TuningSettings(self.epochs, finetune_lr=study.lr * RATE),
             ending=MeasureSettings(no_measure=True),
             output=OutputSettings(str(self.runs / f"{units}-{budget}-{seed}".replace(", ", "-"))),
+            choice=ChoiceSettings("tuned" if units == TUNED else "score"),
             strategy=strategy,
             options=dict(options),
         )
@@ -144,24 +149,25 @@ class Shared:
 
 def table(found: Mapping[tuple[Any, ...], Mapping[str, Any]], seeds: int) -> str:
     """What each granularity comes to, and how far both at once are ahead of it."""
-    heads = ("stored", "units", "MACs", "after the cut", "tuned", "both are ahead by", "seeds")
+    heads = ("stored", "units", "MACs", "after the cut", "tuned", "the last is ahead by", "seeds")
     budgets = sorted({budget for budget, *_ in found}, key=lambda one: -Budget.parse(one).limit)
     lines = []
     for budget, name in product(budgets, CONTENDERS):
-        there = [s for s in range(seeds) if {(budget, name, s), (budget, BOTH, s)} <= found.keys()]
+        there = [s for s in range(seeds) if {(budget, name, s), (budget, TUNED, s)} <= found.keys()]
         if not there:
             continue
         own = [found[budget, name, seed] for seed in there]
-        both = [found[budget, BOTH, seed]["tuned"] for seed in there]
-        tuned = [row["tuned"] for row in own]
+        both = [found[budget, TUNED, seed]["tuned"] for seed in there]
+        tuned, (units, *more) = [row["tuned"] for row in own], name.split(", ")
+        others = "".join(f", {one}" for one in more)
         lines.append(
             [
                 f"{Budget.parse(budget).limit:.0%}",
-                name if "," in name else f"`{name}`",
+                f"`{units}`{others}",
                 f"{Mean.of(row['macs'] for row in own).mean:.1%}",
                 f"{Mean.of(row['cut'] for row in own).mean:.4f}",
                 str(Mean.of(tuned)),
-                "" if name == BOTH else difference(both, tuned),
+                "" if name == TUNED else difference(both, tuned),
                 str(len(there)),
             ]
         )

@@ -58,14 +58,18 @@ def test_the_best_wins_where_every_look_is_right_and_of_equal_ones_the_first(
     assert len(looks) == len(set(looks)) == sum(size for size, _ in rounds(len(worth)))
 
 
-def problem(budget: str = "macs=0.5") -> Problem:
+def problem(budget: str = "macs=0.5", granularity: str = "channel") -> Problem:
     torch.manual_seed(0)
     model = nn.Sequential(
         nn.Linear(6, 30), nn.ReLU(), nn.Linear(30, 20), nn.ReLU(), nn.Linear(20, 3)
     )
     holdout = Samples(torch.randn(40, 6), torch.arange(40) % 3)
     return Problem(
-        model, holdout.inputs[:1], [Budget.parse(budget)], task=Classification(None, holdout)
+        model,
+        holdout.inputs[:1],
+        [Budget.parse(budget)],
+        task=Classification(None, holdout),
+        granularity=granularity,
     )
 
 
@@ -92,6 +96,38 @@ def test_finalists_are_the_winner_others_that_differ_and_uniform_ratios() -> Non
 
 def test_two_finalists_are_the_winner_and_uniform_ratios() -> None:
     assert [one.name for one in few(problem(), 2)] == ["the search's best", "uniform ratios"]
+
+
+RANKED = "one ranking of all weights"
+
+
+@pytest.mark.parametrize(
+    ("granularity", "wanted"),
+    [
+        ("element", [RANKED]),
+        ("channel+element", ["one ranking, a fifth of the channels gone", RANKED]),
+    ],
+)
+def test_where_weights_are_masked_one_ranking_of_them_is_looked_at(
+    granularity: str, wanted: list[str]
+) -> None:
+    asked = problem("params=0.5", granularity)
+    found = few(asked, 4)
+    names = [one.name for one in found]
+    assert names[-len(wanted) - 1 :] == [*wanted, "uniform ratios"]
+    assert len(found) == 4
+    ranked = found[names.index(RANKED)].outcome.kept
+    channels = 2 if granularity != "element" else 0
+    assert ranked[:channels] == asked.graph.full[:channels]
+    assert asked.limits.fits(ranked)
+    # One threshold: what stays of every layer is larger than what goes of any.
+    scores = [score.sort(descending=True).values for score in asked.ranking[channels:]]
+    kept = ranked[channels:]
+    least = min(float(own[count - 1]) for own, count in zip(scores, kept, strict=True))
+    most = max(
+        float(own[count]) for own, count in zip(scores, kept, strict=True) if count < len(own)
+    )
+    assert least >= most - 0.01
 
 
 def test_candidates_beyond_the_budget_by_the_clock_are_left_out() -> None:

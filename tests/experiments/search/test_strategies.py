@@ -279,7 +279,7 @@ def test_the_example_on_that_page_runs(capsys):
     names = {}
     exec(compile(code, "ratio-rules.md", "exec"), names)
     assert names["found"].best.kept != names["problem"].graph.full
-    assert "GlobalRanking(scaled=True) (" in capsys.readouterr().out
+    assert "GlobalRanking(scaled=True, channels=0.0) (" in capsys.readouterr().out
 
 
 def test_the_commands_on_that_page_can_be_read():
