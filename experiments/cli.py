@@ -23,6 +23,7 @@ from experiments.settings import (
     SearchSettings,
     TrainSettings,
     TrustSettings,
+    WatchSettings,
     parse,
 )
 from experiments.terminal import INTERRUPTED, leave, stop_in_time
@@ -154,6 +155,7 @@ COMMANDS = {
         (ExportSettings, "Write a run's network in another format"),
         (BenchmarkSettings, "Compare strategies on one problem"),
         (ReportSettings, "Make one report of several runs"),
+        (WatchSettings, "Show runs on a local page while they go on"),
         (RunsSettings, "List runs with their status and result"),
     )
 }

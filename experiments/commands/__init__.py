@@ -15,4 +15,5 @@ __all__ = [
     "search",
     "train",
     "trust",
+    "watch",
 ]

@@ -82,7 +82,7 @@ def benchmark(config: BenchmarkSettings, console: Console) -> list[RunResult]:
                 problem = problem.with_earlier(Earlier())
             begin(journal, run, workload, console)
             with failure_kept(run.output.out):
-                made = run_strategy(run, strategy, problem, journal, console)
+                made = run_strategy(run, strategy, problem, journal, console, unpruned=unpruned)
                 made = replace(made, prepare_seconds=seconds)
                 made = chosen(Bench(run, workload, problem, made, journal, console))
                 return finish(run, workload, made, unpruned, journal, console)

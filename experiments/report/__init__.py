@@ -12,7 +12,7 @@ from experiments.report.headline import (
     standing,
     worse_sentence,
 )
-from experiments.report.page import render
+from experiments.report.page import going_on, render
 from experiments.report.speed import slow_sentence
 from experiments.report.terminal_table import results_table
 from experiments.report.trust import sentences
@@ -20,6 +20,7 @@ from experiments.report.trust import sentences
 __all__ = [
     "choice_sentence",
     "excesses",
+    "going_on",
     "in_bytes_line",
     "latency_line",
     "latency_sentence",

@@ -26,11 +26,15 @@ from experiments.terminal import formats
 
 HERE = Path(__file__).parent
 
+EVERY = 3
+"""Seconds after which a page of runs that go on asks for itself again."""
+
 
 def render(
     results: Sequence[RunResult],
     title: str | None = None,
     exports: Sequence[Exported | None] | None = None,
+    going_on: str = "",
 ) -> str:
     """One self-contained HTML page: no script, and no request to any network.
 
@@ -40,6 +44,8 @@ def render(
         results: One run, or several side by side; those of one network and data set are compared.
         title: Of the page; None makes one.
         exports: What `amc export` measured of each run; left out, nothing.
+        going_on: Of runs that are not finished, how far they are: the page then asks for itself
+            again every few seconds.
 
     Raises:
         ValueError: if there are no results.
@@ -50,8 +56,21 @@ def render(
         title=formats.printable(title or _title(comparisons)),
         style=Markup((HERE / "report.css").read_text(encoding="utf-8")),
         sections=[_section(comparison, at) for at, comparison in enumerate(comparisons)],
+        going_on=formats.printable(going_on),
+        every=EVERY,
         placeholder=FOLDER if any(folder(result) == FOLDER for result in results) else None,
     )
+
+
+def going_on(told: str) -> str:
+    """The page of runs that have nothing to show yet.
+
+    Args:
+        told: Why.
+    """
+    style = Markup((HERE / "report.css").read_text(encoding="utf-8"))
+    template = _environment().get_template("going_on.html.j2")
+    return template.render(told=formats.printable(told), style=style, every=EVERY)
 
 
 def _environment() -> jinja2.Environment:

@@ -29,10 +29,12 @@ from experiments.runs.resuming import (
     run_journal,
     scored_alike,
 )
+from experiments.runs.so_far import SO_FAR, SoFar, latest_of
 
 __all__ = [
     "FAILURE_FILE",
     "JOURNAL_FILE",
+    "SO_FAR",
     "Choice",
     "Correlation",
     "CostChange",
@@ -44,6 +46,7 @@ __all__ = [
     "RunJournal",
     "RunResult",
     "Scores",
+    "SoFar",
     "Trained",
     "Tried",
     "Trust",
@@ -54,6 +57,7 @@ __all__ = [
     "finished",
     "folders_of_benchmark",
     "is_finished",
+    "latest_of",
     "of_samples",
     "resumable",
     "run_folders",

@@ -23,6 +23,7 @@ from experiments.disk import machine, ready_folder
 from experiments.runs.checkpoints import steps_trained
 from experiments.runs.journal_file import RunJournal, header_at
 from experiments.runs.results import RENAMED
+from experiments.runs.so_far import SO_FAR
 from experiments.settings import (
     BenchmarkSettings,
     RunSettings,
@@ -144,7 +145,7 @@ def begin(journal: RunJournal, config: RunSettings, workload: Workload, console:
     for stale in journal.folder.glob(".*.tmp"):
         stale.unlink()
     if journal.header is None:
-        for name in RUN_FILES:
+        for name in (*RUN_FILES, SO_FAR):
             (journal.folder / name).unlink(missing_ok=True)
         journal.begin({**header(config, workload), "machine": made})
         save_config(config, journal.folder / "config.yaml")

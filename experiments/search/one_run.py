@@ -36,6 +36,7 @@ from experiments.latency import (
 )
 from experiments.report import excesses, in_bytes_line, latency_line, render
 from experiments.runs import (
+    SO_FAR,
     CostChange,
     Interrupted,
     Pace,
@@ -92,10 +93,10 @@ def search(config: SearchSettings, console: Console) -> RunResult:
         problem, seconds = prepare(config, workload, console)
         begin(journal, config, workload, console)
         with failure_kept(config.output.out):
-            made = run_strategy(config, strategy, problem, journal, console)
+            unpruned = scores_of(workload.model, problem.graph, workload.task)
+            made = run_strategy(config, strategy, problem, journal, console, unpruned=unpruned)
             made = replace(made, prepare_seconds=seconds)
             made = chosen(Bench(config, workload, problem, made, journal, console))
-            unpruned = scores_of(workload.model, problem.graph, workload.task)
             return finish(config, workload, made, unpruned, journal, console)
 
 
@@ -354,7 +355,8 @@ def write_run(
 ) -> None:
     """Write all that a run folder holds; the result last, so that it marks a finished run."""
     out.mkdir(parents=True, exist_ok=True)
-    (out / "result.json").unlink(missing_ok=True)
+    for name in ("result.json", SO_FAR):
+        (out / name).unlink(missing_ok=True)
     save_config(config, out / "config.yaml")
     policy.save(out / "policy.json")
     save_pruned(network, policy, out / "model.safetensors")

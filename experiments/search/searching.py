@@ -14,11 +14,21 @@ from amc.graph import PruningGraph
 from amc.history import Outcome
 from amc.policy import Budget, Policy
 from amc.problem import Problem, SearchResult, Strategy
-from experiments.runs import Choice, Interrupted, RunJournal, resumable
+from experiments.disk import machine
+from experiments.runs import (
+    Choice,
+    CostChange,
+    Interrupted,
+    RunJournal,
+    RunResult,
+    Scores,
+    SoFar,
+    resumable,
+)
 from experiments.search.holding import holding
 from experiments.search.strategies import expected_evaluations, tunes_weights
 from experiments.search.tuning import check_stages
-from experiments.settings import SearchSettings
+from experiments.settings import SearchSettings, flat
 from experiments.terminal import Reporter, count, scored
 
 
@@ -67,6 +77,7 @@ def run_strategy(
     console: Console,
     *,
     clocked: bool = True,
+    unpruned: Scores | None = None,
 ) -> Found:
     """What a strategy finds, its policy on the disk, with a journal that answers for what is done.
 
@@ -77,11 +88,15 @@ def run_strategy(
         journal: Of the run.
         console: For progress.
         clocked: Whether its winner is held against the clock where a budget is one of time.
+        unpruned: Scores of the network as it came, by which the best so far is shown to whoever
+            watches; None shows nothing.
 
     Raises:
         Interrupted: at Ctrl-C, with the best policy so far on the disk.
     """
     watch = Watch(console, config, problem)
+    if unpruned is not None:
+        watch.shows = _Showing(config, problem, unpruned)
     latest = [problem.with_history(journal, watch)]
 
     def interrupted() -> Interrupted:
@@ -193,13 +208,20 @@ def _use(problem: Problem, outcome: Outcome) -> float:
 
 
 class Watch:
-    """Shows a search's outcomes as they come."""
+    """Shows a search's outcomes as they come.
+
+    Attributes:
+        shows: Leaves the best so far for whoever watches the run; None where nobody can.
+    """
 
     def __init__(self, console: Console, config: SearchSettings, problem: Problem) -> None:
         self._limits, self._score = problem.limits.items, problem.task.score.name
         self.reporter = Reporter(config.strategy, _expected(config, problem), console)
+        self.shows: _Showing | None = None
 
     def __call__(self, outcome: Outcome, best: Outcome | None) -> None:
+        if self.shows is not None:
+            self.shows(outcome, best)
         if best is not None:
             note = f"best {self._score} {scored(best.score)}"
         else:
@@ -207,3 +229,52 @@ class Watch:
             left = f"{outcome.costs[most.name] / most.full:.0%} {most.name}"
             note = f"not yet within the budget: {self._score} {scored(outcome.score)} at {left}"
         self.reporter.update(outcome.number + 1, note)
+
+
+class _Showing:
+    """Leaves the best of a search so far in its folder.
+
+    Args:
+        config: Of the search.
+        problem: That it solves.
+        unpruned: Scores of the network as it came.
+    """
+
+    def __init__(self, config: SearchSettings, problem: Problem, unpruned: Scores) -> None:
+        self._config, self._problem = config, problem
+        # Of the best so far there is no score on samples of the test to set beside another.
+        self._unpruned = Scores(unpruned.holdout, None)
+        self._outcomes, self._made = list[Outcome](), machine(config.compute.device)
+        self._so_far = SoFar(Path(config.output.out))
+
+    def __call__(self, outcome: Outcome, best: Outcome | None) -> None:
+        del self._outcomes[outcome.number :]  # A search that is made again begins anew.
+        self._outcomes.append(outcome)
+        if best is not None and self._so_far.due:
+            self._so_far.write(self._result(best))
+
+    def _result(self, best: Outcome) -> RunResult:
+        config, problem = self._config, self._problem
+        full, costs = problem.graph.full, problem.costs
+        return RunResult(
+            strategy=config.strategy,
+            model=config.network.model,
+            dataset=config.network.data,
+            seed=config.network.seed,
+            budgets=config.problem.budget,
+            unpruned=self._unpruned,
+            searched=Scores(best.score, None),
+            finetuned=None,
+            costs={
+                name: CostChange(cost.unit, cost(full), best.costs[name])
+                for name, cost in costs.items()
+            },
+            groups=problem.policy(best.kept).groups,
+            granularity=problem.graph.granularity,
+            evaluations=tuple(self._outcomes),
+            seconds={"search": self._outcomes[-1].seconds},
+            most_evaluations=_expected(config, problem),
+            score=problem.task.score,
+            config={**flat(config), "overwrite": False},
+            machine=self._made,
+        )

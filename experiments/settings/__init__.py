@@ -50,7 +50,7 @@ from experiments.settings.search import (
     SearchSettings,
     TrustSettings,
 )
-from experiments.settings.use import ExportSettings, ReportSettings, RunsSettings
+from experiments.settings.use import ExportSettings, ReportSettings, RunsSettings, WatchSettings
 
 __all__ = [
     "AUTO",
@@ -87,6 +87,7 @@ __all__ = [
     "TrainSettings",
     "TrustSettings",
     "TuningSettings",
+    "WatchSettings",
     "WorkSettings",
     "as_written",
     "benchmark_runs",

@@ -1,4 +1,4 @@
-"""Settings of the commands that use finished runs: `amc export`, `amc report`, `amc runs`."""
+"""Settings of the commands that use runs: `amc export`, `amc report`, `amc watch`, `amc runs`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import ClassVar
 from experiments.settings.commands import CommandSettings
 from experiments.settings.kinds import (
     Amount,
+    Port,
     Text,
     Threads,
     Word,
@@ -64,6 +65,22 @@ class ReportSettings(CommandSettings):
     reads_file: ClassVar[bool] = False
     runs: Words
     out: Text | None = None
+
+
+@dataclass(frozen=True)
+class WatchSettings(CommandSettings):
+    """Which runs to show while they go on.
+
+    Args:
+        runs: Folders of searches; of a benchmark's folder, every run inside.
+        port: Of the page on this machine; left out, one that is free.
+    """
+
+    command: ClassVar[str] = "watch"
+    section: ClassVar[str] = "Watch"
+    reads_file: ClassVar[bool] = False
+    runs: Words
+    port: Port = 0
 
 
 @dataclass(frozen=True)

@@ -573,6 +573,9 @@ MISTAKES = {
     "export run --threads 0": ("--threads is 0", "1 or more"),
     "export run --weights nowhere.pt": ("no weights at nowhere.pt", "unpruned.onnx", "--measure 0"),
     "report": ("RUNS is missing", "--help"),
+    "watch": ("RUNS is missing", "--help"),
+    "watch nowhere": ("no run at nowhere", "--out"),
+    "watch run --port 99999": ("--port is 99999", "1 to 65535"),
     **{
         f"report run run-{name}": (f"run-{name}/result.json", "not ", "again")
         for name in ("searched", "config", "machine", "samples", "granularity", "groups", "budgets")

@@ -58,6 +58,7 @@ ELSEWHERE = {
     "amc profile --model resnet20 --dataset fashion-mnist --runtime onnxruntime --timings": "the "
     "other device has not answered; done in profiling/test_carrying.py",
     "amc search --model mine:network --task mine:task": "the walk of tasks.md does this",
+    "amc watch": "it goes on until Ctrl-C; done in commands/test_watch.py",
     "make demo": "the same as experiments.demo",
     "make test": "it runs this test",
     "make .venv-zoo/.installed": "6 GB; CI makes it before make test-zoo",

@@ -67,8 +67,10 @@ class Browser:
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
 
-    def open(self, page: Path, width: int = 1280, height: int = 900, dark: bool = False) -> None:
-        """Load a page at a width in pixels, in light or in dark, on a phone below 600."""
+    def open(
+        self, page: Path | str, width: int = 1280, height: int = 900, dark: bool = False
+    ) -> None:
+        """Load a page, a file or an address, at a width in pixels; on a phone below 600."""
         self.complaints, self.requests = [], []
         self.call(
             "Emulation.setDeviceMetricsOverride",
@@ -76,7 +78,8 @@ class Browser:
         )
         self.media(dark=dark)
         self._seen.clear()
-        self.call("Page.navigate", url=page.resolve().as_uri())
+        address = page if isinstance(page, str) else page.resolve().as_uri()
+        self.call("Page.navigate", url=address)
         self._until(lambda: "Page.loadEventFired" in self._seen)
         self.run("document.fonts.ready.then(() => true)")
 

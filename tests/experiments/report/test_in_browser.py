@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from http.server import ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +18,10 @@ from browser import Browser, executable
 from PIL import Image
 
 from amc.history import Outcome
+from experiments.commands.watch import HERE, _Page
 from experiments.report import render
 from experiments.report.exports import Exported
+from experiments.runs import JOURNAL_FILE, SO_FAR
 from experiments.runs.results import Correlation, CostChange, RunResult, Tried, Trust
 
 Made = Callable[..., RunResult]
@@ -261,3 +267,26 @@ def test_the_browser_does_see_what_these_tests_look_for(browser: Browser, tmp_pa
     assert "the page itself" in browser.run(OVERFLOWING)
     assert browser.run(COLLIDING) == ["one and two"]
     assert browser.run(FAINT) == ["P rgb(204, 204, 204) on rgb(255, 255, 255)"]
+
+
+def test_the_page_of_a_run_that_goes_on_renews_itself(
+    browser: Browser, made: Made, tmp_path: Path
+) -> None:
+    (tmp_path / JOURNAL_FILE).write_text("")
+    so_far = tmp_path / SO_FAR
+
+    def told() -> str:
+        return str(browser.run("document.querySelector('[role=status]')?.textContent ?? ''"))
+
+    made("random", (0.7, 0.75, 0.8)).save(so_far)
+    with ThreadingHTTPServer((HERE, 0), partial(_Page, (tmp_path,))) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        browser.open(f"http://{HERE}:{server.server_port}/")
+        assert "random: 3 " in told()
+        made("random", (0.7, 0.75, 0.8, 0.82, 0.84)).save(so_far)
+        end = time.monotonic() + 20
+        while "random: 5 " not in told() and time.monotonic() < end:
+            time.sleep(0.2)
+        assert "random: 5 " in told()
+        assert not browser.complaints
+        server.shutdown()
