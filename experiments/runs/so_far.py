@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from pathlib import Path
 
 from experiments.runs.results import RunResult
@@ -33,9 +34,10 @@ class SoFar:
         return time.monotonic() >= self._next
 
     def write(self, result: RunResult) -> None:
-        """Write one."""
+        """Write one; where that is not possible a search goes on without, as it is for show."""
         start = time.monotonic()
-        result.save(self._path)
+        with suppress(OSError):
+            result.save(self._path)
         end = time.monotonic()
         self._next = end + max(EVERY, SHARE * (end - start))
 

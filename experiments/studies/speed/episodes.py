@@ -33,7 +33,7 @@ OURS: dict[Function | Method, str] = {
     execute_action: "bounding actions",
     execute_rollouts: "bounding actions",
     (Surrogate, "fit"): "agent's updates",
-    (RolloutAgent, "_imitate"): "agent's updates",
+    (RolloutAgent, "imitate"): "agent's updates",
     (RolloutAgent, "_propose"): "proposed rollouts",
 }
 TEXTBOOK: dict[Function | Method, str] = {

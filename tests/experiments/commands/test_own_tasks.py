@@ -93,7 +93,7 @@ def test_a_search_goes_on_behind_a_score_that_failed(
     whole = tmp_path / "whole"
     amc.good("search", *words, "--out", whole)
     with monkeypatch.context() as patch:
-        patch.setattr(spotted_scenes, "FAILS_AT", 5)
+        patch.setattr(spotted_scenes, "FAILS_AT", 6)
         broken = amc("search", *words, "--out", tmp_path / "run")
     assert broken.code == 2
     assert "score_func fails on a network (RuntimeError: the camera is gone)" in broken.err

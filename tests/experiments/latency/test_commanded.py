@@ -180,7 +180,7 @@ def test_a_device_that_is_gone_at_the_end_loses_no_run(
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     gone = tmp_path / "gone"
     words = f"command:sh -c 'test -e {gone} && exit 1; stat -c %s $0' {{onnx}}"
-    monkeypatch.setattr(terms.OnDevice, "__call__", lambda self, kept: gone.touch() or 0.0)
+    monkeypatch.setattr(terms.OnDevice, "__call__", lambda self, kept: gone.touch() or 1e-9)
     run = tmp_path / "run"
     told = amc.good(*ASKED, "--runtime", words, "--out", run)
     assert "the network is not timed once more: " in told
