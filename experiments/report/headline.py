@@ -181,11 +181,12 @@ def proof_sentence(label: str, result: RunResult) -> str:
 def _costs(result: RunResult) -> list[str]:
     """What is left of the costs that budgets limit, else of all that changed."""
     limited = {budget.cost for budget in result.budgets}
-    changed = {name: cost for name, cost in result.costs.items() if cost.fraction < 1}
-    asked = {name: cost for name, cost in result.costs.items() if name in limited}
+    told = result.told_costs
+    changed = {name: cost for name, cost in told.items() if cost.fraction < 1}
+    asked = {name: cost for name, cost in told.items() if name in limited}
     return [
         f"{percent(cost.fraction)} of its {cost_name(name)}"
-        for name, cost in (asked or changed or result.costs).items()
+        for name, cost in (asked or changed or told).items()
     ]
 
 

@@ -72,7 +72,7 @@ def _mean_row(one: Averaged, cost: str) -> dict[str, object]:
         "seeds": len(one.runs),
         "searched": with_interval(finals(one, lambda result: result.searched), PAGE_DIGITS),
         "tuned": _tuned(one),
-        "left": percent(one.mean(lambda result: result.costs[cost].fraction)),
+        "left": percent(one.mean(lambda result: result.told_costs[cost].fraction)),
         "times": MISSING if one.times is None else f"{one.times:.2f}×",
     }
 

@@ -114,7 +114,8 @@ def _pair(found: Sequence[Scores | None]) -> str:
 
 
 def _left(runs: Row, cost: str) -> str:
-    return _mean([run.costs[cost].fraction if cost in run.costs else None for run in runs], percent)
+    found = [run.told_costs.get(cost) for run in runs]
+    return _mean([None if one is None else one.fraction for one in found], percent)
 
 
 def _mean(values: Sequence[float | None], told: Callable[[float], str]) -> str:

@@ -49,7 +49,8 @@ def _score(run: Run, which: str) -> Tile:
 
 
 def _costs(run: Run, names: Sequence[str]) -> list[Tile]:
-    found = [(name, run.result.costs[name]) for name in names if name in run.result.costs]
+    told = run.result.told_costs
+    found = [(name, told[name]) for name in names if name in told]
     return [
         Tile(
             f"{cost_name(name)} left",

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from amc.costs import Stored
+from amc.costs.latency import LATENCY
 from amc.granularity import CHANNELS, Unit
 from amc.history import Outcome
 from amc.parsing import Amount, Count, Number, Positive, Rank, Share, read_json, read_record
@@ -309,6 +310,15 @@ class RunResult:
     trust: Trust | None = None
     proof: Proof | None = None
     choice: Choice | None = None
+
+    @property
+    def told_costs(self) -> Mapping[str, CostChange]:
+        """`costs`, with that of latency as it was measured in the end, where it was."""
+        if self.latency is None or LATENCY not in self.costs:
+            return self.costs
+        unit = self.costs[LATENCY].unit
+        measured = CostChange(unit, self.latency.unpruned, self.latency.pruned)
+        return {**self.costs, LATENCY: measured}
 
     def save(self, path: Path) -> None:
         """Write the result as JSON, whole or not at all."""
