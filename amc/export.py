@@ -56,7 +56,7 @@ def load_pruned(
         policy: How many units of each group the file has; None takes the policy inside the file.
 
     Returns:
-        In evaluation mode. Where weights were masked, of full size with plain zeros.
+        In evaluation mode. Masks are plain zeros; where no channels were cut it is of full size.
 
     Raises:
         FileNotFoundError: if there is no such file.

@@ -261,8 +261,8 @@ class Problem:
     def network(self, kept: Sequence[int]) -> nn.Module:
         """The network at these kept counts.
 
-        At granularity "channel" really smaller, and refit where there is calibration; at others of
-        full size with plain zeros.
+        At granularities with channels really smaller, and refit where there is calibration, at
+        others of full size; masks are plain zeros.
         """
         return self.pruner.network(kept)
 

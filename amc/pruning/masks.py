@@ -68,7 +68,12 @@ def masking_graph(graph: PruningGraph, granularity: Granularity) -> PruningGraph
     return replace(graph, groups=tuple(groups), fixed=(*fixed, *others), granularity=granularity)
 
 
-def mixed_graph(channels: PruningGraph, masked: Sequence[Group], unit: Granularity) -> PruningGraph:
+def mixed_graph(
+    channels: PruningGraph,
+    masked: Sequence[Group],
+    unit: Granularity,
+    whole: Sequence[Fixed] = (),
+) -> PruningGraph:
     """The decisions of a granularity that has both: those about channels, then those that mask.
 
     Args:
@@ -76,10 +81,18 @@ def mixed_graph(channels: PruningGraph, masked: Sequence[Group], unit: Granulari
         masked: The others, of `masking_graph` or of a graph that this returned; those of layers
             that are not in the graph are left out.
         unit: The granularity.
+        whole: Layers whose weights all stay, with the reasons.
     """
     groups = [replace(one, name=f"{one.layers[0]}.weight") for one in masked]
     there = [one for one in groups if one.layers[0] in channels.layer_index]
-    return replace(channels, groups=(*channels.groups, *there), granularity=unit)
+    known = {one.name for one in channels.fixed}
+    more = (Fixed(f"{one.name}.weight", one.reason) for one in whole if one.name not in known)
+    return replace(
+        channels,
+        groups=(*channels.groups, *there),
+        fixed=(*channels.fixed, *more),
+        granularity=unit,
+    )
 
 
 def _unit_weights(layer: Layer, granularity: Granularity) -> int:

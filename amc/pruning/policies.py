@@ -43,7 +43,8 @@ def decisions(
     masked = masking_graph(survey(model, example_inputs, exclude=exclude), unit.finer)
     if not unit.cuts:
         return masked
-    return mixed_graph(trace(model, example_inputs, exclude=exclude), masked.groups, unit)
+    channels = trace(model, example_inputs, exclude=exclude)
+    return mixed_graph(channels, masked.groups, unit, masked.fixed)
 
 
 def prune(

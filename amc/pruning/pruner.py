@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 
 import torch
@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from amc.criteria import best_units, scores, weight_scores
 from amc.evaluation import recalibrate
 from amc.graph import KeptUnits, PruningGraph, narrower
+from amc.modules import duplicate
 from amc.pruning.masks import (
     apply_masks,
     hold,
@@ -45,6 +46,7 @@ class Pruner:
             or where branches are gone; None leaves them as they are.
         saliency: Scores every weight of a network that lost channels, of which some are masked
             then; None where no group masks, or none is of channels.
+        held: Masks that are to stay, by their layers.
     """
 
     model: nn.Module
@@ -54,6 +56,7 @@ class Pruner:
     moments: Moments | None = None
     calibration: Task | None = None
     saliency: Callable[[nn.Module, PruningGraph], Mapping[str, Tensor]] | None = None
+    held: Mapping[str, Tensor] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -102,7 +105,7 @@ class Pruner:
         if some is not None and task is not None:
             moments = Moments.collect(model, channels, task, positions=positions, seed=seed)
         again = ranked if unit.masks else None
-        return cls(model, graph, ranking, orders, moments, some, again)
+        return cls(model, graph, ranking, orders, moments, some, again, held or {})
 
     @cached_property
     def reconstruction(self) -> Reconstruction | None:
@@ -165,7 +168,21 @@ class Pruner:
         left = narrower(self.graph.channels, self.units(kept))
         groups = [one for one in self.graph.finer if one.layers[0] in left.layer_index]
         graph = replace(left, groups=tuple(groups), granularity=self.graph.granularity.finer)
-        return _order(network, graph, self.saliency(network, left))[1]
+        saliency = dict(self.saliency(network, left))
+        if self.held:
+            there = cut(self._of_masks, self.graph.channels, self.units(kept))
+            for name in self.held.keys() & saliency.keys():
+                stays = there.get_submodule(name).weight
+                assert isinstance(stays, Tensor)
+                saliency[name] = saliency[name].where(stays > 0, -1.0)
+        return _order(network, graph, saliency)[1]
+
+    @cached_property
+    def _of_masks(self) -> nn.Module:
+        """The network with the masks that are to stay in the place of weights, cut as they are."""
+        weights = {name: self.model.get_submodule(name).weight for name in self.held}
+        masks = {id(weights[name]): nn.Parameter(own.float()) for name, own in self.held.items()}
+        return duplicate(self.model, dict(masks))
 
     def smaller(self, kept: Sequence[int], known: Moments | Reconstruction | None) -> nn.Module:
         """The really smaller network, repaired.

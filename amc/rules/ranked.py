@@ -85,9 +85,16 @@ class GlobalRanking:
         """Evaluate the policy; nothing is random.
 
         Raises:
-            ValueError: if the problem has no budget.
+            ValueError: if the problem has no budget, or a ratio of channels is given where they do
+                not share it with weights.
         """
         check_budget(problem.limits, "global")
+        if self.channels and not problem.graph.finer:
+            raise ValueError(
+                f"global: channels is {self.channels}, and granularity "
+                f"{problem.graph.granularity} does not have both channels and weights; leave it "
+                "out, or search at one such as channel+element"
+            )
         problem.restart()
         kept = global_counts(problem.limits, problem.ranking, self.scaled, self.channels)
         problem.evaluate(kept)

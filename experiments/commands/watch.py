@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -45,17 +46,35 @@ def page_of(folders: tuple[Path, ...]) -> str:
 
     Raises:
         FileNotFoundError: if one of them holds none.
-        ValueError: if a run cannot be read.
     """
-    found = [(one, *latest_of(one)) for folder in folders for one in _begun(folder)]
-    there = [(result, done) for _, result, done in found if result is not None]
-    waiting = len(found) - sum(done for _, _, done in found)
+    found = [_latest(one) for folder in folders for one in _begun(folder)]
+    there = [result for result, _, _ in found if result is not None]
     if not there:
-        return going_on("Nothing within the budget was evaluated yet.")
-    told = [_told(result) for result, done in there if not done]
-    if waiting > len(told):
-        told.append(f"{count(waiting - len(told), 'run')} with nothing within the budget yet.")
-    return render([result for result, _ in there], going_on=" ".join(told))
+        return going_on(" ".join(["Nothing to show yet.", *_others(found)]))
+    finished = all((folder / "result.json").is_file() for folder in folders)
+    told = [] if finished else [_told(one) for one, done, _ in found if one and not done]
+    told += _others(found)
+    if not finished and not told:
+        told = ["All runs that were begun are finished."]
+    return render(there, going_on="" if finished else " ".join(told))
+
+
+Latest = tuple[RunResult | None, bool, str]
+"""What a run has come to, whether that is its end, and why it cannot be shown."""
+
+
+def _latest(folder: Path) -> Latest:
+    try:
+        return (*latest_of(folder), "")
+    except ValueError:  # A training, or of another release.
+        return None, True, f"{folder.name} is not the run of a search of this release."
+
+
+def _others(found: Sequence[Latest]) -> list[str]:
+    """Of runs that are not shown, in words."""
+    waiting = sum(result is None and not done for result, done, _ in found)
+    words = [f"{count(waiting, 'run')} with nothing to show yet."] if waiting else []
+    return [*words, *(why for *_, why in found if why)]
 
 
 def _begun(folder: Path) -> list[Path]:
@@ -103,7 +122,7 @@ class _Page(BaseHTTPRequestHandler):
             return
         try:
             page = page_of(self._folders)
-        except (FileNotFoundError, ValueError) as error:
+        except FileNotFoundError as error:
             page = going_on(str(error))
         body = page.encode()
         self.send_response(200)

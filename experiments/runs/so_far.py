@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
@@ -33,11 +34,15 @@ class SoFar:
         """Whether it is time for another."""
         return time.monotonic() >= self._next
 
-    def write(self, result: RunResult) -> None:
-        """Write one; where that is not possible a search goes on without, as it is for show."""
+    def write(self, make: Callable[[], RunResult]) -> None:
+        """Write one; where that is not possible a search goes on without, as it is for show.
+
+        Args:
+            make: It.
+        """
         start = time.monotonic()
-        with suppress(OSError):
-            result.save(self._path)
+        with suppress(OSError, TypeError, ValueError):
+            make().save(self._path)
         end = time.monotonic()
         self._next = end + max(EVERY, SHARE * (end - start))
 

@@ -107,17 +107,15 @@ def _spent(search: Callable[[Problem], SearchResult], held: _Held, problem: Prob
         if _bring(held.problem, within):
             found = replace(before, best=_best(within) or before.best, outcomes=within.outcomes)
         else:
-            found = search(within)
-            found = replace(found, outcomes=(*before.outcomes, *found.outcomes))
+            found = _behind(before, search(within))
         result = replace(before, seconds=before.seconds + time.perf_counter() - start)
+        held = replace(held, result=replace(result, outcomes=found.outcomes))
         if found.best.merit <= before.best.merit or found.best.kept == before.best.kept:
             break
         limits = problem.limits_at(found.best.kept)
         if limits.fits(found.best.kept):
             result = replace(found, seconds=result.seconds)
             held = _Held(result, within, _part(within.limits, problem.limits))
-        else:
-            held = replace(held, result=replace(result, outcomes=found.outcomes))
     return held
 
 
@@ -157,6 +155,14 @@ def _part(limits: Limits, given: Limits) -> float:
     pairs = zip(limits.items, given.items, strict=True)
     parts = [moved.most / item.most for moved, item in pairs]
     return max(parts, key=lambda part: abs(part - 1))
+
+
+def _behind(before: SearchResult, found: SearchResult) -> SearchResult:
+    """What was found, with the outcomes of a search before it; no two have one number."""
+    more = len(before.outcomes)
+    later = (replace(one, number=one.number + more) for one in found.outcomes)
+    best = replace(found.best, number=found.best.number + more)
+    return replace(found, best=best, outcomes=(*before.outcomes, *later))
 
 
 def _added(before: SearchResult, result: SearchResult) -> SearchResult:

@@ -355,10 +355,10 @@ def write_run(
 ) -> None:
     """Write all that a run folder holds; the result last, so that it marks a finished run."""
     out.mkdir(parents=True, exist_ok=True)
-    for name in ("result.json", SO_FAR):
-        (out / name).unlink(missing_ok=True)
+    (out / "result.json").unlink(missing_ok=True)
     save_config(config, out / "config.yaml")
     policy.save(out / "policy.json")
     save_pruned(network, policy, out / "model.safetensors")
     write_whole(out / "report.html", render([result]))
     result.save(out / "result.json")
+    (out / SO_FAR).unlink(missing_ok=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -251,7 +252,7 @@ class _Showing:
         del self._outcomes[outcome.number :]  # A search that is made again begins anew.
         self._outcomes.append(outcome)
         if best is not None and self._so_far.due:
-            self._so_far.write(self._result(best))
+            self._so_far.write(partial(self._result, best))
 
     def _result(self, best: Outcome) -> RunResult:
         config, problem = self._config, self._problem

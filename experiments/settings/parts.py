@@ -295,7 +295,8 @@ class ChoiceSettings(Part):
 
     Args:
         objective: What it is best by: score, right after the cut; or tuned, after short
-            fine-tunings of a few good ones and of uniform ratios, a quarter of --finetune-epochs at
+            fine-tunings of a few good ones and of uniform ratios (where weights are masked of one
+            ranking of them as well), a quarter of --finetune-epochs at
             most, half of them going on to the next round.
         finalists: Candidates that are fine-tuned so.
     """

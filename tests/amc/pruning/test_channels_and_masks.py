@@ -17,7 +17,7 @@ from amc.granularity import Granularity
 from amc.policy import Budget
 from amc.pruning import Pruner, bake, decisions, held_masks, policy_of, prune
 from amc.pruning.narrowing import Narrowed, narrow
-from amc.rules import project
+from amc.rules import GlobalRanking, project
 from amc.tasks import Samples
 
 BOTH = ["channel+element", "channel+kernel", "channel+vector", "channel+2:4", "channel+n:4"]
@@ -167,6 +167,41 @@ def test_step_by_step_the_same_counts_are_left_and_the_state_comes_back() -> Non
     again = Narrowed.unpack(start, state.pack())
     assert (again.kept, again.graph) == (state.kept, state.graph)
     assert torch.equal(again.network(IMAGES), state.network(IMAGES))
+
+
+@pytest.mark.parametrize("criterion", ["random", "l1"])
+def test_what_is_zero_stays_so_in_later_steps_whatever_ranks(criterion: str) -> None:
+    model = conv_net()
+    graph = decisions(model, IMAGES, "channel+element")
+    state = Narrowed.start(model, graph)
+    for channels, part in (((8, 8), 0.5), ((6, 8), 0.4), ((6, 6), 0.3)):
+        kept = kept_of("channel+element", channels, part)
+        state = narrow(state, kept, criterion)
+        for name, mask in held_masks(state.network).items():
+            live = int((state.network.get_submodule(name).weight != 0).sum())
+            assert live >= 0.9 * int(mask.sum())
+
+
+def test_layers_whose_weights_stay_are_named_with_the_reason() -> None:
+    graph = decisions(
+        nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 4, 3)),
+        torch.zeros(1, 3, 8, 8),
+        "channel+2:4",
+    )
+    reasons = {one.name: one.reason for one in graph.fixed}
+    assert "reads 3 inputs, which do not divide into 4" in reasons["0.weight"]
+
+
+def test_a_ratio_of_channels_is_refused_where_there_is_nothing_beside_them() -> None:
+    with pytest.raises(ValueError, match="does not have both channels and weights"):
+        amc.search(
+            conv_net(),
+            IMAGES,
+            Samples(IMAGES, LABELS),
+            budget="params=0.5",
+            granularity="element",
+            strategy=GlobalRanking(channels=0.4),
+        )
 
 
 def test_masked_at_full_size_is_refused() -> None:

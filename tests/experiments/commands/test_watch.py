@@ -34,7 +34,7 @@ def going(uniform_run: Path, tmp_path: Path) -> Path:
 def test_a_run_that_goes_on_is_shown_with_how_far_it_is(going: Path) -> None:
     page = page_of((going,))
     assert REFRESH in page
-    assert "Still searching." in page
+    assert "Not finished yet." in page
     assert "uniform: 1 of 100 evaluations" in page
     assert "best accuracy 0.5000" in page
 
@@ -51,11 +51,26 @@ def test_of_a_folder_all_runs_are_shown_those_with_nothing_yet_too(going: Path) 
     begun.mkdir()
     (begun / JOURNAL_FILE).write_text("")
     page = page_of((going.parent,))
-    assert "1 run with nothing within the budget yet." in page
+    assert "1 run with nothing to show yet." in page
     (going / SO_FAR).unlink()
-    assert "Nothing within the budget was evaluated yet." in page_of((going.parent,))
+    assert "Nothing to show yet." in page_of((going.parent,))
     with pytest.raises(FileNotFoundError, match=r"no run at .*nowhere"):
         page_of((going.parent / "nowhere",))
+
+
+def test_a_training_beside_searches_and_a_benchmark_between_two_of_them(
+    going: Path, uniform_run: Path, trained: Path
+) -> None:
+    shutil.copytree(trained, going.parent / "trained")
+    page = page_of((going.parent,))
+    assert "trained is not the run of a search" in page
+    shutil.copy(uniform_run / "result.json", going / "result.json")
+    shutil.rmtree(going.parent / "trained")
+    page = page_of((going.parent,))
+    assert "All runs that were begun are finished." in page
+    assert REFRESH in page
+    shutil.copy(uniform_run / "result.json", going.parent / "result.json")
+    assert REFRESH not in page_of((going.parent,))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +86,7 @@ def test_it_answers_this_machine_alone(
         asking.request("GET", path, headers={} if host is None else {"Host": host})
         answer = asking.getresponse()
         assert answer.status == status
-        assert ("Still searching" in answer.read().decode()) == (status == 200)
+        assert ("Not finished yet" in answer.read().decode()) == (status == 200)
         server.shutdown()
 
 

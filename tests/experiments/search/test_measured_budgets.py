@@ -84,6 +84,17 @@ def test_what_faster_networks_leave_of_the_budget_is_spent(
     assert result.best in result.outcomes
 
 
+@pytest.mark.parametrize("strategy", [Uniform(), RandomSearch(8)])
+def test_what_was_tried_for_nothing_is_counted_and_no_two_have_one_number(
+    strategy: Strategy,
+) -> None:
+    asked = problem(0.7, task=Task(lambda _: 0.5, score=Score("nothing", bounds=(0.0, 1.0))))
+    result, bound = searched(strategy, asked)
+    assert bound == 1
+    assert len(result.outcomes) > len(strategy.search(asked, 0).outcomes)
+    assert [one.number for one in result.outcomes] == list(range(len(result.outcomes)))
+
+
 def test_a_loosened_bound_gives_nothing_that_breaks_the_budget_by_the_clock() -> None:
     asked = problem(1.0, task=BY_SIZE)
     first = Uniform().search(asked, 0).best.kept
