@@ -44,15 +44,17 @@ HERE = "experiments.studies.both_units"
 PAGE, ROWS = DOCS / "granularities.md", DOCS / "figures" / "both-units.jsonl"
 KEYS = ("budget", "units", "seed")
 
-BUDGETS = ("size=0.1", "size=0.05")
+BUDGETS = ("size=0.05",)
 BOTH = "channel+element"
 RANKED = "element, one ranking"
+FIFTH = f"{BOTH}, one ranking, a fifth of the channels gone"
 TUNED = f"{BOTH}, chosen by tuning"
 CONTENDERS: Mapping[str, tuple[str, str, Mapping[str, Any]]] = {
     "channel": ("channel", DEFAULT, {}),
     "element": ("element", DEFAULT, {}),
     RANKED: ("element", "global", {"scaled": False}),
     BOTH: (BOTH, DEFAULT, {}),
+    FIFTH: (BOTH, "global", {"scaled": False, "channels": 0.2}),
     TUNED: (BOTH, DEFAULT, {}),
 }
 """By their labels granularity, strategy and its options. One ranking of plain magnitudes over all
