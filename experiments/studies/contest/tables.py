@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from experiments.statistics import signed
-from experiments.studies.contest.searching import Record
+from experiments.studies.contest.searching import Record, keys
 from experiments.studies.contest.study import OURS, Study
 from experiments.studies.contest.summary import (
     EQUAL,
@@ -23,17 +23,27 @@ PLACES: dict[Images, str] = {"other": "other images", "accuracy": "search images
 
 
 def contest(study: Study, records: Sequence[Record]) -> str:
-    """A table for each cell, then the verdicts."""
-    cells = [f"{_named(cell)}:\n\n{_cell_table(study, records, cell)}" for cell in study.cells]
-    told = [_verdict_text(study, verdicts(study, records, images), images) for images in PLACES]
-    return "\n\n".join([*cells, *told, _origin(records)])
+    """A table for each cell of what was run, then the verdicts."""
+    begun = {(record.network, record.budget) for record in records}
+    cells = [
+        f"{_named(cell)}:\n\n{_cell_table(study, records, cell)}"
+        for cell in study.cells
+        if cell in begun
+    ]
+    found = {images: verdicts(study, records, images) for images in PLACES}
+    told = [_verdict_text(study, own, images) for images, own in found.items() if own]
+    return "\n\n".join([*cells, *told, _origin(study, records)])
 
 
-def _origin(records: Sequence[Record]) -> str:
+def _origin(study: Study, records: Sequence[Record]) -> str:
     if not records:
         return "Nothing was run yet."
+    whole = len({key for task in study.tasks() for key in keys(task)})
     machines = "; ".join(dict.fromkeys(record.machine for record in records))
-    return f"Intervals are 95% ones, by Student's t. {machines}, one thread a search."
+    return (
+        f"{len(records)} of {whole} results of the contest are there; what is not told was not run "
+        f"yet. Intervals are 95% ones, by Student's t. {machines}, one thread a search."
+    )
 
 
 def _named(cell: tuple[str, str]) -> str:
@@ -42,11 +52,12 @@ def _named(cell: tuple[str, str]) -> str:
 
 def _cell_table(study: Study, records: Sequence[Record], cell: tuple[str, str]) -> str:
     heads = ["strategy", "evaluations", "search images", "other images", "seeds", "seconds"]
-    rows = []
-    for contender in study.contenders:
-        for asked in (0,) if contender.is_rule else sorted(study.evaluations):
-            found = records_of(records, cell, contender.label, asked)
-            rows.append([f"`{contender.label}`", *(_cells(found) if found else _nothing(asked))])
+    rows = [
+        [f"`{contender.label}`", *_cells(found)]
+        for contender in study.contenders
+        for asked in ((0,) if contender.is_rule else sorted(study.evaluations))
+        if (found := records_of(records, cell, contender.label, asked))
+    ]
     return markdown(heads, rows)
 
 
@@ -59,10 +70,6 @@ def _cells(found: Sequence[Record]) -> list[str]:
         str(len(found)),
         f"{np.mean([record.seconds for record in found]):.0f}",
     ]
-
-
-def _nothing(asked: int) -> list[str]:
-    return [str(asked) if asked else "", "not yet run", "", "0", ""]
 
 
 def _verdict_text(study: Study, found: Sequence[Verdict], images: Images) -> str:
