@@ -119,9 +119,8 @@ class _Dreamer:
         problem = env.problem
         self._asked, self._env, self._problem = asked, env, problem
         self._random = np.random.default_rng(seed)
-        self._missed = Missed(problem)
-        known = self._missed if asked.prior else None
-        self._surrogate = Surrogate.of(problem, known)
+        self._missed = Missed(problem) if asked.prior else None
+        self._surrogate = Surrogate.of(problem, self._missed)
         self._agent = self._new_agent(seed)
 
     def _new_agent(self, seed: int) -> RolloutAgent:
@@ -143,10 +142,11 @@ class _Dreamer:
         start = starting_policy(problem, asked.episodes)
         problem.evaluate(start)
         self._agent.start_at(start)
-        if not (asked.prior and self._missed.known) or len(problem.outcomes) >= asked.episodes:
+        missed = self._missed
+        if missed is None or not missed.known or len(problem.outcomes) >= asked.episodes:
             return
         for _ in range(FIRST_LESSONS):
-            self._learn(self._missed.foretold, [start])
+            self._learn(missed.foretold, start)
         (end,) = self._env.rollout_ends(self._agent.actor_rollout())
         problem.evaluate(end)
 
@@ -158,7 +158,7 @@ class _Dreamer:
             self._surrogate.learn(outcomes)
             best = max(self._problem.finalists(), key=lambda one: one.merit, default=outcomes[0])
             for _ in range(self._asked.rounds):
-                self._learn(self._promise, [best.kept])
+                self._learn(self._promise, best.kept)
         ends = self._ends(self._agent.actor_rollout(), self._asked.proposals)
         new = [kept for kept in ends if kept not in known]
         if not new:
@@ -180,15 +180,15 @@ class _Dreamer:
         asked = np.vstack([centre[None], around(centre, self._random, count - 1)])
         return list(dict.fromkeys(self._env.rollout_ends(asked)))
 
-    def _learn(self, worth: Worth, best: Sequence[Kept]) -> None:
-        """Imagine episodes around the actor's and others, and train critic and actor on them.
+    def _learn(self, worth: Worth, best: Kept) -> None:
+        """Imagine episodes around the actor's and the best, and train critic and actor on them.
 
         A step earns what its action changes where all later ones are as they would have been
         (a counterfactual baseline, Foerster et al., AAAI 2018): of what the whole episode earns
         nearly all is due to other steps, and the critic, which does not see them, would learn
         their noise.
         """
-        centres = [self._agent.actor_rollout(), *map(self._problem.graph.ratios, best)]
+        centres = [self._agent.actor_rollout(), self._problem.graph.ratios(best)]
         each = -(-self._asked.imagined // len(centres))
         found = [self._imagined(centre, each, worth) for centre in centres]
         ends = [kept for there, _, _ in found for kept in there]

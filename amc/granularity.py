@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated, overload
+from typing import Annotated, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from amc.parsing import AsText, look_up
 
 Whole = NDArray[np.int64]
+Many = TypeVar("Many", int, Whole)
 
 _ROUNDOFF = 1e-9
 _PATTERN = re.compile(r"([1-9][0-9]?|n):([1-9][0-9]?)")
@@ -250,7 +251,7 @@ def or_none(counts: Sequence[int]) -> Sequence[int]:
     return replace(counts, none=True) if isinstance(counts, Counts) else (0, *counts)
 
 
-def part(total: Whole, kept: Whole, units: int) -> Whole:
+def part(total: Many, kept: Many, units: int) -> Many:
     """Of a layer that is smaller than it was as many units as are to stay of the whole; at least 1.
 
     Args:
@@ -258,7 +259,7 @@ def part(total: Whole, kept: Whole, units: int) -> Whole:
         kept: Units that would stay of the layer as it came, of the same shape.
         units: It came with.
     """
-    found: Whole = -(-total * kept // units)
+    found: Many = -(-total * kept // units)
     return found
 
 

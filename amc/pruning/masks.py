@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from amc.granularity import Granularity
+from amc.granularity import Granularity, part
 from amc.graph import Fixed, Group, Layer, PruningGraph
 from amc.modules import duplicate, kinds
 
@@ -189,7 +189,7 @@ def masks_of(
         order = orders.get(group.layers[0])
         if order is not None and count < group.units:
             units = group.units if unit.m else order.numel() // group.unit_weights
-            masks[group.layers[0]] = order < -(-units * count // group.units)
+            masks[group.layers[0]] = order < part(units, count, group.units)
     return masks
 
 

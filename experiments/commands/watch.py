@@ -112,7 +112,7 @@ class _Page(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer one request."""
         # A page of another site cannot ask by a name of its own that leads here.
-        asked = self.headers.get("Host", "").rpartition(":")[0] or self.headers.get("Host", "")
+        asked = self.headers.get("Host", "").partition(":")[0]
         if self.path == "/favicon.ico":  # Browsers ask for one, and there is none.
             self.send_response(204)
             self.end_headers()

@@ -54,7 +54,7 @@ def render(
     template = _environment().get_template("report.html.j2")
     return template.render(
         title=formats.printable(title or _title(comparisons)),
-        style=Markup((HERE / "report.css").read_text(encoding="utf-8")),
+        style=_style(),
         sections=[_section(comparison, at) for at, comparison in enumerate(comparisons)],
         going_on=formats.printable(going_on),
         every=EVERY,
@@ -68,9 +68,12 @@ def going_on(told: str) -> str:
     Args:
         told: Why.
     """
-    style = Markup((HERE / "report.css").read_text(encoding="utf-8"))
     template = _environment().get_template("going_on.html.j2")
-    return template.render(told=formats.printable(told), style=style, every=EVERY)
+    return template.render(told=formats.printable(told), style=_style(), every=EVERY)
+
+
+def _style() -> Markup:
+    return Markup((HERE / "report.css").read_text(encoding="utf-8"))
 
 
 def _environment() -> jinja2.Environment:
